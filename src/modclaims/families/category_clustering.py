@@ -1,0 +1,413 @@
+"""CategoryClustering: do texts of one category look alike inside the model, layer by layer?"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.errors import ClaimError
+from modclaims.families import controls
+from modclaims.families.units import Units
+from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.recording import HEAD_SITES, LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
+from modclaims.stats.actions import Arrangements, relabellings
+from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample
+from modclaims.stats.effects import cliffs_delta, gap
+from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
+from modclaims.stats.permutation import Pairs, delta_null, gap_null
+from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
+from modclaims.stats.rivals import permanova
+from modclaims.stats.similarity import INNER_PRODUCTS, SIMILARITIES, Similarity, text_similarity, token_similarity
+from modclaims.stats.streams import stream
+
+Floats = NDArray[np.float64]
+HEAT_MAP_ROWS = 256
+
+
+class CategoryClustering(Hypothesis):
+    """Texts of one category look alike inside the model.
+
+    The effect is Cliff's delta of the similarities of same-category pairs over those of different-category pairs
+    (2 AUC - 1, positive when same-category texts are more alike); the p-value is that of the gap mean within - mean
+    between under exchange of labels, studentised and step-down over cells (layers, or layers x heads for head
+    sites). With `within`, only pairs inside one stratum are compared. Exchangeable under the null: the labels of
+    texts, inside strata. With `beyond = "shared_words"` both are taken after the part that TF-IDF and input
+    embeddings explain (Freedman-Lane on pairs).
+    """
+
+    site: str = "attn_out"
+    """attn_out, mlp_out, resid_pre, resid_post, mlp_act, or by head: head_z, q, k, v, attn_pattern."""
+    similarity: str = "cosine"
+    """One of `modclaims.stats.similarity.SIMILARITIES`."""
+    layers: tuple[int, ...] | None = None
+    """Layers to look at; None for all."""
+    beyond: str | None = None
+    """The rival explanation that is taken out first: None or `shared_words`."""
+    holds: Holds = somewhere()
+    smallest_effect: float = 0.2
+    twins: int = controls.TWINS
+    """Untrained twins shown beside the claim; 0 for none."""
+    effect_name: ClassVar[str] = "delta"
+
+    def validate(self) -> None:
+        super().validate()
+        if self.site not in (*LAYER_SITES, *HEAD_SITES):
+            raise ClaimError(f"Site {self.site!r} is unknown; choose one of {', '.join((*LAYER_SITES, *HEAD_SITES))}.")
+        if self.similarity not in SIMILARITIES:
+            raise ClaimError(f"Similarity {self.similarity!r} is unknown; choose one of {', '.join(SIMILARITIES)}.")
+        if self.beyond not in (None, "shared_words"):
+            raise ClaimError(f"beyond = {self.beyond!r} is unknown; choose None or 'shared_words'.")
+        if isinstance(self.holds, AlongDepth) and self.site in HEAD_SITES:
+            raise ClaimError(f"along_depth needs one value a layer, but site {self.site!r} has one a head.")
+        if self.twins != 0 and self.twins < 5:
+            raise ClaimError(f"twins = {self.twins}: a twin comparison needs at least 5 seeds, or 0 for none.")
+
+    def _request(self) -> Activations:
+        return Activations(self.site, self.layers)
+
+    def requests(self, shape: ModelShape) -> tuple[Request, ...]:
+        mine = self._request()
+        shape.resolve_layers(mine)
+        return (mine, controls.EMBED, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
+
+    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
+        units = Units.of(recording.corpus, self.label, self.within)
+        pairs = Pairs.of(units.design)
+        name = type(self).__name__
+        cells, per_cell = self._similarities(recording, None)
+        similarities = pairs.matrix([units.similarity(s.values) for s in per_cell])
+        resamples = resample(
+            units.design,
+            count=weighing.resamples,
+            rng=stream(weighing.seed, name, units.design.digest, "resamples"),
+        )
+        arrangements = relabellings(
+            units.design,
+            budget=weighing.permutations,
+            rng=stream(weighing.seed, name, units.design.digest, "relabellings"),
+            blind="within_strata",
+        )
+        action = f"exchanging {self.label}" + (f" within {self.within}" if self.within else "")
+        if units.unit == "block":
+            action += " among whole blocks"
+        raw_null, tolerance = gap_null(similarities, pairs, units.design, arrangements)
+        taken = controls.beyond_words(
+            recording,
+            units,
+            pairs,
+            similarities,
+            name,
+            weighing,
+            weighing.permutations if self.beyond else controls.CONTROL_DRAWS,
+        )
+        if self.beyond:
+            test = NullTest.of(
+                "t beyond shared words", taken.null, np.zeros(len(cells)), exact=False, action=f"{action} given the words"
+            )
+            effect = cliffs_delta(taken.adjusted, units.design, pairs, resamples)
+        else:
+            test = NullTest.of(
+                "gap within - between", raw_null, tolerance, exact=arrangements.exact, action=action
+            )
+            effect = cliffs_delta(similarities, units.design, pairs, resamples)
+        by_cell = bootstrap_t(effect, resamples, ends=(-1.0, 1.0))
+        named = int(np.argmax(np.nan_to_num(by_cell.theta, nan=-np.inf)))
+        if not isinstance(self.holds, AlongDepth):
+            named = self.holds.levels(_bare(cells, by_cell, test, units), self.smallest_effect, weighing.alpha).cell
+        where = f"at {cells[named]}"
+
+        few = Resamples(resamples.times[: controls.CONTROL_RESAMPLES + 1], resamples.groups)
+        rivals: list[Control] = [controls.shared_words(taken, named, where)]
+        location: bool | None = None
+        squared = [s.squared_distance for s in per_cell]
+        secondary: dict[str, Floats] = {"gap within - between": gap(similarities, units.design, pairs)}
+        band = delta_null(similarities, pairs, units.design, controls.fewer(arrangements))
+        secondary["ANOSIM p (ranks)"] = (band >= band[0] - 1e-12).mean(axis=0)
+        if all(s is not None for s in squared):
+            unit_squared = [units.squared_distance(s) for s in squared if s is not None]
+            spread = controls.spread(unit_squared, units, pairs, arrangements, named, where)
+            rivals.append(spread.control)
+            if self.similarity in INNER_PRODUCTS:
+                location = bool(spread.p_location[named] <= weighing.alpha)
+            analysis = permanova(pairs.matrix(unit_squared), pairs, units.design)
+            secondary |= {"PERMANOVA F": analysis.f, "PERMANOVA omega^2": analysis.omega2}
+            secondary["silhouette"] = _silhouettes(unit_squared, units)
+        twins = None
+        if self.twins:
+            bounds, twins = self._twins(recording, units, pairs, similarities, few, name, weighing)
+            rivals.append(controls.untrained_twin(bounds, twins, named, weighing.alpha, where))
+
+        exhibits = self._exhibits(recording, units, cells, per_cell, by_cell, band, twins, test, named, weighing.alpha)
+        final_cells, final_bounds, final_test = cells, by_cell, test
+        if isinstance(self.holds, AlongDepth):
+            final_cells, final_bounds, final_test = (Cell(),), self._slope(cells, effect, resamples), None
+        return Evidence(
+            cells=final_cells,
+            effect_name="rise of delta" if isinstance(self.holds, AlongDepth) else "delta",
+            bounds=final_bounds,
+            test=final_test,
+            n_texts=len(recording.corpus),
+            unit=units.unit,
+            n_units=units.n,
+            degenerate=_degenerate(similarities),
+            controls=tuple(rivals),
+            exhibits=exhibits,
+            secondary={} if isinstance(self.holds, AlongDepth) else secondary,
+            location=location,
+            warnings=units.warnings,
+            note=f"similarity {self.similarity}, site {self.site}",
+        )
+
+    def _similarities(self, recording: Recording, variant: str | None) -> tuple[tuple[Cell, ...], list[Similarity]]:
+        """Cells, and each cell's (text, text) similarities in corpus order."""
+        request = self._request()
+        cells, found = [], []
+        for layer in recording.shape.resolve_layers(request):
+            array = recording.array(for_variant(request, variant), layer)
+            if array.ndim == 4:
+                for head in range(array.shape[2]):
+                    cells.append(Cell(layer=layer, head=head))
+                    found.append(text_similarity(array[:, :, head], self.similarity))
+            else:
+                cells.append(Cell(layer=layer))
+                found.append(text_similarity(array, self.similarity))
+        return tuple(cells), found
+
+    def _twins(
+        self,
+        recording: Recording,
+        units: Units,
+        pairs: Pairs,
+        similarities: Floats,
+        few: Resamples,
+        name: str,
+        weighing: Weighing,
+    ) -> tuple[Bounds, Floats]:
+        """Bounds of trained - untrained delta by cell, and the twins' deltas (seed, cell)."""
+        trained = cliffs_delta(similarities, units.design, pairs, few)
+        replicates = []
+        for variant in controls.twin_variants(self.twins):
+            _, per_cell = self._similarities(recording, variant)
+            theirs = pairs.matrix([units.similarity(s.values) for s in per_cell])
+            replicates.append(cliffs_delta(theirs, units.design, pairs, few))
+        rng = stream(weighing.seed, name, units.design.digest, "twin seeds")
+        bounds = controls.trained_minus_untrained(trained, replicates, few, rng)
+        return bounds, np.stack([r.value[0] for r in replicates])
+
+    def _slope(self, cells: tuple[Cell, ...], effect: Replicates, resamples: Resamples) -> Bounds:
+        """Bounds of the least-squares rise of delta from the first to the last layer (or fall, if that is claimed)."""
+        if len(cells) < 3:
+            raise ClaimError(f"along_depth needs at least 3 layers, and {len(cells)} were asked for.")
+        layers = np.array([float(c.layer or 0) for c in cells])
+        depth = (layers - layers[0]) / (layers[-1] - layers[0])
+        centred = depth - depth.mean()
+        sign = 1.0 if isinstance(self.holds, AlongDepth) and self.holds.direction == "rises" else -1.0
+        return bootstrap_t(effect.weighted((sign * centred / (centred @ centred))[:, None]), resamples)
+
+    def _exhibits(
+        self,
+        recording: Recording,
+        units: Units,
+        cells: tuple[Cell, ...],
+        per_cell: list[Similarity],
+        bounds: Bounds,
+        band: Floats,
+        twins: Floats | None,
+        test: NullTest,
+        named: int,
+        alpha: float,
+    ) -> tuple[Exhibit, ...]:
+        depth = max(1, recording.shape.layers - 1)
+        found: list[Exhibit] = []
+        layers = np.array([c.layer or 0 for c in cells])
+        every = np.arange(len(cells))
+        if self.site not in HEAD_SITES:
+            arrays: dict[str, NDArray[Any]] = {
+                "depth": layers / depth,
+                "layer": layers,
+                "effect": bounds.effect,
+                "low": bounds.lower(alpha),
+                "high": bounds.upper(alpha),
+                "band_low": bounds.lower(alpha, every),
+                "null_low": np.quantile(band, alpha, axis=0),
+                "null_high": np.quantile(band, 1 - alpha, axis=0),
+                "smallest_effect": np.array(self.smallest_effect),
+            }
+            if twins is not None:
+                arrays["twin"] = twins
+            found.append(
+                Exhibit(
+                    "effect_by_depth",
+                    f"Cliff's delta of {self.label} by relative depth, {self.site}",
+                    f"Delta at {len(cells)} layers with its own {100 * (1 - 2 * alpha):g} % bounds; the grey band is where {100 * (1 - 2 * alpha):g} % of "
+                    f"relabellings fall. Largest at layer {int(layers[int(np.nanargmax(bounds.effect))])}: "
+                    f"{float(np.nanmax(bounds.effect)):.2f}.",
+                    arrays,
+                    {"effect_name": "delta"},
+                )
+            )
+            found += self._maps(recording, units, cells, per_cell, depth)
+        else:
+            shape = (len(set(layers.tolist())), int(max(c.head or 0 for c in cells)) + 1)
+            found.append(
+                Exhibit(
+                    "head_map",
+                    f"Cliff's delta of {self.label} by head, {self.site}",
+                    f"Delta of {shape[0]} layers x {shape[1]} heads; marked where the adjusted p is at most {alpha:g}.",
+                    {
+                        "effect": bounds.effect.reshape(shape),
+                        "p_adjusted": test.p_adjusted.reshape(shape),
+                        "significant": (test.p_adjusted <= alpha).reshape(shape),
+                    },
+                    {"effect_name": "delta", "unit": "head"},
+                )
+            )
+        found.append(null_histogram(test, named, cells))
+        return tuple(found)
+
+    def _maps(
+        self, recording: Recording, units: Units, cells: tuple[Cell, ...], per_cell: list[Similarity], depth: int
+    ) -> list[Exhibit]:
+        """Heat maps of texts x positions, similarity levels by depth, and a map of the texts, layer by layer."""
+        corpus = recording.corpus
+        category = [corpus.values(self.label)[i] for i in units.texts]
+        stratum = [corpus.values(self.within)[i] if self.within else "" for i in units.texts]
+        order = sorted(range(len(category)), key=lambda i: (stratum[i], category[i]))
+        positions = len(recording.positions)
+        groups = np.array_split(np.arange(positions), min(positions, max(1, HEAT_MAP_ROWS // len(category))))
+        maps, levels, xy = [], [], []
+        texts = units.texts[order]
+        same_label = np.array([category[i] for i in order])[:, None] == np.array([category[i] for i in order])[None, :]
+        for cell, similarity in zip(cells, per_cell, strict=True):
+            array = np.asarray(recording.array(self._request(), cell.layer or 0))[texts]
+            token = token_similarity(array, self.similarity)
+            maps.append(_pooled(token, len(texts), positions, groups).astype(np.float32))
+            levels.append(_levels(token, len(texts), positions, same_label))
+            xy.append(_principal_plane(similarity.values[np.ix_(texts, texts)]))
+        names = [category[i] + (f" / {stratum[i]}" if self.within else "") for i in order]
+        panels = [str(c) for c in cells]
+        level = np.array(levels)
+        layers = np.array([c.layer or 0 for c in cells])
+        pooled = (
+            f"{positions} positions a text" if len(groups) == positions else f"{positions} positions a text pooled into {len(groups)}"
+        )
+        return [
+            Exhibit(
+                "heat_maps",
+                f"Similarity of every two activations ({self.similarity}, {self.site}), texts ordered by {self.label}",
+                f"{len(texts)} texts with {pooled}, one panel a layer; brackets mark categories. "
+                "Blocks along the diagonal are categories that look alike.",
+                {"maps": np.stack(maps)},
+                {
+                    "panels": panels,
+                    "categories": [n for n in names for _ in groups],
+                    "note": f"{len(texts)} texts x {pooled}",
+                },
+            ),
+            Exhibit(
+                "levels_by_depth",
+                "Same text, same category, different category",
+                "Mean similarity by layer between activations at different positions of one text, of two texts of one category, "
+                f"and of two categories. At the last layer: {level[-1, 0]:.2f}, {level[-1, 1]:.2f}, {level[-1, 2]:.2f}.",
+                {
+                    "depth": layers / depth,
+                    "layer": layers,
+                    "same_text": level[:, 0],
+                    "same_category": level[:, 1],
+                    "different_category": level[:, 2],
+                },
+                {"similarity": self.similarity},
+            ),
+            Exhibit(
+                "text_map",
+                f"Texts in the plane of their two main directions ({self.similarity})",
+                f"Principal coordinates of the {len(texts)} texts, one panel a layer; colour and marker give the {self.label}. "
+                "A picture, not a test.",
+                {"xy": np.stack(xy).astype(np.float32)},
+                {
+                    "panels": panels,
+                    "categories": [category[i] for i in order],
+                    "ids": [corpus.texts[i].id for i in texts],
+                },
+            ),
+        ]
+
+
+def null_histogram(test: NullTest, cell: int, cells: tuple[Cell, ...]) -> Exhibit:
+    """The named cell's null sample with the observed value."""
+    return Exhibit(
+        "null_histogram",
+        f"{test.statistic} under chance, {cells[cell]}",
+        f"{test.arrangements:,} arrangements by {test.action}; {int(test.exceed[cell]):,} of them, the observed one included, "
+        "are at least as large as what was observed.",
+        {"null": test.null[:, cell].astype(np.float32), "observed": np.array(test.observed[cell])},
+        {
+            "statistic": test.statistic,
+            "cell": str(cells[cell]),
+            "action": test.action,
+            "exact": "1" if test.exact else "0",
+        },
+    )
+
+
+def _bare(cells: tuple[Cell, ...], bounds: Bounds, test: NullTest, units: Units) -> Evidence:
+    """Just enough evidence to ask which cell a quantifier names."""
+    return Evidence(cells, "delta", bounds, test, units.n, n_units=units.n)
+
+
+def _degenerate(similarities: Floats) -> tuple[int, ...]:
+    """Cells in which every pair is equally similar, or not finite."""
+    finite = np.isfinite(similarities).all(axis=0)
+    flat = np.ptp(np.where(finite, similarities, 0.0), axis=0) <= 1e-12
+    return tuple(int(c) for c in np.flatnonzero(flat | ~finite))
+
+
+def _silhouettes(squared: list[Floats], units: Units) -> Floats:
+    """(cell,) mean silhouette of the categories, from distances (scikit-learn)."""
+    from sklearn.metrics import silhouette_score
+
+    labels = units.design.labels
+    out = []
+    for matrix in squared:
+        out.append(float(silhouette_score(np.sqrt(matrix), labels, metric="precomputed")))
+    return np.array(out)
+
+
+def _pooled(token: Floats, n: int, positions: int, groups: list[NDArray[np.int64]]) -> Floats:
+    """(text x group, text x group) means of token similarities over groups of positions."""
+    if len(groups) == positions:
+        return token
+    share = np.zeros((len(groups), positions))
+    for g, members in enumerate(groups):
+        share[g, members] = 1 / len(members)
+    blocks = token.reshape(n, positions, n, positions)
+    pooled = np.einsum("gp,ipjq,hq->igjh", share, blocks, share, optimize=True)
+    return np.asarray(pooled.reshape(n * len(groups), n * len(groups)))
+
+
+def _levels(token: Floats, n: int, positions: int, same_label: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Mean similarity at different positions: of one text, of two texts of a category, of two categories."""
+    if positions < 2:
+        return float("nan"), float("nan"), float("nan")
+    blocks = token.reshape(n, positions, n, positions)
+    total = blocks.sum(axis=(1, 3))
+    aligned = np.einsum("ipjp->ij", blocks)
+    mean = (total - aligned) / (positions * (positions - 1))
+    other = ~np.eye(n, dtype=bool)
+    return (
+        float(np.diag(mean).mean()),
+        float(mean[same_label & other].mean()),
+        float(mean[~same_label].mean()),
+    )
+
+
+def _principal_plane(similarity: Floats) -> Floats:
+    """(text, 2) principal coordinates of a similarity matrix; the sign makes each axis' largest entry positive."""
+    n = len(similarity)
+    centre = np.eye(n) - 1 / n
+    values, vectors = np.linalg.eigh(centre @ similarity @ centre)
+    plane = vectors[:, ::-1][:, :2] * np.sqrt(np.maximum(values[::-1][:2], 0.0))
+    signs = np.sign(plane[np.abs(plane).argmax(axis=0), np.arange(2)])
+    return np.asarray(plane * np.where(signs == 0, 1.0, signs))

@@ -1,0 +1,170 @@
+"""Rival explanations, weighed in the same way for every category claim: shared words, spread, the untrained twin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.families.units import Units
+from modclaims.hypothesis import Weighing
+from modclaims.recording import Activations, Recording
+from modclaims.stats.actions import Arrangements, index_permutations
+from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, standard_errors
+from modclaims.stats.evidence import Control
+from modclaims.stats.multiplicity import weigh_cells
+from modclaims.stats.permutation import Pairs, f_null
+from modclaims.stats.rivals import (
+    Beyond,
+    distances_to_centroid,
+    freedman_lane,
+    pseudo_f2_null,
+    tfidf_similarity,
+)
+from modclaims.stats.similarity import text_similarity
+from modclaims.stats.streams import stream
+
+Floats = NDArray[np.float64]
+CONTROL_DRAWS = 999
+CONTROL_RESAMPLES = 499
+TWINS = 5
+EMBED = Activations("embed")
+
+
+def twin_variants(count: int) -> tuple[str, ...]:
+    """Names of the untrained twins: the same architecture with fresh weights from these seeds."""
+    return tuple(f"untrained:{seed}" for seed in range(count))
+
+
+def fewer(arrangements: Arrangements) -> Arrangements:
+    """The first arrangements only: a control needs no finer p than 1 / 1,000. Exact sets stay whole."""
+    if arrangements.exact or len(arrangements.labels) <= CONTROL_DRAWS + 1:
+        return arrangements
+    return Arrangements(arrangements.labels[: CONTROL_DRAWS + 1], False, arrangements.total)
+
+
+def proxies(recording: Recording, units: Units, pairs: Pairs) -> list[Floats]:
+    """(pair,) similarities that shared words alone would give: TF-IDF of what was read, and the input embeddings."""
+    embedded = np.asarray(recording.array(EMBED, 0), dtype=np.float64).mean(axis=1, keepdims=True)
+    return [
+        pairs.vector(units.similarity(tfidf_similarity(recording.read))),
+        pairs.vector(units.similarity(text_similarity(embedded, "cosine").values)),
+    ]
+
+
+def beyond_words(
+    recording: Recording, units: Units, pairs: Pairs, similarities: Floats, name: str, weighing: Weighing, draws: int
+) -> Beyond:
+    """Category effect on (pair, cell) similarities beyond shared words, by Freedman-Lane on pairs."""
+    rng = stream(weighing.seed, name, units.design.digest, "beyond")
+    orders = index_permutations(units.design, draws=draws, rng=rng)
+    return freedman_lane(similarities, proxies(recording, units, pairs), pairs, units.design, orders)
+
+
+def shared_words(beyond: Beyond, cell: int, where: str) -> Control:
+    """The control's sentence, from the same many-cell null."""
+    tests = weigh_cells(beyond.null)
+    p, share = float(tests.p_adjusted[cell]), float(beyond.share_left[cell])
+    left = "none" if not np.isfinite(share) or share <= 0 else f"{100 * min(share, 1):.0f} %"
+    return Control(
+        "shared_words",
+        f"Beyond these proxies (TF-IDF and input embeddings, cubic splines) {left} of the difference {where} is left "
+        f"(adjusted p {p:.2g}); the proxies explain {100 * float(beyond.r2[cell]):.0f} % of the variance between pairs.",
+        {
+            "t": float(beyond.null[0, cell]),
+            "p_adjusted": p,
+            "share_left": share,
+            "r2_proxies": float(beyond.r2[cell]),
+            "draws": len(beyond.null) - 1,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Whether categories differ in place, or possibly only in spread."""
+
+    control: Control
+    p_location: Floats
+    """(cell,) adjusted p of F2."""
+
+
+def spread(
+    squared: list[Floats], units: Units, pairs: Pairs, arrangements: Arrangements, cell: int, where: str
+) -> Spread:
+    """F2 (blind to unequal spread) and PERMDISP in all dimensions, from (unit, unit) squared distances a cell."""
+    design, few = units.design, fewer(arrangements)
+    f2, tolerance = pseudo_f2_null(pairs.matrix(squared), pairs, design, few)
+    location = weigh_cells(f2, tolerance)
+    distances = distances_to_centroid([squared[cell]], design)
+    dispersion, slack = f_null(distances, design, few)
+    p_spread = float(weigh_cells(dispersion, slack).p[0])
+    means = [float(distances[design.labels == k, 0].mean()) for k in range(design.k)]
+    ratio = max(means) / min(means) if min(means) > 0 else float("inf")
+    p = float(location.p_adjusted[cell])
+    told = "the difference is one of location" if p <= 0.05 else "categories may differ only in spread"
+    return Spread(
+        Control(
+            "spread",
+            f"F2, which unequal spread does not fool, gives adjusted p {p:.2g} {where}: {told}. The widest category spreads "
+            f"{ratio:.2f} times as far as the narrowest (PERMDISP p {p_spread:.2g}).",
+            {
+                "f2": float(f2[0, cell]),
+                "p_adjusted": p,
+                "permdisp_f": float(dispersion[0, 0]),
+                "permdisp_p": p_spread,
+                "spread_ratio": ratio,
+            },
+        ),
+        location.p_adjusted,
+    )
+
+
+def trained_minus_untrained(
+    trained: Replicates, twins: list[Replicates], resamples: Resamples, rng: np.random.Generator
+) -> Bounds:
+    """Bounds of trained - untrained effects, texts and twins' seeds resampled together.
+
+    A contrast of effects: it takes its bound from the bootstrap, never from relabelling. The seeds' variance joins
+    that of the texts.
+    """
+    count = len(twins)
+    picks = rng.integers(0, count, size=(resamples.count, count))
+    weights = np.full((resamples.count + 1, count), 1 / count)
+    weights[1:] = np.stack([(picks == s).sum(axis=1) for s in range(count)], axis=1) / count
+    values = np.stack([t.value for t in twins])  # (seed, resample, cell)
+    mean = np.einsum("rs,src->rc", weights, values)
+    influence = trained.influence.copy()
+    for s, twin in enumerate(twins):
+        influence -= weights[:, s, None, None] * twin.influence
+    value = trained.value - mean
+    seeds = np.einsum("rs,src->rc", weights, (values - mean) ** 2) / (count - 1)
+    se = np.sqrt(standard_errors(Replicates(value, influence), resamples) ** 2 + seeds)
+    deviation = value[1:] - value[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(deviation == 0, 0.0, deviation / se[1:])
+    return Bounds(value[0], se[0], t, ends=(-2.0, 2.0))
+
+
+def untrained_twin(bounds: Bounds, twins: Floats, cell: int, alpha: float, where: str) -> Control:
+    """The control's sentence. `twins` is (seed, cell) effects of the untrained twins."""
+    low, high = float(bounds.lower(alpha)[cell]), float(bounds.upper(alpha)[cell])
+    mean = float(twins[:, cell].mean())
+    if np.isfinite(low) and low > 0:
+        told = "training adds to it"
+    elif np.isfinite(high) and high < 0:
+        told = "training takes from it"
+    else:
+        told = "what training adds is not settled"
+    return Control(
+        "untrained_twin",
+        f"Untrained twins ({len(twins)} seeds) reach delta {mean:.2f} {where}; trained - untrained is "
+        f"{float(bounds.effect[cell]):.2f} [{low:.2f}, {high:.2f}]: {told}.",
+        {
+            "difference": float(bounds.effect[cell]),
+            "low": low,
+            "high": high,
+            "twins": [float(v) for v in twins[:, cell]],
+        },
+    )

@@ -1,0 +1,125 @@
+"""Units: the texts (or blocks) of a recording as one claim sees them, in an order that no file decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.corpus import Corpus
+from modclaims.errors import ClaimError
+from modclaims.stats.actions import Design, codes
+
+Floats = NDArray[np.float64]
+MIN_BLOCKS = 4
+
+
+@dataclass(frozen=True)
+class Units:
+    """What is relabelled and resampled, and how text-level arrays become unit-level ones.
+
+    Texts are sorted by id, so that the order of rows in a file changes nothing.
+    """
+
+    texts: NDArray[np.int64]
+    """Indices of the corpus' texts, in unit order (block by block where blocks are units)."""
+    design: Design
+    unit: str
+    """`text` or `block`."""
+    groups: tuple[NDArray[np.int64], ...] | None
+    """For blocks: places of each block's texts in `texts`."""
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, corpus: Corpus, label: str, within: str | None) -> Units:
+        """Units of a corpus for one label. Raises `ClaimError` where the corpus cannot carry the comparison.
+
+        Labels constant in every block: blocks are units and enter by their means. Labels that vary inside every
+        block: texts are units, exchanged inside their block.
+        """
+        order = np.array(sorted(range(len(corpus)), key=lambda i: corpus.texts[i].id), dtype=np.int64)
+        labels = [corpus.values(label)[i] for i in order]
+        strata = None if within is None else [corpus.values(within)[i] for i in order]
+        blocks = corpus.blocks()
+        _check(corpus.name, label, labels)
+        if blocks is None:
+            return cls(order, Design.of(labels, strata), "text", None, ())
+        which, names = codes([blocks[i] for i in order])
+        groups = tuple(np.flatnonzero(which == b) for b in range(len(names)))
+        varies = [len({labels[i] for i in g}) > 1 for g in groups]
+        if all(varies):
+            nested = [f"{b}|{s}" for b, s in zip(which, strata or [""] * len(which), strict=True)]
+            note = "Labels vary inside blocks: texts are exchanged and resampled inside their block, so bounds speak of these blocks."
+            return cls(order, Design.of(labels, nested), "text", None, (note,))
+        if any(varies):
+            mixed = [n for n, v in zip(names, varies, strict=True) if v][:3]
+            raise ClaimError(
+                f"Label {label!r} varies inside some blocks (such as {', '.join(mixed)}) and is constant in others, "
+                "so chance has no single unit; split the mixed blocks or leave them out."
+            )
+        if strata is not None and any(len({strata[i] for i in g}) > 1 for g in groups):
+            raise ClaimError(f"A block spans several values of {within!r}; within= and block cannot be combined here.")
+        per_category: dict[str, int] = {}
+        for g in groups:
+            per_category[labels[g[0]]] = per_category.get(labels[g[0]], 0) + 1
+        few = [f"{name} has {count}" for name, count in per_category.items() if count < MIN_BLOCKS]
+        if few:
+            raise ClaimError(
+                f"Blocks are the unit of chance and each {label} needs at least {MIN_BLOCKS}; {', '.join(few)}. "
+                "Add blocks, or leave the category out."
+            )
+        design = Design.of([labels[g[0]] for g in groups], None if strata is None else [strata[g[0]] for g in groups])
+        if all(len(g) == 1 for g in groups):
+            return cls(order, design, "block", None, ())
+        return cls(order, design, "block", groups, ())
+
+    @property
+    def n(self) -> int:
+        """Number of units."""
+        return self.design.n
+
+    def categories(self) -> list[str]:
+        """The category of each unit."""
+        return [self.design.names[k] for k in self.design.labels]
+
+    def similarity(self, matrix: Floats) -> Floats:
+        """(unit, unit) similarities from (text, text) ones in corpus order: means over the pairs of two blocks."""
+        ordered = matrix[np.ix_(self.texts, self.texts)]
+        if self.groups is None:
+            return np.asarray(ordered)
+        return self._block_means(ordered)
+
+    def squared_distance(self, matrix: Floats) -> Floats:
+        """(unit, unit) squared distances from (text, text) ones: between blocks, those of the blocks' centroids."""
+        ordered = matrix[np.ix_(self.texts, self.texts)]
+        if self.groups is None:
+            return np.asarray(ordered)
+        means = self._block_means(ordered)
+        inside = np.diag(means)
+        out = np.maximum(means - (inside[:, None] + inside[None, :]) / 2, 0.0)
+        np.fill_diagonal(out, 0.0)
+        return out
+
+    def _block_means(self, ordered: Floats) -> Floats:
+        assert self.groups is not None
+        share = np.zeros((len(self.groups), len(self.texts)))
+        for b, g in enumerate(self.groups):
+            share[b, g] = 1 / len(g)
+        return np.asarray(share @ ordered @ share.T)
+
+    def responses(self, values: Floats) -> Floats:
+        """(unit, cell) responses from (text, cell) ones in corpus order: block means where blocks are units."""
+        ordered = values[self.texts]
+        if self.groups is None:
+            return np.asarray(ordered)
+        return np.stack([ordered[g].mean(axis=0) for g in self.groups])
+
+
+def _check(corpus: str, label: str, labels: list[str]) -> None:
+    names = sorted(set(labels))
+    if len(names) < 2:
+        raise ClaimError(f"Corpus {corpus!r} has one {label} only ({names[0]}); a claim about categories needs two.")
+    lonely = [n for n in names if labels.count(n) < 2]
+    if lonely:
+        raise ClaimError(f"{label} {', '.join(map(repr, lonely))} of corpus {corpus!r} has a single text; each needs two.")

@@ -1,0 +1,109 @@
+"""Hypothesis: one claim, declared with constants only: where to look, what would count, what is expected."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any, ClassVar
+
+from modclaims.errors import ClaimError
+from modclaims.recording import ModelShape, Recording, Request
+from modclaims.stats.evidence import Evidence
+from modclaims.stats.quantifiers import Holds, somewhere
+
+EXPECTATIONS = ("supported", "refuted", "inconclusive")
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """How hard to weigh: the settings of a run that statistics depend on."""
+
+    seed: int = 0
+    permutations: int = 9999
+    """Relabellings drawn where they cannot all be enumerated; also the most that are enumerated."""
+    resamples: int = 1999
+    alpha: float = 0.05
+
+
+class Hypothesis(ABC):
+    """A claim about a network. Subclass a family, state the claim as the docstring's first line, set constants."""
+
+    label: str = "category"
+    """The label whose values are compared, and which chance exchanges."""
+    within: str | None = None
+    """A label inside whose values chance may exchange; None for free exchange."""
+    holds: Holds = somewhere()
+    """How the claim quantifies over its cells."""
+    smallest_effect: float = 0.0
+    """The smallest effect that matters, on the effect's own scale; less would not."""
+    expect: str = "supported"
+    """The outcome that passes: supported, refuted or inconclusive."""
+    effect_name: ClassVar[str] = "effect"
+
+    @classmethod
+    def sentence(cls) -> str:
+        """The claim in words: the first paragraph of the class' own docstring."""
+        text = inspect.cleandoc(cls.__dict__.get("__doc__") or "")
+        return " ".join(text.split("\n\n")[0].split()) or cls.__name__
+
+    @classmethod
+    def family(cls) -> str:
+        """Name of the library class that the claim extends."""
+        return next(base.__name__ for base in cls.__mro__ if base.__module__.startswith("modclaims.families"))
+
+    @classmethod
+    def declared(cls) -> dict[str, Any]:
+        """The constants that make the claim, by name, as plain JSON values."""
+        found: dict[str, Any] = {}
+        for base in reversed(cls.__mro__):
+            for name, value in vars(base).items():
+                if name.startswith("_") or callable(value) or isinstance(value, (property, classmethod, staticmethod)):
+                    continue
+                found[name] = value
+        return {name: _plain(value) for name, value in sorted(found.items())}
+
+    @classmethod
+    def digest(cls) -> str:
+        """SHA-256 of name, family, sentence and constants: what a lock pins."""
+        body = [cls.__name__, cls.family(), cls.sentence(), cls.declared()]
+        return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+    def validate(self) -> None:
+        """Raise `ClaimError` for a constant that no value of its kind allows."""
+        if self.expect not in EXPECTATIONS:
+            raise ClaimError(f"expect = {self.expect!r} is unknown; choose one of {', '.join(EXPECTATIONS)}.")
+        if not isinstance(self.holds, Holds):
+            raise ClaimError(f"holds = {self.holds!r} is no quantifier; write holds = somewhere(), everywhere(), ...")
+        if isinstance(self.smallest_effect, bool) or not isinstance(self.smallest_effect, (int, float)):
+            raise ClaimError(f"smallest_effect = {self.smallest_effect!r} is no number.")
+        if not isinstance(self.label, str) or not (self.within is None or isinstance(self.within, str)):
+            raise ClaimError(f"label = {self.label!r} and within = {self.within!r} must name columns of the corpus.")
+        if self.label == self.within:
+            raise ClaimError(f"label and within are both {self.label!r}; chance would have nothing to exchange.")
+
+    def columns(self) -> tuple[str, ...]:
+        """Labels that the corpus must have."""
+        return (self.label,) if self.within is None else (self.label, self.within)
+
+    @abstractmethod
+    def requests(self, shape: ModelShape) -> tuple[Request, ...]:
+        """What must be recorded. Raises `ClaimError` for a layer that the model lacks."""
+
+    @abstractmethod
+    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
+        """The evidence of one recording. Raises `ClaimError` where the claim cannot be weighed on this corpus."""
+
+
+def _plain(value: Any) -> Any:
+    """A constant as JSON: dataclasses by class name and fields, tuples as lists."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {type(value).__name__: {k: _plain(v) for k, v in asdict(value).items()}}
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)

@@ -1,0 +1,200 @@
+"""What is read off a network, and the one seam between models and statistics.
+
+Claims ask with *requests*; a `Recorder` (a language model, or planted arrays in a test) answers all of them with
+one `Recording`. Axes are always in the order (text, position, head, unit).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.corpus import Corpus
+from modclaims.errors import ClaimError, UsageError
+
+Array = NDArray[np.floating]
+Reduce = Literal["none", "norm", "mean"]
+
+HEAD_SITES = ("head_z", "head_write", "q", "k", "v", "attn_pattern")
+LAYER_SITES = ("attn_out", "mlp_out", "mlp_act", "resid_pre", "resid_post")
+SITES = ("embed", *LAYER_SITES, *HEAD_SITES)
+"""Sites of a request. `embed` has the single layer 0; all others one entry a layer."""
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Token positions read in every text, counted from 0 with the leading special tokens included.
+
+    `last:N:S` is N positions with stride S that end at the last token kept (`last:10:4` of 512 tokens is
+    475, 479, ..., 511); `START:STOP:STEP` is Python's range; `475,479` names them.
+    """
+
+    spec: str = "last:10:4"
+
+    def resolve(self, tokens: int) -> tuple[int, ...]:
+        """The positions as ascending indices below `tokens`. Raises `UsageError` if one lies outside."""
+        spec = self.spec.strip()
+        wrong = UsageError(
+            f"Positions {spec!r} are not understood; write last:N:STRIDE (such as last:10:4), "
+            "START:STOP:STEP (such as 475:512:4) or single positions (such as 475,479)."
+        )
+        try:
+            if spec.startswith("last:"):
+                count, stride = (int(part) for part in spec.removeprefix("last:").split(":"))
+                if count < 1 or stride < 1:
+                    raise wrong
+                found = tuple(tokens - 1 - stride * k for k in reversed(range(count)))
+            elif ":" in spec:
+                found = tuple(range(*(int(part) for part in spec.split(":"))))
+            else:
+                found = tuple(sorted({int(part) for part in spec.split(",")}))
+        except (ValueError, TypeError):
+            raise wrong from None
+        if not found or min(found) < 0:
+            raise UsageError(
+                f"Positions {spec!r} of {tokens} tokens give {list(found)}: none may be negative and at least one is needed."
+            )
+        if max(found) >= tokens:
+            raise UsageError(
+                f"Position {max(found)} of {spec!r} lies beyond the {tokens} tokens kept of each text; "
+                "raise --tokens or name earlier positions."
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class Activations:
+    """Ask for one site at some layers of the model, or of one of its variants."""
+
+    site: str
+    """One of `SITES`."""
+    layers: tuple[int, ...] | None = None
+    """Layers, negative ones counted from the end; None for all."""
+    reduce: Reduce = "none"
+    """`none` keeps every unit; `norm` is the Euclidean norm over units; `mean` the mean over positions."""
+    positions: Positions | None = None
+    """None for the positions of the run."""
+    variant: str | None = None
+    """None for the model itself, else such as `untrained:0`."""
+
+    def __post_init__(self) -> None:
+        if self.site not in SITES:
+            raise ClaimError(f"Site {self.site!r} is unknown; choose one of {', '.join(SITES)}.")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Ask for the mean next-token loss of each text in nats (causal models only)."""
+
+    variant: str | None = None
+
+
+Request = Activations | Loss
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """What a claim must know of a network before anything is read off it, and what identifies it afterwards."""
+
+    name: str
+    layers: int
+    heads: int
+    kv_heads: int
+    width: int
+    head_width: int
+    mlp_width: int
+    context: int
+    """Largest number of tokens the network can read."""
+    causal: bool = True
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """Resolved id, revision, SHA-256 of weights and tokenizer, dtype, attention implementation."""
+
+    def resolve_layers(self, request: Activations) -> tuple[int, ...]:
+        """Ascending layer indices of a request. Raises `ClaimError` for a layer that the model lacks."""
+        count = 1 if request.site == "embed" else self.layers
+        if request.layers is None:
+            return tuple(range(count))
+        found = []
+        for layer in request.layers:
+            if not -count <= layer < count:
+                raise ClaimError(
+                    f"Layer {layer} of site {request.site!r} does not exist: model {self.name!r} has layers 0 to {count - 1}."
+                )
+            found.append(layer % count)
+        return tuple(sorted(set(found)))
+
+
+class Source(Protocol):
+    """Where a recording's arrays come from: a store on disk, or memory."""
+
+    def array(self, request: Request, layer: int) -> Array: ...
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Answers to the requests of a suite for one corpus and model.
+
+    `array` gives (text, position, unit) or (text, position, head, unit); without the unit axis after `norm`,
+    without the position axis after `mean`; one number a text for `Loss`.
+    """
+
+    corpus: Corpus
+    shape: ModelShape
+    positions: tuple[int, ...]
+    """The run's positions, resolved."""
+    read: tuple[str, ...]
+    """Of each text, the part that the network saw (up to the last token kept)."""
+    source: Source
+    passes: int = 0
+    """Forward passes (texts times networks) that were made for it; the rest came from the store."""
+
+    def array(self, request: Request, layer: int = 0) -> Array:
+        """The recorded values as float32 or float64, texts in the corpus' order."""
+        return self.source.array(request, layer)
+
+
+class Recorder(Protocol):
+    """Answers requests: a language model, or planted arrays in a test."""
+
+    @property
+    def shape(self) -> ModelShape:
+        """The network's dimensions and identity."""
+        ...
+
+    def check(self, corpus: Corpus, tokens: int, positions: Positions) -> None:
+        """Raise `InputError` if the corpus cannot be read at these positions (too short, beyond the context)."""
+        ...
+
+    def record(
+        self,
+        corpus: Corpus,
+        requests: Sequence[Request],
+        *,
+        tokens: int,
+        positions: Positions,
+        progress: Callable[[int, int, str], None] | None = None,
+    ) -> Recording:
+        """One pass a text and network for the union of the requests. `progress(done, total, what)`."""
+        ...
+
+
+@dataclass(frozen=True)
+class MemorySource:
+    """Arrays held in memory, keyed by (request, layer): for planted data and small jobs."""
+
+    arrays: Mapping[tuple[Request, int], Array]
+
+    def array(self, request: Request, layer: int) -> Array:
+        try:
+            return self.arrays[(request, layer)]
+        except KeyError:
+            raise ClaimError(f"Nothing was recorded for {request} at layer {layer}.") from None
+
+
+def for_variant(request: Request, variant: str | None) -> Request:
+    """The same request, put to a variant of the model."""
+    return replace(request, variant=variant)

@@ -1,0 +1,1 @@
+"""Arrays in, Evidence out: knows no model, no corpus and no file."""

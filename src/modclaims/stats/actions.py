@@ -1,0 +1,291 @@
+"""What chance may do: exchange labels among units (freely, within strata, by whole blocks), or flip signs.
+
+Row 0 of every set of arrangements is what was observed, so that counting rows at least as extreme gives
+p = #{T* >= T} / N when all are enumerated, and p = (b + 1) / (B + 1) when B are drawn (Phipson & Smyth 2010).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.errors import ClaimError
+
+Codes = NDArray[np.int64]
+Blind = Literal["no", "jointly", "within_strata"]
+
+
+def codes(values: Sequence[str]) -> tuple[Codes, tuple[str, ...]]:
+    """Integer codes by first appearance (so that renaming a category changes no draw), and the names in that order."""
+    names = tuple(dict.fromkeys(values))
+    index = {name: code for code, name in enumerate(names)}
+    return np.array([index[value] for value in values], dtype=np.int64), names
+
+
+@dataclass(frozen=True)
+class Design:
+    """Which label each unit bears, and inside which stratum chance may exchange it."""
+
+    labels: Codes
+    """(unit,) category codes 0 ... K - 1."""
+    strata: Codes
+    """(unit,) stratum codes; all zero where exchange is free."""
+    names: tuple[str, ...]
+    """Category names, by code."""
+
+    @classmethod
+    def of(cls, labels: Sequence[str], strata: Sequence[str] | None = None) -> Design:
+        """From label values. Raises `ClaimError` where fewer than two categories meet in every stratum."""
+        lab, names = codes(labels)
+        st = codes(strata)[0] if strata is not None else np.zeros(len(lab), dtype=np.int64)
+        design = cls(lab, st, names)
+        if not design.usable_strata:
+            raise ClaimError(
+                "No stratum holds two categories of which one has two texts, so within and between cannot be compared; "
+                "choose another label or another within=."
+            )
+        return design
+
+    @property
+    def n(self) -> int:
+        """Number of units."""
+        return len(self.labels)
+
+    @property
+    def k(self) -> int:
+        """Number of categories."""
+        return len(self.names)
+
+    @cached_property
+    def counts(self) -> Codes:
+        """(category, stratum) number of units."""
+        table = np.zeros((self.k, int(self.strata.max()) + 1), dtype=np.int64)
+        np.add.at(table, (self.labels, self.strata), 1)
+        return table
+
+    @cached_property
+    def usable_strata(self) -> tuple[int, ...]:
+        """Strata with at least two categories, one of them with at least two units."""
+        present = self.counts
+        return tuple(
+            int(h) for h in range(present.shape[1]) if (present[:, h] > 0).sum() >= 2 and present[:, h].max() >= 2
+        )
+
+    @cached_property
+    def cells(self) -> Codes:
+        """(unit,) code of its category x stratum: the groups inside which units are resampled."""
+        return codes([f"{a},{b}" for a, b in zip(self.labels, self.strata, strict=True)])[0]
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of labels and strata, part of the key of every random stream."""
+        return hashlib.sha256(self.labels.tobytes() + b"|" + self.strata.tobytes()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Arrangements:
+    """Relabellings of one design, made once a claim and used at every cell."""
+
+    labels: NDArray[np.int16]
+    """(arrangement, unit) category codes; row 0 is the observed labelling."""
+    exact: bool
+    """Whether these are all the distinct arrangements."""
+    total: int
+    """How many distinct arrangements there are."""
+
+    @property
+    def floor(self) -> float:
+        """The smallest p that can be attained."""
+        return 1 / len(self.labels)
+
+
+def _classes(groups: Codes, labels: Codes) -> list[tuple[Codes, Codes]]:
+    """For each exchange class: indices of its units, and their labels."""
+    return [(np.flatnonzero(groups == g), labels[groups == g]) for g in np.unique(groups)]
+
+
+def _swappable(classes: list[tuple[Codes, Codes]]) -> dict[int, int]:
+    """Category -> its set of interchangeable categories: those with equal counts in every class."""
+    signature: dict[int, tuple[int, ...]] = {}
+    for label in sorted({int(v) for _, lab in classes for v in lab}):
+        signature[label] = tuple(int((lab == label).sum()) for _, lab in classes)
+    kinds = {s: i for i, s in enumerate(dict.fromkeys(signature.values()))}
+    return {label: kinds[s] for label, s in signature.items()}
+
+
+def _multiset_permutations(labels: Codes, swappable: dict[int, int] | None) -> Iterator[tuple[int, ...]]:
+    """Distinct orders of `labels`; with `swappable`, one for each set that only exchanges names among equals."""
+    left = Counter(int(v) for v in labels)
+    chosen: list[int] = []
+    opened: list[int] = []  # categories in the order of their first appearance
+
+    def extend() -> Iterator[tuple[int, ...]]:
+        if len(chosen) == len(labels):
+            yield tuple(chosen)
+            return
+        for label in sorted(left):
+            if not left[label]:
+                continue
+            fresh = label not in opened
+            if (
+                fresh
+                and swappable is not None
+                and any(other not in opened and other < label and swappable[other] == swappable[label] for other in left)
+            ):
+                continue  # an interchangeable category with a smaller code must appear first
+            left[label] -= 1
+            chosen.append(label)
+            if fresh:
+                opened.append(label)
+            yield from extend()
+            if fresh:
+                opened.pop()
+            chosen.pop()
+            left[label] += 1
+
+    return extend()
+
+
+def _count(labels: Codes, swappable: dict[int, int] | None) -> int:
+    """How many orders `_multiset_permutations` yields."""
+    sizes = Counter(int(v) for v in labels)
+    total = math.factorial(len(labels))
+    for size in sizes.values():
+        total //= math.factorial(size)
+    if swappable is not None:
+        for kind in Counter(swappable[label] for label in sizes).values():
+            total //= math.factorial(kind)
+    return total
+
+
+def _plan(classes: list[tuple[Codes, Codes]], blind: Blind) -> list[dict[int, int] | None]:
+    """For each class, which categories may swap names without changing the statistic."""
+    if blind == "within_strata":
+        return [_swappable([one]) for one in classes]
+    if blind == "jointly":
+        joint = _swappable(classes)
+        # A swap of names acts on all classes at once: fixing the order of names in one class that shows every
+        # interchangeable category fixes it everywhere.
+        every = set(joint)
+        lead = next((i for i, (_, lab) in enumerate(classes) if set(lab.tolist()) == every), None)
+        return [joint if i == lead else None for i in range(len(classes))]
+    return [None] * len(classes)
+
+
+def count_arrangements(design: Design, *, blind: Blind = "no") -> int:
+    """Number of distinct relabellings of texts, within strata; `blind` to category names counts partitions."""
+    classes = _classes(design.strata, design.labels)
+    return math.prod(_count(lab, swap) for (_, lab), swap in zip(classes, _plan(classes, blind), strict=True))
+
+
+def relabellings(
+    design: Design,
+    *,
+    budget: int,
+    rng: np.random.Generator,
+    blocks: Sequence[str] | None = None,
+    blind: Blind = "no",
+) -> Arrangements:
+    """Distinct relabellings: all of them where they number at most `budget`, else `budget` draws after the observed.
+
+    Exchangeable under the null: the labels of units inside a stratum. With `blocks`, labels constant in every
+    block move as whole blocks among blocks of equal size (and stratum), and labels that vary inside blocks are
+    exchanged inside each block. `blind` says what the statistic cannot see: nothing (`no`), a renaming of
+    categories everywhere (`jointly`), or a renaming in each stratum alone (`within_strata`); arrangements that
+    differ only in that way are one.
+
+    Raises `ClaimError` where labels vary inside some blocks and not in others, or a block spans strata.
+    """
+    groups, labels = design.strata, design.labels
+    members: list[Codes] | None = None
+    if blocks is not None:
+        which = codes(list(blocks))[0]
+        varies = [len(set(labels[which == b])) > 1 for b in range(which.max() + 1)]
+        if all(varies):
+            groups = codes([f"{s},{b}" for s, b in zip(groups, which, strict=True)])[0]
+        elif any(varies):
+            raise ClaimError(
+                "Labels vary inside some blocks and are constant in others, so chance has no single unit; "
+                "split the mixed blocks or leave them out."
+            )
+        else:
+            members = [np.flatnonzero(which == b) for b in range(which.max() + 1)]
+            if any(len(set(groups[m])) > 1 for m in members):
+                raise ClaimError("A block spans several strata; within= and block cannot be combined for this corpus.")
+            labels = np.array([labels[m[0]] for m in members])
+            groups = codes([f"{groups[m[0]]},{len(m)}" for m in members])[0]
+    classes = _classes(groups, labels)
+    plan = _plan(classes, blind)
+    total = math.prod(_count(lab, swap) for (_, lab), swap in zip(classes, plan, strict=True))
+    exact = total <= budget
+    if exact:
+        rows = np.empty((total, len(labels)), dtype=np.int16)
+        orders = [list(_multiset_permutations(lab, swap)) for (_, lab), swap in zip(classes, plan, strict=True)]
+        for row, combination in zip(rows, product(*orders), strict=True):
+            for (where, _), order in zip(classes, combination, strict=True):
+                row[where] = order
+        observed = np.empty(len(labels), dtype=np.int16)
+        for (where, lab), swap in zip(classes, plan, strict=True):
+            observed[where] = _canonical(lab, swap)
+        first = int(np.flatnonzero((rows == observed).all(axis=1))[0])
+        rows[[0, first]] = rows[[first, 0]]
+        rows[0] = labels  # the same partition, under its own names
+    else:
+        rows = np.empty((budget + 1, len(labels)), dtype=np.int16)
+        rows[0] = labels
+        for where, lab in classes:
+            rows[1:, where] = rng.permuted(np.tile(lab.astype(np.int16), (budget, 1)), axis=1)
+    if members is not None:
+        wide = np.empty((len(rows), design.n), dtype=np.int16)
+        for block, where in enumerate(members):
+            wide[:, where] = rows[:, [block]]
+        rows = wide
+    return Arrangements(rows, exact, total)
+
+
+def _canonical(labels: Codes, swappable: dict[int, int] | None) -> list[int]:
+    """The representative of a labelling that `_multiset_permutations` yields."""
+    if swappable is None:
+        return [int(v) for v in labels]
+    pool: dict[int, list[int]] = {}
+    for label in sorted({int(v) for v in labels}):
+        pool.setdefault(swappable[label], []).append(label)
+    renamed: dict[int, int] = {}
+    for label in (int(v) for v in labels):
+        if label not in renamed:
+            renamed[label] = pool[swappable[label]].pop(0)
+    return [renamed[int(v)] for v in labels]
+
+
+def index_permutations(design: Design, *, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """(1 + draws, unit) orders of the units inside their strata; row 0 is the identity.
+
+    For statistics that move whole rows of a residual matrix (Freedman & Lane 1983) rather than labels.
+    """
+    rows = np.tile(np.arange(design.n), (draws + 1, 1))
+    for h in np.unique(design.strata):
+        where = np.flatnonzero(design.strata == h)
+        rows[1:, where] = rng.permuted(rows[1:, where], axis=1)
+    return rows
+
+
+def sign_flips(n: int, *, budget: int, rng: np.random.Generator) -> tuple[NDArray[np.int8], bool]:
+    """(arrangement, text) signs for per-text paired differences; row 0 keeps them all. True where all 2^n are given.
+
+    Exchangeable under the null: the sign of each text's difference, so its law must be symmetric about 0.
+    """
+    if n <= 62 and 2**n <= budget:
+        bits = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
+        return (1 - 2 * bits).astype(np.int8), True
+    signs = rng.integers(0, 2, size=(budget + 1, n), dtype=np.int8) * 2 - 1
+    signs[0] = 1
+    return signs, False

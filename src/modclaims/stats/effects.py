@@ -1,0 +1,221 @@
+"""Effect sizes, each with what the bootstrap needs: its value and every text's influence under every resample."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.stats.actions import Arrangements, Design
+from modclaims.stats.bootstrap import Bounds, NoncentralF, Replicates, Resamples, bootstrap_t
+from modclaims.stats.permutation import (
+    GapWeights,
+    Pairs,
+    chunks,
+    degrees_of_freedom,
+    f_null,
+    indicator_gram,
+)
+
+Floats = NDArray[np.float64]
+
+
+def same_pairs(design: Design, pairs: Pairs) -> NDArray[np.bool_]:
+    """(pair,) whether the two texts share their category."""
+    return np.asarray(design.labels[pairs.i] == design.labels[pairs.j])
+
+
+def gap(similarities: Floats, design: Design, pairs: Pairs) -> Floats:
+    """(cell,) mean similarity within - mean between, every category and every pair of categories weighing the same.
+
+    `similarities` is (pair, cell). Positive when same-category texts are more alike.
+    """
+    weights, out = GapWeights.of(design), np.zeros(similarities.shape[1])
+    same = same_pairs(design, pairs)
+    for where, win, c, inverse in zip(
+        pairs.slices, weights.within, weights.between, weights.inverse_sizes, strict=True
+    ):
+        a, b = design.labels[pairs.i[where]], design.labels[pairs.j[where]]
+        w = np.where(same[where], win[a], -c * inverse[a] * inverse[b])
+        out += w @ similarities[where]
+    return out
+
+
+def cliffs_delta(similarities: Floats, design: Design, pairs: Pairs, resamples: Resamples) -> Replicates:
+    """Cliff's delta of within-category over between-category similarities, 2 AUC - 1, averaged over strata.
+
+    `similarities` is (pair, cell); the same number as ANOSIM's R. Positive when same-category texts are more
+    alike. Two copies of one text are no pair; a pair drawn m_i m_j times weighs that much. The influence of text
+    i is the derivative by m_i. A stratum whose resample has no within or no between pair is left out of that
+    replicate's average.
+    """
+    times = resamples.times
+    rows, cells = len(times), similarities.shape[1]
+    value, influence = np.full((rows, cells), np.nan), np.zeros((rows, design.n, cells))
+    same = same_pairs(design, pairs)
+    total = np.zeros((rows, cells))
+    defined = np.zeros((rows, 1))
+    widest = max(s.stop - s.start for s in pairs.slices)
+    for members, where in zip(pairs.members, pairs.slices, strict=True):
+        size = len(members)
+        first, second = np.triu_indices(size, 1)
+        inside = same[where]
+        incidence = np.zeros((len(first), size))
+        incidence[np.arange(len(first)), first] = incidence[np.arange(len(first)), second] = 1.0
+        orders = [np.argsort(similarities[where, c], kind="stable") for c in range(cells)]
+        for block in chunks(rows, widest):
+            m = times[block][:, members]
+            weight = m[:, first] * m[:, second]
+            within = weight[:, inside].sum(axis=1)
+            between = weight.sum(axis=1) - within
+            good = (within > 0) & (between > 0)
+            defined[block, 0] += good
+            per_text = np.divide(1.0, m, out=np.zeros_like(m), where=m > 0)
+            for c, order in enumerate(orders):
+                auc, slope = _weighted_auc(
+                    weight[:, order], inside[order], similarities[where, c][order], within, between
+                )
+                total[block, c] += np.where(good, 2 * auc - 1, 0.0)
+                per_unit = (slope @ incidence[order]) * per_text
+                influence[block, members, c] = 2 * np.where(good[:, None], per_unit, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.where(defined > 0, total / defined, np.nan)
+        influence /= np.maximum(defined, 1)[:, :, None]
+    return Replicates(value, influence)
+
+
+def _weighted_auc(
+    weight: Floats, inside: NDArray[np.bool_], ordered: Floats, within: Floats, between: Floats
+) -> tuple[Floats, Floats]:
+    """AUC of within over between pairs given in ascending order, and each pair's share weight x d AUC / d weight.
+
+    (resample,) and (resample, pair).
+    """
+    w_in, w_out = np.where(inside, weight, 0.0), np.where(inside, 0.0, weight)
+    below_out, below_in = _mid_cumulative(w_out, ordered), _mid_cumulative(w_in, ordered)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        f_out = below_out / between[:, None]
+        f_in = below_in / within[:, None]
+        auc = (w_in * f_out).sum(axis=1) / within
+        slope = np.where(
+            inside, weight * (f_out - auc[:, None]) / within[:, None], weight * (1 - f_in - auc[:, None]) / between[:, None]
+        )
+    return auc, np.nan_to_num(slope, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _mid_cumulative(weight: Floats, ordered: Floats) -> Floats:
+    """For each pair, the weight of smaller values plus half that of equal ones (ties within 1e-12 of the range)."""
+    upto = np.cumsum(weight, axis=1)
+    span = float(ordered[-1] - ordered[0]) if len(ordered) else 0.0
+    breaks = np.flatnonzero(np.diff(ordered) > 1e-12 * span) + 1
+    if len(breaks) == len(ordered) - 1:
+        return np.asarray(upto - weight / 2)
+    starts = np.concatenate([[0], breaks])
+    ends = np.concatenate([breaks, [len(ordered)]]) - 1
+    which = np.searchsorted(starts, np.arange(len(ordered)), side="right") - 1
+    before = np.where(starts > 0, upto[:, starts - 1], 0.0)
+    return np.asarray((before + upto[:, ends])[:, which] / 2)
+
+
+def omega_squared(f: Floats, df1: int, n: int) -> Floats:
+    """Partial omega^2 from F: df1 (F - 1) / (df1 (F - 1) + n) (Hays 1963; Olejnik & Algina 2003)."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isinf(f), 1.0, df1 * (f - 1) / (df1 * (f - 1) + n))
+
+
+def log_one_plus_f2(omega2: Floats) -> Floats:
+    """log(1 + f^2) = -log(1 - omega^2): the scale on which omega^2 is bootstrapped."""
+    return np.asarray(-np.log1p(-np.asarray(omega2)))
+
+
+def omega2_of_log(theta: Floats) -> Floats:
+    """The inverse of `log_one_plus_f2`."""
+    return np.asarray(-np.expm1(-np.asarray(theta)))
+
+
+def omega_squared_replicates(responses: Floats, design: Design, resamples: Resamples) -> Replicates:
+    """log(1 + f^2) of category given strata, one cell a column of `responses` (unit, cell).
+
+    1 + f^2 = (df1 F - df1 + n) / n. With r the stratum-centred and e the full model's residual, d SSE = e_i^2 and
+    d SSA = r_i^2 - e_i^2 by text i's multiplicity, from which its influence follows.
+    """
+    times = resamples.times
+    y = np.asarray(responses, dtype=np.float64)
+    y = y - y.mean(axis=0)
+    strata = [np.flatnonzero(design.strata == h) for h in np.unique(design.strata)]
+    hot = (design.labels[:, None] == np.arange(design.k)).astype(np.float64)
+    centred_hot = hot.copy()
+    for where in strata:
+        centred_hot[where] -= hot[where].mean(axis=0)
+    inverse = np.linalg.pinv(indicator_gram(design))
+    df1, df2 = degrees_of_freedom(design)
+    rows, cells = len(times), y.shape[1]
+    value, influence = np.empty((rows, cells)), np.empty((rows, design.n, cells))
+    for block in chunks(rows, design.n * cells):
+        m = times[block]
+        residual = np.broadcast_to(y, (len(m), *y.shape)).copy()
+        for where in strata:
+            mean = (m[:, where] @ y[where]) / len(where)
+            residual[:, where] -= mean[:, None, :]
+        sums = np.einsum("bn,nk,bnm->bkm", m, centred_hot, residual, optimize=True)
+        coefficients = np.einsum("kl,blm->bkm", inverse, sums)
+        error = residual - np.einsum("nk,bkm->bnm", centred_hot, coefficients)
+        sst = np.einsum("bn,bnm->bm", m, residual**2)
+        sse = np.einsum("bn,bnm->bm", m, error**2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = df2 * (sst - sse) / sse
+            value[block] = np.log((ratio - df1 + design.n) / design.n)
+            scale = df2 / (sse * (ratio - df1 + design.n))
+            slope = scale[:, None] * (residual**2 - error**2 * (sst / sse)[:, None])
+        influence[block] = np.where(m[:, :, None] > 0, slope, 0.0)
+    return Replicates(value, influence)
+
+
+def omega_squared_bounds(responses: Floats, design: Design, resamples: Resamples) -> Bounds:
+    """omega^2 of every cell with the wider of two bounds: noncentral-F inversion, and bootstrap-t on log(1 + f^2).
+
+    `responses` is (unit, cell). Cells are taken in blocks, so that thousands of neurons fit in memory.
+    """
+    observed = Arrangements(design.labels[None].astype(np.int16), True, 1)
+    f = f_null(responses, design, observed)[0][0]
+    df1, df2 = degrees_of_freedom(design)
+    parts = []
+    step = max(1, 2**22 // (len(resamples.times) * design.n) + 1)
+    for start in range(0, responses.shape[1], step):
+        replicates = omega_squared_replicates(responses[:, start : start + step], design, resamples)
+        parts.append(bootstrap_t(replicates, resamples))
+    flat = f == 0
+    theta = np.where(flat, 0.0, np.concatenate([p.theta for p in parts]))
+    return Bounds(
+        theta,
+        np.where(flat, 0.0, np.concatenate([p.se for p in parts])),
+        np.concatenate([p.t for p in parts], axis=1),
+        log_one_plus_f2,
+        omega2_of_log,
+        NoncentralF(f, df1, df2, design.n),
+        (-np.inf, 1.0),
+    )
+
+
+def excess_kurtosis(responses: Floats, design: Design) -> Floats:
+    """(cell,) excess kurtosis of the responses inside category x stratum: large where omega^2's bounds are doubtful."""
+    residual = np.asarray(responses, dtype=np.float64).copy()
+    for g in np.unique(design.cells):
+        where = design.cells == g
+        residual[where] -= residual[where].mean(axis=0)
+    variance = (residual**2).mean(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(variance > 0, (residual**4).mean(axis=0) / variance**2 - 3, 0.0)
+
+
+def hedges_g(inside: Floats, outside: Floats) -> float:
+    """Hedges' g of one category's responses against the rest, positive when the category responds more (pingouin)."""
+    from pingouin import compute_effsize
+
+    return float(compute_effsize(inside, outside, eftype="hedges"))
+
+
+def auc(inside: Floats, outside: Floats) -> float:
+    """Chance that a text of the category responds more than one of the rest, ties half (scipy's Mann-Whitney U)."""
+    from scipy.stats import mannwhitneyu
+
+    return float(mannwhitneyu(inside, outside, method="asymptotic").statistic / (len(inside) * len(outside)))

@@ -1,0 +1,144 @@
+"""Evidence: what one claim's weighing leaves behind. Arrays and words only; no model, corpus or file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.stats.bootstrap import Bounds
+from modclaims.stats.multiplicity import weigh_cells
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One place where a claim was tested, and the secondary numbers shown beside its effect."""
+
+    layer: int | None = None
+    head: int | None = None
+    axis: int | None = None
+
+    def __str__(self) -> str:
+        named = (("layer", self.layer), ("head", self.head), ("axis", self.axis))
+        return ", ".join(f"{word} {value}" for word, value in named if value is not None) or "the whole network"
+
+
+@dataclass(frozen=True)
+class NullTest:
+    """The permutation side of the evidence, a value a cell.
+
+    `observed` and `null` (arrangement, cell) are on the statistic's own scale; row 0 of `null` is the identity.
+    """
+
+    statistic: str
+    """Name of the statistic, such as `gap within - between`."""
+    observed: Floats
+    null: Floats
+    p: Floats
+    """Raw p of each cell, (count of at least as extreme, identity included) / (arrangements)."""
+    p_adjusted: Floats
+    """Step-down maxT over the cells."""
+    exceed: NDArray[np.int64]
+    """Count behind each raw p."""
+    exceed_adjusted: NDArray[np.int64]
+    """Count behind each adjusted p."""
+    arrangements: int
+    """Rows of the null, identity included."""
+    exact: bool
+    """Whether every distinct arrangement was enumerated."""
+    action: str
+    """What chance did, in words: `exchanging topic within style`."""
+    tolerance: Floats
+    """(cell,) differences that count as ties."""
+    max_null: Floats
+    """(arrangement,) largest standardised statistic over the cells."""
+
+    @classmethod
+    def of(cls, statistic: str, null: Floats, tolerance: Floats, *, exact: bool, action: str) -> NullTest:
+        """Raw and step-down adjusted p of a joint null (arrangement, cell) whose row 0 was observed."""
+        tests = weigh_cells(null, tolerance)
+        return cls(
+            statistic,
+            null[0],
+            null,
+            tests.p,
+            tests.p_adjusted,
+            tests.exceed,
+            tests.exceed_adjusted,
+            len(null),
+            exact,
+            action,
+            tolerance,
+            tests.max_null,
+        )
+
+    def adjusted_among(self, cells: NDArray[np.int64]) -> Floats:
+        """Adjusted p of some of the cells, corrected for these alone."""
+        return weigh_cells(self.null[:, cells], self.tolerance[cells]).p_adjusted
+
+
+@dataclass(frozen=True)
+class Control:
+    """A rival explanation, weighed: one sentence, and the numbers behind it."""
+
+    name: str
+    """`shared_words`, `spread`, `untrained_twin`, ..."""
+    sentence: str
+    numbers: Mapping[str, float | int | str | Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A figure as data: what kind it is, what it says in words, and the arrays that the report draws.
+
+    Kinds and their arrays are listed in `report/figures.py`, which draws them.
+    """
+
+    kind: str
+    title: str
+    description: str
+    """Read aloud in place of the picture: what is plotted, and what it shows."""
+    arrays: Mapping[str, NDArray[np.generic]]
+    labels: Mapping[str, Sequence[str] | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CategoryRow:
+    """One category against the rest at one cell (secondary: no correction of its own)."""
+
+    cell: int
+    """Index into the evidence's cells."""
+    category: str
+    hedges_g: float
+    auc: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything a verdict is read from."""
+
+    cells: tuple[Cell, ...]
+    effect_name: str
+    bounds: Bounds
+    """Effects with their bootstrap-t bounds, cells in the same order."""
+    test: NullTest | None
+    """None where the claim takes its p from the bounds alone (contrasts of effects)."""
+    n_texts: int
+    unit: str = "text"
+    """What was relabelled and resampled: `text` or `block`."""
+    n_units: int = 0
+    degenerate: tuple[int, ...] = ()
+    """Indices of cells that could not be tested (constant or not finite)."""
+    controls: tuple[Control, ...] = ()
+    exhibits: tuple[Exhibit, ...] = ()
+    secondary: Mapping[str, Floats] = field(default_factory=dict)
+    """Further statistics, one value a cell, labelled secondary."""
+    categories: tuple[CategoryRow, ...] = ()
+    location: bool | None = None
+    """Whether the difference may be called one of location (None: the question does not arise)."""
+    warnings: tuple[str, ...] = ()
+    note: str = ""

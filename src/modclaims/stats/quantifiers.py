@@ -1,0 +1,353 @@
+"""What a claim says of its cells, and the levels at which the evidence carries it or its contrary.
+
+`p_plus` is the smallest level at which the claim is supported, `p_minus` the smallest at which it is refuted;
+both before correction over claims.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.errors import ClaimError
+from modclaims.stats.evidence import Cell, Evidence
+from modclaims.stats.multiplicity import clopper_pearson
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Levels:
+    """How far the evidence of one claim goes, each way."""
+
+    p: float | None
+    """Permutation p of the claim over its cells; None where the bounds alone decide."""
+    p_plus: float
+    p_minus: float
+    cell: int
+    """The cell that is named: the strongest for `somewhere`, the weakest for `everywhere`."""
+    low: float
+    high: float
+    """Interval of the named cell's effect at the run's alpha."""
+    interval: str
+    """In words, what that interval is."""
+    mc_plus: tuple[float, float]
+    mc_minus: tuple[float, float]
+    """Monte Carlo (99 %) intervals of the two levels."""
+    texts_to_refute: int | None
+    texts_to_support: int | None
+    """How many texts would decide, were the effect 0, or twice the smallest that matters."""
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """The pieces of p_plus by cell: raw and adjusted permutation p, and levels of own and simultaneous bounds."""
+
+    cells: NDArray[np.int64]
+    raw: Floats | None
+    adjusted: Floats | None
+    lower: Floats
+    lower_band: Floats
+    upper: Floats
+    upper_band: Floats
+
+
+def _sides(evidence: Evidence, cells: NDArray[np.int64], smallest: float) -> _Sides:
+    bounds, test = evidence.bounds, evidence.test
+    whole = len(cells) == len(evidence.cells)
+    raw = adjusted = None
+    if test is not None:
+        raw = test.p[cells]
+        # corrected only for what was named: a part of the cells takes its own maxT
+        adjusted = test.p_adjusted[cells] if whole else test.adjusted_among(cells)
+    return _Sides(
+        cells,
+        raw,
+        adjusted,
+        bounds.p_lower(smallest)[cells],
+        bounds.p_lower(smallest, cells)[cells],
+        bounds.p_upper(smallest)[cells],
+        bounds.p_upper(smallest, cells)[cells],
+    )
+
+
+def _monte_carlo(level: float, evidence: Evidence, factor: float = 1.0) -> tuple[float, float]:
+    """99 % interval of a level that came from counting draws; the level itself where everything was enumerated."""
+    draws = len(evidence.bounds.t)
+    test = evidence.test
+    if test is not None and not test.exact and factor == 1.0 and level in set(test.p_adjusted) | set(test.p):
+        draws = test.arrangements - 1
+    elif test is not None and test.exact and level in set(test.p_adjusted) | set(test.p):
+        return level, level
+    if draws == 0:
+        return level, level
+    count = max(0, min(draws, round(level / factor * (draws + 1)) - 1))
+    low, high = clopper_pearson(count, draws)
+    return min(1.0, low * factor), min(1.0, high * factor)
+
+
+class Holds(ABC):
+    """How a claim quantifies over its cells."""
+
+    @property
+    @abstractmethod
+    def words(self) -> str:
+        """Such as `in at least half of the layers`."""
+
+    def chosen(self, cells: tuple[Cell, ...]) -> NDArray[np.int64]:
+        """Indices of the cells that the claim speaks of."""
+        return np.arange(len(cells))
+
+    @abstractmethod
+    def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
+        """Both levels, the named cell and its interval."""
+
+
+def _at_least(p: Floats | None, bound: Floats) -> Floats:
+    return bound if p is None else np.maximum(p, bound)
+
+
+@dataclass(frozen=True)
+class Somewhere(Holds):
+    """At least one cell: p and band at the same, named cell. Refuted when every cell's own bound falls below."""
+
+    layers: tuple[int, ...] | None = None
+    """Only these layers, named in advance; None for all."""
+
+    @property
+    def words(self) -> str:
+        if self.layers is None:
+            return "somewhere"
+        return "at layer " + ", ".join(str(layer) for layer in self.layers)
+
+    def chosen(self, cells: tuple[Cell, ...]) -> NDArray[np.int64]:
+        if self.layers is None:
+            return np.arange(len(cells))
+        depth = 1 + max((c.layer or 0) for c in cells)
+        wanted = {layer % depth for layer in self.layers if -depth <= layer < depth}
+        found = np.array([i for i, c in enumerate(cells) if c.layer in wanted], dtype=np.int64)
+        if len(wanted) < len(set(self.layers)) or not len(found):
+            raise ClaimError(f"Layers {list(self.layers)} were named, but the cells have layers 0 to {depth - 1}.")
+        return found
+
+    def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
+        cells = self.chosen(evidence.cells)
+        s = _sides(evidence, cells, smallest)
+        plus = _at_least(s.adjusted, s.lower_band)
+        bounds = evidence.bounds
+        # among equals the cell whose band clears by most, then the larger effect
+        z = np.nan_to_num(bounds.z(smallest)[cells], nan=-np.inf)
+        named = int(np.lexsort((-bounds.effect[cells], -z, s.adjusted if s.adjusted is not None else plus, plus))[0])
+        cell = int(cells[named])
+        minus = float(s.upper.max())
+        return Levels(
+            None if s.adjusted is None else float(s.adjusted.min()),
+            float(plus[named]),
+            minus,
+            cell,
+            float(bounds.lower(alpha, cells)[cell]),
+            float(bounds.upper(alpha)[cell]),
+            _interval_words(alpha, len(cells), band="lower"),
+            _monte_carlo(float(plus[named]), evidence),
+            _monte_carlo(minus, evidence),
+            *_texts(evidence, cells, smallest, alpha, need_support=1, need_refute=len(cells)),
+        )
+
+
+@dataclass(frozen=True)
+class Everywhere(Holds):
+    """Every cell (intersection-union): the largest raw p and each cell's own bound. Refuted by one cell's band."""
+
+    @property
+    def words(self) -> str:
+        return "everywhere"
+
+    def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
+        cells = self.chosen(evidence.cells)
+        s = _sides(evidence, cells, smallest)
+        plus = _at_least(s.raw, s.lower)
+        bounds = evidence.bounds
+        named = int(np.lexsort((bounds.effect[cells], -plus))[0])
+        cell, minus = int(cells[named]), float(s.upper_band.min())
+        return Levels(
+            None if s.raw is None else float(s.raw.max()),
+            float(plus.max()),
+            minus,
+            cell,
+            float(bounds.lower(alpha)[cell]),
+            float(bounds.upper(alpha, cells)[cell]),
+            _interval_words(alpha, len(cells), band="upper"),
+            _monte_carlo(float(plus.max()), evidence),
+            _monte_carlo(minus, evidence),
+            *_texts(evidence, cells, smallest, alpha, need_support=len(cells), need_refute=1),
+        )
+
+
+@dataclass(frozen=True)
+class InFraction(Holds):
+    """At least u = ceil(f M) of M cells, by partial conjunction (Benjamini & Heller 2008)."""
+
+    fraction: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fraction <= 1:
+            raise ClaimError(f"in_fraction({self.fraction}) is outside (0, 1]; write in_fraction(0.5) for half of the cells.")
+
+    @property
+    def words(self) -> str:
+        return f"in at least {100 * self.fraction:g} % of the cells"
+
+    def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
+        cells = self.chosen(evidence.cells)
+        s = _sides(evidence, cells, smallest)
+        m = len(cells)
+        u = max(1, math.ceil(self.fraction * m - 1e-9))
+        each = _at_least(s.raw, s.lower)
+        order = np.argsort(each, kind="stable")
+        plus = float(min(1.0, (m - u + 1) * each[order[u - 1]]))
+        upper = np.sort(s.upper)
+        minus = float(min(1.0, u * upper[m - u]))  # m - u + 1 cells whose upper bound falls below
+        raw = None if s.raw is None else float(min(1.0, (m - u + 1) * np.sort(s.raw)[u - 1]))
+        cell, bounds = int(cells[order[u - 1]]), evidence.bounds
+        return Levels(
+            raw,
+            plus,
+            minus,
+            cell,
+            float(bounds.lower(alpha)[cell]),
+            float(bounds.upper(alpha)[cell]),
+            _interval_words(alpha, 1, band=None) + f" (the cell ranked {u} of {m})",
+            _monte_carlo(plus, evidence, m - u + 1),
+            _monte_carlo(minus, evidence, u),
+            *_texts(evidence, cells, smallest, alpha, need_support=u, need_refute=m - u + 1),
+        )
+
+
+@dataclass(frozen=True)
+class AlongDepth(Holds):
+    """A contrast of effects: the slope over relative depth, which takes its p from the text bootstrap alone."""
+
+    direction: Literal["rises", "falls"]
+
+    def __post_init__(self) -> None:
+        if self.direction not in ("rises", "falls"):
+            raise ClaimError(f'along_depth({self.direction!r}) is unknown; write along_depth("rises") or along_depth("falls").')
+
+    @property
+    def words(self) -> str:
+        return f"{self.direction} along depth"
+
+    def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
+        return Somewhere().levels(evidence, smallest, alpha)
+
+
+@dataclass(frozen=True)
+class AcrossSplits(Holds):
+    """Cells are splits of the texts in halves: one picks, the other tests, and p = 2 x the median over splits."""
+
+    @property
+    def words(self) -> str:
+        return "in the median of the splits"
+
+    def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
+        bounds = evidence.bounds
+        plus, minus = (
+            float(min(1.0, 2 * np.median(p))) for p in (bounds.p_lower(smallest), bounds.p_upper(smallest))
+        )
+        effect = bounds.effect
+        middle = int(np.argsort(effect, kind="stable")[(len(effect) - 1) // 2])
+        every = np.arange(len(effect))
+        return Levels(
+            None,
+            plus,
+            minus,
+            middle,
+            float(np.median(bounds.lower(alpha / 2))),
+            float(np.median(bounds.upper(alpha / 2))),
+            f"{100 * (1 - 2 * alpha):g} % interval: medians over {len(effect)} splits of bounds at level {alpha / 2:g}",
+            _monte_carlo(plus, evidence, 2.0),
+            _monte_carlo(minus, evidence, 2.0),
+            *_texts(evidence, every, smallest, alpha / 2, need_support=len(every) // 2 + 1, need_refute=len(every) // 2 + 1),
+        )
+
+
+def _interval_words(alpha: float, cells: int, band: str | None) -> str:
+    words = f"{100 * (1 - 2 * alpha):g} % interval"
+    if cells > 1 and band is not None:
+        other = "upper" if band == "lower" else "lower"
+        words += f", {band} limit simultaneous over {cells} cells and {other} limit the cell's own"
+    return words
+
+
+def _texts(
+    evidence: Evidence, cells: NDArray[np.int64], smallest: float, alpha: float, *, need_support: int, need_refute: int
+) -> tuple[int | None, int | None]:
+    """Texts that would refute at effect 0, and support at twice the smallest effect, in 4 runs of 5.
+
+    By simulation from the observed spread: an estimate at the assumed effect is drawn as that effect plus t* times
+    its standard error, which shrinks as 1 / sqrt(n); the factor by which it must shrink for enough cells' bounds
+    to clear is found draw by draw. Observed effects are not used.
+    """
+    bounds = evidence.bounds
+    use = cells[bounds.bounded[cells]]
+    if smallest <= 0 or len(use) < max(need_support, need_refute):
+        return None, None
+    t = bounds.t[:, use]
+    t = t[np.isfinite(t).all(axis=1)]
+    if len(t) < 100:
+        return None, None
+    zero, edge, double = (float(bounds.forward(np.array(v))) for v in (0.0, smallest, _double(smallest, bounds.ends[1])))
+    se = bounds.se[use]
+    m = len(cells)
+    single = need_support == 1
+    q_high = np.quantile(t.max(axis=1), 1 - alpha) if single else np.quantile(t, 1 - alpha / (m - need_support + 1), axis=0)
+    q_low = np.quantile(t.min(axis=1), alpha) if need_refute == 1 else np.quantile(t, alpha / (m - need_refute + 1), axis=0)
+    # shrink factors at which each cell decides, in each draw
+    with np.errstate(divide="ignore"):
+        refute = (edge - zero) / np.maximum(se * (t - q_low), 1e-300)
+        support = (double - edge) / np.maximum(se * (q_high - t), 1e-300)
+    to_refute = np.sort(refute, axis=1)[:, len(use) - need_refute]
+    to_support = np.sort(support, axis=1)[:, len(use) - need_support]
+    n = evidence.n_texts
+    return _needed(n, float(np.quantile(to_refute, 0.2))), _needed(n, float(np.quantile(to_support, 0.2)))
+
+
+def _double(smallest: float, end: float) -> float:
+    """Twice the smallest effect, or half-way to the end of the scale where that is nearer."""
+    return min(2 * smallest, (smallest + end) / 2)
+
+
+def _needed(n: int, shrink: float) -> int | None:
+    if not np.isfinite(shrink) or shrink <= 0:
+        return None
+    return max(4, math.ceil(n / shrink**2))
+
+
+def somewhere() -> Holds:
+    """The claim holds in at least one of its cells."""
+    return Somewhere()
+
+
+def everywhere() -> Holds:
+    """The claim holds in every one of its cells."""
+    return Everywhere()
+
+
+def in_fraction(fraction: float) -> Holds:
+    """The claim holds in at least this fraction of its cells."""
+    return InFraction(fraction)
+
+
+def at(*layers: int) -> Holds:
+    """The claim holds at one or more of these layers, named in advance; negative ones count from the last."""
+    return Somewhere(tuple(layers))
+
+
+def along_depth(direction: Literal["rises", "falls"]) -> Holds:
+    """The effect rises (falls) with relative depth, layer / (L - 1), by at least the smallest effect from end to end."""
+    return AlongDepth(direction)
