@@ -140,7 +140,7 @@ def trained_minus_untrained(
         influence -= weights[:, s, None, None] * twin.influence
     value = trained.value - mean
     seeds = np.einsum("rs,src->rc", weights, (values - mean) ** 2) / (count - 1)
-    se = np.sqrt(standard_errors(Replicates(value, influence), resamples) ** 2 + seeds)
+    se = np.sqrt(standard_errors(Replicates(value, influence, value[0]), resamples) ** 2 + seeds)
     deviation = value[1:] - value[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(deviation == 0, 0.0, deviation / se[1:])

@@ -400,6 +400,6 @@ def _f(y: Floats, design: Design) -> Floats:
 def _on_omega_scale(replicates: Replicates) -> Replicates:
     """From log(1 + f^2) to omega^2 = 1 - exp(-log(1 + f^2)), influences by the chain rule."""
     slope = np.exp(-replicates.value)
-    return Replicates(1 - slope, replicates.influence * slope[:, None, :])
+    return Replicates(1 - slope, replicates.influence * slope[:, None, :], 1 - np.exp(-replicates.centre))
 
 

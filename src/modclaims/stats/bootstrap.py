@@ -57,21 +57,15 @@ class Replicates:
     """(1 + R, cell); not a number where a resample leaves the effect undefined."""
     influence: Floats
     """(1 + R, unit, cell) derivative of the value by a unit's multiplicity; zero for units not drawn."""
+    centre: Floats
+    """(cell,) the effect of the empirical distribution that is resampled: what a resample's value estimates.
 
-    def __sub__(self, other: Replicates) -> Replicates:
-        return Replicates(self.value - other.value, self.influence - other.influence)
+    The sample's own value for estimators that resampling leaves unbiased; for bias-corrected ones the plain
+    plug-in value, since inside small groups a resample's spread is smaller than the sample's."""
 
     def weighted(self, weights: Floats) -> Replicates:
         """Linear combinations of cells: `weights` is (cell, contrast)."""
-        return Replicates(self.value @ weights, self.influence @ weights)
-
-    @staticmethod
-    def mean(parts: list[Replicates]) -> Replicates:
-        """The average of several effects on the same units."""
-        return Replicates(
-            sum((p.value for p in parts), start=np.zeros_like(parts[0].value)) / len(parts),
-            sum((p.influence for p in parts), start=np.zeros_like(parts[0].influence)) / len(parts),
-        )
+        return Replicates(self.value @ weights, self.influence @ weights, self.centre @ weights)
 
 
 def standard_errors(replicates: Replicates, resamples: Resamples) -> Floats:
@@ -123,6 +117,29 @@ class NoncentralF:
         nc = self._noncentrality(max(smallest, 0.0))
         return np.asarray(f.cdf(self.f, self.df1, self.df2) if nc == 0 else ncf.cdf(self.f, self.df1, self.df2, nc))
 
+    def texts_needed(self, smallest: float, alpha: float, *, cells: int, refute: int, support: int) -> tuple[int, int]:
+        """Texts that would refute were omega^2 0 in all cells, and support were it twice `smallest`, in 4 runs of 5.
+
+        `refute` cells' own bounds must fall below, `support` cells' bounds must clear (one: simultaneously over
+        `cells`). From the central and noncentral F laws, cells taken as independent.
+        """
+        from scipy.stats import f, ncf
+
+        lost, double = self.n - self.df2, min(2 * smallest, (1 + smallest) / 2)
+        edge, twice = smallest / (1 - smallest), double / (1 - double)
+        level_up = alpha / (cells - refute + 1)
+        level_low = alpha / (cells if support == 1 else cells - support + 1)
+
+        def refutes(n: int) -> bool:
+            below = ncf.ppf(level_up, self.df1, n - lost, n * edge)
+            return bool(f.cdf(below, self.df1, n - lost) ** refute >= 0.8)
+
+        def supports(n: int) -> bool:
+            above = ncf.isf(level_low, self.df1, n - lost, n * edge)
+            return bool(ncf.sf(above, self.df1, n - lost, n * twice) ** support >= 0.8)
+
+        return _first(refutes, lost + 4), _first(supports, lost + 4)
+
     def limit(self, probability: float) -> Floats:
         """(cell,) the omega^2 at which P(F at most as observed) equals `probability`; 0 where none is that small."""
         from scipy.optimize import brentq
@@ -144,6 +161,18 @@ class NoncentralF:
         return out
 
 
+def _first(enough: Callable[[int], bool], start: int) -> int:
+    """The smallest n from `start` on for which `enough` holds (it stays true from there), at most 2^20."""
+    high = start
+    while not enough(high) and high < 2**20:
+        high *= 2
+    low = max(start, high // 2)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
+    return high
+
+
 @dataclass(frozen=True)
 class Bounds:
     """Effects of many cells with one-sided bounds, by cell and simultaneous over cells.
@@ -157,7 +186,7 @@ class Bounds:
     se: Floats
     """(cell,) closed-form standard errors."""
     t: Floats
-    """(R, cell) studentised deviations (theta* - theta) / se*."""
+    """(R, cell) studentised deviations (theta* - centre) / se*."""
     forward: Callable[[Floats], Floats] = field(default=_identity)
     backward: Callable[[Floats], Floats] = field(default=_identity)
     noncentral: NoncentralF | None = None
@@ -189,6 +218,17 @@ class Bounds:
     def _undefined(self) -> NDArray[np.bool_]:
         return np.asarray(~np.isfinite(self.t))
 
+    def _widths(self, t: Floats) -> Floats:
+        """(cell,) upper 5 % point of each cell's own t*: in units of it, a cell with long tails does not set the band
+        of all others (Beran 1988), for the reason for which maxT standardises its statistics."""
+        finite = np.where(np.isfinite(t), t, np.finfo(np.float64).max)
+        return np.asarray(np.clip(np.quantile(finite, 0.95, axis=0), 0.5, 1e6))
+
+    def _extreme(self, scaled: Floats, cells: NDArray[np.int64]) -> Floats:
+        """(R, 1) largest of the scaled t* over those of `cells` that have a bound."""
+        use = cells[self.bounded[cells]]
+        return np.asarray(scaled[:, use].max(axis=1, initial=-np.inf)[:, None])
+
     def p_lower(self, smallest: float, cells: NDArray[np.int64] | None = None) -> Floats:
         """(cell,) smallest level whose lower bound clears `smallest`; simultaneous over `cells` where given.
 
@@ -199,9 +239,8 @@ class Bounds:
         if cells is None:
             p = self._counted(t >= z)
         else:
-            use = cells[self.bounded[cells]]
-            top = t[:, use].max(axis=1, initial=-np.inf)
-            p = self._counted(top[:, None] >= z)
+            width = self._widths(t)
+            p = self._counted(self._extreme(t / width, cells) >= z / width)
         if self.noncentral is not None:
             parametric = self.noncentral.p_lower(smallest)
             p = np.maximum(p, np.minimum(1.0, parametric * (1 if cells is None else len(cells))))
@@ -214,9 +253,8 @@ class Bounds:
         if cells is None:
             p = self._counted(t <= z)
         else:
-            use = cells[self.bounded[cells]]
-            bottom = t[:, use].min(axis=1, initial=np.inf)
-            p = self._counted(bottom[:, None] <= z)
+            width = self._widths(-t)
+            p = self._counted(self._extreme(-t / width, cells) >= -z / width)
         if self.noncentral is not None:
             parametric = self.noncentral.p_upper(smallest)
             p = np.maximum(p, np.minimum(1.0, parametric * (1 if cells is None else len(cells))))
@@ -226,8 +264,8 @@ class Bounds:
         """(cell,) one-sided lower bounds at `level` each, or simultaneous over `cells`; blank where there is none."""
         t = np.where(self._undefined(), np.inf, self.t)
         if cells is not None:
-            use = cells[self.bounded[cells]]
-            t = np.broadcast_to(t[:, use].max(axis=1, initial=-np.inf)[:, None], t.shape)
+            width = self._widths(t)
+            t = self._extreme(t / width, cells) * width
         limit = self._limit(-_order_statistic(-t, level))
         if self.noncentral is not None:
             share = level if cells is None else level / len(cells)
@@ -238,8 +276,8 @@ class Bounds:
         """(cell,) one-sided upper bounds at `level` each, or simultaneous over `cells`; blank where there is none."""
         t = np.where(self._undefined(), -np.inf, self.t)
         if cells is not None:
-            use = cells[self.bounded[cells]]
-            t = np.broadcast_to(t[:, use].min(axis=1, initial=np.inf)[:, None], t.shape)
+            width = self._widths(-t)
+            t = -self._extreme(-t / width, cells) * width
         limit = self._limit(_order_statistic(t, level))
         if self.noncentral is not None:
             share = level if cells is None else level / len(cells)
@@ -249,7 +287,8 @@ class Bounds:
     def _limit(self, t: Floats) -> Floats:
         with np.errstate(invalid="ignore"):
             limit = self.backward(self.theta - t * self.se)
-        return np.asarray(np.clip(limit, *self.ends))
+        low, high = self.ends
+        return np.asarray(np.clip(limit, low if self.noncentral is None else 0.0, high))
 
 
 def _order_statistic(t: Floats, level: float) -> Floats:
@@ -275,7 +314,7 @@ def bootstrap_t(
     widens the interval. Efron & Tibshirani (1993), section 12.5, with the standard error of Hajek's projection.
     """
     se = standard_errors(replicates, resamples)
-    deviation = replicates.value[1:] - replicates.value[0]
+    deviation = replicates.value[1:] - replicates.centre
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(deviation == 0, 0.0, deviation / se[1:])
     return Bounds(replicates.value[0], se[0], t, forward, backward, noncentral, ends)

@@ -80,7 +80,7 @@ def cliffs_delta(similarities: Floats, design: Design, pairs: Pairs, resamples: 
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.where(defined > 0, total / defined, np.nan)
         influence /= np.maximum(defined, 1)[:, :, None]
-    return Replicates(value, influence)
+    return Replicates(value, influence, value[0])
 
 
 def _weighted_auc(
@@ -149,7 +149,7 @@ def omega_squared_replicates(responses: Floats, design: Design, resamples: Resam
     inverse = np.linalg.pinv(indicator_gram(design))
     df1, df2 = degrees_of_freedom(design)
     rows, cells = len(times), y.shape[1]
-    value, influence = np.empty((rows, cells)), np.empty((rows, design.n, cells))
+    value, influence, centre = np.empty((rows, cells)), np.empty((rows, design.n, cells)), np.zeros(cells)
     for block in chunks(rows, design.n * cells):
         m = times[block]
         residual = np.broadcast_to(y, (len(m), *y.shape)).copy()
@@ -163,11 +163,13 @@ def omega_squared_replicates(responses: Floats, design: Design, resamples: Resam
         sse = np.einsum("bn,bnm->bm", m, error**2)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = df2 * (sst - sse) / sse
+            if block.start == 0:
+                centre = np.log(sst[0] / sse[0])
             value[block] = np.log((ratio - df1 + design.n) / design.n)
             scale = df2 / (sse * (ratio - df1 + design.n))
             slope = scale[:, None] * (residual**2 - error**2 * (sst / sse)[:, None])
         influence[block] = np.where(m[:, :, None] > 0, slope, 0.0)
-    return Replicates(value, influence)
+    return Replicates(value, influence, centre)
 
 
 def omega_squared_bounds(responses: Floats, design: Design, resamples: Resamples) -> Bounds:

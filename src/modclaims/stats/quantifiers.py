@@ -297,6 +297,10 @@ def _texts(
     use = cells[bounds.bounded[cells]]
     if smallest <= 0 or len(use) < max(need_support, need_refute):
         return None, None
+    if bounds.noncentral is not None:  # the standard error of omega^2 depends on omega^2 itself
+        return bounds.noncentral.texts_needed(
+            smallest, alpha, cells=len(cells), refute=need_refute, support=need_support
+        )
     t = bounds.t[:, use]
     t = t[np.isfinite(t).all(axis=1)]
     if len(t) < 100:

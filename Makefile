@@ -1,0 +1,42 @@
+# Two commands on a fresh machine: `make evidence` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: evidence reports check test bench wheel clean
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+# The card's suite with the embedded model and corpus. Verdicts against expectation (1) or inconclusive (10) are
+# results, not failures; a claim that could not be weighed (3), wrong usage (4) and the like are failures.
+evidence: $(STAMP)
+	@$(BIN)/modclaims run hypotheses/card.py --out reports/evidence || { code=$$?; [ $$code -eq 1 ] || [ $$code -eq 10 ] || exit $$code; }
+	@echo "The report is reports/evidence/report.html"
+
+# The reports that are committed, made by the code as it stands.
+reports: $(STAMP)
+	$(BIN)/modclaims run hypotheses/card.py --out reports/card || { code=$$?; [ $$code -eq 1 ] || [ $$code -eq 10 ] || exit $$code; }
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/extract.py
+	$(BIN)/python benchmarks/permutation.py
+	$(BIN)/python benchmarks/evidence.py
+
+wheel: $(STAMP)
+	$(BIN)/python -m build --wheel
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,364 @@
+"""The command line: a door. Heavy modules are imported by the command that needs them, so `--help` and `list` are quick."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from modclaims import __version__
+from modclaims.errors import InputError, ModclaimsError, NothingSelected
+
+if TYPE_CHECKING:
+    from modclaims.runner import Finished, Progress
+    from modclaims.settings import Settings
+
+OK, AGAINST, INTERRUPTED, NOT_WEIGHED, USAGE, NOTHING, STRICT, UNFORESEEN = 0, 1, 2, 3, 4, 5, 10, 12
+COLOURS = {"supported": "green", "refuted": "blue", "inconclusive": "yellow", "error": "red", "skipped": "bright_black"}
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Door(click.Group):
+    """A group whose usage errors, input errors and unforeseen faults end with the promised exit codes."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["standalone_mode"] = False
+        try:
+            code = super().main(*args, **kwargs)
+        except click.exceptions.NoArgsIsHelpError as fault:
+            click.echo(fault.ctx.get_help())
+            code = OK
+        except click.exceptions.Exit as done:
+            code = done.exit_code
+        except click.UsageError as fault:
+            fault.show()
+            code = USAGE
+        except click.ClickException as fault:
+            fault.show()
+            code = USAGE
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("Interrupted; run the same command again to go on.", err=True)
+            code = INTERRUPTED
+        except NothingSelected as fault:
+            click.echo(str(fault), err=True)
+            code = NOTHING
+        except (InputError, ModclaimsError) as fault:
+            click.echo(f"Error: {fault}", err=True)
+            code = USAGE
+        except Exception as fault:
+            click.echo(f"Error: an unforeseen {type(fault).__name__}: {fault}\nLog: {_log(fault)}", err=True)
+            code = UNFORESEEN
+        sys.exit(code if isinstance(code, int) else OK)
+
+
+def _log(fault: BaseException) -> Path:
+    """Where the full traceback was written."""
+    import tempfile
+
+    handle, name = tempfile.mkstemp(prefix="modclaims-", suffix=".log")
+    with os.fdopen(handle, "w", encoding="utf-8") as out:
+        traceback.print_exception(fault, file=out)
+    return Path(name)
+
+
+@click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="modclaims")
+def main() -> None:
+    """Test modularity claims about transformer language models.
+
+    `modclaims run` weighs the shipped claims on the embedded model and corpus; give it your own hypothesis files,
+    --model and --corpus to weigh yours.
+    """
+
+
+def _selection(command: F) -> F:
+    command = click.option("-k", "keyword", metavar="EXPR", help="Only claims whose id matches: words with and, or, not, ().")(command)
+    return click.argument("paths", nargs=-1, metavar="[PATH]...")(command)
+
+
+@main.command(name="list")
+@_selection
+@click.option("--json", "as_json", is_flag=True, help="One JSON list instead of lines.")
+def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool) -> int:
+    """Every claim, its family and what it needs; nothing is run."""
+    import json
+
+    from modclaims.collect import collect
+
+    found = collect(paths, Path.cwd(), keyword or "")
+    if not found:
+        raise NothingSelected("No claim is selected.")
+    rows: list[dict[str, Any]] = []
+    for one in found:
+        claim = one.claim
+        row: dict[str, Any] = {"id": one.id, "family": None, "claim": None, "expect": None, "needs": [], "fault": one.fault}
+        if claim is not None:
+            row |= {
+                "family": claim.family(),
+                "claim": claim.sentence(),
+                "expect": claim.expect,
+                "needs": list(claim.columns()),
+                "holds": claim.holds.words,
+                "smallest_effect": claim.smallest_effect,
+                "effect_name": claim.effect_name,
+                "constants": claim.declared(),
+            }
+        rows.append(row)
+    if as_json:
+        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+    else:
+        for row in rows:
+            if row["fault"]:
+                click.echo(f"{row['id']}\n    ERROR  {row['fault']}")
+                continue
+            click.echo(
+                f"{row['id']}\n    {row['claim']}\n    {row['family']}, {row['holds']}; needs {', '.join(row['needs'])}; "
+                f"{row['effect_name']} of at least {row['smallest_effect']:g}; expects {row['expect']}"
+            )
+        click.echo(f"{len(rows)} claims")
+    return NOT_WEIGHED if any(r["fault"] for r in rows) else OK
+
+
+@main.command()
+@_selection
+@click.option("--model", help="embedded, a folder, or a hub id[@revision]; #untrained[:SEED], #gaussian, #permuted for a variant.")
+@click.option("--corpus", help="embedded (crossed), study, python, a JSONL or CSV file, or a folder of folders.")
+@click.option("--text", metavar="COLUMN", help="Column that holds the texts (default: text).")
+@click.option("--label", metavar="COLUMN", help="Column that is the category (default: category).")
+@click.option("--tokens", type=int, help="Tokens kept of each text (512).")
+@click.option("--positions", help="Positions read: last:10:4, 475:512:4, or 475,479 (last:10:4).")
+@click.option("--dtype", help="float32, float64, bfloat16 or float16.")
+@click.option("--device", help="cpu, cuda, cuda:1, ...")
+@click.option("--device-map", help="Spread the model over devices, as transformers does (auto).")
+@click.option("--batch-size", type=int, help="Texts a forward pass (8); no verdict depends on it.")
+@click.option("--offline", is_flag=True, default=None, help="Never reach for a hub.")
+@click.option("--allow-bin", is_flag=True, default=None, help="Also load weights that are not safetensors.")
+@click.option("--trust-remote-code", is_flag=True, default=None, help="Let a model folder run its own code.")
+@click.option("--alpha", type=float, help="Error rate of each side, over all claims (.05).")
+@click.option("--correction", type=click.Choice(["holm", "bh", "by", "none"]), help="Correction over claims (holm).")
+@click.option("--permutations", type=int, help="Relabellings drawn, and the most that are enumerated (9999).")
+@click.option("--seed", type=int, help="Seed of every random stream (0).")
+@click.option("--out", metavar="DIR", help="The run folder (default: reports/CORPUS-MODEL-HASH).")
+@click.option("--strict", is_flag=True, default=None, help="An INCONCLUSIVE claim ends with exit code 10.")
+@click.option("--no-cache", is_flag=True, default=None, help="Neither read nor keep recordings.")
+@click.option("-n", "workers", type=int, metavar="N", help="Processes that weigh claims (1).")
+def run(paths: tuple[str, ...], **options: Any) -> int:
+    """Extract, test, judge and report.
+
+    Exit codes: 0 all as expected; 1 some claim against its expectation; 2 interrupted; 3 some claim could not be
+    weighed; 4 usage, corpus or model error; 5 nothing selected; 10 inconclusive under --strict; 12 unforeseen.
+    Running again until a claim passes is p-hacking: a claim is settled by its first run on a corpus.
+    """
+    from modclaims.settings import Settings, from_files
+
+    cwd = Path.cwd()
+    merged = from_files(cwd) | {k: v for k, v in options.items() if v is not None}
+    settings = Settings(**merged)
+    if settings.offline:  # before anything imports huggingface_hub
+        os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
+    finished = weigh_claims(paths, settings, cwd)
+    return exit_code(finished, settings.strict)
+
+
+def weigh_claims(paths: tuple[str, ...], settings: Settings, cwd: Path) -> Finished:
+    """Collect, load, run and print: the whole of `modclaims run`."""
+    from modclaims.collect import collect
+    from modclaims.corpus_files import read_corpus
+
+    collected = collect(paths, cwd, settings.keyword)
+    if not collected:
+        raise NothingSelected("No claim is selected; see `modclaims list` for what there is.")
+    corpus = read_corpus(settings.corpus, text_column=settings.text, label=settings.label)
+
+    from modclaims.lm.model import load_model
+    from modclaims.lm.store import RecordingStore
+
+    recorder = load_model(
+        settings.model,
+        dtype=settings.dtype,
+        device=settings.device,
+        device_map=settings.device_map,
+        offline=settings.offline,
+        allow_bin=settings.allow_bin,
+        trust_remote_code=settings.trust_remote_code,
+        batch_size=settings.batch_size,
+        store=None if settings.no_cache else RecordingStore(),
+    )
+
+    from modclaims.report import render
+    from modclaims.runner import execute, run_digest
+
+    digest = run_digest(collected, corpus, recorder.shape, settings)
+    out = cwd / (settings.out or f"reports/{_slug(corpus.name)}-{_slug(recorder.shape.name)}-{digest[:8]}")
+    with progress_bars() as progress:
+        finished = execute(
+            collected,
+            corpus=corpus,
+            recorder=recorder,
+            settings=settings,
+            cwd=cwd,
+            out=out,
+            render=render,
+            progress=progress,
+            command=repeat_command(paths, settings),
+        )
+    tell(finished, cwd)
+    return finished
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run"
+
+
+def repeat_command(paths: tuple[str, ...], settings: Settings) -> str:
+    """The command that repeats this run: paths and every setting that differs from its default."""
+    from modclaims.settings import Settings as Defaults
+
+    words, plain = ["modclaims", "run", *paths], Defaults().as_dict()
+    names = {"keyword": "-k", "workers": "-n"}
+    for key, value in settings.as_dict().items():
+        if value == plain[key] or key in ("out", "workers", "batch_size", "no_cache", "resamples", "strict"):
+            continue
+        words.append(names.get(key, "--" + key.replace("_", "-")))
+        if value is not True:
+            words.append(str(value))
+    return shlex.join(words)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """rich bars on a terminal, plain lines now and then otherwise; all on standard error."""
+    from modclaims.runner import Progress
+
+    if not sys.stderr.isatty():
+        said: set[tuple[str, int]] = set()
+
+        def line(kind: str) -> Callable[[int, int, str], None]:
+            def say(done: int, total: int, what: str) -> None:
+                tenth = 10 * done // max(1, total)
+                if (kind, tenth) not in said and (done == 0 or done == total or tenth in (3, 6)):
+                    said.add((kind, tenth))
+                    click.echo(f"{kind} {done}/{total} {what}".rstrip(), err=True)
+
+            return say
+
+        yield Progress(line("recording"), line("weighing"))
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    with Bars(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[what]}", markup=False),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bars:
+        tasks: dict[str, Any] = {}
+
+        def bar(kind: str) -> Callable[[int, int, str], None]:
+            def move(done: int, total: int, what: str) -> None:
+                if kind not in tasks:
+                    tasks[kind] = bars.add_task(kind, total=total, what=what)
+                bars.update(tasks[kind], completed=done, total=total, what=what)
+
+            return move
+
+        yield Progress(bar("recording"), bar("weighing"))
+
+
+def tell(finished: Finished, cwd: Path) -> None:
+    """Print a line a claim, then the counts and where the report is."""
+    claims = [c.summary for c in finished.run.claims]
+    width = max(len(str(c["id"])) for c in claims)
+    for c in claims:
+        click.echo(verdict_line(c, width))
+        for warning in c["warnings"]:
+            click.echo(f"{'':{width}}  warning: {warning}")
+    counts: dict[str, int] = {}
+    for c in claims:
+        counts[c["outcome"]] = counts.get(c["outcome"], 0) + 1
+    against = sum(c["as_expected"] is False and c["outcome"] in ("supported", "refuted") for c in claims)
+    told = ", ".join(f"{n} {word}" for word, n in counts.items())
+    click.echo(f"\n{len(claims)} claims: {told}; {against} against expectation.")
+    if finished.folder is not None:
+        try:
+            place = finished.folder.resolve().relative_to(cwd.resolve())
+        except ValueError:
+            place = finished.folder
+        click.echo(f"Report: {place / 'report.html'}")
+
+
+def verdict_line(c: Mapping[str, Any], width: int) -> str:
+    """One claim on one line: id, outcome, effect with its interval, and what settles it."""
+    outcome = str(c["outcome"])
+    word = click.style(f"{outcome.upper():12}", fg=COLOURS[outcome], bold=True)
+    head = f"{c['id']:{width}}  {word}"
+    if c["effect"] is None:
+        return f"{head}  {c['message']}"
+    where = ""
+    if c["n_cells"] > 1:
+        where = f" at {c['best_words']}" if c["p"] is not None else " over splits"
+    low, high = (("?" if v is None or v != v else f"{v:.2f}") for v in (c["effect_low"], c["effect_high"]))
+    numbers = f"{c['effect_name']} {c['effect']:.2f} [{low}, {high}]{where}"
+    expected = "expected" if c["as_expected"] else "AGAINST expectation"
+    if outcome == "inconclusive":
+        needed = [v for v in (c["texts_to_refute"], c["texts_to_support"]) if v is not None]
+        tail = f"about {max(needed):,} texts would decide" if len(needed) == 2 else str(c["message"])
+        if len(needed) == 2 and max(needed) <= c["n_texts"]:
+            tail = "too close to the smallest effect to call"
+    elif outcome == "supported":
+        how = f"exact, {c['draws']:,}" if c["exact"] else f"{c['draws']:,} draws"
+        tail = f"p+ {c['p_plus_adjusted']:.2g} ({how})"
+    else:
+        tail = f"p- {c['p_minus_adjusted']:.2g}"
+    if outcome != "inconclusive" and c["expect"] != "supported" or not c["as_expected"]:
+        tail += f"   {expected}" if outcome != "inconclusive" else ""
+    return f"{head}  {numbers:58}  {tail}"
+
+
+def exit_code(finished: Finished, strict: bool) -> int:
+    """The promised code: 3 before 1 before 10."""
+    outcomes = [c.summary["outcome"] for c in finished.run.claims]
+    if "error" in outcomes:
+        return NOT_WEIGHED
+    if any(
+        c.summary["as_expected"] is False and c.summary["outcome"] in ("supported", "refuted") for c in finished.run.claims
+    ):
+        return AGAINST
+    if strict and any(c.summary["outcome"] == "inconclusive" for c in finished.run.claims):
+        return STRICT
+    if all(o == "skipped" for o in outcomes):
+        return NOTHING
+    return OK
+
+
+@main.command()
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+def report(folder: Path) -> int:
+    """Render a finished run again, without computing."""
+    from modclaims.report import render
+    from modclaims.run_folder import read_run, write_atomically
+
+    finished = read_run(folder)
+    for name, data in render(finished).items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(target, data)
+    click.echo(f"Report: {folder / 'report.html'}")
+    return OK
+
+
+if __name__ == "__main__":
+    main()

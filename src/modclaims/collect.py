@@ -1,0 +1,206 @@
+"""Find the claims in hypothesis files: one loader for the command line and for pytest."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from modclaims.errors import ModclaimsError, UsageError
+from modclaims.hypothesis import Hypothesis
+from modclaims.shipped import shipped
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A claim that was found, or the fault of a file that could not be loaded."""
+
+    id: str
+    path: Path
+    claim: Hypothesis | None
+    fault: str = ""
+    is_shipped: bool = False
+
+    @property
+    def name(self) -> str:
+        """The class name, or the file's where it could not be loaded."""
+        return self.id.rsplit("::", 1)[-1]
+
+
+def claim_files(paths: Sequence[str], cwd: Path) -> list[tuple[Path, str | None]]:
+    """Files to load with the class asked for (PATH::Class), or None for all. Raises `UsageError` for a missing path.
+
+    No path: `hypotheses/` of the current folder, else the shipped `card.py`.
+    """
+    if not paths:
+        if not (cwd / "hypotheses").is_dir():
+            return [(shipped("hypotheses", "card.py"), None)]
+        paths = ["hypotheses"]
+    found: list[tuple[Path, str | None]] = []
+    for given in paths:
+        text, _, name = given.partition("::")
+        path = cwd / text
+        if text.startswith("modclaims:"):
+            path = shipped("hypotheses", text.removeprefix("modclaims:"))
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*.py") if not p.name.startswith(("_", "test_", "conftest")))
+            if not inside:
+                raise UsageError(f"Folder {given} holds no hypothesis files (*.py).")
+            found += [(p, None) for p in inside]
+        elif path.is_file() and path.suffix == ".py":
+            found.append((path, name or None))
+        else:
+            raise UsageError(f"No hypothesis file or folder {given}; give a .py file, a folder, or FILE.py::Class.")
+    unique: dict[tuple[Path, str | None], tuple[Path, str | None]] = {}
+    for path, name in found:
+        unique.setdefault((path.resolve(), name), (path, name))
+    return list(unique.values())
+
+
+def load_module(path: Path) -> ModuleType:
+    """The file as a module under a private name made from its path; each file is loaded once."""
+    resolved = path.resolve()
+    name = "_modclaims_" + hashlib.sha256(str(resolved).encode()).hexdigest()[:16]
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, resolved)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} cannot be loaded as Python.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def identity(path: Path, cwd: Path) -> tuple[str, bool]:
+    """The file's part of a claim's id, and whether it is a shipped one."""
+    resolved, own = path.resolve(), shipped("hypotheses").resolve()
+    if resolved.parent == own and not (cwd / "hypotheses").resolve() == own:
+        return f"modclaims:{resolved.name}", True
+    try:
+        return resolved.relative_to(cwd.resolve()).as_posix(), resolved.parent == own
+    except ValueError:
+        return resolved.as_posix(), resolved.parent == own
+
+
+def collect_file(path: Path, cwd: Path, only: str | None = None) -> list[Collected]:
+    """Concrete claims defined in one file, in the order of definition; a fault of the file is one faulty entry."""
+    label, own = identity(path, cwd)
+    try:
+        module = load_module(path)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as fault:  # whatever a user's file raises is that file's ERROR
+        return [Collected(label, path, None, _one_line(fault, path), own)]
+    found = []
+    for name, value in vars(module).items():
+        if (
+            inspect.isclass(value)
+            and issubclass(value, Hypothesis)
+            and value.__module__ == module.__name__
+            and not inspect.isabstract(value)
+            and not name.startswith("_")
+            and value.__name__ == name
+        ):
+            if only is not None and name != only:
+                continue
+            try:
+                found.append(Collected(f"{label}::{name}", path, value(), "", own))
+            except Exception as fault:
+                found.append(Collected(f"{label}::{name}", path, None, _one_line(fault, path), own))
+    if only is not None and not found:
+        raise UsageError(f"{path} has no claim {only!r}.")
+    return found
+
+
+def _one_line(fault: BaseException, path: Path) -> str:
+    """Type, message and the line of the file at fault."""
+    if isinstance(fault, ModclaimsError):
+        return str(fault)
+    line = ""
+    if isinstance(fault, SyntaxError) and fault.lineno:
+        line = f", line {fault.lineno}"
+    else:
+        frames = [f for f in traceback.extract_tb(fault.__traceback__) if Path(f.filename) == path.resolve()]
+        if frames:
+            line = f", line {frames[-1].lineno}"
+    return f"{path.name}{line}: {type(fault).__name__}: {fault}"
+
+
+def collect(paths: Sequence[str], cwd: Path, expression: str = "") -> list[Collected]:
+    """All claims of the paths, those kept that match `-k EXPRESSION`."""
+    found = [c for path, name in claim_files(paths, cwd) for c in collect_file(path, cwd, name)]
+    unique = list({c.id: c for c in found}.values())
+    if expression.strip():
+        keep = Keyword(expression)
+        unique = [c for c in unique if keep.matches(c.id)]
+    return unique
+
+
+class Keyword:
+    """A `-k` expression: words joined by and, or, not and brackets; a word matches ids that contain it, case apart."""
+
+    def __init__(self, expression: str) -> None:
+        self._tokens = re.findall(r"\(|\)|[^\s()]+", expression)
+        self._at, self._expression = 0, expression
+        self._tree = self._either()
+        if self._at != len(self._tokens):
+            raise self._wrong()
+
+    def matches(self, identifier: str) -> bool:
+        """Whether the claim with this id is wanted."""
+        return _holds(self._tree, identifier.lower())
+
+    def _wrong(self) -> UsageError:
+        return UsageError(f"-k {self._expression!r} is not understood; join words with and, or, not and brackets.")
+
+    def _peek(self) -> str | None:
+        return self._tokens[self._at] if self._at < len(self._tokens) else None
+
+    def _either(self) -> tuple[object, ...]:
+        parts = [self._both()]
+        while self._peek() == "or":
+            self._at += 1
+            parts.append(self._both())
+        return ("or", *parts)
+
+    def _both(self) -> tuple[object, ...]:
+        parts = [self._single()]
+        while self._peek() == "and":
+            self._at += 1
+            parts.append(self._single())
+        return ("and", *parts)
+
+    def _single(self) -> tuple[object, ...]:
+        token = self._peek()
+        if token is None or token in ("and", "or", ")"):
+            raise self._wrong()
+        self._at += 1
+        if token == "not":
+            return ("not", self._single())
+        if token == "(":
+            inner = self._either()
+            if self._peek() != ")":
+                raise self._wrong()
+            self._at += 1
+            return inner
+        return ("word", token.lower())
+
+
+def _holds(node: tuple[object, ...], text: str) -> bool:
+    kind, *rest = node
+    if kind == "word":
+        return str(rest[0]) in text
+    parts = [_holds(part, text) for part in rest if isinstance(part, tuple)]
+    return not parts[0] if kind == "not" else any(parts) if kind == "or" else all(parts)

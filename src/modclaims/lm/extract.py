@@ -1,0 +1,181 @@
+"""One forward pass serves every site and position asked for, and runs no further than the last of them.
+
+Values are taken by hooks where a module's input or output is the site, and by the tap of `attention` where attention
+multiplies. Only the rows at the positions asked for are copied, so memory does not grow with the length of the texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+
+from modclaims.lm.anatomy import Network
+from modclaims.lm.attention import Product, tapped
+from modclaims.lm.store import LOSS, Entry
+from modclaims.recording import Array
+
+LOGITS_AT_ONCE = 2**22
+"""Logits that are held at a time for the loss: 16 MiB of float32."""
+
+
+class _Enough(Exception):
+    """Raised inside the forward pass once everything asked for has been taken."""
+
+
+def extract(network: Network, ids: NDArray[Any], entries: Iterable[Entry]) -> dict[Entry, Array]:
+    """Entries of one batch, each with a leading text axis, as float32 (float64 from a float64 network).
+
+    `ids` is (text, token): texts of equal token count, so that nothing is padded. After the text axis an entry has
+    (position, unit), or (position, head, unit) for the sites of heads; `norm` takes the last axis away, `mean` the
+    positions; the loss is one float64 a text. Layers after the last one needed are not run, nor the head unless the
+    loss is asked for. Positions must be below the token count.
+    """
+    entries = frozenset(entries)
+    loss = Entry(LOSS) if Entry(LOSS) in entries else None
+    tokens = torch.from_numpy(ids).to(network.device)
+    take = _Take(network, tokens.shape[0], tokens.shape[1], entries - {loss}, stop=loss is None)
+    with torch.inference_mode(), take.hooked():
+        try:
+            hidden = network.trunk(input_ids=tokens, use_cache=False).last_hidden_state
+        except _Enough:
+            return take.taken
+        if loss is not None:
+            assert network.head is not None, "a network whose loss is wanted is loaded with its head"
+            take.taken[loss] = next_token_loss(hidden, network.head, tokens).numpy()
+    return take.taken
+
+
+def next_token_loss(hidden: torch.Tensor, head: torch.nn.Module, ids: torch.Tensor) -> torch.Tensor:
+    """Mean negative log-probability, in nats, of each text's tokens after the first, given those before: (text,) float64.
+
+    `hidden` is (text, token, unit), `ids` (text, token) with at least two tokens. Logits are made a few rows at a time.
+    """
+    weight = next(head.parameters())
+    rows = max(1, LOGITS_AT_ONCE // len(weight))
+    losses = []
+    for states, targets in zip(hidden[:, :-1].to(weight.device), ids[:, 1:].to(weight.device), strict=True):
+        nats = torch.zeros((), dtype=torch.float64)
+        for some, next_ones in zip(states.split(rows), targets.split(rows), strict=True):
+            nats += torch.nn.functional.cross_entropy(_exact(head(some)), next_ones, reduction="none").double().sum().cpu()
+        losses.append(nats / len(targets))
+    return torch.stack(losses)
+
+
+def _exact(values: torch.Tensor) -> torch.Tensor:
+    """At least float32."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+class _Take:
+    """What one forward pass leaves behind: hooks put rows into `taken`, and end the pass when nothing is missing."""
+
+    def __init__(self, network: Network, texts: int, tokens: int, entries: Iterable[Entry], *, stop: bool) -> None:
+        self.network = network
+        self.texts = texts
+        self.tokens = tokens
+        self.missing = set(entries)
+        self.stop = stop
+        self.taken: dict[Entry, Array] = {}
+        self._indices: dict[tuple[tuple[int, ...], torch.device], torch.Tensor] = {}
+
+    @contextmanager
+    def hooked(self) -> Iterator[None]:
+        """Hooks are there while the context lasts."""
+        at: dict[tuple[int, str], list[Entry]] = {}
+        for entry in self.missing:
+            at.setdefault((entry.layer, entry.site), []).append(entry)
+        products: dict[int, dict[str, list[Entry]]] = {}
+        with ExitStack() as stack:
+            for (layer, site), entries in at.items():
+                if site in _PRODUCT_ROWS:
+                    products.setdefault(layer, {})[site] = entries
+                else:
+                    stack.callback(self._hook(layer, site, entries).remove)
+            for layer, by_site in products.items():
+                attention = self.network.part(layer, self.network.anatomy.attention)
+                stack.enter_context(tapped(attention, self._tap(by_site)))
+            yield
+
+    def _hook(self, layer: int, site: str, entries: list[Entry]) -> torch.utils.hooks.RemovableHandle:
+        """Take a site that is a module's input (`before`) or output."""
+        anatomy = self.network.anatomy
+        before, path = {
+            "embed": (True, ""),
+            "resid_pre": (True, ""),
+            "resid_post": (False, ""),
+            "attn_out": (False, anatomy.attention_write),
+            "mlp_out": (False, anatomy.mlp_write),
+            "mlp_act": (True, anatomy.matrices["mlp_out"]),
+            "head_z": (True, anatomy.matrices["o"]),
+            "head_write": (True, anatomy.matrices["o"]),
+        }[site]
+
+        def rows(states: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+            picked = states.reshape(self.texts, self.tokens, -1).index_select(1, index)  # OPT's MLP joins text and token
+            if site == "head_z":
+                return picked.unflatten(-1, (self.network.shape.heads, -1))
+            if site == "head_write":
+                return self._writes(layer, picked)
+            return picked
+
+        def on_input(_: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            states = args[0] if args else kwargs["hidden_states"]
+            self._keep(entries, lambda index: rows(states, index), states.device)
+
+        def on_output(_: torch.nn.Module, __: tuple[Any, ...], output: Any) -> None:
+            states = output[0] if isinstance(output, tuple) else output
+            self._keep(entries, lambda index: rows(states, index), states.device)
+
+        module = self.network.part(layer, path)
+        if before:
+            return module.register_forward_pre_hook(on_input, with_kwargs=True)
+        return module.register_forward_hook(on_output)
+
+    def _writes(self, layer: int, mixed: torch.Tensor) -> torch.Tensor:
+        """Each head's contribution to the residual, z W_O without bias, (text, position, head, unit of the residual)."""
+        heads = self.network.shape.heads
+        z = _exact(mixed).unflatten(-1, (heads, -1))
+        matrix = _exact(self.network.matrix(layer, "o")).unflatten(-1, (heads, -1))
+        return torch.einsum("tphu,dhu->tphd", z, matrix)
+
+    def _tap(self, by_site: dict[str, list[Entry]]) -> Callable[[Product], None]:
+        def tap(product: Product) -> None:
+            for site, entries in by_site.items():
+                rows = _PRODUCT_ROWS[site]
+                self._keep(entries, lambda index, rows=rows: rows(product, index).transpose(1, 2), product.query.device)
+
+        return tap
+
+    def _index(self, positions: tuple[int, ...], device: torch.device) -> torch.Tensor:
+        if (positions, device) not in self._indices:
+            self._indices[positions, device] = torch.tensor(positions, device=device)
+        return self._indices[positions, device]
+
+    def _keep(self, entries: list[Entry], rows: Callable[[torch.Tensor], torch.Tensor], device: torch.device) -> None:
+        """Copy the rows at each entry's positions, reduced, to the CPU. `rows` gives (text, position, ..., unit)."""
+        at: dict[tuple[int, ...], torch.Tensor] = {}
+        for entry in entries:
+            if entry.positions not in at:
+                at[entry.positions] = _exact(rows(self._index(entry.positions, device)))
+            values = at[entry.positions]
+            if entry.reduce == "norm":
+                values = torch.linalg.vector_norm(values, dim=-1)
+            elif entry.reduce == "mean":
+                values = values.mean(dim=1)
+            self.taken[entry] = values.cpu().contiguous().numpy()
+            self.missing.discard(entry)
+        if self.stop and not self.missing:
+            raise _Enough
+
+
+_PRODUCT_ROWS: dict[str, Callable[[Product, torch.Tensor], torch.Tensor]] = {
+    "q": lambda product, index: product.query.index_select(2, index) * product.scale,
+    "k": lambda product, index: product.key.index_select(2, index),
+    "v": lambda product, index: product.value.index_select(2, index),
+    "attn_pattern": lambda product, index: product.pattern(index),
+}
+"""Sites that are taken where attention multiplies, (text, head, position, unit or key)."""

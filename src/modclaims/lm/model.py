@@ -1,0 +1,407 @@
+"""Language models as recorders: found on disk, identified by their bytes, loaded only when something must be recorded."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import hashlib
+import json
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+
+from modclaims.corpus import Corpus
+from modclaims.errors import ClaimError, CorpusError, ModelError, UsageError
+from modclaims.lm import attention
+from modclaims.lm.anatomy import Anatomy, Network, anatomy_of
+from modclaims.lm.checkpoint import Checkpoint, find_checkpoint
+from modclaims.lm.extract import extract
+from modclaims.lm.store import LOSS, Entry, RecordingStore, Shelf, StoredFile, StoredSource, entries_of, text_key
+from modclaims.lm.tokens import ReadText, TextReader
+from modclaims.lm.variants import Variant, scramble
+from modclaims.recording import Activations, ModelShape, Positions, Recording, Request
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
+NAMED_AT_MOST = 5
+"""Texts that an error names; the rest is counted."""
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How and where networks are loaded."""
+
+    dtype: str
+    """One of `DTYPES`."""
+    device: str
+    """Of networks without a device map."""
+    device_map: Any
+    """None, or what transformers' `from_pretrained` takes: then accelerate spreads the weights."""
+    trust_remote_code: bool
+
+
+def load_model(
+    spec: str = "embedded",
+    *,
+    dtype: str | None = None,
+    device: str | None = None,
+    device_map: Any = None,
+    offline: bool = False,
+    allow_bin: bool = False,
+    trust_remote_code: bool = False,
+    batch_size: int = 8,
+    store: RecordingStore | None = None,
+) -> LanguageModel:
+    """The model that `spec` means, ready to record; its weights are hashed now and loaded when first needed.
+
+    `spec` is `embedded`, a folder, or a hub id with `@revision`; each with `#untrained`, `#gaussian` or `#permuted` and
+    a seed (`#untrained:1`). `dtype` defaults to float32 whatever the weights are stored in, `device` to a CUDA device if
+    there is one and else the CPU. Without `store` nothing is kept beyond the recordings at hand.
+
+    Raises `ModelError` for a model that cannot be found, read or understood, `UsageError` for settings.
+    """
+    placement = Placement(_dtype(dtype), _device(device), device_map, trust_remote_code)
+    if batch_size < 1:
+        raise UsageError(f"--batch-size is {batch_size}; it must be at least 1.")
+    checkpoint = find_checkpoint(spec, offline=offline, allow_bin=allow_bin)
+    config, tokenizer = _config_and_tokenizer(checkpoint, trust_remote_code)
+    return LanguageModel(checkpoint, config, tokenizer, placement, batch_size, store or RecordingStore.temporary())
+
+
+def _dtype(name: str | None) -> str:
+    if name is not None and name not in DTYPES:
+        raise UsageError(f"--dtype {name!r} is unknown; choose one of {', '.join(DTYPES)}.")
+    return name or "float32"
+
+
+def _device(name: str | None) -> str:
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as fault:
+        reason = str(fault).strip().splitlines() or ["no reason given"]
+        raise UsageError(f"--device {name!r} cannot be used here: {reason[0]}") from None
+    return name
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from talking and drawing bars; what matters of it is raised."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _config_and_tokenizer(checkpoint: Checkpoint, trust_remote_code: bool) -> tuple[Any, Any]:
+    from transformers import AutoConfig, AutoTokenizer
+
+    options = {"local_files_only": True, "trust_remote_code": trust_remote_code}
+    with _quiet():
+        try:
+            config = AutoConfig.from_pretrained(checkpoint.folder, **options)
+        except Exception as fault:  # a configuration may break anything in the code that it configures
+            raise ModelError(f"The configuration of model {checkpoint.origin!r} cannot be read: {_brief(fault)}") from fault
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, **options)
+        except Exception as fault:  # so may a tokenizer's files
+            raise ModelError(f"The tokenizer of model {checkpoint.origin!r} cannot be read: {_brief(fault)}") from fault
+    return config, tokenizer
+
+
+def _brief(fault: Exception) -> str:
+    """The first paragraph of an error, on one line."""
+    return " ".join(str(fault).strip().split("\n\n")[0].split()) or type(fault).__name__
+
+
+class LanguageModel:
+    """A `Recorder` over one model's network and its variants. Made by `load_model`."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        config: Any,
+        tokenizer: Any,
+        placement: Placement,
+        batch_size: int,
+        store: RecordingStore,
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.store = store
+        self.batch_size = batch_size
+        self._config = config
+        self._placement = placement
+        self._anatomy: Anatomy = anatomy_of(config, checkpoint.name)
+        self._shape = self._anatomy.shape(config, checkpoint.name, self._provenance())
+        with _quiet():
+            self.reader = TextReader(tokenizer, checkpoint.name)
+        self._own: Network | None = None
+        self._last_read: tuple[Corpus, int, tuple[ReadText, ...]] | None = None
+
+    def _provenance(self) -> dict[str, str]:
+        found = {
+            "model": self.checkpoint.origin,
+            "revision": self.checkpoint.revision or "",
+            "variant": str(self.checkpoint.variant or ""),
+            **{f"{what}_sha256": digest for what, digest in self.checkpoint.digests.items()},
+            "dtype": self._placement.dtype,
+            "device": "device map" if self._placement.device_map is not None else torch.device(self._placement.device).type,
+            "attention": attention.VERSION,
+            "torch": torch.__version__,
+            "transformers": version("transformers"),
+        }
+        return {name: value for name, value in found.items() if value}
+
+    @property
+    def shape(self) -> ModelShape:
+        """The network's dimensions and identity."""
+        return self._shape
+
+    def __repr__(self) -> str:
+        return f"LanguageModel({self.shape.name!r})"
+
+    def key(self, variant: Variant | None) -> str:
+        """SHA-256, in hexadecimal, of everything that the numbers of one network depend on."""
+        identity = {name: value for name, value in self.shape.provenance.items() if name not in ("model", "revision")}
+        return hashlib.sha256(json.dumps({**identity, "variant": str(variant or "")}, sort_keys=True).encode()).hexdigest()
+
+    def check(self, corpus: Corpus, tokens: int, positions: Positions) -> None:
+        """Raise `InputError` if the corpus cannot be read at these positions.
+
+        `UsageError` for more tokens than the network can read, or positions beyond them; `CorpusError`, naming the
+        texts, where one is too short.
+        """
+        if tokens > self.shape.context:
+            raise UsageError(
+                f"--tokens is {tokens}, and model {self.shape.name!r} reads at most {self.shape.context}; lower --tokens, "
+                "and --positions with it if they lie beyond."
+            )
+        self._check_length(corpus, tokens, max(positions.resolve(tokens)) + 1, f"position {max(positions.resolve(tokens))}")
+
+    def _check_length(self, corpus: Corpus, tokens: int, needed: int, what: str) -> None:
+        read = self._read(corpus, tokens)
+        short = [(text.id, len(found.ids)) for text, found in zip(corpus.texts, read, strict=True) if len(found.ids) < needed]
+        if not short:
+            return
+        named = ", ".join(f"{name!r} ({length})" for name, length in short[:NAMED_AT_MOST])
+        more = f" and {len(short) - NAMED_AT_MOST} more" if len(short) > NAMED_AT_MOST else ""
+        raise CorpusError(
+            f"Corpus {corpus.name!r} has {len(short)} of {len(corpus.texts)} texts too short for {what}, which takes {needed} "
+            f"tokens; their lengths in tokens: {named}{more}. Leave them out, or choose earlier --positions or fewer --tokens "
+            f"(the shortest text has {min(length for _, length in short)})."
+        )
+
+    def _read(self, corpus: Corpus, tokens: int) -> tuple[ReadText, ...]:
+        if self._last_read is None or self._last_read[0] is not corpus or self._last_read[1] != tokens:
+            with _quiet():
+                self._last_read = corpus, tokens, tuple(self.reader.read([text.body for text in corpus.texts], tokens))
+        return self._last_read[2]
+
+    def record(
+        self,
+        corpus: Corpus,
+        requests: Sequence[Request],
+        *,
+        tokens: int,
+        positions: Positions,
+        progress: Progress | None = None,
+    ) -> Recording:
+        """Answer the requests: one pass a text and network for what the store does not hold yet.
+
+        Networks are those of the requests' variants, loaded one after the other; the model's own stays loaded. Each batch
+        is in the store before the next begins, so an interrupted recording goes on where it stopped.
+        `progress(done, total, what)` counts texts, over all networks.
+
+        Raises `InputError` as `check` does, also for the requests' own positions; `ClaimError` for a layer, variant or
+        loss that this model cannot have; `ModelError` if its weights do not load, or give values that are not finite.
+        """
+        self.check(corpus, tokens, positions)
+        where = positions.resolve(tokens)
+        wanted: dict[Variant | None, set[Entry]] = {}
+        for request in requests:
+            self._check_request(request, corpus, tokens)
+            wanted.setdefault(self._variant(request), set()).update(entries_of(request, self.shape, where, tokens))
+
+        read = self._read(corpus, tokens)
+        keys = [text_key(text.ids) for text in read]
+        texts = dict(zip(keys, read, strict=True))
+        jobs = [
+            _Job(variant, self._shelf(variant), entries, texts)
+            for variant, entries in sorted(wanted.items(), key=lambda item: (item[0] != self.checkpoint.variant, str(item[0])))
+        ]
+        total, done = sum(len(job.missing) for job in jobs), 0
+        for job in jobs:
+            if not job.missing:
+                continue
+            name = f"{self.shape.name.partition('#')[0]}#{job.variant}" if job.variant else self.shape.name
+            if progress is not None:
+                progress(done, total, name)
+            network = self.network(job.variant, head=any(Entry(LOSS) in missing for missing in job.missing.values()))
+            for batch in job.batches(self.batch_size):
+                values = extract(network, np.stack([texts[key].ids for key in batch]), job.missing[batch[0]])
+                self._check_finite(values, [corpus.texts[keys.index(key)].id for key in batch], name)
+                for row, key in enumerate(batch):
+                    job.keep(key, {entry: array[row] for entry, array in values.items()})
+                done += len(batch)
+                if progress is not None:
+                    progress(done, total, name)
+            del network
+        held = {job.variant: job.held for job in jobs}
+        source = StoredSource(
+            self.store,
+            self.shape,
+            where,
+            tokens,
+            tuple(keys),
+            {request.variant: held[self._variant(request)] for request in requests},
+        )
+        return Recording(corpus, self.shape, where, tuple(text.read for text in read), source, total)
+
+    def _variant(self, request: Request) -> Variant | None:
+        return Variant.parse(request.variant) if request.variant is not None else self.checkpoint.variant
+
+    def _check_request(self, request: Request, corpus: Corpus, tokens: int) -> None:
+        if isinstance(request, Activations):
+            if request.positions is not None:
+                self.check(corpus, tokens, request.positions)
+        elif not self.shape.causal:
+            raise ClaimError(f"Model {self.shape.name!r} is not causal, so it has no next-token loss.")
+        else:
+            self._check_length(corpus, tokens, 2, "a next-token loss")
+
+    def _check_finite(self, values: Mapping[Entry, Any], ids: Sequence[str], name: str) -> None:
+        for entry, array in values.items():
+            if not np.isfinite(array).all():
+                bad = next(index for index, row in zip(ids, array, strict=True) if not np.isfinite(row).all())
+                raise ModelError(
+                    f"Model {name!r} gives values that are not finite for {entry.site} of layer {entry.layer} in text {bad!r}; "
+                    f"it was run in {self._placement.dtype}, try --dtype float32."
+                )
+
+    def _shelf(self, variant: Variant | None) -> Shelf:
+        about = {**self.shape.provenance, "name": self.checkpoint.name.partition("#")[0], "variant": str(variant or "")}
+        return self.store.shelf(self.key(variant), about)
+
+    def network(self, variant: Variant | None = None, *, head: bool = False) -> Network:
+        """The network of a variant (None: as the weights are), with its language-model head if asked for.
+
+        The model's own variant stays loaded for the next call; any other is the caller's to drop. Raises `ModelError`.
+        """
+        if variant != self.checkpoint.variant:
+            return self._load(variant, head)
+        if self._own is None or (head and self._own.head is None):
+            self.release()
+            self._own = self._load(variant, head)
+        return self._own
+
+    def release(self) -> None:
+        """Drop the loaded network; the next recording loads it again."""
+        self._own = None
+        gc.collect()  # modules and their hooks may refer to one another
+
+    def _load(self, variant: Variant | None, head: bool) -> Network:
+        attention.register()
+        with _quiet():
+            try:
+                if variant is not None and variant.kind == "untrained":
+                    trunk, lm_head = self._untrained(variant.seed)
+                else:
+                    trunk, lm_head = self._trained(head)
+            except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError, pickle.UnpicklingError) as fault:
+                raise ModelError(
+                    f"The weights of model {self.checkpoint.origin!r} cannot be loaded: {_brief(fault)}"
+                ) from fault
+        for module in (trunk, lm_head):
+            if module is not None:
+                module.eval().requires_grad_(False)
+        network = Network(trunk, self._anatomy, self.shape, lm_head if head else None)
+        if variant is not None and variant.kind != "untrained":
+            scramble(network, variant)
+        return network
+
+    def _trained(self, head: bool) -> tuple[torch.nn.Module, torch.nn.Module | None]:
+        from transformers import AutoModel, AutoModelForCausalLM
+
+        model, report = (AutoModelForCausalLM if head else AutoModel).from_pretrained(
+            self.checkpoint.folder,
+            config=copy.deepcopy(self._config),
+            dtype=DTYPES[self._placement.dtype],
+            attn_implementation=attention.NAME,
+            use_safetensors=self.checkpoint.safetensors,
+            device_map=self._placement.device_map,
+            trust_remote_code=self._placement.trust_remote_code,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+        if missing := sorted(report["missing_keys"]):
+            raise ValueError(f"{_first(missing)} not among them, so parts of the network would be left to chance.")
+        if self._placement.device_map is None:
+            model.to(self._placement.device)
+        return (model.base_model, model.get_output_embeddings()) if head else (model, None)
+
+    def _untrained(self, seed: int) -> tuple[torch.nn.Module, torch.nn.Module]:
+        """Fresh weights, drawn on the CPU in float32 and with the head, so that they are the same however they are used.
+
+        A device map is for weights that are read; these are put on one device.
+        """
+        from transformers import AutoModelForCausalLM
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = AutoModelForCausalLM.from_config(
+                copy.deepcopy(self._config),
+                dtype=torch.float32,
+                attn_implementation=attention.NAME,
+                trust_remote_code=self._placement.trust_remote_code,
+            )
+        model.to(self._placement.device, DTYPES[self._placement.dtype])
+        return model.base_model, model.get_output_embeddings()
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more are" if len(names) > 3 else " is" if len(names) == 1 else " are")
+
+
+class _Job:
+    """What one network must still record, text by text, and the files that hold the rest."""
+
+    def __init__(self, variant: Variant | None, shelf: Shelf, entries: Iterable[Entry], texts: Mapping[str, ReadText]) -> None:
+        self.variant = variant
+        self.shelf = shelf
+        self.texts = texts
+        self.held: dict[str, tuple[StoredFile, ...]] = shelf.find(list(texts))
+        self.missing: dict[str, frozenset[Entry]] = {}
+        """By text key; only of texts that lack something."""
+        by_name = {entry.name: entry for entry in entries}
+        for key, files in self.held.items():
+            lacking = set(by_name).difference(*(file.layout for file in files))
+            if lacking:
+                self.missing[key] = frozenset(by_name[name] for name in lacking)
+
+    def batches(self, size: int) -> Iterator[list[str]]:
+        """Keys of texts that lack the same entries and have the same number of tokens, in the corpus' order."""
+        groups: dict[tuple[int, frozenset[Entry]], list[str]] = {}
+        for key, lacking in self.missing.items():
+            groups.setdefault((len(self.texts[key].ids), lacking), []).append(key)
+        for keys in groups.values():
+            for start in range(0, len(keys), size):
+                yield keys[start : start + size]
+
+    def keep(self, key: str, arrays: Mapping[Entry, Any]) -> None:
+        self.held[key] = (*self.held[key], self.shelf.write(key, arrays))

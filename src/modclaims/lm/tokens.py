@@ -1,0 +1,80 @@
+"""What a network reads of each text: its first tokens, and the part of the body that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.errors import ModelError
+
+CHARACTERS_AT_ONCE = 2**18
+"""Of texts that are encoded in one call; an encoding takes some hundred bytes a token until it is cut."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReadText:
+    """One text as the network sees it."""
+
+    ids: NDArray[np.int64]
+    """Token ids, (token,): the leading special tokens, then the text, cut to the number asked for."""
+    read: str
+    """The part of the body that the kept tokens stand for."""
+
+
+class TextReader:
+    """Encodes texts with a tokenizer of transformers: leading special tokens, no trailing ones, nothing padded.
+
+    Raises `ModelError` if the tokenizer does not put its special tokens around the text's own.
+    """
+
+    def __init__(self, tokenizer: Any, name: str) -> None:
+        self.tokenizer = tokenizer
+        probe = "a"
+        bare = self._ids(probe, add_special_tokens=False)
+        whole = self._ids(probe, add_special_tokens=True)
+        starts = [start for start in range(len(whole)) if whole[start : start + len(bare)] == bare]
+        if not starts:
+            raise ModelError(f"The tokenizer of model {name!r} gives {whole} for {probe!r}, which does not hold its own {bare}.")
+        self.leading: list[int] = whole[: starts[0]]
+        """Special tokens that open every text."""
+
+    def _ids(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=add_special_tokens)["input_ids"]
+        return ids
+
+    def read(self, bodies: Sequence[str], tokens: int) -> Iterator[ReadText]:
+        """Each body's first `tokens` tokens, leading special ones included.
+
+        The part read is a substring of the body up to the end of the last token; a slow tokenizer, which does not say
+        where its tokens lie, gives its own spelling of them instead.
+        """
+        room = max(0, tokens - len(self.leading))
+        for part in _parts(bodies):
+            encoded = self.tokenizer(part, add_special_tokens=False, verbose=False)
+            for index, (body, ids) in enumerate(zip(part, encoded["input_ids"], strict=True)):
+                kept = ids[:room]
+                if not kept or len(kept) == len(ids):
+                    read = body if kept else ""
+                elif encoded.encodings:
+                    read = body[: encoded.encodings[index].token_to_chars(len(kept) - 1)[1]]
+                else:
+                    read = self.tokenizer.decode(kept, skip_special_tokens=True)
+                yield ReadText(np.array([*self.leading, *kept], dtype=np.int64)[:tokens], read)
+
+
+def _parts(bodies: Sequence[str]) -> Iterator[list[str]]:
+    """The bodies in order, a few at a time: as many as fit, at least one."""
+    part: list[str] = []
+    size = 0
+    for body in bodies:
+        if part and size + len(body) > CHARACTERS_AT_ONCE:
+            yield part
+            part, size = [], 0
+        part.append(body)
+        size += len(body)
+    if part:
+        yield part

@@ -1,0 +1,50 @@
+"""The document as one HTML file: no network, light and dark, screen and print."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+
+from jinja2 import BaseLoader, Environment, StrictUndefined
+from markupsafe import Markup
+
+from modclaims.report.document import OUTCOMES, Document
+from modclaims.report.figures import COLOURS, Drawing
+
+
+def write(document: Document, drawings: Mapping[str, Drawing]) -> str:
+    """`report.html`. Only this page's own script runs (its hash is in the page's policy), and nothing is fetched."""
+    here = files(__package__)
+    script = (here / "page.js").read_text("utf-8")
+    environment = Environment(
+        loader=BaseLoader(), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["breakable"] = _breakable
+    page = environment.from_string((here / "template.html.j2").read_text("utf-8"))
+    names = [f.name for f in document.figures() if f.name in drawings]
+    svgs = {name: Markup(drawings[name].inline(f"f{i}-", f"f{i}-words")) for i, name in enumerate(names)}
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return page.render(
+        document=document,
+        svgs=svgs,
+        keys={name: f"f{i}-words" for i, name in enumerate(names)},
+        style=Markup(_colours() + (here / "page.css").read_text("utf-8")),
+        script=Markup(script),
+        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+        outcomes=[o for o in OUTCOMES if any(c.outcome == o for c in document.claims)],
+    )
+
+
+def _breakable(name: str) -> Markup:
+    """A class name that may break before its capitals."""
+    return Markup("<wbr>").join(re.findall(r"^[^A-Z]+|[A-Z][^A-Z]*", name) or [name])
+
+
+def _colours() -> str:
+    """The figures' colours as variables: light everywhere, dark on screens that ask for it."""
+    light = "".join(f"--fig-{name}:{value};" for name, (value, _) in COLOURS.items())
+    dark = "".join(f"--fig-{name}:{value};" for name, (_, value) in COLOURS.items())
+    return f":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"

@@ -1,0 +1,114 @@
+"""How numbers are written: p-values as .0012, effects with two decimals, a true minus sign, a dash for nothing."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+NOTHING = "–"
+_JOINERS = "\u200c\u200d"
+_LEVELS = (0.1, 0.05, 0.01, 0.001)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number (truth values are none)."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def number(value: Any, decimals: int = 2) -> str:
+    """A number with `decimals` decimals; whole numbers with separators of thousands; `–` where there is none."""
+    if not is_number(value):
+        return NOTHING
+    if isinstance(value, int):
+        return f"{value:,}".replace("-", "−")
+    text = f"{value:,.{decimals}f}"
+    if float(text.replace(",", "")) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def significant(value: Any, digits: int = 3) -> str:
+    """A number of unknown scale with `digits` significant digits."""
+    if not is_number(value):
+        return NOTHING
+    if isinstance(value, int) or float(value).is_integer():
+        return number(int(value))
+    size = math.floor(math.log10(abs(value)))
+    if size < -5 or size > 7:
+        mantissa = value / 10.0**size
+        return f"{mantissa:.{digits - 1}f} × 10^{size}".replace("-", "−")
+    return number(float(value), max(0, digits - 1 - size))
+
+
+def tick(value: float) -> str:
+    """A number on an axis, without trailing zeros."""
+    return f"{value:.6g}".replace("-", "−")
+
+
+def p_value(value: Any) -> str:
+    """A p-value with two significant digits and no leading zero; more digits where two would hide a side of .05."""
+    if not is_number(value):
+        return NOTHING
+    if value >= 1:
+        return "1"
+    if value <= 0:
+        return "< .0001"
+    size = math.floor(math.log10(value))
+    if size < -6:
+        return f"{value / 10.0**size:.1f} × 10^−{-size}"
+    for digits in (2, 3, 4, 5, 6):
+        text = f"{value:.{digits - 1 - size}f}"
+        if math.isclose(float(text), value, rel_tol=1e-9):
+            text = text.rstrip("0")  # exactly .05 or 1/10,000: nothing was rounded away
+        if float(text) not in _LEVELS or math.isclose(float(text), value, rel_tol=1e-9):
+            break
+    return "1" if float(text) >= 1 else text.lstrip("0")
+
+
+def interval(low: Any, high: Any, decimals: int = 2) -> str:
+    """`[0.29, 0.52]`; with one end only, in words; `–` with none."""
+    if is_number(low) and is_number(high):
+        return f"[{number(float(low), decimals)}, {number(float(high), decimals)}]"
+    if is_number(low):
+        return f"{number(float(low), decimals)} or more"
+    if is_number(high):
+        return f"{number(float(high), decimals)} or less"
+    return NOTHING
+
+
+def decimals_for(scale: Any) -> int:
+    """Decimals that keep one digit of `scale` (a smallest effect): two, or more where the scale is below .01."""
+    if not is_number(scale) or scale == 0:
+        return 2
+    return min(6, max(2, -math.floor(math.log10(abs(scale)))))
+
+
+def count(n: int, one: str, many: str | None = None) -> str:
+    """`1 claim`, `3 claims`."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def series(items: Iterable[str]) -> str:
+    """`a, b and c`."""
+    words = list(items)
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
+
+
+def plain(value: Any) -> str:
+    """Any text as one line without control characters (an XML file cannot hold them)."""
+    allowed = (c if c.isprintable() or c in _JOINERS else " " if c.isspace() else "�" for c in str(value))
+    return " ".join("".join(allowed).split())
+
+
+def said(value: Any) -> str:
+    """A sentence or name of ours as one line, with the signs that plain letters stand for, unbroken before `%`."""
+    text = plain(value).replace("omega^2", "ω²").replace(" - ", " − ")
+    text = re.sub(r"(?<![\w.)-])-(?=\.?\d)", "−", text)
+    return re.sub(r"(?<=\d) %", "\u00a0%", re.sub(r"\b([pN]) = ", "\\1\u00a0=\u00a0", text))
+
+
+def shortened(text: str, most: int) -> str:
+    """A text cut to `most` characters, with an ellipsis where something is missing."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"

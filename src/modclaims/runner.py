@@ -1,0 +1,368 @@
+"""Judge: record once what all claims need, weigh each, and read the outcomes. Knows a Recorder, never torch."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from modclaims.collect import Collected, collect_file
+from modclaims.corpus import Corpus, largest_overlap, overlaps, shown
+from modclaims.errors import ClaimError, CorpusError, NothingSelected
+from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.recording import ModelShape, Positions, Recorder, Recording, Request
+from modclaims.run_folder import ClaimRecord, Run, RunFolder
+from modclaims.settings import Settings
+from modclaims.stats.evidence import Exhibit
+from modclaims.verdict import Outcome, Verdict, Weighed, judge, summarise
+
+NEAR_DUPLICATE = 0.2
+Render = Callable[[Run], Mapping[str, bytes]]
+
+
+@dataclass
+class Progress:
+    """What a door wants to hear while a run goes on; the defaults hear nothing."""
+
+    recording: Callable[[int, int, str], None] | None = None
+    """(texts done, texts in all, what)"""
+    weighing: Callable[[int, int, str], None] | None = None
+    """(claims done, claims in all, id)"""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One claim before anything is recorded: what it asks for, or why it cannot be weighed."""
+
+    collected: Collected
+    requests: tuple[Request, ...] = ()
+    outcome: Outcome | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that ended, and where it lies."""
+
+    run: Run
+    folder: Path | None
+    verdicts: Mapping[str, Verdict]
+    weighed: Mapping[str, Weighed] = field(default_factory=dict)
+
+
+def prepare(collected: Sequence[Collected], corpus: Corpus, shape: ModelShape) -> list[Planned]:
+    """Check every claim against corpus and model, before any pass. Raises `NothingSelected` for no claim at all."""
+    if not collected:
+        raise NothingSelected("No claim is selected; see `modclaims list` for what there is.")
+    return [_prepare(one, corpus, shape) for one in collected]
+
+
+def _prepare(one: Collected, corpus: Corpus, shape: ModelShape) -> Planned:
+    if one.claim is None:
+        return Planned(one, outcome=Outcome.ERROR, message=one.fault)
+    try:
+        one.claim.validate()
+        lacking = [c for c in one.claim.columns() if c not in corpus.columns]
+        if lacking and one.is_shipped:
+            has = ", ".join(corpus.columns) or "none"
+            return Planned(
+                one,
+                outcome=Outcome.SKIPPED,
+                message=f"Corpus {corpus.name!r} has no column {', '.join(map(repr, lacking))}; it has: {has}.",
+            )
+        for column in one.claim.columns():
+            corpus.values(column)
+        return Planned(one, one.claim.requests(shape))
+    except ClaimError as fault:
+        return Planned(one, outcome=Outcome.ERROR, message=str(fault))
+    except Exception as fault:  # a constant of a kind that nobody foresaw is this claim's fault alone
+        return Planned(one, outcome=Outcome.ERROR, message=f"{type(fault).__name__}: {fault}")
+
+
+def run_digest(collected: Sequence[Collected], corpus: Corpus, shape: ModelShape, settings: Settings) -> str:
+    """SHA-256 of resolved settings, claims, corpus and model: two runs with the same one have the same numbers."""
+    return settings.digest(
+        corpus.digest,
+        *sorted(f"{k}={v}" for k, v in shape.provenance.items()),
+        *(f"{one.id}={one.claim.digest() if one.claim is not None else one.fault}" for one in collected),
+    )
+
+
+def refuse_near_duplicates(corpus: Corpus) -> float:
+    """The largest 8-gram overlap of two texts. Raises `CorpusError` where near-duplicates are not of one block."""
+    bodies = [t.body for t in corpus.texts]
+    for first, second, share in overlaps(bodies, threshold=NEAR_DUPLICATE):
+        a, b = corpus.texts[first], corpus.texts[second]
+        if a.block is None or a.block != b.block:
+            raise CorpusError(
+                f"Texts {shown(a.id)} and {shown(b.id)} of corpus {corpus.name!r} share {100 * share:.0f} % of their 8-word "
+                "sequences, so they are not independent; leave one out, or give both the same `block`."
+            )
+    return largest_overlap(bodies).share if len(bodies) > 1 else 0.0
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold BLAS to one thread, so that statistics are bitwise the same whatever the machine or the workers."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        yield
+
+
+def weigh(claim: Hypothesis, recording: Recording, weighing: Weighing) -> tuple[Weighed, tuple[Exhibit, ...]]:
+    """One claim's evidence, summarised, and its figures."""
+    with one_thread():
+        evidence = claim.weigh(recording, weighing)
+        return summarise(claim, evidence, weighing.alpha), evidence.exhibits
+
+
+def _weigh_in_worker(
+    path: Path, name: str, cwd: Path, recording: Recording, weighing: Weighing
+) -> tuple[Weighed, tuple[Exhibit, ...]]:
+    (one,) = collect_file(path, cwd, name)
+    if one.claim is None:
+        raise ClaimError(one.fault)
+    return weigh(one.claim, recording, weighing)
+
+
+def execute(
+    collected: Sequence[Collected],
+    *,
+    corpus: Corpus,
+    recorder: Recorder,
+    settings: Settings,
+    cwd: Path,
+    out: Path | None,
+    render: Render | None = None,
+    progress: Progress | None = None,
+    command: str = "",
+) -> Finished:
+    """Run claims: check, record the union of their requests once, weigh, judge, write.
+
+    `out` is the run folder, or None to keep the run in memory. Claims that an interrupted run of the same settings
+    left in the folder are not weighed again. A claim that fails is ERROR and its neighbours go on.
+    Raises `InputError` before any pass, and `KeyboardInterrupt` after what was weighed has been kept.
+    """
+    progress, started = progress or Progress(), time.time()
+    shape = recorder.shape
+    planned = prepare(collected, corpus, shape)
+    positions = Positions(settings.positions)
+    recorder.check(corpus, settings.tokens, positions)
+    overlap = refuse_near_duplicates(corpus)
+    digest = run_digest(collected, corpus, shape, settings)
+    folder = None if out is None else RunFolder(out, digest)
+
+    weighed: dict[str, Weighed] = {}
+    exhibits: dict[str, tuple[Exhibit, ...]] = {}
+    faults = {p.collected.id: p for p in planned if p.outcome is not None}
+    waiting: list[Planned] = []
+    for plan in planned:
+        if plan.outcome is not None:
+            continue
+        if folder is not None and folder.has(plan.collected.id):
+            state, kept = folder.read_claim(plan.collected.id)
+            weighed[plan.collected.id], exhibits[plan.collected.id] = Weighed.from_dict(state), kept
+        else:
+            waiting.append(plan)
+    passes = 0
+    if waiting:
+        union = list(dict.fromkeys(r for p in waiting for r in p.requests))
+        recording = recorder.record(
+            corpus, union, tokens=settings.tokens, positions=positions, progress=progress.recording
+        )
+        passes = recording.passes
+        for plan, result in _weigh_all(waiting, recording, settings, cwd, progress):
+            name = plan.collected.id
+            if isinstance(result, Exception):
+                message = str(result) if isinstance(result, ClaimError) else f"{type(result).__name__}: {result}"
+                faults[name] = replace(plan, outcome=Outcome.ERROR, message=message)
+                continue
+            weighed[name], exhibits[name] = result
+            if folder is not None:
+                folder.write_claim(name, weighed[name].as_dict(), exhibits[name])
+                # as it will be read back, so that a resumed run is the same to the byte
+                weighed[name] = Weighed.from_dict(folder.read_claim(name)[0])
+
+    ordered = {p.collected.id: weighed[p.collected.id] for p in planned if p.collected.id in weighed}
+    verdicts = judge(ordered, alpha=settings.alpha, correction=settings.correction)
+    for name, plan in faults.items():
+        outcome = plan.outcome or Outcome.ERROR
+        verdicts[name] = Verdict(outcome, None, message=plan.message)
+    records = [
+        ClaimRecord(
+            summary(p.collected, verdicts[p.collected.id], weighed.get(p.collected.id)),
+            _cell_rows(p.collected, weighed.get(p.collected.id), shape),
+            exhibits.get(p.collected.id, ()),
+        )
+        for p in planned
+    ]
+    run = Run(
+        facts(corpus, shape, settings, records, overlap, command, passes, started, cwd),
+        tuple(records),
+    )
+    if folder is not None:
+        folder.finish(run, render(run) if render is not None else {})
+    return Finished(run, out, {p.collected.id: verdicts[p.collected.id] for p in planned}, weighed)
+
+
+def _weigh_all(
+    waiting: Sequence[Planned], recording: Recording, settings: Settings, cwd: Path, progress: Progress
+) -> Iterator[tuple[Planned, tuple[Weighed, tuple[Exhibit, ...]] | Exception]]:
+    total = len(waiting)
+    if settings.workers == 1 or total == 1:
+        for done, plan in enumerate(waiting):
+            if progress.weighing:
+                progress.weighing(done, total, plan.collected.id)
+            try:
+                if plan.collected.claim is None:
+                    raise ClaimError(plan.message)
+                result: tuple[Weighed, tuple[Exhibit, ...]] | Exception = weigh(
+                    plan.collected.claim, recording, settings.weighing
+                )
+            except Exception as fault:  # one claim's fault; its neighbours are weighed
+                result = fault
+            yield plan, result
+    else:
+        with ProcessPoolExecutor(min(settings.workers, total), mp_context=get_context("spawn")) as pool:
+            jobs = {
+                pool.submit(
+                    _weigh_in_worker, p.collected.path, p.collected.name, cwd, recording, settings.weighing
+                ): p
+                for p in waiting
+            }
+            for done, job in enumerate(as_completed(jobs)):
+                if progress.weighing:
+                    progress.weighing(done, total, jobs[job].collected.id)
+                fault = job.exception()
+                yield jobs[job], fault if isinstance(fault, Exception) else job.result()
+    if progress.weighing:
+        progress.weighing(total, total, "")
+
+
+def summary(one: Collected, verdict: Verdict, w: Weighed | None) -> dict[str, Any]:
+    """The claim's object in run.json."""
+    claim = one.claim
+    body: dict[str, Any] = {
+        "id": one.id,
+        "family": claim.family() if claim else None,
+        "claim": claim.sentence() if claim else one.id,
+        "expect": claim.expect if claim else None,
+        "outcome": verdict.outcome.word,
+        "as_expected": verdict.as_expected,
+        "sentence": verdict.sentence,
+        "message": verdict.message,
+        "warnings": list(verdict.warnings),
+        "constants": claim.declared() if claim else {},
+    }
+    names = (
+        "effect effect_name effect_low effect_high interval smallest_effect p p_plus p_minus draws exact "
+        "smallest_attainable_p statistic action holds n_texts n_units unit n_cells best best_words controls secondary degenerate "
+        "location texts_to_refute texts_to_support note"
+    ).split()
+    for name in names:
+        body[name] = getattr(w, name) if w is not None else ([] if name in ("controls", "secondary", "degenerate") else None)
+    body["p_plus_adjusted"], body["p_minus_adjusted"] = verdict.p_plus_adjusted, verdict.p_minus_adjusted
+    return body
+
+
+def _cell_rows(one: Collected, w: Weighed | None, shape: ModelShape) -> list[dict[str, Any]]:
+    return [] if w is None else [{"claim": one.id, "model": shape.name, **row} for row in w.cells]
+
+
+def facts(
+    corpus: Corpus,
+    shape: ModelShape,
+    settings: Settings,
+    records: Sequence[ClaimRecord],
+    overlap: float,
+    command: str,
+    passes: int,
+    started: float,
+    cwd: Path,
+) -> dict[str, Any]:
+    """run.json without its claims. What differs between two runs of the same thing stands under `made` alone."""
+    outcomes = [r.summary["outcome"] for r in records]
+    return {
+        "made": {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+            "host": platform.node(),
+            "wall_seconds": round(time.time() - started, 2),
+            "commit": _commit(cwd),
+            "passes": passes,
+            "workers": settings.workers,
+            "batch_size": settings.batch_size,
+        },
+        "versions": versions(),
+        "model": {
+            "name": shape.name,
+            "layers": shape.layers,
+            "heads": shape.heads,
+            "kv_heads": shape.kv_heads,
+            "width": shape.width,
+            "head_width": shape.head_width,
+            "mlp_width": shape.mlp_width,
+            "context": shape.context,
+            "causal": shape.causal,
+            **dict(shape.provenance),
+        },
+        "corpus": {
+            "name": corpus.name,
+            "sha256": corpus.digest,
+            "texts": len(corpus),
+            "columns": list(corpus.columns),
+            "counts": {
+                c: {v: corpus.values(c).count(v) for v in sorted(set(corpus.values(c)))}
+                for c in corpus.columns
+                if len(set(corpus.values(c))) <= 50
+            },
+            "blocks": len(set(corpus.blocks() or ())) or None,
+            "note": corpus.note,
+            "facts": dict(corpus.facts),
+            "largest_overlap": overlap,
+        },
+        "settings": {
+            k: v for k, v in settings.as_dict().items() if k not in ("workers", "batch_size", "out", "no_cache", "offline", "strict")
+        },
+        "command": command,
+        "locked": "exploratory",
+        "tests": {
+            "claims": len(records),
+            "weighed": sum(o not in ("error", "skipped") for o in outcomes),
+            "skipped": outcomes.count("skipped"),
+            "errors": outcomes.count("error"),
+            "cells": sum(r.summary["n_cells"] or 0 for r in records),
+            "degenerate": sum(len(r.summary["degenerate"]) for r in records),
+        },
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in ("modclaims", "torch", "transformers", "numpy", "scipy", "scikit-learn", "statsmodels", "pingouin"):
+        try:
+            found[name] = metadata.version(name).split("+")[0]
+        except metadata.PackageNotFoundError:
+            if name == "modclaims":
+                found[name] = str(sys.modules["modclaims"].__version__)
+    return found
+
+
+def _commit(cwd: Path) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=cwd, capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,293 @@
+"""Outcome and Verdict: what the evidence of each claim amounts to, once all claims of a run stand beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from modclaims.hypothesis import Hypothesis
+from modclaims.stats.evidence import Evidence
+from modclaims.stats.multiplicity import Correction, adjust
+
+
+class Outcome(Enum):
+    """How a claim ended; each with its sentence."""
+
+    SUPPORTED = ("supported", "the effect exceeds the smallest that matters, more than chance explains")
+    REFUTED = ("refuted", "the effect lies below the smallest that matters")
+    INCONCLUSIVE = ("inconclusive", "these texts settle it neither way")
+    ERROR = ("error", "the claim could not be weighed")
+    SKIPPED = ("skipped", "the corpus lacks a column that the claim needs")
+
+    def __init__(self, word: str, sentence: str) -> None:
+        self.word, self.sentence = word, sentence
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What one claim's evidence says before the other claims are known; survives a kill as JSON."""
+
+    effect: float
+    effect_name: str
+    effect_low: float
+    effect_high: float
+    interval: str
+    smallest_effect: float
+    expect: str
+    p: float | None
+    p_plus: float
+    p_minus: float
+    mc_plus: tuple[float, float]
+    mc_minus: tuple[float, float]
+    bounded: bool
+    best: Mapping[str, int | None]
+    best_words: str
+    draws: int
+    exact: bool
+    smallest_attainable_p: float
+    statistic: str
+    action: str
+    holds: str
+    n_texts: int
+    n_units: int
+    unit: str
+    n_cells: int
+    location: bool | None
+    texts_to_refute: int | None
+    texts_to_support: int | None
+    degenerate: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+    controls: Sequence[Mapping[str, Any]] = ()
+    secondary: Sequence[Mapping[str, Any]] = ()
+    note: str = ""
+    cells: Sequence[Mapping[str, Any]] = ()
+    """Rows for cells.csv, without claim and model."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> Weighed:
+        """The inverse of `as_dict`; a number that was not finite comes back as NaN."""
+        values = dict(body)
+        for name in ("effect", "effect_low", "effect_high"):
+            values[name] = float("nan") if values[name] is None else values[name]
+        for name in ("mc_plus", "mc_minus"):
+            values[name] = tuple(values[name])
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one claim ended among the others."""
+
+    outcome: Outcome
+    as_expected: bool | None
+    p_plus_adjusted: float | None = None
+    p_minus_adjusted: float | None = None
+    sentence: str = ""
+    """The result in words."""
+    message: str = ""
+    """Why it is inconclusive, an error or skipped."""
+    warnings: tuple[str, ...] = field(default=())
+
+
+def summarise(claim: Hypothesis, evidence: Evidence, alpha: float) -> Weighed:
+    """Read both levels, the named cell and its interval off the evidence. Raises `ClaimError` for cells it lacks."""
+    levels = claim.holds.levels(evidence, claim.smallest_effect, alpha)
+    bounds, test, cell = evidence.bounds, evidence.test, evidence.cells[levels.cell]
+    chosen = claim.holds.chosen(evidence.cells)
+    effect = float(bounds.effect[levels.cell])
+    across = levels.p is None and len(evidence.cells) > 1
+    if across:
+        effect = float(np.median(bounds.effect))
+    if test is not None:
+        exact, draws = test.exact, test.arrangements if test.exact else test.arrangements - 1
+        floor = 1 / test.arrangements
+    else:
+        exact, draws = False, len(bounds.t)
+        floor = (2 if across else 1) / (len(bounds.t) + 1)
+    return Weighed(
+        effect=effect,
+        effect_name=evidence.effect_name,
+        effect_low=levels.low,
+        effect_high=levels.high,
+        interval=levels.interval,
+        smallest_effect=float(claim.smallest_effect),
+        expect=claim.expect,
+        p=levels.p,
+        p_plus=levels.p_plus,
+        p_minus=levels.p_minus,
+        mc_plus=levels.mc_plus,
+        mc_minus=levels.mc_minus,
+        bounded=bool(bounds.bounded[levels.cell]),
+        best={"layer": cell.layer, "head": cell.head, "axis": cell.axis},
+        best_words=str(cell),
+        draws=draws,
+        exact=exact,
+        smallest_attainable_p=floor,
+        statistic=test.statistic if test is not None else "bootstrap-t bound",
+        action=test.action if test is not None else "resampling texts",
+        holds=claim.holds.words,
+        n_texts=evidence.n_texts,
+        n_units=evidence.n_units or evidence.n_texts,
+        unit=evidence.unit,
+        n_cells=len(chosen),
+        location=evidence.location,
+        texts_to_refute=levels.texts_to_refute,
+        texts_to_support=levels.texts_to_support,
+        degenerate=[str(evidence.cells[c]) for c in evidence.degenerate],
+        warnings=list(evidence.warnings),
+        controls=[{"name": c.name, "sentence": c.sentence, "numbers": dict(c.numbers)} for c in evidence.controls],
+        secondary=[{"name": name, "value": float(values[levels.cell])} for name, values in evidence.secondary.items()],
+        note=evidence.note,
+        cells=_rows(claim, evidence, alpha),
+    )
+
+
+def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[dict[str, Any]]:
+    """One row a tested cell, then one a category and listed cell."""
+    bounds, test = evidence.bounds, evidence.test
+    effect, low, high = bounds.effect, bounds.lower(alpha), bounds.upper(alpha)
+    chosen = set(claim.holds.chosen(evidence.cells).tolist())
+    site = getattr(claim, "site", "")
+    rows = []
+    for i, cell in enumerate(evidence.cells):
+        status = "degenerate" if i in evidence.degenerate else "tested" if i in chosen else "shown"
+        rows.append(
+            {
+                "site": site,
+                "layer": cell.layer,
+                "head": cell.head,
+                "axis": cell.axis,
+                "category": None,
+                "statistic": evidence.effect_name,
+                "effect": float(effect[i]),
+                "effect_low": float(low[i]),
+                "effect_high": float(high[i]),
+                "p": None if test is None else float(test.p[i]),
+                "p_adjusted": None if test is None else float(test.p_adjusted[i]),
+                "status": status,
+            }
+        )
+    for row in evidence.categories:
+        cell = evidence.cells[row.cell]
+        for statistic, value in (("hedges_g", row.hedges_g), ("auc", row.auc)):
+            rows.append(
+                {
+                    "site": site,
+                    "layer": cell.layer,
+                    "head": cell.head,
+                    "axis": cell.axis,
+                    "category": row.category,
+                    "statistic": statistic,
+                    "effect": value,
+                    "status": "secondary",
+                }
+            )
+    return rows
+
+
+def judge(weighed: Mapping[str, Weighed], *, alpha: float, correction: Correction) -> dict[str, Verdict]:
+    """Correct over claims on each side apart, and read every outcome.
+
+    SUPPORTED where p+ after correction is at most alpha, REFUTED where p- after correction is; a level whose Monte
+    Carlo interval straddles its deciding value decides nothing (Goeman, Solari & Stijnen 2010, three-sided).
+    """
+    names = list(weighed)
+    plus = adjust(np.array([weighed[n].p_plus for n in names]), correction)
+    minus = adjust(np.array([weighed[n].p_minus for n in names]), correction)
+    return {
+        name: _verdict(weighed[name], float(plus[i]), float(minus[i]), alpha, len(names))
+        for i, name in enumerate(names)
+    }
+
+
+def _straddles(raw: float, adjusted: float, interval: tuple[float, float], alpha: float) -> bool:
+    factor = adjusted / raw if raw > 0 else 1.0
+    return interval[0] * factor <= alpha < interval[1] * factor
+
+
+def _verdict(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> Verdict:
+    outcome, message = Outcome.INCONCLUSIVE, ""
+    if plus <= alpha and not _straddles(w.p_plus, plus, w.mc_plus, alpha):
+        outcome = Outcome.SUPPORTED
+    elif minus <= alpha and not _straddles(w.p_minus, minus, w.mc_minus, alpha):
+        outcome = Outcome.REFUTED
+    else:
+        message = _why(w, plus, minus, alpha, claims)
+    return Verdict(
+        outcome,
+        outcome.word == w.expect,
+        plus,
+        minus,
+        _sentence(w, outcome),
+        message,
+        tuple(w.warnings),
+    )
+
+
+def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> str:
+    if not w.bounded:
+        return (
+            "No bound: the effect stands at the end of its scale or does not vary between texts, so the bootstrap says "
+            "nothing of it. More texts would."
+        )
+    if min(plus, minus) <= alpha:
+        return "The Monte Carlo interval of p straddles the deciding level; more relabellings (--permutations) would decide."
+    reasons = []
+    if near_the_edge(w.texts_to_refute, w.texts_to_support, w.n_texts):
+        return (
+            f"The effect lies too close to the smallest that matters ({w.smallest_effect:g}) to call: these {w.n_texts} texts would have "
+            "settled an effect of 0, or of twice that."
+        )
+    if w.smallest_attainable_p * claims > alpha:
+        reasons.append(
+            f"With {claims} claims the smallest p that this design attains, {_p(w.smallest_attainable_p)}, cannot pass correction."
+        )
+    refute = "more than can be said" if w.texts_to_refute is None else f"about {w.texts_to_refute:,}"
+    support = "more than can be said" if w.texts_to_support is None else f"about {w.texts_to_support:,}"
+    reasons.append(
+        f"It would take {refute} texts to refute it were the effect 0, and {support} to support it were it "
+        f"twice the smallest that matters (before correction over claims)."
+    )
+    return " ".join(reasons)
+
+
+def near_the_edge(refute: int | None, support: int | None, texts: int) -> bool:
+    """Whether the texts at hand would have settled an effect of 0, or of twice the smallest that matters."""
+    return refute is not None and support is not None and max(refute, support) <= texts
+
+
+def _p(value: float) -> str:
+    return f"{value:.2g}".replace("0.", ".", 1) if value < 1 else "1"
+
+
+def _sentence(w: Weighed, outcome: Outcome) -> str:
+    """The result in words, with the numbers that decided it."""
+    how = f"exact, N = {w.draws:,}" if w.exact else f"{w.draws:,} draws"
+    where = f" at {w.best_words}" if any(v is not None for v in w.best.values()) and w.n_cells > 1 else ""
+    if w.p is None and w.n_cells > 1:
+        where = f", the median of {w.n_cells} splits"
+    first = f"{w.action[:1].upper()}{w.action[1:]} ({how}) gave {w.effect_name} = {w.effect:.2f}{where}"
+    if np.isfinite(w.effect_low) or np.isfinite(w.effect_high):
+        first += f", {w.interval.split(',')[0].split(':')[0]} [{w.effect_low:.2f}, {w.effect_high:.2f}]"
+    if w.p is not None:
+        word = "adjusted p" if w.n_cells > 1 else "p"
+        first += f", {word} = {_p(w.p)}"
+    parts = [first + "."]
+    parts.append(
+        f"Read {w.holds}, with {w.smallest_effect:g} as the smallest effect that matters: {outcome.sentence}."
+    )
+    if outcome is Outcome.SUPPORTED and w.location is not None:
+        parts.append(
+            "The categories differ in location (F2 agrees)." if w.location else "The categories differ, possibly only in spread."
+        )
+    if "shared words" in w.statistic:
+        parts.append("This is beyond these proxies of shared words, not beyond every proxy.")
+    return " ".join(parts)
