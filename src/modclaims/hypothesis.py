@@ -25,7 +25,7 @@ class Weighing:
     seed: int = 0
     permutations: int = 9999
     """Relabellings drawn where they cannot all be enumerated; also the most that are enumerated."""
-    resamples: int = 1999
+    resamples: int = 9999
     alpha: float = 0.05
 
 

@@ -156,6 +156,27 @@ class Recording:
         """The recorded values as float32 or float64, texts in the corpus' order."""
         return self.source.array(request, layer)
 
+    def by_id(self) -> Recording:
+        """The same recording with its texts sorted by id, so that the order of rows in a file changes no bit."""
+        order = sorted(range(len(self.corpus)), key=lambda i: self.corpus.texts[i].id)
+        return replace(
+            self,
+            corpus=self.corpus.select(order),
+            read=tuple(self.read[i] for i in order),
+            source=_Reordered(self.source, tuple(order)),
+        )
+
+
+@dataclass(frozen=True)
+class _Reordered:
+    """Another source, its texts in another order."""
+
+    source: Source
+    order: tuple[int, ...]
+
+    def array(self, request: Request, layer: int) -> Array:
+        return self.source.array(request, layer)[list(self.order)]
+
 
 class Recorder(Protocol):
     """Answers requests: a language model, or planted arrays in a test."""

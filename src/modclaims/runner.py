@@ -122,7 +122,7 @@ def one_thread() -> Iterator[None]:
 def weigh(claim: Hypothesis, recording: Recording, weighing: Weighing) -> tuple[Weighed, tuple[Exhibit, ...]]:
     """One claim's evidence, summarised, and its figures."""
     with one_thread():
-        evidence = claim.weigh(recording, weighing)
+        evidence = claim.weigh(recording.by_id(), weighing)
         return summarise(claim, evidence, weighing.alpha), evidence.exhibits
 
 

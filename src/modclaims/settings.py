@@ -39,7 +39,7 @@ class Settings:
     alpha: float = 0.05
     correction: Correction = "holm"
     permutations: int = 9999
-    resamples: int = 1999
+    resamples: int = 9999
     seed: int = 0
     out: str | None = None
     strict: bool = False
@@ -51,7 +51,7 @@ class Settings:
             (0 < self.alpha < 0.5, f"alpha = {self.alpha} must lie between 0 and .5; .05 is usual."),
             (self.correction in CORRECTIONS, f"correction = {self.correction!r} is unknown; choose one of {', '.join(CORRECTIONS)}."),
             (self.permutations >= 99, f"permutations = {self.permutations} is too few; 99 is the least, 9999 usual."),
-            (self.resamples >= 199, f"resamples = {self.resamples} is too few; 199 is the least, 1999 usual."),
+            (self.resamples >= 199, f"resamples = {self.resamples} is too few; 199 is the least, 9999 usual."),
             (self.tokens >= 1, f"tokens = {self.tokens} must be at least 1."),
             (self.batch_size >= 1, f"batch_size = {self.batch_size} must be at least 1."),
             (self.workers >= 1, f"-n {self.workers}: at least one process weighs claims."),

@@ -23,7 +23,7 @@ from modclaims.stats.similarity import INNER_PRODUCTS, SIMILARITIES, Similarity,
 from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
-HEAT_MAP_ROWS = 256
+HEAT_MAP_ROWS = 160
 
 
 class CategoryClustering(Hypothesis):
@@ -139,7 +139,7 @@ class CategoryClustering(Hypothesis):
             bounds, twins = self._twins(recording, units, pairs, similarities, few, name, weighing)
             rivals.append(controls.untrained_twin(bounds, twins, named, weighing.alpha, where))
 
-        exhibits = self._exhibits(recording, units, cells, per_cell, by_cell, band, twins, test, named, weighing.alpha)
+        exhibits = self._exhibits(recording, cells, per_cell, by_cell, band, twins, test, named, weighing.alpha)
         final_cells, final_bounds, final_test = cells, by_cell, test
         if isinstance(self.holds, AlongDepth):
             final_cells, final_bounds, final_test = (Cell(),), self._slope(cells, effect, resamples), None
@@ -161,7 +161,7 @@ class CategoryClustering(Hypothesis):
         )
 
     def _similarities(self, recording: Recording, variant: str | None) -> tuple[tuple[Cell, ...], list[Similarity]]:
-        """Cells, and each cell's (text, text) similarities in corpus order."""
+        """Cells, and each cell's (text, text) similarities."""
         request = self._request()
         cells, found = [], []
         for layer in recording.shape.resolve_layers(request):
@@ -209,7 +209,6 @@ class CategoryClustering(Hypothesis):
     def _exhibits(
         self,
         recording: Recording,
-        units: Units,
         cells: tuple[Cell, ...],
         per_cell: list[Similarity],
         bounds: Bounds,
@@ -248,7 +247,7 @@ class CategoryClustering(Hypothesis):
                     {"effect_name": "delta"},
                 )
             )
-            found += self._maps(recording, units, cells, per_cell, depth)
+            found += self._maps(recording, cells, per_cell, depth)
         else:
             shape = (len(set(layers.tolist())), int(max(c.head or 0 for c in cells)) + 1)
             found.append(
@@ -268,17 +267,17 @@ class CategoryClustering(Hypothesis):
         return tuple(found)
 
     def _maps(
-        self, recording: Recording, units: Units, cells: tuple[Cell, ...], per_cell: list[Similarity], depth: int
+        self, recording: Recording, cells: tuple[Cell, ...], per_cell: list[Similarity], depth: int
     ) -> list[Exhibit]:
         """Heat maps of texts x positions, similarity levels by depth, and a map of the texts, layer by layer."""
         corpus = recording.corpus
-        category = [corpus.values(self.label)[i] for i in units.texts]
-        stratum = [corpus.values(self.within)[i] if self.within else "" for i in units.texts]
+        category = corpus.values(self.label)
+        stratum = corpus.values(self.within) if self.within else ("",) * len(corpus)
         order = sorted(range(len(category)), key=lambda i: (stratum[i], category[i]))
+        texts = np.array(order)
         positions = len(recording.positions)
         groups = np.array_split(np.arange(positions), min(positions, max(1, HEAT_MAP_ROWS // len(category))))
         maps, levels, xy = [], [], []
-        texts = units.texts[order]
         same_label = np.array([category[i] for i in order])[:, None] == np.array([category[i] for i in order])[None, :]
         for cell, similarity in zip(cells, per_cell, strict=True):
             array = np.asarray(recording.array(self._request(), cell.layer or 0))[texts]
@@ -299,7 +298,7 @@ class CategoryClustering(Hypothesis):
                 f"Similarity of every two activations ({self.similarity}, {self.site}), texts ordered by {self.label}",
                 f"{len(texts)} texts with {pooled}, one panel a layer; brackets mark categories. "
                 "Blocks along the diagonal are categories that look alike.",
-                {"maps": np.stack(maps)},
+                {"maps": np.stack(maps).astype(np.float16)},
                 {
                     "panels": panels,
                     "categories": [n for n in names for _ in groups],

@@ -204,7 +204,7 @@ class HeadSelectivity(Hypothesis):
             )
         categories = units.categories()
         order = sorted(range(len(categories)), key=lambda i: categories[i])
-        ids = [recording.corpus.texts[i].id for i in units.texts] if units.groups is None else [f"block {b}" for b in range(units.n)]
+        ids = [t.id for t in recording.corpus.texts] if units.groups is None else [f"block {b}" for b in range(units.n)]
         found.append(
             Exhibit(
                 "strip",
@@ -327,7 +327,7 @@ class HeadsAgainstBlocks(HeadSelectivity):
 
 
 def responses(recording: Recording, request: Activations, unit: str) -> tuple[tuple[Cell, ...], Floats]:
-    """Cells of a request and (text, cell) responses in corpus order."""
+    """Cells of a request and (text, cell) responses."""
     cells: list[Cell] = []
     columns: list[Floats] = []
     for layer in recording.shape.resolve_layers(request):

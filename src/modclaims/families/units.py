@@ -19,16 +19,14 @@ MIN_BLOCKS = 4
 class Units:
     """What is relabelled and resampled, and how text-level arrays become unit-level ones.
 
-    Texts are sorted by id, so that the order of rows in a file changes nothing.
+    Units follow the order of the recording's texts, which a run sorts by id.
     """
 
-    texts: NDArray[np.int64]
-    """Indices of the corpus' texts, in unit order (block by block where blocks are units)."""
     design: Design
     unit: str
     """`text` or `block`."""
     groups: tuple[NDArray[np.int64], ...] | None
-    """For blocks: places of each block's texts in `texts`."""
+    """For blocks: indices of each block's texts."""
     warnings: tuple[str, ...]
 
     @classmethod
@@ -38,20 +36,19 @@ class Units:
         Labels constant in every block: blocks are units and enter by their means. Labels that vary inside every
         block: texts are units, exchanged inside their block.
         """
-        order = np.array(sorted(range(len(corpus)), key=lambda i: corpus.texts[i].id), dtype=np.int64)
-        labels = [corpus.values(label)[i] for i in order]
-        strata = None if within is None else [corpus.values(within)[i] for i in order]
+        labels = list(corpus.values(label))
+        strata = None if within is None else list(corpus.values(within))
         blocks = corpus.blocks()
         _check(corpus.name, label, labels)
         if blocks is None:
-            return cls(order, Design.of(labels, strata), "text", None, ())
-        which, names = codes([blocks[i] for i in order])
+            return cls(Design.of(labels, strata), "text", None, ())
+        which, names = codes(blocks)
         groups = tuple(np.flatnonzero(which == b) for b in range(len(names)))
         varies = [len({labels[i] for i in g}) > 1 for g in groups]
         if all(varies):
             nested = [f"{b}|{s}" for b, s in zip(which, strata or [""] * len(which), strict=True)]
             note = "Labels vary inside blocks: texts are exchanged and resampled inside their block, so bounds speak of these blocks."
-            return cls(order, Design.of(labels, nested), "text", None, (note,))
+            return cls(Design.of(labels, nested), "text", None, (note,))
         if any(varies):
             mixed = [n for n, v in zip(names, varies, strict=True) if v][:3]
             raise ClaimError(
@@ -71,8 +68,8 @@ class Units:
             )
         design = Design.of([labels[g[0]] for g in groups], None if strata is None else [strata[g[0]] for g in groups])
         if all(len(g) == 1 for g in groups):
-            return cls(order, design, "block", None, ())
-        return cls(order, design, "block", groups, ())
+            return cls(design, "block", None, ())
+        return cls(design, "block", groups, ())
 
     @property
     def n(self) -> int:
@@ -84,36 +81,29 @@ class Units:
         return [self.design.names[k] for k in self.design.labels]
 
     def similarity(self, matrix: Floats) -> Floats:
-        """(unit, unit) similarities from (text, text) ones in corpus order: means over the pairs of two blocks."""
-        ordered = matrix[np.ix_(self.texts, self.texts)]
-        if self.groups is None:
-            return np.asarray(ordered)
-        return self._block_means(ordered)
+        """(unit, unit) similarities from (text, text) ones: means over the pairs of two blocks."""
+        return matrix if self.groups is None else self._block_means(matrix, self.groups)
 
     def squared_distance(self, matrix: Floats) -> Floats:
         """(unit, unit) squared distances from (text, text) ones: between blocks, those of the blocks' centroids."""
-        ordered = matrix[np.ix_(self.texts, self.texts)]
         if self.groups is None:
-            return np.asarray(ordered)
-        means = self._block_means(ordered)
+            return matrix
+        means = self._block_means(matrix, self.groups)
         inside = np.diag(means)
         out = np.maximum(means - (inside[:, None] + inside[None, :]) / 2, 0.0)
         np.fill_diagonal(out, 0.0)
         return out
 
-    def _block_means(self, ordered: Floats) -> Floats:
-        assert self.groups is not None
-        share = np.zeros((len(self.groups), len(self.texts)))
-        for b, g in enumerate(self.groups):
+    @staticmethod
+    def _block_means(matrix: Floats, groups: tuple[NDArray[np.int64], ...]) -> Floats:
+        share = np.zeros((len(groups), len(matrix)))
+        for b, g in enumerate(groups):
             share[b, g] = 1 / len(g)
-        return np.asarray(share @ ordered @ share.T)
+        return np.asarray(share @ matrix @ share.T)
 
     def responses(self, values: Floats) -> Floats:
-        """(unit, cell) responses from (text, cell) ones in corpus order: block means where blocks are units."""
-        ordered = values[self.texts]
-        if self.groups is None:
-            return np.asarray(ordered)
-        return np.stack([ordered[g].mean(axis=0) for g in self.groups])
+        """(unit, cell) responses from (text, cell) ones: block means where blocks are units."""
+        return values if self.groups is None else np.stack([values[g].mean(axis=0) for g in self.groups])
 
 
 def _check(corpus: str, label: str, labels: list[str]) -> None:

@@ -46,24 +46,27 @@ class Anatomy:
 
     def shape(self, config: Any, name: str, provenance: Mapping[str, str]) -> ModelShape:
         """The network's dimensions, read off its configuration. Raises `ModelError` if one is not a positive integer."""
-        found = {size: getattr(config, key, None) for size, key in self.sizes.items()}
-        for size, value in found.items():
+
+        def size(what: str) -> int:
+            value = getattr(config, self.sizes[what], None)
             if not isinstance(value, int) or value < 1:
-                raise ModelError(f"The configuration of model {name!r} has {self.sizes[size]} = {value!r}; it must be at least 1.")
-        layers, heads, width, mlp_width, context = (
-            found[size] for size in ("layers", "heads", "width", "mlp_width", "context")
-        )
+                raise ModelError(
+                    f"The configuration of model {name!r} has {self.sizes[what]} = {value!r}; it must be at least 1."
+                )
+            return value
+
+        heads, width = size("heads"), size("width")
         if width % heads:
             raise ModelError(f"Model {name!r} has width {width}, which its {heads} heads do not divide.")
         return ModelShape(
             name=name,
-            layers=layers,
+            layers=size("layers"),
             heads=heads,
             kv_heads=heads,
             width=width,
             head_width=width // heads,
-            mlp_width=mlp_width,
-            context=context,
+            mlp_width=size("mlp_width"),
+            context=size("context"),
             causal=self.causal,
             provenance=provenance,
         )

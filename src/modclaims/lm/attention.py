@@ -69,9 +69,10 @@ def tapped(module: torch.nn.Module, tap: Tap) -> Iterator[None]:
 
 def register() -> str:
     """Make the implementation known to transformers; the name to load models with."""
-    from transformers import AttentionInterface, AttentionMaskInterface  # brings huggingface_hub: see checkpoint.py
+    import transformers  # here, because it brings huggingface_hub: see `checkpoint`
 
-    sdpa = AttentionInterface()["sdpa"]
+    interfaces: Any = transformers  # parts of it are untyped
+    sdpa = interfaces.AttentionInterface()["sdpa"]
 
     def attend(
         module: torch.nn.Module,
@@ -96,6 +97,6 @@ def register() -> str:
         output: tuple[torch.Tensor, torch.Tensor | None] = sdpa(module, query, key, value, attention_mask, **kwargs)
         return output
 
-    AttentionInterface.register(NAME, attend)
-    AttentionMaskInterface.register(NAME, AttentionMaskInterface()["sdpa"])
+    interfaces.AttentionInterface.register(NAME, attend)
+    interfaces.AttentionMaskInterface.register(NAME, interfaces.AttentionMaskInterface()["sdpa"])
     return NAME

@@ -124,14 +124,22 @@ def _checkpoint(
     folder: Path, origin: str, revision: str | None, variant: Variant | None, allow_bin: bool
 ) -> Checkpoint:
     if not (folder / "config.json").is_file():
-        raise ModelError(f"Model {origin!r} has no config.json; give a folder as transformers' save_pretrained writes it.")
+        raise ModelError(
+            f"Model {origin!r} has no config.json; give a folder as transformers' save_pretrained writes it."
+        )
     weights = _weights(folder, origin, allow_bin)
     if not any(all((folder / name).is_file() for name in names) for names in _TOKENIZERS):
         raise ModelError(
             f"Model {origin!r} has no tokenizer ({', or '.join(' with '.join(names) for names in _TOKENIZERS)}); "
             "save it beside the weights with the tokenizer's save_pretrained."
         )
-    name = shipped(*EMBEDDED).name if origin == "embedded" else origin.split("/")[-1] if revision else folder.resolve().name
+    name = (
+        shipped(*EMBEDDED).name
+        if origin == "embedded"
+        else origin.split("/")[-1]
+        if revision
+        else folder.resolve().name
+    )
     return Checkpoint(f"{name}#{variant}" if variant else name, origin, folder, weights, variant, revision)
 
 
@@ -143,7 +151,9 @@ def _weights(folder: Path, origin: str, allow_bin: bool) -> tuple[Path, ...]:
                 with safe_open(path, framework="numpy"):
                     pass
             except (SafetensorError, OSError) as fault:
-                raise ModelError(f"Weights {path.name} of model {origin!r} are damaged ({fault}); fetch them again.") from None
+                raise ModelError(
+                    f"Weights {path.name} of model {origin!r} are damaged ({fault}); fetch them again."
+                ) from None
         return safe
     pickled = _shards(folder, origin, "pytorch_model.bin")
     if pickled and allow_bin:
@@ -188,7 +198,9 @@ def _find_hub_model(spec: str, variant: Variant | None, offline: bool, allow_bin
     """A model of the hub: from the local cache if it is there, else fetched if the hub answers."""
     repository, _, revision = spec.partition("@")
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", repository) or repository.startswith("."):
-        raise ModelError(f"Model {spec!r} is neither a folder here nor the id of a hub model (such as facebook/opt-125m).")
+        raise ModelError(
+            f"Model {spec!r} is neither a folder here nor the id of a hub model (such as facebook/opt-125m)."
+        )
 
     import huggingface_hub
     from huggingface_hub import constants
@@ -227,8 +239,10 @@ def _answers(endpoint: str) -> bool:
         except Exception:  # whatever went wrong, the hub was not reached
             pass
 
-    threading.Thread(target=call, daemon=True).start()
-    return answered.wait(TRY_SECONDS)
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(TRY_SECONDS)
+    return answered.is_set()
 
 
 def _fetch(repository: str, revision: str | None, allow_bin: bool) -> Path:
@@ -240,7 +254,7 @@ def _fetch(repository: str, revision: str | None, allow_bin: bool) -> Path:
     try:
         info = huggingface_hub.HfApi().model_info(repository, revision=revision, timeout=10)
         names = _needed({file.rfilename for file in info.siblings or ()}, called, allow_bin)
-        return Path(huggingface_hub.snapshot_download(repository, revision=info.sha, allow_patterns=names))
+        return Path(huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=names))
     except ModelError:
         raise
     except GatedRepoError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -60,7 +61,9 @@ def next_token_loss(hidden: torch.Tensor, head: torch.nn.Module, ids: torch.Tens
     for states, targets in zip(hidden[:, :-1].to(weight.device), ids[:, 1:].to(weight.device), strict=True):
         nats = torch.zeros((), dtype=torch.float64)
         for some, next_ones in zip(states.split(rows), targets.split(rows), strict=True):
-            nats += torch.nn.functional.cross_entropy(_exact(head(some)), next_ones, reduction="none").double().sum().cpu()
+            nats += (
+                torch.nn.functional.cross_entropy(_exact(head(some)), next_ones, reduction="none").double().sum().cpu()
+            )
         losses.append(nats / len(targets))
     return torch.stack(losses)
 
@@ -114,39 +117,37 @@ class _Take:
             "head_write": (True, anatomy.matrices["o"]),
         }[site]
 
-        def rows(states: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-            picked = states.reshape(self.texts, self.tokens, -1).index_select(1, index)  # OPT's MLP joins text and token
-            if site == "head_z":
-                return picked.unflatten(-1, (self.network.shape.heads, -1))
-            if site == "head_write":
-                return self._writes(layer, picked)
-            return picked
+        def keep(states: torch.Tensor) -> None:
+            states = states.reshape(self.texts, self.tokens, -1)  # OPT's MLP makes texts and tokens one axis
+            self._keep(entries, lambda index: self._shaped(layer, site, states.index_select(1, index)), states.device)
 
         def on_input(_: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            states = args[0] if args else kwargs["hidden_states"]
-            self._keep(entries, lambda index: rows(states, index), states.device)
+            keep(args[0] if args else kwargs["hidden_states"])
 
         def on_output(_: torch.nn.Module, __: tuple[Any, ...], output: Any) -> None:
-            states = output[0] if isinstance(output, tuple) else output
-            self._keep(entries, lambda index: rows(states, index), states.device)
+            keep(output[0] if isinstance(output, tuple) else output)
 
         module = self.network.part(layer, path)
         if before:
             return module.register_forward_pre_hook(on_input, with_kwargs=True)
         return module.register_forward_hook(on_output)
 
-    def _writes(self, layer: int, mixed: torch.Tensor) -> torch.Tensor:
-        """Each head's contribution to the residual, z W_O without bias, (text, position, head, unit of the residual)."""
-        heads = self.network.shape.heads
-        z = _exact(mixed).unflatten(-1, (heads, -1))
-        matrix = _exact(self.network.matrix(layer, "o")).unflatten(-1, (heads, -1))
-        return torch.einsum("tphu,dhu->tphd", z, matrix)
+    def _shaped(self, layer: int, site: str, rows: torch.Tensor) -> torch.Tensor:
+        """(text, position, unit) with heads apart for the sites of heads."""
+        if site not in ("head_z", "head_write"):
+            return rows
+        z = rows.view(*rows.shape[:2], self.network.shape.heads, -1)
+        if site == "head_z":
+            return z
+        matrix = _exact(self.network.matrix(layer, "o"))  # (unit of the residual, head and unit)
+        return torch.einsum("tphu,dhu->tphd", _exact(z), matrix.view(len(matrix), *z.shape[2:]))
 
     def _tap(self, by_site: dict[str, list[Entry]]) -> Callable[[Product], None]:
+        """Take sites where attention multiplies."""
+
         def tap(product: Product) -> None:
             for site, entries in by_site.items():
-                rows = _PRODUCT_ROWS[site]
-                self._keep(entries, lambda index, rows=rows: rows(product, index).transpose(1, 2), product.query.device)
+                self._keep(entries, partial(_PRODUCT_ROWS[site], product), product.query.device)
 
         return tap
 
@@ -173,9 +174,9 @@ class _Take:
 
 
 _PRODUCT_ROWS: dict[str, Callable[[Product, torch.Tensor], torch.Tensor]] = {
-    "q": lambda product, index: product.query.index_select(2, index) * product.scale,
-    "k": lambda product, index: product.key.index_select(2, index),
-    "v": lambda product, index: product.value.index_select(2, index),
-    "attn_pattern": lambda product, index: product.pattern(index),
+    "q": lambda product, index: (product.query.index_select(2, index) * product.scale).transpose(1, 2),
+    "k": lambda product, index: product.key.index_select(2, index).transpose(1, 2),
+    "v": lambda product, index: product.value.index_select(2, index).transpose(1, 2),
+    "attn_pattern": lambda product, index: product.pattern(index).transpose(1, 2),
 }
-"""Sites that are taken where attention multiplies, (text, head, position, unit or key)."""
+"""Sites that are taken where attention multiplies, (text, position, head, unit or key)."""

@@ -29,6 +29,7 @@ from modclaims.lm.variants import Variant, scramble
 from modclaims.recording import Activations, ModelShape, Positions, Recording, Request
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_LOADING_FAULTS = (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError, pickle.UnpicklingError)
 NAMED_AT_MOST = 5
 """Texts that an error names; the rest is counted."""
 
@@ -96,8 +97,9 @@ def _device(name: str | None) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep transformers from talking and drawing bars; what matters of it is raised."""
-    from transformers.utils import logging
+    import transformers
 
+    logging: Any = transformers.utils.logging  # parts of it are untyped
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -117,7 +119,9 @@ def _config_and_tokenizer(checkpoint: Checkpoint, trust_remote_code: bool) -> tu
         try:
             config = AutoConfig.from_pretrained(checkpoint.folder, **options)
         except Exception as fault:  # a configuration may break anything in the code that it configures
-            raise ModelError(f"The configuration of model {checkpoint.origin!r} cannot be read: {_brief(fault)}") from fault
+            raise ModelError(
+                f"The configuration of model {checkpoint.origin!r} cannot be read: {_brief(fault)}"
+            ) from fault
         try:
             tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, **options)
         except Exception as fault:  # so may a tokenizer's files
@@ -161,7 +165,9 @@ class LanguageModel:
             "variant": str(self.checkpoint.variant or ""),
             **{f"{what}_sha256": digest for what, digest in self.checkpoint.digests.items()},
             "dtype": self._placement.dtype,
-            "device": "device map" if self._placement.device_map is not None else torch.device(self._placement.device).type,
+            "device": "device map"
+            if self._placement.device_map is not None
+            else torch.device(self._placement.device).type,
             "attention": attention.VERSION,
             "torch": torch.__version__,
             "transformers": version("transformers"),
@@ -179,7 +185,9 @@ class LanguageModel:
     def key(self, variant: Variant | None) -> str:
         """SHA-256, in hexadecimal, of everything that the numbers of one network depend on."""
         identity = {name: value for name, value in self.shape.provenance.items() if name not in ("model", "revision")}
-        return hashlib.sha256(json.dumps({**identity, "variant": str(variant or "")}, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps({**identity, "variant": str(variant or "")}, sort_keys=True).encode()
+        ).hexdigest()
 
     def check(self, corpus: Corpus, tokens: int, positions: Positions) -> None:
         """Raise `InputError` if the corpus cannot be read at these positions.
@@ -192,11 +200,15 @@ class LanguageModel:
                 f"--tokens is {tokens}, and model {self.shape.name!r} reads at most {self.shape.context}; lower --tokens, "
                 "and --positions with it if they lie beyond."
             )
-        self._check_length(corpus, tokens, max(positions.resolve(tokens)) + 1, f"position {max(positions.resolve(tokens))}")
+        self._check_length(
+            corpus, tokens, max(positions.resolve(tokens)) + 1, f"position {max(positions.resolve(tokens))}"
+        )
 
     def _check_length(self, corpus: Corpus, tokens: int, needed: int, what: str) -> None:
         read = self._read(corpus, tokens)
-        short = [(text.id, len(found.ids)) for text, found in zip(corpus.texts, read, strict=True) if len(found.ids) < needed]
+        short = [
+            (text.id, len(found.ids)) for text, found in zip(corpus.texts, read, strict=True) if len(found.ids) < needed
+        ]
         if not short:
             return
         named = ", ".join(f"{name!r} ({length})" for name, length in short[:NAMED_AT_MOST])
@@ -243,7 +255,9 @@ class LanguageModel:
         texts = dict(zip(keys, read, strict=True))
         jobs = [
             _Job(variant, self._shelf(variant), entries, texts)
-            for variant, entries in sorted(wanted.items(), key=lambda item: (item[0] != self.checkpoint.variant, str(item[0])))
+            for variant, entries in sorted(
+                wanted.items(), key=lambda item: (item[0] != self.checkpoint.variant, str(item[0]))
+            )
         ]
         total, done = sum(len(job.missing) for job in jobs), 0
         for job in jobs:
@@ -317,28 +331,30 @@ class LanguageModel:
 
     def _load(self, variant: Variant | None, head: bool) -> Network:
         attention.register()
+        lm_head: torch.nn.Module | None
         with _quiet():
             try:
                 if variant is not None and variant.kind == "untrained":
                     trunk, lm_head = self._untrained(variant.seed)
                 else:
                     trunk, lm_head = self._trained(head)
-            except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError, pickle.UnpicklingError) as fault:
+            except _LOADING_FAULTS as fault:
                 raise ModelError(
                     f"The weights of model {self.checkpoint.origin!r} cannot be loaded: {_brief(fault)}"
                 ) from fault
-        for module in (trunk, lm_head):
-            if module is not None:
-                module.eval().requires_grad_(False)
+        trunk.eval().requires_grad_(False)
+        if lm_head is not None:
+            lm_head.eval().requires_grad_(False)
         network = Network(trunk, self._anatomy, self.shape, lm_head if head else None)
         if variant is not None and variant.kind != "untrained":
             scramble(network, variant)
         return network
 
     def _trained(self, head: bool) -> tuple[torch.nn.Module, torch.nn.Module | None]:
-        from transformers import AutoModel, AutoModelForCausalLM
+        import transformers
 
-        model, report = (AutoModelForCausalLM if head else AutoModel).from_pretrained(
+        loader: Any = transformers.AutoModelForCausalLM if head else transformers.AutoModel
+        model, report = loader.from_pretrained(
             self.checkpoint.folder,
             config=copy.deepcopy(self._config),
             dtype=DTYPES[self._placement.dtype],
@@ -360,11 +376,12 @@ class LanguageModel:
 
         A device map is for weights that are read; these are put on one device.
         """
-        from transformers import AutoModelForCausalLM
+        import transformers
 
+        loader: Any = transformers.AutoModelForCausalLM
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = AutoModelForCausalLM.from_config(
+            model = loader.from_config(
                 copy.deepcopy(self._config),
                 dtype=torch.float32,
                 attn_implementation=attention.NAME,
@@ -375,13 +392,17 @@ class LanguageModel:
 
 
 def _first(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more are" if len(names) > 3 else " is" if len(names) == 1 else " are")
+    return ", ".join(names[:3]) + (
+        f" and {len(names) - 3} more are" if len(names) > 3 else " is" if len(names) == 1 else " are"
+    )
 
 
 class _Job:
     """What one network must still record, text by text, and the files that hold the rest."""
 
-    def __init__(self, variant: Variant | None, shelf: Shelf, entries: Iterable[Entry], texts: Mapping[str, ReadText]) -> None:
+    def __init__(
+        self, variant: Variant | None, shelf: Shelf, entries: Iterable[Entry], texts: Mapping[str, ReadText]
+    ) -> None:
         self.variant = variant
         self.shelf = shelf
         self.texts = texts

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
+from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError, UsageError
 from modclaims.recording import Activations, Array, Loss, ModelShape, Request
@@ -36,7 +37,7 @@ KEY_LENGTH = 32
 """Hexadecimal digits of a SHA-256 that stand in file names: 128 bits."""
 _SUFFIX = ".safetensors"
 _ABOUT = "network.json"
-_DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_DTYPES: Mapping[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 
 
 def default_root() -> Path:
@@ -107,7 +108,7 @@ class StoredFile:
 @lru_cache(maxsize=1024)
 def _parse(header: bytes) -> Layout:
     """Layout of a safetensors file from its header (of JSON): `data_offsets` count from the header's end."""
-    table = json.loads(header)
+    table: dict[str, Any] = json.loads(header)
     table.pop("__metadata__", None)
     after = 8 + len(header)
     return {
@@ -136,7 +137,7 @@ def _digest_in(name: str) -> str:
     return name.removesuffix(_SUFFIX).partition(".")[2] or "no digest"
 
 
-def text_key(ids: Sequence[int]) -> str:
+def text_key(ids: Sequence[int] | NDArray[np.integer]) -> str:
     """SHA-256 of a text's token ids, in hexadecimal."""
     return hashlib.sha256(np.asarray(ids, dtype="<i8").tobytes()).hexdigest()
 
@@ -351,7 +352,7 @@ class StoredSource:
             else:
                 part = np.empty(span.shape, dtype=span.dtype)
                 _read_into(file.path, span, part.reshape(-1))
-                values[(index, *(slice(size) for size in span.shape))] = part
+                values[index][tuple(slice(size) for size in span.shape)] = part
         return values
 
     def _held(self, request: Request, layer: int, text: str, name: str) -> StoredFile:
@@ -383,7 +384,7 @@ def _read_into(path: Path, span: Span, row: Array) -> None:
     try:
         with path.open("rb", buffering=0) as file:
             file.seek(span.start)
-            if row.nbytes and file.readinto(memoryview(row).cast("B")) != span.size:
+            if row.nbytes and file.readinto(row.data.cast("B")) != span.size:
                 raise OSError("it ends too early")
     except OSError as fault:
         raise UsageError(

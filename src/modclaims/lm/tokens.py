@@ -38,7 +38,9 @@ class TextReader:
         whole = self._ids(probe, add_special_tokens=True)
         starts = [start for start in range(len(whole)) if whole[start : start + len(bare)] == bare]
         if not starts:
-            raise ModelError(f"The tokenizer of model {name!r} gives {whole} for {probe!r}, which does not hold its own {bare}.")
+            raise ModelError(
+                f"The tokenizer of model {name!r} gives {whole} for {probe!r}, which does not hold its own {bare}."
+            )
         self.leading: list[int] = whole[: starts[0]]
         """Special tokens that open every text."""
 

@@ -1,6 +1,6 @@
 """A run, told: one neutral document, drawn and written as Markdown, HTML and JUnit XML.
 
-    Run -> document.py (all wording) -> figures.py (drawings) -> markdown.py | html.py | junit.py
+Run -> document.py (all wording) -> figures.py (drawings) -> markdown.py | html.py | junit.py
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ RAW_FILES = (
     ("nulls.npz", "null samples and the arrays behind the figures, as claim/figure/array, counted from 0"),
     ("junit.xml", "the verdicts for a test runner"),
 )
-IMAGE_BYTES = 1_300_000
+IMAGE_BYTES = 1_500_000
 """What all heat maps of a page may weigh together; their pictures are averaged to stay below it."""
 MOST_ROWS = 128
 """Rows of a matrix that a heat map paints at most."""
@@ -108,6 +108,11 @@ class Claim:
     null: tuple[Figure, ...]
     more: tuple[Table, ...]
     """Secondary statistics and declared constants."""
+
+    @property
+    def against(self) -> bool:
+        """Whether it was decided against its expectation; an undecided claim is against nothing."""
+        return self.met is False and self.outcome != "inconclusive"
 
     @property
     def verdict(self) -> str:
@@ -232,7 +237,7 @@ def _lead(facts: Mapping[str, Any], claims: int) -> str:
     network = f"{_name(facts, 'model')}" + (f" (a language model of {', '.join(built)})" if built else "")
     texts = count(corpus["texts"], "text") if isinstance(corpus.get("texts"), int) else "texts"
     counts = {k: v for k, v in (corpus.get("counts") or {}).items() if isinstance(v, Mapping)}
-    labelled = series(f"{plain(k)} ({len(v)})" for k, v in counts.items() if 1 < len(v))
+    labelled = series(f"{plain(k)} ({len(v)})" for k, v in counts.items() if len(v) > 1)
     ending = f", labelled by {labelled}" if labelled else ""
     return f"{count(claims, 'modularity claim')} about {network}, tested on the {texts} of {_name(facts, 'corpus')}{ending}."
 
@@ -240,9 +245,9 @@ def _lead(facts: Mapping[str, Any], claims: int) -> str:
 def _tally(claims: Sequence[Claim]) -> tuple[str, ...]:
     found = [c.outcome for c in claims]
     words = [f"{found.count(o)} {o}" for o in (*JUDGED, *(o for o in OUTCOMES[3:] if o in found))]
-    judged = [c for c in claims if c.met is not None]
-    against = sum(not c.met for c in judged)
-    met = f"{len(judged) - against} of {count(len(judged), 'judged claim')} came out as expected"
+    judged = sum(c.met is not None for c in claims)
+    met = f"{sum(c.met is True for c in claims)} of {count(judged, 'judged claim')} as expected, "
+    met += f"{sum(c.against for c in claims)} against expectation"
     return (*words, met)
 
 
@@ -316,14 +321,16 @@ def _draws(summary: Mapping[str, Any]) -> str:
 def _numbers(summary: Mapping[str, Any], terms: _Terms, decimals: int) -> tuple[Table, ...]:
     get = summary.get
     best = get("best") or {}
-    place = get("best_words") or ", ".join(f"{key} {best[key]}" for key in ("layer", "head", "axis") if best.get(key) is not None)
+    place = get("best_words") or ", ".join(
+        f"{key} {best[key]}" for key in ("layer", "head", "axis") if best.get(key) is not None
+    )
     label, _, detail = plain(get("interval") or terms.interval).partition(",")
     if ":" in label:
         label, _, detail = plain(get("interval")).partition(":")
     effect = [
         (said(get("effect_name") or "effect"), number(_real(get("effect")), decimals)),
         (label, interval(get("effect_low"), get("effect_high"), decimals)),
-        ("", detail.strip()),
+        ("", detail.strip() if is_number(get("effect_low")) or is_number(get("effect_high")) else ""),
         ("smallest effect that matters", number(_real(get("smallest_effect")), decimals)),
         ("where", plain(place or "")),
         ("claimed to hold", plain(get("holds") or "")),
@@ -342,9 +349,12 @@ def _numbers(summary: Mapping[str, Any], terms: _Terms, decimals: int) -> tuple[
         ("arrangements", _draws(summary)),
         ("smallest p attainable", p_value(get("smallest_attainable_p"))),
         ("statistic", said(get("statistic") or "")),
-        ("texts to refute it, were the effect 0", _about(get("texts_to_refute"))),
-        ("texts to support it, were it twice the smallest", _about(get("texts_to_support"))),
     ]
+    if get("outcome") == "inconclusive":
+        chance += [
+            ("texts to refute it, were the effect 0", _about(get("texts_to_refute"))),
+            ("texts to support it, were it twice the smallest", _about(get("texts_to_support"))),
+        ]
     tables = []
     for caption, rows in (("Effect", effect), ("Test", chance)):
         kept = tuple((a, b) for a, b in rows if b and b != NOTHING)
@@ -393,11 +403,13 @@ def _told(value: Any, key: str = "") -> str:
 
 def _more(summary: Mapping[str, Any]) -> tuple[Table, ...]:
     secondary = tuple((said(s.get("name") or ""), significant(s.get("value"))) for s in summary.get("secondary") or ())
-    constants = tuple((plain(k), _told(v)) for k, v in sorted((summary.get("constants") or {}).items()))
+    constants = tuple((plain(k), _exactly(v)) for k, v in sorted((summary.get("constants") or {}).items()))
     note = said(summary.get("note") or "")
     tables = []
     if secondary:
-        tables.append(Table(("secondary, at the same place", "value"), secondary, "Secondary statistics, without a verdict"))
+        tables.append(
+            Table(("secondary, at the same place", "value"), secondary, "Secondary statistics, without a verdict")
+        )
     if constants:
         tables.append(Table(("constant", "declared"), constants, "Declared by the claim", words=(0, 1), left_out=note))
     return tuple(tables)
@@ -407,9 +419,13 @@ def _more(summary: Mapping[str, Any]) -> tuple[Table, ...]:
 
 
 def _image_rows(exhibits: Iterable[Exhibit]) -> int:
-    """Rows that each heat map may paint, so that all of them together stay light: about a byte a dot, and base64."""
-    panels = sum(np.shape(e.arrays["maps"])[0] for e in exhibits if e.kind == "heat_maps" and np.ndim(e.arrays.get("maps")) == 3)
-    return max(16, min(MOST_ROWS, int((IMAGE_BYTES / 1.34 / max(1, panels)) ** 0.5)))
+    """Rows that each heat map may paint, so that all of them together stay light: six bits a dot, in base64."""
+    panels = sum(
+        np.shape(e.arrays["maps"])[0]
+        for e in exhibits
+        if e.kind == "heat_maps" and np.ndim(e.arrays.get("maps", np.zeros(0))) == 3
+    )
+    return max(16, min(MOST_ROWS, int((IMAGE_BYTES / max(1, panels)) ** 0.5)))
 
 
 def _figures(
@@ -417,7 +433,8 @@ def _figures(
 ) -> tuple[tuple[Figure, ...], tuple[Figure, ...]]:
     """A claim's figures, and apart from them its null histograms."""
     owner = _slug(_class_name(str(summary.get("id") or ""))) or f"claim-{at + 1}"
-    shown, null = [], []
+    shown: list[Figure] = []
+    null: list[Figure] = []
     for j, exhibit in enumerate(exhibits):
         stem, name, again = f"figures/{owner}-{_slug(exhibit.kind) or 'figure'}", "", 1
         while not name or name.lower() in taken:
@@ -439,7 +456,17 @@ def _figures(
 
 
 _DRAWN = frozenset(
-    ("effect_by_depth", "head_map", "heat_maps", "levels_by_depth", "null_histogram", "splits", "strip", "text_map", "volcano")
+    (
+        "effect_by_depth",
+        "head_map",
+        "heat_maps",
+        "levels_by_depth",
+        "null_histogram",
+        "splits",
+        "strip",
+        "text_map",
+        "volcano",
+    )
 )
 
 
@@ -454,10 +481,12 @@ def _notes(exhibit: Exhibit, limit: int) -> tuple[str, ...]:
     found = exhibit.labels.get("note", "")
     if isinstance(found, str) and found:
         notes.append(f"{said(found)}.")
-    if exhibit.kind == "heat_maps" and np.ndim(exhibit.arrays.get("maps")) == 3:
+    if exhibit.kind == "heat_maps" and np.ndim(exhibit.arrays.get("maps", np.zeros(0))) == 3:
         rows = np.shape(exhibit.arrays["maps"])[1]
         step = -(-rows // limit)
-        notes.append("One colour scale for all panels, from the 1 % to the 99 % quantile off the diagonal; what lies beyond is cut.")
+        notes.append(
+            "One colour scale for all panels, from the 1 % to the 99 % quantile off the diagonal; what lies beyond is cut."
+        )
         if step > 1:
             notes.append(f"Painted as means over squares of {step} x {step} of the {rows} x {rows} values.")
     return tuple(notes)
@@ -480,7 +509,12 @@ def _forest(claims: Sequence[Claim], summaries: Sequence[Mapping[str, Any]], ter
         f"One row a claim: its effect, its {terms.interval} and the smallest effect that matters. An interval wholly beyond that tick "
         "speaks for the claim, one wholly short of it against the claim; verdicts also take the correction over claims into account."
         + (" Effects of different kinds stand in panels of their own." if len(set(scales)) > 1 else ""),
-        {"effect": column("effect"), "low": column("effect_low"), "high": column("effect_high"), "smallest": column("smallest_effect")},
+        {
+            "effect": column("effect"),
+            "low": column("effect_low"),
+            "high": column("effect_high"),
+            "smallest": column("smallest_effect"),
+        },
         {
             "claims": [f"{c.number}  {c.name}" for c, _ in chosen],
             "outcomes": [c.outcome for c, _ in chosen],
@@ -489,7 +523,11 @@ def _forest(claims: Sequence[Claim], summaries: Sequence[Mapping[str, Any]], ter
         },
     )
     missing = len(claims) - len(chosen)
-    notes = (f"{count(missing, 'claim')} without an effect {'is' if missing == 1 else 'are'} not drawn.",) if missing else ()
+    notes = (
+        (f"{count(missing, 'claim')} without an effect {'is' if missing == 1 else 'are'} not drawn.",)
+        if missing
+        else ()
+    )
     return Figure("figures/forest.svg", exhibit, exhibit.title, exhibit.description, exhibit_table(exhibit), notes)
 
 
@@ -512,7 +550,9 @@ def _reading(claims: Sequence[Claim], terms: _Terms, facts: Mapping[str, Any]) -
     ]
     found = {c.outcome for c in claims}
     if "error" in found:
-        lines.append(("ERROR", "The claim could not be weighed; its section says why. The other claims are not touched by it."))
+        lines.append(
+            ("ERROR", "The claim could not be weighed; its section says why. The other claims are not touched by it.")
+        )
     if "skipped" in found:
         lines.append(("SKIPPED", "The corpus lacks a column that the claim needs; nothing was weighed."))
     lines += [
@@ -563,7 +603,10 @@ def _tested(facts: Mapping[str, Any], claims: Sequence[Claim], summaries: Sequen
         ("claims skipped, for want of a column", _first(_many(tests.get("skipped")), fallback["skipped"])),
         ("claims that could not be weighed", outcomes.count("error")),
         ("cells tested (layers, heads, axes)", _first(_many(tests.get("cells")), fallback["cells"])),
-        ("degenerate cells: constant or not finite, so not tested", _first(_many(tests.get("degenerate")), fallback["degenerate"])),
+        (
+            "degenerate cells: constant or not finite, so not tested",
+            _first(_many(tests.get("degenerate")), fallback["degenerate"]),
+        ),
     ]
     runs = _many(tests.get("family_runs"))
     if runs is not None:
@@ -584,10 +627,12 @@ def _scope(
         if named:
             lines.append((word, f"{', '.join(named)}."))
     degenerate = [
-        f"{c.number} {c.name}: {_listed(s['degenerate'])}" for c, s in zip(claims, summaries, strict=True) if s.get("degenerate")
+        f"{c.number} {c.name}: {_listed(s['degenerate'])}"
+        for c, s in zip(claims, summaries, strict=True)
+        if s.get("degenerate")
     ]
     if degenerate:
-        lines.append(("Degenerate cells", "; ".join(degenerate) + "."))
+        lines.append(("Degenerate cells", ". ".join(degenerate) + "."))
     locked = plain(facts.get("locked") or "exploratory")
     if locked == "locked":
         text = "Locked. Claims, corpus, model, level, smallest effects and seed were fixed in claims.lock.json before this run."
@@ -610,16 +655,56 @@ def _scope(
 
 
 def _listed(items: Sequence[Any], most: int = 12) -> str:
-    shown = ", ".join(plain(i) for i in items[:most])
+    shown = "; ".join(plain(i) for i in items[:most])
     return f"{shown} and {len(items) - most} more" if len(items) > most else shown
 
 
 _MODEL_ORDER = (
-    "name id model revision variant weights_sha256 config_sha256 tokenizer_sha256 dtype attention device layers heads kv_heads width "
-    "head_width mlp_width context causal"
-).split()
-_CORPUS_ORDER = "name sha256 texts columns blocks counts largest_overlap note".split()
-_SETTINGS_ORDER = "model corpus text label alpha correction permutations resamples seed tokens positions dtype device".split()
+    "name",
+    "id",
+    "model",
+    "revision",
+    "variant",
+    "weights_sha256",
+    "config_sha256",
+    "tokenizer_sha256",
+    "dtype",
+    "attention",
+    "device",
+    "layers",
+    "heads",
+    "kv_heads",
+    "width",
+    "head_width",
+    "mlp_width",
+    "context",
+    "causal",
+)
+_CORPUS_ORDER = (
+    "name",
+    "sha256",
+    "texts",
+    "columns",
+    "blocks",
+    "counts",
+    "largest_overlap",
+    "note",
+)
+_SETTINGS_ORDER = (
+    "model",
+    "corpus",
+    "text",
+    "label",
+    "alpha",
+    "correction",
+    "permutations",
+    "resamples",
+    "seed",
+    "tokens",
+    "positions",
+    "dtype",
+    "device",
+)
 _WORDS = {
     "weights_sha256": "SHA-256 of weights",
     "config_sha256": "SHA-256 of configuration",

@@ -19,13 +19,9 @@ CSS variables, so that the page's light or dark scheme decides. All lengths are 
 
 from __future__ import annotations
 
-import base64
-import copy
 import io
 import math
-import re
 import warnings
-import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -33,130 +29,42 @@ from itertools import groupby
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
-from PIL import Image
 
-from modclaims.report.numerals import NOTHING, interval, number, p_value, plain, said, shortened, significant, tick
+from modclaims.report.numerals import NOTHING, interval, number, p_value, said, shortened, significant, tick
+from modclaims.report.paper import (
+    HALF,
+    RC,
+    SMALL,
+    TEXT,
+    WIDTH,
+    Paper,
+    category_style,
+    colour_of,
+    columns_for,
+    diverging,
+    fitted,
+    grid,
+    key_height,
+    sequential,
+    span,
+    text_width,
+    tidy_numbers,
+)
+from modclaims.report.svg import Drawing
 from modclaims.report.tables import finite, floats, groups_in_order, names, scalar, word
 from modclaims.stats.evidence import Exhibit
 
 Floats = NDArray[np.float64]
 
-COLOURS: dict[str, tuple[str, str]] = {
-    "paper": ("#fffffe", "#15181b"),
-    "ink": ("#1c2126", "#e4e7ea"),
-    "soft": ("#59626c", "#a4adb6"),
-    "rule": ("#c3c9d0", "#4b535c"),
-    "faint": ("#e4e7eb", "#2c3238"),
-    "effect": ("#1d5b9c", "#79b4ee"),
-    "bound": ("#6f9fd0", "#4d7fb3"),
-    "chance": ("#d3d7dc", "#3c434b"),
-    "twin": ("#98a0a9", "#79828c"),
-    "threshold": ("#b1451a", "#f0966c"),
-    "supported": ("#1d5b9d", "#79b4ef"),
-    "refuted": ("#b1451b", "#f0966d"),
-    "inconclusive": ("#59626d", "#a4adb7"),
-    "category-1": ("#0b66a8", "#5aaee8"),
-    "category-2": ("#cf5a00", "#f28f45"),
-    "category-3": ("#00805e", "#3dc49a"),
-    "category-4": ("#b0588f", "#e29cc8"),
-    "category-5": ("#a07a00", "#e0bd55"),
-    "category-6": ("#5b4b9f", "#ac9bea"),
-    "category-7": ("#2a97a8", "#79d3e0"),
-    "category-8": ("#7b5a3c", "#c9a583"),
-}
-"""Names of the colours: in light and in dark."""
 
-WIDTH, HALF = 532.0, 258.0
-MARKERS = "osD^vPX*"
-FAMILY = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-TEXT, SMALL = 8.0, 7.0
-
-_RC = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "modclaims",
-    "text.parse_math": False,
-    "font.family": "DejaVu Sans",
-    "font.size": TEXT,
-    "text.color": COLOURS["ink"][0],
-    "axes.labelcolor": COLOURS["ink"][0],
-    "axes.edgecolor": COLOURS["rule"][0],
-    "axes.facecolor": "none",
-    "axes.linewidth": 0.8,
-    "axes.labelsize": TEXT,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.unicode_minus": True,
-    "axes.axisbelow": True,
-    "figure.facecolor": "none",
-    "figure.dpi": 72,
-    "savefig.facecolor": "none",
-    "savefig.dpi": 144,
-    "xtick.color": COLOURS["rule"][0],
-    "ytick.color": COLOURS["rule"][0],
-    "xtick.labelcolor": COLOURS["soft"][0],
-    "ytick.labelcolor": COLOURS["soft"][0],
-    "xtick.labelsize": SMALL,
-    "ytick.labelsize": SMALL,
-    "xtick.major.size": 3,
-    "ytick.major.size": 3,
-    "xtick.major.width": 0.8,
-    "ytick.major.width": 0.8,
-    "xtick.major.pad": 3,
-    "ytick.major.pad": 3,
-    "lines.linewidth": 1.4,
-    "path.simplify": False,
-}
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """One figure, drawn."""
-
-    root: ET.Element
-    """The SVG without ids but those it refers to itself."""
-    width: float
-    height: float
-    title: str
-    description: str
-
-    def file(self) -> bytes:
-        """An SVG file of its own: white paper, title and description inside."""
-        root = copy.deepcopy(self.root)
-        root.attrib |= {"width": f"{self.width:g}pt", "height": f"{self.height:g}pt", "role": "img"}
-        paper = ET.Element("rect", {"width": "100%", "height": "100%", "style": "fill: #ffffff"})
-        title, description = ET.Element("title"), ET.Element("desc")
-        title.text, description.text = plain(self.title), plain(self.description)
-        root[:0] = [title, description, paper]
-        return b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="utf-8") + b"\n"
-
-    def inline(self, prefix: str, described_by: str) -> str:
-        """An element for a page: ids begin with `prefix`, colours are the page's variables `--fig-...`."""
-        root = copy.deepcopy(self.root)
-        for element in root.iter():
-            for key, value in element.attrib.items():
-                if key == "id":
-                    element.set(key, prefix + value)
-                elif key == "xlink:href" and value.startswith("#"):
-                    element.set(key, f"#{prefix}{value[1:]}")
-                elif value.startswith("url(#"):
-                    element.set(key, f"url(#{prefix}{value[5:]}")
-                elif key == "style":
-                    element.set(key, _HEX.sub(lambda m: _VARIABLES.get(m[0], m[0]), value))
-        root.attrib |= {
-            "role": "img",
-            "aria-label": plain(self.title),
-            "aria-describedby": described_by,
-            "style": f"{root.get('style', '')}; --pt: {self.width:g}",
-        }
-        return ET.tostring(root, encoding="unicode")
+DEPTH_LEFT = 40.0
+"""Where the axes of figures by depth begin."""
 
 
 def draw(exhibit: Exhibit, *, limit: int = 128) -> Drawing:
@@ -164,238 +72,13 @@ def draw(exhibit: Exhibit, *, limit: int = 128) -> Drawing:
 
     Raises `LookupError`, `TypeError` or `ValueError` where the kind is unknown or its arrays do not fit.
     """
-    with mpl.rc_context(_RC), warnings.catch_warnings():
+    with mpl.rc_context(RC), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = _heat_maps(exhibit, limit) if exhibit.kind == "heat_maps" else _KINDS[exhibit.kind](exhibit)
         out = io.BytesIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         width, height = (float(v) * 72 for v in figure.get_size_inches())
-    return Drawing(_tidied(out.getvalue()), width, height, exhibit.title, exhibit.description)
-
-
-# --- from matplotlib's SVG to one that a page can hold -------------------------------------------------------------
-
-_HEX = re.compile(r"#[0-9a-f]{6}\b")
-_VARIABLES = {light: f"var(--fig-{name})" for name, (light, _) in COLOURS.items()}
-_LONG = re.compile(r"-?\d+\.\d{3,}")
-_FONT = re.compile(r"font-family: [^;]*;? ?")
-_REFERENCE = re.compile(r"^(?:url\(#(.*)\)|#(.*))$")
-_XLINK = "{http://www.w3.org/1999/xlink}href"
-
-
-def _tidied(svg: bytes) -> ET.Element:
-    """Shorter numbers, no names but those in use, no style sheet (it would leak into the page), palette images."""
-    root = ET.fromstring(svg)
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if child.tag.endswith(("}metadata", "}style")):
-                parent.remove(child)
-    for element in root.iter():
-        element.tag = element.tag.split("}")[-1]
-        element.text = element.text if element.text and element.text.strip() else None
-        element.tail = None
-        if _XLINK in element.attrib:
-            element.set("xlink:href", element.attrib.pop(_XLINK))
-    used: dict[str, str] = {}
-    for element in root.iter():
-        for key in ("xlink:href", "clip-path"):
-            found = _REFERENCE.match(element.get(key, ""))
-            if found:
-                used.setdefault(found[1] or found[2], f"r{len(used)}")
-    for element in root.iter():
-        _tidy(element, used)
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if child.tag in ("defs", "g") and not len(child):
-                parent.remove(child)
-    view = root.get("viewBox", "")
-    root.attrib.clear()
-    root.attrib |= {
-        "xmlns": "http://www.w3.org/2000/svg",
-        "xmlns:xlink": "http://www.w3.org/1999/xlink",
-        "viewBox": view,
-        "style": f"font-family: {FAMILY}; stroke-linejoin: round; stroke-linecap: butt",
-    }
-    return root
-
-
-def _tidy(element: ET.Element, used: dict[str, str]) -> None:
-    name = element.attrib.pop("id", None)
-    if name in used:
-        element.set("id", used[name])
-    for key, value in list(element.attrib.items()):
-        found = _REFERENCE.match(value)
-        if key == "xlink:href" and value.startswith("data:"):
-            element.set(key, _with_palette(value))
-        elif found and (found[1] or found[2]) in used:
-            new = used[found[1] or found[2]]
-            element.set(key, f"url(#{new})" if found[1] else f"#{new}")
-        elif key in ("d", "x", "y", "width", "height", "points"):
-            element.set(key, " ".join(_LONG.sub(lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), value).split()))
-        elif key == "style":
-            element.set(key, _FONT.sub("", value).strip("; "))
-        elif key == "transform" and value.startswith("rotate(-0 "):
-            del element.attrib[key]
-
-
-def _with_palette(uri: str) -> str:
-    """The same picture as a palette PNG where it has at most 256 colours: a quarter of the bytes."""
-    with Image.open(io.BytesIO(base64.b64decode(uri.split(",", 1)[1]))) as found:
-        rgba = np.ascontiguousarray(np.asarray(found.convert("RGBA")))
-    colours, at = np.unique(rgba.reshape(-1, 4).view(np.uint32).ravel(), return_inverse=True)
-    height, width = rgba.shape[:2]
-    out = io.BytesIO()
-    if len(colours) <= 256:
-        palette = colours.view(np.uint8).reshape(-1, 4)
-        image = Image.frombytes("P", (width, height), at.astype(np.uint8).tobytes())
-        image.putpalette(palette[:, :3].tobytes())
-        see_through = {} if (palette[:, 3] == 255).all() else {"transparency": palette[:, 3].tobytes()}
-        image.save(out, "PNG", optimize=True, **see_through)
-    else:
-        Image.fromarray(rgba).save(out, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode("ascii")
-
-
-# --- paper, axes, keys ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Paper:
-    """A figure measured in points from its lower left corner."""
-
-    figure: Figure
-    width: float
-    height: float
-    over: Axes
-    """An axes over the whole paper, in points, for words and keys."""
-
-    @classmethod
-    def of(cls, width: float, height: float) -> Paper:
-        """An empty sheet."""
-        figure = Figure(figsize=(width / 72, height / 72))
-        over = figure.add_axes((0, 0, 1, 1), zorder=5)
-        over.set_axis_off()
-        over.set(xlim=(0, width), ylim=(0, height))
-        return cls(figure, width, height, over)
-
-    def axes(self, left: float, bottom: float, width: float, height: float) -> Axes:
-        """Axes at a place."""
-        return self.figure.add_axes((left / self.width, bottom / self.height, width / self.width, height / self.height))
-
-    def say(
-        self,
-        x: float,
-        y: float,
-        text: str,
-        *,
-        size: float = SMALL,
-        colour: str = "soft",
-        ha: str = "left",
-        va: str = "baseline",
-        weight: str = "normal",
-        rotation: float = 0,
-    ) -> None:
-        """Words at a place."""
-        self.over.text(
-            x, y, text, size=size, color=_colour(colour), ha=ha, va=va, weight=weight, rotation=rotation, rotation_mode="anchor"
-        )
-
-    def key(self, x: float, y: float, entries: Sequence[tuple[str, str, str]], most: float) -> float:
-        """A key of (`line` | `dashes` | `bar` | `band` | `tick` | a marker, colour, words); gives the height it took."""
-        left, top = x, y
-        for kind, colour, words in entries:
-            wide = 12.0 if kind in ("line", "dashes", "bar", "band") else 7.0
-            room = wide + 4 + text_width(words, SMALL)
-            if left > x and left + room > x + most:
-                left, y = x, y - 12
-            self._sample(kind, colour, left, y + 2.4, wide)
-            self.say(left + wide + 4, y, words)
-            left += room + 14
-        return top - y + 12
-
-    def _sample(self, kind: str, colour: str, x: float, y: float, wide: float) -> None:
-        ink = _colour(colour)
-        if kind == "band":
-            self.over.add_patch(Rectangle((x, y - 3), wide, 6, facecolor=ink, edgecolor="none"))
-        elif kind in ("line", "dashes"):
-            style = (0, (4, 2)) if kind == "dashes" else "solid"
-            self.over.add_line(Line2D([x, x + wide], [y, y], color=ink, linewidth=1.3, linestyle=style))
-        elif kind == "bar":
-            self.over.add_line(Line2D([x, x + wide], [y, y], color=ink, linewidth=1.3))
-            self.over.add_line(Line2D([x + wide / 2], [y], color=ink, marker="o", markersize=4))
-        elif kind == "tick":
-            self.over.add_line(Line2D([x + wide / 2] * 2, [y - 4, y + 4], color=ink, linewidth=1.6))
-        else:
-            hollow = kind.endswith(" hollow")
-            self.over.add_line(
-                Line2D([x + wide / 2], [y], color=ink, marker=kind.split()[0], markersize=5, markerfacecolor="none" if hollow else ink)
-            )
-
-    def colour_bar(self, x: float, y: float, height: float, colours: Colormap, scale: Normalize) -> None:
-        """A colour bar with its numbers on the right."""
-        axes = self.axes(x, y, 8, height)
-        low, high = float(scale.vmin or 0), float(scale.vmax or 0)
-        axes.imshow(
-            np.linspace(low, high, 128)[:, None], aspect="auto", origin="lower", cmap=colours, norm=scale, interpolation="none",
-            extent=(0, 1, low, high),
-        )
-        axes.yaxis.tick_right()
-        axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: tick(float(v))))
-        axes.set_xticks([])
-        for side in axes.spines.values():
-            side.set_visible(False)
-
-
-def _colour(name: str) -> str:
-    return COLOURS[name][0] if name in COLOURS else name
-
-
-def text_width(text: str, size: float) -> float:
-    """The width of a text, as measured in the font that comes with matplotlib (wider than most)."""
-    if not text:
-        return 0.0
-    return float(text_to_path.get_text_width_height_descent(text, FontProperties(family="DejaVu Sans", size=size), ismath=False)[0])
-
-
-def fitted(text: str, size: float, most: float) -> str:
-    """A text cut so that it is at most so wide."""
-    length = len(text)
-    while length > 2 and text_width(shortened(text, length), size) > most:
-        length -= 1
-    return shortened(text, length)
-
-
-def _span(*values: NDArray[np.floating] | float, margin: float = 0.06) -> tuple[float, float]:
-    """Limits that hold all finite values, with a margin. Raises `ValueError` where there are none."""
-    flat = np.concatenate([finite(np.asarray(v, dtype=float)) for v in values])
-    if not flat.size:
-        raise ValueError("no finite value to draw")
-    low, high = float(flat.min()), float(flat.max())
-    pad = (high - low) * margin or max(abs(high), 1e-3) * 0.1
-    return low - pad, high + pad
-
-
-def _grid(axes: Axes, axis: str = "y") -> None:
-    axes.grid(True, axis=axis, color=_colour("faint"), linewidth=0.7)  # type: ignore[arg-type]
-
-
-def _tidy_numbers(axes: Axes, which: str, most: int = 6) -> None:
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(lambda v, _: tick(float(v))))
-
-
-def _columns(panels: int) -> int:
-    return {1: 1, 2: 2, 4: 2}.get(panels, 3 if panels <= 9 else 4 if panels <= 16 else 6)
-
-
-def _category_style(i: int) -> tuple[str, str]:
-    """Colour and marker of the i-th category: the first eight differ in both."""
-    return f"category-{i % 8 + 1}", MARKERS[(i + i // 8) % len(MARKERS)]
-
-
-# --- the kinds -----------------------------------------------------------------------------------------------------
+    return Drawing.of(out.getvalue(), width, height, said(exhibit.title), said(exhibit.description))
 
 
 def averaged(matrix: Floats, limit: int) -> Floats:
@@ -418,8 +101,8 @@ def _heat_maps(exhibit: Exhibit, limit: int) -> Figure:
         raise ValueError("a heat map is not square")
     panels, category = names(exhibit, "panels", len(maps)), names(exhibit, "categories", n)
     scale = _similarity_scale(maps)
-    colours = _sequential()
-    columns = _columns(len(maps))
+    colours = sequential()
+    columns = columns_for(len(maps))
     rows = -(-len(maps) // columns)
     margin = _bracket_room(category)
     size = min((WIDTH - margin - 50 - 12 * (columns - 1)) / columns, 190.0 if columns > 1 else 250.0)
@@ -427,13 +110,9 @@ def _heat_maps(exhibit: Exhibit, limit: int) -> Figure:
     for i, (name, values) in enumerate(zip(panels, maps, strict=True)):
         row, column = divmod(i, columns)
         left, bottom = margin + column * (size + 12), paper.height - (row + 1) * (size + 20) - 2
-        axes = paper.axes(left, bottom, size, size)
-        axes.imshow(averaged(values, limit), cmap=colours, norm=scale, interpolation="none", extent=(0, n, n, 0), aspect="auto")
-        axes.set(xticks=[], yticks=[], xlim=(0, n), ylim=(n, 0))
-        for side in axes.spines.values():
-            side.set_visible(False)
+        paper.picture(averaged(values, limit), (left, bottom, size, size), colours, scale)
         paper.say(left, bottom + size + 5, fitted(name, TEXT, size), size=TEXT, colour="ink")
-        _category_lines(axes, category)
+        _category_lines(paper, category, left, bottom, size)
         if column == 0:
             _brackets(paper, category, left, bottom, size)
     used = margin + min(columns, len(maps)) * (size + 12)
@@ -453,18 +132,6 @@ def _similarity_scale(maps: Floats) -> Normalize:
     if high - low < 1e-9:
         low, high = low - 0.5, high + 0.5
     return Normalize(low, high, clip=True)
-
-
-def _sequential() -> Colormap:
-    found = mpl.colormaps["viridis"].resampled(128)
-    found.set_bad(_colour("rule"))
-    return found
-
-
-def _diverging() -> Colormap:
-    found = LinearSegmentedColormap.from_list("signed", ["#8c3a12", "#d98a5f", "#f3f1ee", "#6d9fd1", "#174a83"], N=128)
-    found.set_bad(_colour("rule"))
-    return found
 
 
 def _runs(category: Sequence[str]) -> list[tuple[str, int, int]]:
@@ -503,15 +170,19 @@ def _bracket_room(category: Sequence[str]) -> float:
     return min(widest, 92.0) + min(outer, 70.0) + 10
 
 
-def _category_lines(axes: Axes, category: Sequence[str]) -> None:
+def _category_lines(paper: Paper, category: Sequence[str], left: float, bottom: float, size: float) -> None:
     """Thin white lines between categories: they read on every colour of the map."""
-    edges = [(end, 0.5) for _, _, end in _runs(category)[:-1]]
-    if _two_level(category):
-        outer = {end for _, _, end in _runs([name.split(" / ")[1] for name in category])}
-        edges = [(end, 1.1 if end in outer else 0.4) for end, _ in edges]
-    for end, width in edges if len(edges) < 60 else ():
-        axes.axhline(end, color="#ffffff", linewidth=width)
-        axes.axvline(end, color="#ffffff", linewidth=width)
+    edges = [end for _, _, end in _runs(category)[:-1]]
+    outer = {end for _, _, end in _runs([name.split(" / ")[1] for name in category])} if _two_level(category) else set()
+    for width, ends in (
+        (0.4 if outer else 0.5, [e for e in edges if e not in outer]),
+        (1.1, [e for e in edges if e in outer]),
+    ):
+        if ends and len(edges) < 60:
+            at = np.repeat(np.array(ends) / len(category) * size, 3)
+            across = np.tile([0, size, np.nan], len(ends))
+            xs, ys = np.concatenate([at, across]) + left, bottom + size - np.concatenate([across, at])
+            paper.over.plot(xs, ys, color="#ffffff", linewidth=width, solid_capstyle="butt")
 
 
 def _brackets(paper: Paper, category: Sequence[str], left: float, bottom: float, size: float) -> None:
@@ -519,7 +190,7 @@ def _brackets(paper: Paper, category: Sequence[str], left: float, bottom: float,
     nested, n, last = _two_level(category), len(category), math.inf
     for name, first, end in _runs(category):
         top, low = bottom + size * (1 - first / n), bottom + size * (1 - end / n)
-        paper.over.add_line(Line2D([left - 3.5] * 2, [low + 0.8, top - 0.8], color=_colour("soft"), linewidth=0.9))
+        paper.over.add_line(Line2D([left - 3.5] * 2, [low + 0.8, top - 0.8], color=colour_of("soft"), linewidth=0.9))
         middle = (top + low) / 2
         if last - middle >= 6.8:
             paper.say(left - 6, middle - 2.3, fitted(_inner(name, nested), 6.5, 92), size=6.5, ha="right")
@@ -528,25 +199,26 @@ def _brackets(paper: Paper, category: Sequence[str], left: float, bottom: float,
         at = left - 10 - min(92.0, max(text_width(_inner(name, True), 6.5) for name in set(category)))
         for name, first, end in _runs([c.split(" / ")[1] for c in category]):
             top, low = bottom + size * (1 - first / n), bottom + size * (1 - end / n)
-            paper.over.add_line(Line2D([at - 1] * 2, [low + 1.5, top - 1.5], color=_colour("rule"), linewidth=0.9))
+            paper.over.add_line(Line2D([at - 1] * 2, [low + 1.5, top - 1.5], color=colour_of("rule"), linewidth=0.9))
             lines = _outer(f"inner / {name}") if top - low >= 15 else [name]
             for i, line in enumerate(lines if top - low >= 7 else ()):
                 height = (top + low) / 2 - 2.3 + 4 * (len(lines) - 1) - 8 * i
                 paper.say(at - 4, height, fitted(line, 6.5, 66), size=6.5, ha="right", colour="ink")
 
 
-def _layer_axis(axes: Axes, depth: Floats, layer: Floats) -> None:
-    """Relative depth below, layers above."""
-    axes.set_xlim(*((-0.03, 1.03) if len(depth) > 1 else (depth[0] - 0.5, depth[0] + 0.5)))
+def _layer_axis(paper: Paper, axes: Axes, depth: Floats, layer: Floats, top: float) -> None:
+    """Relative depth below, layers above the axes, whose upper edge is at `top`."""
+    x0, x1 = (-0.03, 1.03) if len(depth) > 1 else (depth[0] - 0.5, depth[0] + 0.5)
+    axes.set_xlim(x0, x1)
     axes.xaxis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1] if len(depth) > 1 else [float(depth[0])]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: tick(float(v))))
     axes.set_xlabel("relative depth", labelpad=3)
-    shown = np.arange(0, len(layer), -(-len(layer) // 16))
-    above = axes.secondary_xaxis("top")
-    above.set_xticks(depth[shown], [f"{layer[i]:g}" for i in shown])
-    above.tick_params(length=2)
-    above.spines["top"].set_visible(False)
-    above.set_xlabel("layer", labelpad=3)
+    left, width = DEPTH_LEFT, WIDTH - DEPTH_LEFT - 10
+    for i in range(0, len(layer), -(-len(layer) // 16)):
+        at = left + (depth[i] - x0) / (x1 - x0) * width
+        paper.over.plot([at, at], [top, top + 2.5], color=colour_of("rule"), linewidth=0.8)
+        paper.say(at, top + 6, tick(float(layer[i])), ha="center")
+    paper.say(left + width / 2, top + 15, "layer", ha="center", size=TEXT, colour="ink")
 
 
 def _effect_by_depth(exhibit: Exhibit) -> Figure:
@@ -564,27 +236,33 @@ def _effect_by_depth(exhibit: Exhibit) -> Figure:
     entries += [("line", "twin", f"untrained twins ({len(twins)})")] if len(twins) else []
     paper = Paper.of(WIDTH, 246)
     top = paper.height - 10 - paper.key(40, paper.height - 10, entries, WIDTH - 50)
-    axes = paper.axes(40, 30, WIDTH - 50, top - 30 - 22)
-    _grid(axes)
+    axes = paper.axes(DEPTH_LEFT, 30, WIDTH - DEPTH_LEFT - 10, top - 30 - 22)
+    grid(axes)
     if len(depth) > 1:
-        axes.fill_between(depth, null_low, null_high, color=_colour("chance"), linewidth=0)
+        axes.fill_between(depth, null_low, null_high, color=colour_of("chance"), linewidth=0)
     else:
-        axes.fill_between([depth[0] - 0.1, depth[0] + 0.1], [null_low[0]] * 2, [null_high[0]] * 2, color=_colour("chance"), linewidth=0)
+        axes.fill_between(
+            [depth[0] - 0.1, depth[0] + 0.1],
+            [null_low[0]] * 2,
+            [null_high[0]] * 2,
+            color=colour_of("chance"),
+            linewidth=0,
+        )
     for twin in twins:
-        axes.plot(depth, twin, color=_colour("twin"), linewidth=0.7, marker="." if len(depth) == 1 else None)
-    axes.axhline(0, color=_colour("rule"), linewidth=0.8)
+        axes.plot(depth, twin, color=colour_of("twin"), linewidth=0.7, marker="." if len(depth) == 1 else None)
+    axes.axhline(0, color=colour_of("rule"), linewidth=0.8)
     if np.isfinite(smallest):
-        axes.axhline(smallest, color=_colour("threshold"), linewidth=1.1, linestyle=(0, (4, 2)))
+        axes.axhline(smallest, color=colour_of("threshold"), linewidth=1.1, linestyle=(0, (4, 2)))
     half = min(0.016, 0.3 / len(depth))
-    axes.hlines(band, depth - half, depth + half, color=_colour("bound"), linewidth=1.6)
-    limits = _span(effect, low, high, null_low, null_high, twins, band, smallest, 0.0)
+    axes.hlines(band, depth - half, depth + half, color=colour_of("bound"), linewidth=1.6)
+    limits = span(effect, low, high, null_low, null_high, twins, band, smallest, 0.0)
     ends = np.where(np.isfinite(low), low, limits[0]), np.where(np.isfinite(high), high, limits[1])
     known = np.isfinite(effect)
-    axes.vlines(depth[known], ends[0][known], ends[1][known], color=_colour("effect"), linewidth=1.1)
-    axes.plot(depth, effect, color=_colour("effect"), marker="o", markersize=4)
+    axes.vlines(depth[known], ends[0][known], ends[1][known], color=colour_of("effect"), linewidth=1.1)
+    axes.plot(depth, effect, color=colour_of("effect"), marker="o", markersize=4)
     axes.set_ylim(*limits)
-    _tidy_numbers(axes, "y")
-    _layer_axis(axes, depth, layer)
+    tidy_numbers(axes, "y")
+    _layer_axis(paper, axes, depth, layer, top - 22)
     paper.say(8, 30 + (top - 52) / 2, name, rotation=90, ha="center", size=TEXT, colour="ink")
     return paper.figure
 
@@ -592,19 +270,23 @@ def _effect_by_depth(exhibit: Exhibit) -> Figure:
 def _levels_by_depth(exhibit: Exhibit) -> Figure:
     depth = floats(exhibit, "depth", 1)
     layer = floats(exhibit, "layer", 1) if "layer" in exhibit.arrays else np.arange(len(depth), dtype=float)
-    keys = (("same_text", "category-1", "o"), ("same_category", "category-2", "s"), ("different_category", "category-3", "D"))
+    keys = (
+        ("same_text", "category-1", "o"),
+        ("same_category", "category-2", "s"),
+        ("different_category", "category-3", "D"),
+    )
     levels = {key: floats(exhibit, key, 1) for key, _, _ in keys}
     paper = Paper.of(WIDTH, 200)
     shown = [(key, colour, marker) for key, colour, marker in keys if finite(levels[key]).size]
     entries = [(marker, colour, key.replace("_", " ")) for key, colour, marker in shown]
     top = paper.height - 10 - paper.key(40, paper.height - 10, entries, WIDTH - 50)
-    axes = paper.axes(40, 30, WIDTH - 50, top - 30 - 22)
-    _grid(axes)
+    axes = paper.axes(DEPTH_LEFT, 30, WIDTH - DEPTH_LEFT - 10, top - 30 - 22)
+    grid(axes)
     for key, colour, marker in shown:
-        axes.plot(depth, levels[key], color=_colour(colour), marker=marker, markersize=4)
-    axes.set_ylim(*_span(*levels.values()))
-    _tidy_numbers(axes, "y", 5)
-    _layer_axis(axes, depth, layer)
+        axes.plot(depth, levels[key], color=colour_of(colour), marker=marker, markersize=4)
+    axes.set_ylim(*span(*levels.values()))
+    tidy_numbers(axes, "y", 5)
+    _layer_axis(paper, axes, depth, layer, top - 22)
     words = word(exhibit, "similarity", "similarity").replace("_", " ")
     paper.say(8, 30 + (top - 52) / 2, fitted(words, TEXT, top - 40), rotation=90, ha="center", size=TEXT, colour="ink")
     return paper.figure
@@ -617,55 +299,60 @@ def _text_map(exhibit: Exhibit) -> Figure:
         raise ValueError("a text map needs two coordinates")
     panels, category, ids = names(exhibit, "panels", len(xy)), names(exhibit, "categories", n), names(exhibit, "ids", n)
     kinds = groups_in_order(category)
-    columns = _columns(len(xy))
+    columns = columns_for(len(xy))
     rows = -(-len(xy) // columns)
     size = min((WIDTH - 2 - 12 * (columns - 1)) / columns, 200.0 if columns > 1 else 260.0)
-    entries = [(_category_style(i)[1], _category_style(i)[0], shortened(k, 36)) for i, k in enumerate(kinds)]
-    scratch = Paper.of(WIDTH, 10)
-    taken = scratch.key(0, 0, entries, WIDTH - 4)
+    entries = [(category_style(i)[1], category_style(i)[0], shortened(k, 36)) for i, k in enumerate(kinds)]
+    taken = key_height(entries, WIDTH - 4)
     paper = Paper.of(WIDTH, rows * (size + 20) + taken + 6)
     paper.key(1, paper.height - 10, entries, WIDTH - 4)
-    member = np.array(category)
+    places = np.full(xy.shape, np.nan)
     for i, (name, points) in enumerate(zip(panels, xy, strict=True)):
         row, column = divmod(i, columns)
         left, bottom = 1 + column * (size + 12), paper.height - taken - 4 - (row + 1) * (size + 20) + 1
-        axes = paper.axes(left, bottom, size, size)
-        for side in axes.spines.values():
-            side.set_visible(True)
-        for k, kind in enumerate(kinds):
-            colour, marker = _category_style(k)
-            mine = points[member == kind]
-            axes.plot(
-                mine[:, 0], mine[:, 1], linestyle="none", marker=marker, markersize=4.2 if n <= 120 else 3,
-                color=_colour(colour), markeredgewidth=0, alpha=0.85, rasterized=n > 400,
-            )
-        low, high = points.min(axis=0), points.max(axis=0)
-        low, high = _span(points[:, 0]), _span(points[:, 1])
-        reach = max(low[1] - low[0], high[1] - high[0]) / 2 * (1.12 if n <= 14 else 1)
-        centre = (sum(low) / 2, sum(high) / 2)
-        axes.set(xlim=(centre[0] - reach, centre[0] + reach), ylim=(centre[1] - reach, centre[1] + reach), xticks=[], yticks=[])
+        paper.over.add_patch(
+            Rectangle((left, bottom), size, size, fill=False, edgecolor=colour_of("rule"), linewidth=0.8)
+        )
         paper.say(left, bottom + size + 5, fitted(name, TEXT, size), size=TEXT, colour="ink")
-        if n <= 14:
-            _name_points(paper, axes, points, ids, (left, bottom, size))
+        if finite(points[:, 0]).size and finite(points[:, 1]).size:
+            places[i] = _in_square(points, left, bottom, size, margin=0.12 if n <= 14 else 0.06)
+            _name_points(paper, places[i], ids if n <= 14 else [], left + size)
+    for k, kind in enumerate(kinds):
+        colour, marker = category_style(k)
+        mine = places[:, np.array(category) == kind].reshape(-1, 2)
+        paper.over.plot(
+            *mine[np.isfinite(mine).all(axis=1)].T,
+            linestyle="none",
+            marker=marker,
+            markersize=4.2 if n <= 120 else 3,
+            color=colour_of(colour),
+            markeredgewidth=0,
+            alpha=0.85,
+            rasterized=xy.shape[0] * n > 2400,
+        )
     return paper.figure
 
 
-def _name_points(paper: Paper, axes: Axes, points: Floats, labels: Sequence[str], box: tuple[float, float, float]) -> None:
+def _in_square(points: Floats, left: float, bottom: float, size: float, margin: float) -> Floats:
+    """(text, 2) places on the paper of points, both directions on one scale."""
+    (x0, x1), (y0, y1) = span(points[:, 0], margin=margin), span(points[:, 1], margin=margin)
+    scale = size / max(x1 - x0, y1 - y0)
+    middle = np.array([left + size / 2, bottom + size / 2])
+    return np.asarray(middle + (points - np.array([(x0 + x1) / 2, (y0 + y1) / 2])) * scale)
+
+
+def _name_points(paper: Paper, places: Floats, labels: Sequence[str], right: float) -> None:
     """Names beside points, each left away where it would lie on another."""
-    left, bottom, size = box
-    (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
     placed: list[tuple[float, float, float]] = []
-    for (x, y), label in zip(points, labels, strict=True):
+    for (x, y), label in zip(places, labels, strict=False):
         if not (np.isfinite(x) and np.isfinite(y)):
             continue
         words = fitted(label, 6, 60)
         wide = text_width(words, 6)
-        at, height = left + (x - x0) / (x1 - x0) * size + 4, bottom + (y - y0) / (y1 - y0) * size - 2
-        if at + wide > left + size:
-            at -= wide + 8
-        if all(at + wide < a or at > b or abs(height - h) > 6.5 for a, b, h in placed):
-            paper.say(at, height, words, size=6)
-            placed.append((at, at + wide, height))
+        at = x + 4 if x + 4 + wide <= right else x - 4 - wide
+        if all(at + wide < a or at > b or abs(y - 2 - h) > 6.5 for a, b, h in placed):
+            paper.say(at, y - 2, words, size=6)
+            placed.append((at, at + wide, y - 2))
 
 
 def _null_histogram(exhibit: Exhibit) -> Figure:
@@ -674,28 +361,42 @@ def _null_histogram(exhibit: Exhibit) -> Figure:
         raise ValueError("the null sample is empty")
     paper = Paper.of(HALF, 170)
     axes = paper.axes(34, 30, HALF - 44, 104)
-    limits = _span(null, observed, margin=0.08)
-    low, high = float(null.min()), float(null.max())
+    limits = span(null, observed, margin=0.08)
+    chance = _without_identity(null, observed)
+    low, high = float(chance.min()), float(chance.max())
     pad = (high - low) * 1e-6 or (limits[1] - limits[0]) * 0.02
-    bins = int(min(40, max(8, 2 * len(null) ** (1 / 3))))
-    counts, edges = np.histogram(null, bins=bins, range=(low - pad, high + pad))
-    axes.stairs(counts, edges, fill=True, color=_colour("chance"))
-    axes.stairs(counts, edges, fill=False, color=_colour("twin"), linewidth=0.8)
+    bins = int(min(40, max(8, 2 * len(chance) ** (1 / 3))))
+    counts, edges = np.histogram(chance, bins=bins, range=(low - pad, high + pad))
+    axes.stairs(counts, edges, fill=True, color=colour_of("chance"))
+    axes.stairs(counts, edges, fill=False, color=colour_of("twin"), linewidth=0.8)
     axes.set(xlim=limits, ylim=(0, counts.max() * 1.05))
-    _tidy_numbers(axes, "x", 5)
+    tidy_numbers(axes, "x", 5)
     axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: number(round(v))))
     axes.set_xlabel(fitted(word(exhibit, "statistic", "statistic"), TEXT, HALF - 44), labelpad=3)
-    kind = "all distinct arrangements" if word(exhibit, "exact") == "1" else "arrangements drawn"
-    paper.say(4, paper.height - 10, f"{kind}: {number(len(null))}")
+    kind = (
+        "all {} distinct arrangements"
+        if word(exhibit, "exact") == "1"
+        else "{} arrangements, the observed one included"
+    )
+    paper.say(4, paper.height - 10, kind.format(number(len(null))))
     if np.isfinite(observed):
-        axes.axvline(observed, color=_colour("threshold"), linewidth=1.5, ymax=1.0)
+        axes.axvline(observed, color=colour_of("threshold"), linewidth=1.5, ymax=1.0)
         at = 34 + (observed - limits[0]) / (limits[1] - limits[0]) * (HALF - 44)
         text = f"observed {significant(observed, 3)}"
         half = text_width(text, SMALL) / 2
         middle = min(max(at, 4 + half), HALF - 2 - half)
         paper.say(middle, 140, text, colour="threshold", ha="center")
     return paper.figure
+
+
+def _without_identity(null: Floats, observed: float) -> Floats:
+    """The null sample less the one arrangement that is the observed one: it would stretch the bars' range."""
+    if not np.isfinite(observed) or len(null) < 2:
+        return null
+    nearest = int(np.abs(null - observed).argmin())
+    same = abs(null[nearest] - observed) <= 1e-5 * max(abs(observed), 1e-12)
+    return np.delete(null, nearest) if same else null
 
 
 def _head_map(exhibit: Exhibit) -> Figure:
@@ -717,9 +418,21 @@ def _head_map(exhibit: Exhibit) -> Figure:
     low, high = float(flat.min()), float(flat.max())
     signed = low < 0 and -low > 0.3 * high
     reach = max(abs(low), abs(high)) or 1.0
-    scale = Normalize(-reach, reach) if signed else Normalize(min(low, 0.0), high if high > min(low, 0.0) else min(low, 0.0) + 1)
-    colours = _diverging() if signed else _sequential()
-    axes.imshow(effect, cmap=colours, norm=scale, interpolation="none", aspect="auto", origin="lower", extent=(-0.5, heads - 0.5, -0.5, layers - 0.5))
+    scale = (
+        Normalize(-reach, reach)
+        if signed
+        else Normalize(min(low, 0.0), high if high > min(low, 0.0) else min(low, 0.0) + 1)
+    )
+    colours = diverging() if signed else sequential()
+    axes.imshow(
+        effect,
+        cmap=colours,
+        norm=scale,
+        interpolation="none",
+        aspect="auto",
+        origin="lower",
+        extent=(-0.5, heads - 0.5, -0.5, layers - 0.5),
+    )
     axes.set(xlim=(-0.5, heads - 0.5), ylim=(-0.5, layers - 0.5))
     every = -(-heads // max(1, int(width // 16)))
     axes.set_xticks(range(0, heads, every))
@@ -729,9 +442,11 @@ def _head_map(exhibit: Exhibit) -> Figure:
         side.set_visible(False)
     axes.set_xlabel(unit, labelpad=3)
     paper.say(10, bottom + height / 2, "layer", rotation=90, ha="center", size=TEXT, colour="ink")
+    shades = colours(scale(np.nan_to_num(effect)))
+    light = np.where(np.isfinite(effect), shades[..., :3] @ np.array([0.2126, 0.7152, 0.0722]) >= 0.5, True)
     if wide >= 20 and tall >= 10 and effect.size <= 1200:
-        _numbers_in_cells(axes, effect, scale, colours)
-    _mark_cells(axes, marked, large=wide >= 8 and tall >= 7)
+        _numbers_in_cells(axes, effect, light)
+    _mark_cells(axes, marked, light, (wide, tall))
     paper.colour_bar(34 + width + 16, bottom, height if height >= 40 else 60, colours, scale)
     key = f"outlined: adjusted p at most the level ({int(marked.sum())} of {marked.size})"
     if not (wide >= 8 and tall >= 7):
@@ -740,27 +455,31 @@ def _head_map(exhibit: Exhibit) -> Figure:
     return paper.figure
 
 
-def _numbers_in_cells(axes: Axes, effect: Floats, scale: Normalize, colours: Colormap) -> None:
+def _numbers_in_cells(axes: Axes, effect: Floats, light: NDArray[np.bool_]) -> None:
     for row, column in np.ndindex(effect.shape):
         value = effect[row, column]
         if np.isfinite(value):
-            red, green, blue, _ = colours(scale(value))
-            dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5
             text = number(float(value)).replace("0.", ".", 1)
-            axes.text(column, row, text, ha="center", va="center", size=6.3, color="#ffffff" if dark else "#111111")
+            ink = "#111111" if light[row, column] else "#ffffff"
+            axes.text(column, row, text, ha="center", va="center", size=6.3, color=ink)
 
 
-def _mark_cells(axes: Axes, marked: NDArray[np.bool_], *, large: bool) -> None:
-    """Outlines (white inside dark, to be seen on any colour), or dots where cells are small."""
-    rows, columns = np.nonzero(marked)
-    if not large:
-        axes.plot(columns, rows, linestyle="none", marker="o", markersize=2.2, color="#ffffff", markeredgecolor="#111111", markeredgewidth=0.5)
-        return
-    for row, column in zip(rows, columns, strict=True):
-        box = ((column - 0.5, row - 0.5), 1, 1)
-        axes.add_patch(Rectangle(*box, fill=False, edgecolor="#111111", linewidth=2.4))
-    for row, column in zip(rows, columns, strict=True):
-        axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="#ffffff", linewidth=1.0))
+def _mark_cells(axes: Axes, marked: NDArray[np.bool_], light: NDArray[np.bool_], cell: tuple[float, float]) -> None:
+    """Outlines just inside the cells (white on dark cells, dark on light ones), or dots where cells are small."""
+    wide, tall = cell
+    for mine, ink in ((marked & ~light, "#ffffff"), (marked & light, "#111111")):
+        rows, columns = np.nonzero(mine)
+        if not len(rows):
+            continue
+        if wide < 8 or tall < 7:
+            axes.plot(columns, rows, linestyle="none", marker="o", markersize=2.2, color=ink, markeredgewidth=0)
+            continue
+        dx, dy = 0.5 - 1.6 / wide, 0.5 - 1.6 / tall
+        xs = np.stack(
+            [columns - dx, columns + dx, columns + dx, columns - dx, columns - dx, np.full(len(rows), np.nan)], axis=1
+        )
+        ys = np.stack([rows - dy, rows - dy, rows + dy, rows + dy, rows - dy, np.full(len(rows), np.nan)], axis=1)
+        axes.plot(xs.ravel(), ys.ravel(), color=ink, linewidth=1.0)
 
 
 def _strip(exhibit: Exhibit) -> Figure:
@@ -779,19 +498,25 @@ def _strip(exhibit: Exhibit) -> Figure:
         row, column = divmod(i, columns)
         left, bottom = margin + column * (width + 16), paper.height - (row + 1) * (height + 42) + 22
         axes = paper.axes(left, bottom, width, height)
-        _grid(axes, "x")
+        grid(axes, "x")
         for k, kind in enumerate(kinds):
-            _lane(axes, values[category == kind], len(kinds) - 1 - k, *_category_style(k), dense=n > 600)
-        axes.set(xlim=_span(values), ylim=(-0.6, len(kinds) - 0.4))
+            _lane(axes, values[category == kind], len(kinds) - 1 - k, *category_style(k), dense=n > 600)
+        axes.set(xlim=span(values) if finite(values).size else (0, 1), ylim=(-0.6, len(kinds) - 0.4))
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-        _tidy_numbers(axes, "x", 3)
+        tidy_numbers(axes, "x", 3)
         paper.say(left, bottom + height + 5, fitted(name, TEXT, width), size=TEXT, colour="ink")
         if column == 0:
             for k, kind in enumerate(kinds):
                 y = bottom + height * (len(kinds) - 1 - k + 0.6) / len(kinds)
                 paper.say(left - 6, y - 2.5, fitted(kind, SMALL, 110), ha="right")
-    paper.say(margin, 10, fitted(word(exhibit, "response", "response"), TEXT, WIDTH - margin), size=TEXT, colour="ink")
+    paper.say(
+        margin,
+        10,
+        fitted(f"response: {word(exhibit, 'response', 'length')}", TEXT, WIDTH - margin),
+        size=TEXT,
+        colour="ink",
+    )
     return paper.figure
 
 
@@ -802,10 +527,17 @@ def _lane(axes: Axes, values: Floats, lane: int, colour: str, marker: str, *, de
         return
     offset = (np.arange(len(shown)) * 0.618034 % 1 - 0.5) * 0.5
     axes.plot(
-        shown, lane + offset, linestyle="none", marker=marker, markersize=3.2, color=_colour(colour), markeredgewidth=0,
-        alpha=0.75, rasterized=dense,
+        shown,
+        lane + offset,
+        linestyle="none",
+        marker=marker,
+        markersize=3.2,
+        color=colour_of(colour),
+        markeredgewidth=0,
+        alpha=0.75,
+        rasterized=dense,
     )
-    axes.vlines(float(np.median(shown)), lane - 0.38, lane + 0.38, color=_colour("ink"), linewidth=1.3)
+    axes.vlines(float(np.median(shown)), lane - 0.38, lane + 0.38, color=colour_of("ink"), linewidth=1.3)
 
 
 def _volcano(exhibit: Exhibit) -> Figure:
@@ -817,43 +549,61 @@ def _volcano(exhibit: Exhibit) -> Figure:
     below = np.nan_to_num(p, nan=2.0) <= alpha
     paper = Paper.of(WIDTH * 0.78, 230)
     axes = paper.axes(44, 32, paper.width - 56, 166)
-    _grid(axes, "both")
+    grid(axes, "both")
     for mine, colour, marker in ((~below, "twin", "o"), (below, "effect", "D")):
         axes.plot(
-            effect[mine], height[mine], linestyle="none", marker=marker, markersize=3.6, color=_colour(colour), markeredgewidth=0,
-            alpha=0.8, rasterized=len(effect) > 1500,
+            effect[mine],
+            height[mine],
+            linestyle="none",
+            marker=marker,
+            markersize=3.6,
+            color=colour_of(colour),
+            markeredgewidth=0,
+            alpha=0.8,
+            rasterized=len(effect) > 1500,
         )
     level = -math.log10(alpha) if 0 < alpha < 1 else float("nan")
-    x, (_, top) = _span(effect), _span(height, level, 0.0)
+    x, (_, top) = span(effect), span(height, level, 0.0, margin=0.12)
     axes.set(xlim=x, ylim=(-top * 0.04, top))
     if np.isfinite(level):
-        axes.axhline(level, color=_colour("threshold"), linewidth=1.1, linestyle=(0, (4, 2)))
+        axes.axhline(level, color=colour_of("threshold"), linewidth=1.1, linestyle=(0, (4, 2)))
     decades = range(0, math.ceil(top) + 1, max(1, math.ceil(top / 6)))
     axes.set_yticks([d for d in decades if d <= top], [p_value(10.0**-d) for d in decades if d <= top])
-    _tidy_numbers(axes, "x")
+    tidy_numbers(axes, "x")
     axes.set_xlabel(word(exhibit, "effect_name", "effect"), labelpad=3)
     paper.say(9, 32 + 83, "adjusted p", rotation=90, ha="center", size=TEXT, colour="ink")
-    entries = [("D", "effect", "at most the level"), ("o", "twin", "above it"), ("dashes", "threshold", f"level {p_value(alpha)}")]
+    entries = [
+        ("D", "effect", "at most the level"),
+        ("o", "twin", "above it"),
+        ("dashes", "threshold", f"level {p_value(alpha)}"),
+    ]
     paper.key(44, paper.height - 10, entries, paper.width - 50)
     best = np.lexsort((-np.nan_to_num(effect, nan=-np.inf), np.nan_to_num(p, nan=2.0)))[:6]
-    _name_cells(paper, effect, height, [i for i in best if below[i]], cells, (x, (-top * 0.04, top)))
+    places = np.stack(
+        [(effect - x[0]) / (x[1] - x[0]) * (paper.width - 56) + 44, (height / top + 0.04) / 1.04 * 166 + 32], axis=1
+    )
+    _name_cells(paper, places, [i for i in best if below[i]], cells, (44, 32, paper.width - 4, 32 + 166))
     return paper.figure
 
 
 def _name_cells(
-    paper: Paper, x: Floats, y: Floats, chosen: Sequence[int], cells: Sequence[str], limits: tuple[tuple[float, float], tuple[float, float]]
+    paper: Paper, points: Floats, chosen: Sequence[int], cells: Sequence[str], box: tuple[float, float, float, float]
 ) -> None:
-    """Names of the strongest cells, left of their points, each left away where it would lie on another."""
-    (x0, x1), (y0, y1) = limits
-    placed: list[tuple[float, float, float]] = []
+    """Names of the strongest cells beside their points, each left away where it would lie on a point or on another name.
+
+    `points` (cell, 2) and `box` (left, bottom, right, top) are in points of the paper.
+    """
+    taken = [(x - 3, y - 3, x + 3, y + 3) for x, y in points if np.isfinite(x) and np.isfinite(y)]
     for i in chosen:
         words = fitted(cells[i], 6.3, 110)
-        wide = text_width(words, 6.3)
-        right = 44 + (x[i] - x0) / (x1 - x0) * (paper.width - 56) - 5
-        at = 32 + (y[i] - y0) / (y1 - y0) * 166 - 2.2
-        if right - wide > 44 and all(right < a or right - wide > b or abs(at - h) > 7 for a, b, h in placed):
-            paper.say(right, at, words, size=6.3, ha="right", colour="ink")
-            placed.append((right - wide, right, at))
+        wide, (x, y) = text_width(words, 6.3), points[i]
+        for left, low in ((x - wide - 6, y - 2.3), (x + 6, y - 2.3), (x - wide / 2, y + 5), (x - wide / 2, y - 10)):
+            mine = (left, low - 1, left + wide, low + 6)
+            inside = box[0] <= mine[0] and mine[2] <= box[2] and box[1] <= mine[1] and mine[3] <= box[3]
+            if inside and all(mine[2] < t[0] or mine[0] > t[2] or mine[3] < t[1] or mine[1] > t[3] for t in taken):
+                paper.say(left, low, words, size=6.3, colour="ink")
+                taken.append(mine)
+                break
 
 
 @dataclass(frozen=True)
@@ -869,33 +619,41 @@ class Row:
     marker: str
 
 
-def _rows_plot(paper: Paper, rows: Sequence[Row], box: tuple[float, float, float, float], label: str, *, pitch: float) -> None:
+def _rows_plot(
+    paper: Paper, rows: Sequence[Row], box: tuple[float, float, float, float], label: str, *, pitch: float
+) -> None:
     """Rows of effect, interval and tick at the smallest effect; words on the left, numbers on the right."""
     left, bottom, width, height = box
     axes = paper.axes(left, bottom, width, height)
-    _grid(axes, "x")
-    x0, x1 = _span(*([r.effect, r.low, r.high, r.smallest] for r in rows), 0.0)
-    axes.axvline(0, color=_colour("rule"), linewidth=0.9)
+    grid(axes, "x")
+    x0, x1 = span(*([r.effect, r.low, r.high, r.smallest] for r in rows), 0.0)
+    axes.axvline(0, color=colour_of("rule"), linewidth=0.9)
     for i, row in enumerate(rows):
         y = len(rows) - 1 - i
         if np.isfinite(row.smallest):
-            axes.vlines(row.smallest, y - 0.36, y + 0.36, color=_colour("threshold"), linewidth=1.6)
+            axes.vlines(row.smallest, y - 0.36, y + 0.36, color=colour_of("threshold"), linewidth=1.6)
         if np.isfinite(row.low) or np.isfinite(row.high):
             ends = [row.low if np.isfinite(row.low) else x0, row.high if np.isfinite(row.high) else x1]
-            axes.plot(ends, [y, y], color=_colour(row.colour), linewidth=1.5)
+            axes.plot(ends, [y, y], color=colour_of(row.colour), linewidth=1.5)
         hollow = row.marker.endswith(" hollow")
         axes.plot(
-            [row.effect], [y], color=_colour(row.colour), marker=row.marker.split()[0], markersize=5.2, markeredgewidth=1.3,
-            markerfacecolor=_colour("paper") if hollow else _colour(row.colour),
+            [row.effect],
+            [y],
+            color=colour_of(row.colour),
+            marker=row.marker.split()[0],
+            markersize=5.2,
+            markeredgewidth=1.3,
+            markerfacecolor=colour_of("paper") if hollow else colour_of(row.colour),
         )
         at = bottom + height * (y + 0.5) / len(rows) - 2.5
         paper.say(left - 8, at, row.words, ha="right", size=min(TEXT, pitch * 0.5), colour="ink")
         bounds = interval(row.low, row.high)
-        figures = f"{number(row.effect)}  {'no bound' if bounds == NOTHING else bounds}"
-        paper.say(left + width + 10, at, figures, size=min(TEXT, pitch * 0.5), colour="ink")
+        size = min(TEXT, pitch * 0.5)
+        paper.say(left + width + 36, at, number(row.effect), ha="right", size=size, colour="ink")
+        paper.say(left + width + 41, at, "no bound" if bounds == NOTHING else bounds, size=size, colour="ink")
     axes.set(xlim=(x0, x1), ylim=(-0.5, len(rows) - 0.5), yticks=[])
     axes.spines["left"].set_visible(False)
-    _tidy_numbers(axes, "x", 6)
+    tidy_numbers(axes, "x", 6)
     axes.set_xlabel(label, labelpad=3)
 
 
@@ -904,7 +662,8 @@ def _splits(exhibit: Exhibit) -> Figure:
     smallest, picks = scalar(exhibit, "smallest_effect"), names(exhibit, "picks", len(effect))
     words = [f"{i + 1}  {shortened(p, 34)}" for i, p in enumerate(picks)]
     rows = [
-        Row(w, float(e), float(a), float(b), smallest, "effect", "o") for w, e, a, b in zip(words, effect, low, high, strict=True)
+        Row(w, float(e), float(a), float(b), smallest, "effect", "o")
+        for w, e, a, b in zip(words, effect, low, high, strict=True)
     ]
     margin = max(text_width(w, 7) for w in words) + 14
     height = 13.0 * len(rows)
@@ -925,17 +684,24 @@ def _forest(exhibit: Exhibit) -> Figure:
     scales = [said(s) for s in scales]
     words = [fitted(c, TEXT, 205) for c in claims]
     panels = {s: [i for i in range(n) if scales[i] == s] for s in groups_in_order(scales)}
-    margin, right, pitch = max(text_width(w, TEXT) for w in words) + 12, 102.0, 18.0
+    margin, right, pitch = max(text_width(w, TEXT) for w in words) + 12, 108.0, 18.0
     paper = Paper.of(WIDTH, 24 + sum(pitch * len(m) + 40 for m in panels.values()))
     entries = [(_OUTCOMES[o][1], _OUTCOMES[o][0], o) for o in _OUTCOMES if o in outcomes]
-    entries += [("line", "soft", word(exhibit, "interval", "interval")), ("tick", "threshold", "smallest effect that matters")]
+    entries += [
+        ("line", "soft", word(exhibit, "interval", "interval")),
+        ("tick", "threshold", "smallest effect that matters"),
+    ]
     paper.key(2, paper.height - 10, entries, WIDTH - 4)
     top = paper.height - 24
     for scale, members in panels.items():
         height = pitch * len(members)
         rows = [
             Row(
-                words[i], float(effect[i]), float(low[i]), float(high[i]), float(smallest[i]),
+                words[i],
+                float(effect[i]),
+                float(low[i]),
+                float(high[i]),
+                float(smallest[i]),
                 *_OUTCOMES.get(outcomes[i], ("inconclusive", "o hollow")),
             )
             for i in members

@@ -12,7 +12,7 @@ from jinja2 import BaseLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from modclaims.report.document import OUTCOMES, Document
-from modclaims.report.figures import COLOURS, Drawing
+from modclaims.report.svg import COLOURS, Drawing
 
 
 def write(document: Document, drawings: Mapping[str, Drawing]) -> str:

@@ -56,4 +56,8 @@ def _ending(claim: Claim) -> tuple[str, str, str] | None:
         return "skipped", f"INCONCLUSIVE: {reason or claim.sentence}", claim.sentence
     numbers = f"{claim.effect_name} {claim.effect} {claim.interval}, smallest effect {claim.smallest}"
     levels = f"p+ {claim.p_plus}, p- {claim.p_minus}"
-    return "failure", f"{claim.verdict}, {claim.standing}: {numbers}; {levels}", "\n".join([claim.claim, claim.sentence])
+    return (
+        "failure",
+        f"{claim.verdict}, {claim.standing}: {numbers}; {levels}",
+        "\n".join([claim.claim, claim.sentence]),
+    )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Sequence
 
 from modclaims.report.document import Claim, Document, Figure
 from modclaims.report.tables import Table
 
-_SPECIAL = re.compile(r"([\\`*_\[\]~#!$^|@])")
-_LEADING = re.compile(r"^([-+=]|\d+[.)])")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "$": "&#36;", "@": "&#64;"}
+_MARKUP = re.compile(r"[\\`*~]|(?<!\w)_|_(?!\w)|\](?=[(\[:])|#(?=\d)")
+_LEADING = re.compile(r"^(?:[-+=]+|#+|\d+[.)])(?=\s|$)")
 
 
 def write(document: Document) -> str:
@@ -38,8 +40,7 @@ def write(document: Document) -> str:
 
 def escape(text: str) -> str:
     """Text as text: no markup, no HTML, no table border, on one line."""
-    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    safe = _SPECIAL.sub(lambda m: "&#124;" if m[0] == "|" else "&#36;" if m[0] == "$" else "&#64;" if m[0] == "@" else f"\\{m[0]}", safe)
+    safe = "".join(_ENTITIES.get(c, c) for c in _MARKUP.sub(lambda m: f"\\{m[0]}", text))
     safe = safe.replace("://", "&#58;//")
     return _LEADING.sub(lambda m: m[0][:-1] + "\\" + m[0][-1], safe)
 
@@ -58,6 +59,11 @@ def _table(table: Table) -> str:
     rule = ["---" if i in table.words else "---:" for i in range(len(table.head))]
     lines = [_line(map(escape, table.head)), _line(rule), *(_line(map(escape, row)) for row in table.rows)]
     return "\n".join(lines) + (f"\n\n{escape(table.left_out)}" if table.left_out else "")
+
+
+def _folded(summary: str, table: Table) -> str:
+    """A table that opens on a click; inside a tag there is no Markdown, only HTML."""
+    return f"<details><summary>{html.escape(summary)}</summary>\n\n{_table(table)}\n\n</details>"
 
 
 def _terms(terms: Sequence[tuple[str, str]]) -> str:
@@ -80,7 +86,7 @@ def _figure(figure: Figure) -> list[str]:
     if figure.drawn:
         blocks.append(f"![{escape(figure.description)}]({figure.name})")
     blocks.append(" ".join([f"**{escape(figure.title)}.**", escape(figure.description), *map(escape, figure.notes)]))
-    blocks.append(f"<details><summary>The numbers: {escape(figure.title)}</summary>\n\n{_table(figure.table)}\n\n</details>")
+    blocks.append(_folded(f"The numbers: {figure.title}", figure.table))
     return blocks
 
 
@@ -107,5 +113,5 @@ def _claim(claim: Claim) -> list[str]:
     for figure in claim.null:
         blocks += _figure(figure)
     for table in claim.more:
-        blocks += [f"<details><summary>{escape(table.caption)}</summary>\n\n{_table(table)}\n\n</details>"]
+        blocks.append(_folded(table.caption, table))
     return blocks

@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeGuard
 
 NOTHING = "–"
 _JOINERS = "\u200c\u200d"
 _LEVELS = (0.1, 0.05, 0.01, 0.001)
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether a value is a finite number (truth values are none)."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def number(value: Any, decimals: int = 2) -> str:
-    """A number with `decimals` decimals; whole numbers with separators of thousands; `–` where there is none."""
+    """A number with `decimals` decimals; whole numbers with separators of thousands; a dash where there is none."""
     if not is_number(value):
         return NOTHING
     if isinstance(value, int):
@@ -39,7 +39,9 @@ def significant(value: Any, digits: int = 3) -> str:
     if size < -5 or size > 7:
         mantissa = value / 10.0**size
         return f"{mantissa:.{digits - 1}f} × 10^{size}".replace("-", "−")
-    return number(float(value), max(0, digits - 1 - size))
+    text = number(float(value), max(0, digits - 1 - size))
+    exact = math.isclose(round(value, max(0, digits - 1 - size)), value, rel_tol=1e-9)
+    return text.rstrip("0").rstrip(".") if exact and "." in text else text
 
 
 def tick(value: float) -> str:
@@ -68,7 +70,7 @@ def p_value(value: Any) -> str:
 
 
 def interval(low: Any, high: Any, decimals: int = 2) -> str:
-    """`[0.29, 0.52]`; with one end only, in words; `–` with none."""
+    """`[0.29, 0.52]`; with one end only, in words; a dash with none."""
     if is_number(low) and is_number(high):
         return f"[{number(float(low), decimals)}, {number(float(high), decimals)}]"
     if is_number(low):

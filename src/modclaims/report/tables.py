@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,7 @@ def word(exhibit: Exhibit, key: str, default: str = "") -> str:
     return said(found if isinstance(found, str) else ", ".join(found)) or default
 
 
-def finite(values: NDArray[np.floating]) -> Floats:
+def finite(values: NDArray[Any]) -> Floats:
     """The finite entries, flat."""
     flat = np.asarray(values, dtype=np.float64).ravel()
     return flat[np.isfinite(flat)]
@@ -98,7 +99,11 @@ def _panels(labels: Sequence[str]) -> str:
 
 
 def _value(value: float) -> str:
-    return number(float(value)) if np.isfinite(value) and (abs(value) >= 0.1 or value == 0) else significant(float(value), 2)
+    return (
+        number(float(value))
+        if np.isfinite(value) and (abs(value) >= 0.01 or value == 0)
+        else significant(float(value), 2)
+    )
 
 
 def _heat_maps(exhibit: Exhibit) -> Table:
@@ -123,7 +128,10 @@ def _heat_maps(exhibit: Exhibit) -> Table:
 
 def _effect_by_depth(exhibit: Exhibit) -> Table:
     effect = floats(exhibit, "effect", 1)
-    columns = {k: np.asarray(exhibit.arrays[k], dtype=float) for k in ("depth", "low", "high", "band_low", "null_low", "null_high")}
+    columns = {
+        k: np.asarray(exhibit.arrays[k], dtype=float)
+        for k in ("depth", "low", "high", "band_low", "null_low", "null_high")
+    }
     layer = floats(exhibit, "layer", 1)
     twins = np.asarray(exhibit.arrays["twin"], dtype=float) if "twin" in exhibit.arrays else None
     rows = []
@@ -141,7 +149,14 @@ def _effect_by_depth(exhibit: Exhibit) -> Table:
             seeds = finite(twins[:, i])
             row.append(interval(float(seeds.min()), float(seeds.max())) if seeds.size else NOTHING)
         rows.append(tuple(row))
-    head = ["layer", "relative depth", word(exhibit, "effect_name", "effect"), "own bounds", "simultaneous lower bound", "range of chance"]
+    head = [
+        "layer",
+        "relative depth",
+        word(exhibit, "effect_name", "effect"),
+        "own bounds",
+        "simultaneous lower bound",
+        "range of chance",
+    ]
     if twins is not None:
         head.append(f"{count(len(twins), 'untrained twin')}, lowest to highest")
     kept, left = _cut(rows, "layers")
@@ -154,7 +169,8 @@ def _levels_by_depth(exhibit: Exhibit) -> Table:
     levels = [floats(exhibit, k, 1) for k in keys]
     layer = np.asarray(exhibit.arrays.get("layer", np.arange(len(depth))), dtype=float)
     rows = [
-        (significant(float(layer[i])), number(float(depth[i])), *(_value(level[i]) for level in levels)) for i in range(len(depth))
+        (significant(float(layer[i])), number(float(depth[i])), *(_value(level[i]) for level in levels))
+        for i in range(len(depth))
     ]
     kept, left = _cut(rows, "layers")
     return Table(("layer", "relative depth", *(k.replace("_", " ") for k in keys)), kept, words=(), left_out=left)
@@ -165,11 +181,17 @@ def _text_map(exhibit: Exhibit) -> Table:
     n = xy.shape[1]
     panels, ids, category = names(exhibit, "panels", len(xy)), names(exhibit, "ids", n), names(exhibit, "categories", n)
     rows = [
-        (ids[i], category[i], *(f"{significant(float(p[i, 0]), 2)}, {significant(float(p[i, 1]), 2)}" for p in xy[:MOST_PANELS]))
+        (
+            ids[i],
+            category[i],
+            *(f"{significant(float(p[i, 0]), 2)}, {significant(float(p[i, 1]), 2)}" for p in xy[:MOST_PANELS]),
+        )
         for i in range(n)
     ]
     kept, left = _cut(rows, "texts")
-    return Table(("text", "category", *panels[:MOST_PANELS]), kept, words=(0, 1), left_out=f"{left} {_panels(panels)}".strip())
+    return Table(
+        ("text", "category", *panels[:MOST_PANELS]), kept, words=(0, 1), left_out=f"{left} {_panels(panels)}".strip()
+    )
 
 
 def _null_histogram(exhibit: Exhibit) -> Table:
@@ -191,7 +213,10 @@ def _head_map(exhibit: Exhibit) -> Table:
     marked = np.asarray(exhibit.arrays.get("significant", np.zeros(effect.shape)), dtype=bool)
     order = np.argsort(-np.nan_to_num(effect.ravel(), nan=-np.inf), kind="stable")
     at = [np.unravel_index(i, effect.shape) for i in order]
-    rows = [(str(r), str(c), _value(effect[r, c]), p_value(float(p[r, c])), "yes" if marked[r, c] else "no") for r, c in at]
+    rows = [
+        (str(r), str(c), _value(float(effect[r, c])), p_value(float(p[r, c])), "yes" if marked[r, c] else "no")
+        for r, c in at
+    ]
     kept, left = _cut(rows, "smaller effects")
     head = ("layer", word(exhibit, "unit", "unit"), word(exhibit, "effect_name", "effect"), "adjusted p", "marked")
     return Table(head, kept, words=(4,), left_out=left)
@@ -201,7 +226,7 @@ def _strip(exhibit: Exhibit) -> Table:
     responses = floats(exhibit, "responses", 2)
     n = responses.shape[1]
     category, ids = np.array(names(exhibit, "categories", n)), np.array(names(exhibit, "ids", n))
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for panel, values in zip(names(exhibit, "panels", len(responses)), responses, strict=True):
         for name in groups_in_order(category.tolist()):
             kept_values = np.isfinite(values) & (category == name)
@@ -212,7 +237,12 @@ def _strip(exhibit: Exhibit) -> Table:
             spread = [_value(v) for v in (mine.min(), float(np.median(mine)), mine.max())]
             rows.append((panel, name, str(len(mine)), *spread, str(mine_ids[int(mine.argmax())])))
     kept, left = _cut(rows, "panels and categories")
-    return Table(("panel", "category", "texts", "lowest", "median", "highest", "text with the highest"), kept, words=(0, 1, 6), left_out=left)
+    return Table(
+        ("panel", "category", "texts", "lowest", "median", "highest", "text with the highest"),
+        kept,
+        words=(0, 1, 6),
+        left_out=left,
+    )
 
 
 def _volcano(exhibit: Exhibit) -> Table:
@@ -238,10 +268,19 @@ def _forest(exhibit: Exhibit) -> Table:
     n = len(effect)
     claim, scale, outcome = (names(exhibit, k, n) for k in ("claims", "effect_names", "outcomes"))
     rows = tuple(
-        (claim[i], outcome[i], scale[i], _value(effect[i]), interval(float(low[i]), float(high[i])), _value(smallest[i]))
+        (
+            claim[i],
+            outcome[i],
+            scale[i],
+            _value(effect[i]),
+            interval(float(low[i]), float(high[i])),
+            _value(smallest[i]),
+        )
         for i in range(n)
     )
-    return Table(("claim", "verdict", "effect named", "effect", "interval", "smallest that matters"), rows, words=(0, 1, 2))
+    return Table(
+        ("claim", "verdict", "effect named", "effect", "interval", "smallest that matters"), rows, words=(0, 1, 2)
+    )
 
 
 _TABLES: dict[str, Callable[[Exhibit], Table]] = {

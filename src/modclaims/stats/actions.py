@@ -167,24 +167,36 @@ def _count(labels: Codes, swappable: dict[int, int] | None) -> int:
     return total
 
 
-def _plan(classes: list[tuple[Codes, Codes]], blind: Blind) -> list[dict[int, int] | None]:
-    """For each class, which categories may swap names without changing the statistic."""
-    if blind == "within_strata":
-        return [_swappable([one]) for one in classes]
-    if blind == "jointly":
-        joint = _swappable(classes)
-        # A swap of names acts on all classes at once: fixing the order of names in one class that shows every
-        # interchangeable category fixes it everywhere.
-        every = set(joint)
-        lead = next((i for i, (_, lab) in enumerate(classes) if set(lab.tolist()) == every), None)
-        return [joint if i == lead else None for i in range(len(classes))]
-    return [None] * len(classes)
+def _plan(
+    classes: list[tuple[Codes, Codes]], strata: list[int], blind: Blind
+) -> tuple[list[dict[int, int] | None], list[int | None]]:
+    """For each class, which categories may swap names without changing the statistic, and which class leads it.
+
+    A swap of names acts at once on all the classes that are compared with each other: all of them (`jointly`), or
+    those of one stratum. Fixing the order of names in one class that shows every interchangeable category, the
+    lead, fixes it in the others too.
+    """
+    if blind == "no":
+        return [None] * len(classes), [None] * len(classes)
+    homes = [0] * len(classes) if blind == "jointly" else strata
+    swaps: list[dict[int, int] | None] = [None] * len(classes)
+    leads: list[int | None] = [None] * len(classes)
+    for home in dict.fromkeys(homes):
+        inside = [i for i, h in enumerate(homes) if h == home]
+        swap = _swappable([classes[i] for i in inside])
+        lead = next((i for i in inside if set(classes[i][1].tolist()) == set(swap)), None)
+        if lead is not None:
+            swaps[lead] = swap
+            for i in inside:
+                leads[i] = lead
+    return swaps, leads
 
 
 def count_arrangements(design: Design, *, blind: Blind = "no") -> int:
     """Number of distinct relabellings of texts, within strata; `blind` to category names counts partitions."""
     classes = _classes(design.strata, design.labels)
-    return math.prod(_count(lab, swap) for (_, lab), swap in zip(classes, _plan(classes, blind), strict=True))
+    plan, _ = _plan(classes, [int(design.strata[where[0]]) for where, _ in classes], blind)
+    return math.prod(_count(lab, swap) for (_, lab), swap in zip(classes, plan, strict=True))
 
 
 def relabellings(
@@ -205,7 +217,7 @@ def relabellings(
 
     Raises `ClaimError` where labels vary inside some blocks and not in others, or a block spans strata.
     """
-    groups, labels = design.strata, design.labels
+    groups, labels, strata = design.strata, design.labels, design.strata
     members: list[Codes] | None = None
     if blocks is not None:
         which = codes(list(blocks))[0]
@@ -222,9 +234,10 @@ def relabellings(
             if any(len(set(groups[m])) > 1 for m in members):
                 raise ClaimError("A block spans several strata; within= and block cannot be combined for this corpus.")
             labels = np.array([labels[m[0]] for m in members])
+            strata = np.array([strata[m[0]] for m in members])
             groups = codes([f"{groups[m[0]]},{len(m)}" for m in members])[0]
     classes = _classes(groups, labels)
-    plan = _plan(classes, blind)
+    plan, leads = _plan(classes, [int(strata[where[0]]) for where, _ in classes], blind)
     total = math.prod(_count(lab, swap) for (_, lab), swap in zip(classes, plan, strict=True))
     exact = total <= budget
     if exact:
@@ -234,8 +247,9 @@ def relabellings(
             for (where, _), order in zip(classes, combination, strict=True):
                 row[where] = order
         observed = np.empty(len(labels), dtype=np.int16)
-        for (where, lab), swap in zip(classes, plan, strict=True):
-            observed[where] = _canonical(lab, swap)
+        for (where, lab), lead in zip(classes, leads, strict=True):
+            renamed = {} if lead is None else _renaming(classes[lead][1], plan[lead] or {})
+            observed[where] = [renamed.get(int(v), int(v)) for v in lab]
         first = int(np.flatnonzero((rows == observed).all(axis=1))[0])
         rows[[0, first]] = rows[[first, 0]]
         rows[0] = labels  # the same partition, under its own names
@@ -252,10 +266,8 @@ def relabellings(
     return Arrangements(rows, exact, total)
 
 
-def _canonical(labels: Codes, swappable: dict[int, int] | None) -> list[int]:
-    """The representative of a labelling that `_multiset_permutations` yields."""
-    if swappable is None:
-        return [int(v) for v in labels]
+def _renaming(labels: Codes, swappable: dict[int, int]) -> dict[int, int]:
+    """The swap of names that turns a labelling into the one of its kind that `_multiset_permutations` yields."""
     pool: dict[int, list[int]] = {}
     for label in sorted({int(v) for v in labels}):
         pool.setdefault(swappable[label], []).append(label)
@@ -263,7 +275,7 @@ def _canonical(labels: Codes, swappable: dict[int, int] | None) -> list[int]:
     for label in (int(v) for v in labels):
         if label not in renamed:
             renamed[label] = pool[swappable[label]].pop(0)
-    return [renamed[int(v)] for v in labels]
+    return renamed
 
 
 def index_permutations(design: Design, *, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -143,20 +143,24 @@ class NoncentralF:
     def limit(self, probability: float) -> Floats:
         """(cell,) the omega^2 at which P(F at most as observed) equals `probability`; 0 where none is that small."""
         from scipy.optimize import brentq
-        from scipy.stats import f, ncf
+        from scipy.stats import chi2, f, ncf
 
         out = np.zeros(len(self.f))
         for c, observed in enumerate(self.f):
             if not np.isfinite(observed) or f.cdf(observed, self.df1, self.df2) <= probability:
+                continue
+            if observed > 1e6:  # the numerator is all noncentrality: F = (nc / df1) / (chi2 / df2)
+                nc = self.df1 * observed * chi2.isf(probability, self.df2) / self.df2
+                out[c] = nc / (nc + self.n)
                 continue
 
             def miss(nc: float, at: float = float(observed)) -> float:
                 return float(ncf.cdf(at, self.df1, self.df2, nc)) - probability
 
             high = 10.0
-            while miss(high) > 0 and high < 1e7:
+            while miss(high) > 0:
                 high *= 4
-            nc = brentq(miss, 1e-12, high)
+            nc = brentq(miss, 1e-12, high) if miss(1e-12) > 0 else 0.0
             out[c] = nc / (nc + self.n)
         return out
 
@@ -244,7 +248,7 @@ class Bounds:
         if self.noncentral is not None:
             parametric = self.noncentral.p_lower(smallest)
             p = np.maximum(p, np.minimum(1.0, parametric * (1 if cells is None else len(cells))))
-        return np.where(self.bounded, p, 1.0)
+        return np.where(np.isnan(z), 1.0, p)
 
     def p_upper(self, smallest: float, cells: NDArray[np.int64] | None = None) -> Floats:
         """(cell,) smallest level whose upper bound falls below `smallest`; simultaneous over `cells` where given."""
@@ -258,7 +262,7 @@ class Bounds:
         if self.noncentral is not None:
             parametric = self.noncentral.p_upper(smallest)
             p = np.maximum(p, np.minimum(1.0, parametric * (1 if cells is None else len(cells))))
-        return np.where(self.bounded, p, 1.0)
+        return np.where(np.isnan(z), 1.0, p)
 
     def lower(self, level: float, cells: NDArray[np.int64] | None = None) -> Floats:
         """(cell,) one-sided lower bounds at `level` each, or simultaneous over `cells`; blank where there is none."""

@@ -10,10 +10,12 @@ from modclaims.stats.bootstrap import Bounds, NoncentralF, Replicates, Resamples
 from modclaims.stats.permutation import (
     GapWeights,
     Pairs,
+    between_ss_null,
     chunks,
     degrees_of_freedom,
     f_null,
     indicator_gram,
+    unvarying,
 )
 
 Floats = NDArray[np.float64]
@@ -50,55 +52,78 @@ def cliffs_delta(similarities: Floats, design: Design, pairs: Pairs, resamples: 
     """
     times = resamples.times
     rows, cells = len(times), similarities.shape[1]
-    value, influence = np.full((rows, cells), np.nan), np.zeros((rows, design.n, cells))
+    influence = np.zeros((rows, design.n, cells))
     same = same_pairs(design, pairs)
-    total = np.zeros((rows, cells))
-    defined = np.zeros((rows, 1))
+    total, defined = np.zeros((rows, cells)), np.zeros((rows, 1))
     widest = max(s.stop - s.start for s in pairs.slices)
     for members, where in zip(pairs.members, pairs.slices, strict=True):
         size = len(members)
         first, second = np.triu_indices(size, 1)
-        inside = same[where]
+        order = np.argsort(~same[where], kind="stable")  # within pairs first
+        first, second, count = first[order], second[order], int(same[where].sum())
+        ordered = similarities[where][order]
         incidence = np.zeros((len(first), size))
         incidence[np.arange(len(first)), first] = incidence[np.arange(len(first)), second] = 1.0
-        orders = [np.argsort(similarities[where, c], kind="stable") for c in range(cells)]
+        # Few pairs: which of them exceed which, as a matrix. Many: sort, and cumulate weights.
+        kernels = [_exceeds(column[:count], column[count:]) if count * (len(first) - count) <= KERNEL else None for column in ordered.T]
         for block in chunks(rows, widest):
             m = times[block][:, members]
             weight = m[:, first] * m[:, second]
-            within = weight[:, inside].sum(axis=1)
-            between = weight.sum(axis=1) - within
+            within, between = weight[:, :count].sum(axis=1), weight[:, count:].sum(axis=1)
             good = (within > 0) & (between > 0)
             defined[block, 0] += good
             per_text = np.divide(1.0, m, out=np.zeros_like(m), where=m > 0)
-            for c, order in enumerate(orders):
-                auc, slope = _weighted_auc(
-                    weight[:, order], inside[order], similarities[where, c][order], within, between
-                )
+            for c, kernel in enumerate(kernels):
+                if kernel is not None:
+                    above, below = weight[:, count:] @ kernel.T, weight[:, :count] @ kernel
+                else:
+                    above, below = _by_sorting(weight, count, ordered[:, c])
+                auc, slope = _weighted_auc(weight, count, above, below, within, between)
                 total[block, c] += np.where(good, 2 * auc - 1, 0.0)
-                per_unit = (slope @ incidence[order]) * per_text
-                influence[block, members, c] = 2 * np.where(good[:, None], per_unit, 0.0)
+                influence[block, members, c] = 2 * np.where(good[:, None], (slope @ incidence) * per_text, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = np.where(defined > 0, total / defined, np.nan)
+        value = np.where((defined > 0) & np.isfinite(similarities).all(axis=0), total / defined, np.nan)
         influence /= np.maximum(defined, 1)[:, :, None]
     return Replicates(value, influence, value[0])
 
 
-def _weighted_auc(
-    weight: Floats, inside: NDArray[np.bool_], ordered: Floats, within: Floats, between: Floats
-) -> tuple[Floats, Floats]:
-    """AUC of within over between pairs given in ascending order, and each pair's share weight x d AUC / d weight.
+KERNEL = 60_000
+"""Within pairs x between pairs up to which a comparison matrix is faster than sorting."""
 
-    (resample,) and (resample, pair).
+
+def _exceeds(inside: Floats, outside: Floats) -> Floats:
+    """(within pair, between pair) 1 where the first is larger, 1/2 where they tie (within 1e-12 of the range)."""
+    difference = inside[:, None] - outside[None, :]
+    span = max(float(inside.max()), float(outside.max())) - min(float(inside.min()), float(outside.min()))
+    tie = np.abs(difference) <= 1e-12 * span
+    return np.where(tie, 0.5, (difference > 0).astype(np.float64))
+
+
+def _by_sorting(weight: Floats, count: int, values: Floats) -> tuple[Floats, Floats]:
+    """For each within pair the weight of between pairs below it, and for each between pair that of within pairs above it."""
+    order = np.argsort(values, kind="stable")
+    back = np.argsort(order, kind="stable")
+    inside = order < count
+    sorted_weight = weight[:, order]
+    outer = _mid_cumulative(np.where(inside, 0.0, sorted_weight), values[order])
+    inner = _mid_cumulative(np.where(inside, sorted_weight, 0.0), values[order])
+    within = weight[:, :count].sum(axis=1)
+    return outer[:, back[:count]], within[:, None] - inner[:, back[count:]]
+
+
+def _weighted_auc(
+    weight: Floats, count: int, above: Floats, below: Floats, within: Floats, between: Floats
+) -> tuple[Floats, Floats]:
+    """AUC of within over between pairs (within pairs first), and each pair's share weight x d AUC / d weight.
+
+    `above` (resample, within pair) is the weight of between pairs that a within pair exceeds, `below` (resample,
+    between pair) that of within pairs that exceed a between pair. Gives (resample,) and (resample, pair).
     """
-    w_in, w_out = np.where(inside, weight, 0.0), np.where(inside, 0.0, weight)
-    below_out, below_in = _mid_cumulative(w_out, ordered), _mid_cumulative(w_in, ordered)
     with np.errstate(divide="ignore", invalid="ignore"):
-        f_out = below_out / between[:, None]
-        f_in = below_in / within[:, None]
-        auc = (w_in * f_out).sum(axis=1) / within
-        slope = np.where(
-            inside, weight * (f_out - auc[:, None]) / within[:, None], weight * (1 - f_in - auc[:, None]) / between[:, None]
-        )
+        auc = (weight[:, :count] * above).sum(axis=1) / (within * between)
+        slope = np.empty_like(weight)
+        slope[:, :count] = weight[:, :count] * (above / between[:, None] - auc[:, None]) / within[:, None]
+        slope[:, count:] = weight[:, count:] * (below / within[:, None] - auc[:, None]) / between[:, None]
     return auc, np.nan_to_num(slope, nan=0.0, posinf=0.0, neginf=0.0)
 
 
@@ -185,7 +210,7 @@ def omega_squared_bounds(responses: Floats, design: Design, resamples: Resamples
     for start in range(0, responses.shape[1], step):
         replicates = omega_squared_replicates(responses[:, start : start + step], design, resamples)
         parts.append(bootstrap_t(replicates, resamples))
-    flat = f == 0
+    flat = unvarying(responses, between_ss_null(responses, design, observed)[1])
     theta = np.where(flat, 0.0, np.concatenate([p.theta for p in parts]))
     return Bounds(
         theta,

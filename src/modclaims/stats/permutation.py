@@ -201,7 +201,7 @@ def gap_null_from_vectors(
             total = scaled.sum(axis=1)
             across = ((total * total).sum(axis=1) - (scaled * scaled).sum(axis=(1, 2))) / 2
             null[rows, cell] = inside @ win - c * across
-        return null, tolerance
+    return null, tolerance
 
 
 def cheaper_by_vectors(units: int, dimensions: int, categories: int, strata: int) -> bool:
@@ -249,19 +249,23 @@ def f_null(responses: Floats, design: Design, arrangements: Arrangements) -> tup
     """F of category (given strata) at every cell under every arrangement, and tolerances for ties.
 
     `responses` is (unit, cell). Exchangeable under the null: responses of texts inside a stratum. A cell whose
-    responses do not vary gives zeros.
+    responses do not vary gives zeros. A perfect fit leaves nothing but rounding: its residual counts as 1e-11 of the
+    total, so that F stays finite, is larger than any other and ties with its like.
     """
     between, total = between_ss_null(responses, design, arrangements)
     df1, df2 = degrees_of_freedom(design)
-    # centring loses what |y|^2 eps loses: below that, "variation" is rounding
-    noise = 1e3 * np.finfo(np.float64).eps * (np.asarray(responses, dtype=np.float64) ** 2).sum(axis=0)
-    flat = total <= noise
     with np.errstate(divide="ignore", invalid="ignore"):
-        f = (between / df1) / (np.maximum(total - between, 0.0) / df2)
-    f[:, flat] = 0.0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        tolerance = np.where(flat, 0.0, 1e-10 * np.where(np.isfinite(f[0]), np.abs(f[0]), 0.0))
-    return f, tolerance
+        f = (between / df1) / (np.maximum(total - between, 1e-11 * total) / df2)
+    f[:, unvarying(responses, total)] = 0.0
+    first = np.where(np.isfinite(f[0]), np.abs(f[0]), 0.0)
+    # the residual is a difference of sums: what rounding takes from it weighs more, the smaller it is
+    return f, first * (1e-10 + 1e-14 * first * df1 / df2)
+
+
+def unvarying(responses: Floats, total: Floats) -> NDArray[np.bool_]:
+    """(cell,) whether responses (unit, cell) with this total SS vary by no more than what centring loses."""
+    squares = (np.asarray(responses, dtype=np.float64) ** 2).sum(axis=0)
+    return np.asarray(total <= 1e3 * np.finfo(np.float64).eps * squares)
 
 
 def degrees_of_freedom(design: Design) -> tuple[int, int]:

@@ -76,17 +76,20 @@ def _sides(evidence: Evidence, cells: NDArray[np.int64], smallest: float) -> _Si
     )
 
 
-def _monte_carlo(level: float, evidence: Evidence, factor: float = 1.0) -> tuple[float, float]:
-    """99 % interval of a level that came from counting draws; the level itself where everything was enumerated."""
-    draws = len(evidence.bounds.t)
-    test = evidence.test
-    if test is not None and not test.exact and factor == 1.0 and level in set(test.p_adjusted) | set(test.p):
-        draws = test.arrangements - 1
-    elif test is not None and test.exact and level in set(test.p_adjusted) | set(test.p):
-        return level, level
+def _monte_carlo(
+    level: float, evidence: Evidence, *, p: Floats | None = None, cell: int = 0, factor: float = 1.0
+) -> tuple[float, float]:
+    """99 % interval of `factor` x `level`, from the draws that were counted for it.
+
+    Relabellings where the permutation p of the cell is what set the level (the level itself, if all were enumerated),
+    resamples elsewhere.
+    """
+    draws, test = len(evidence.bounds.t), evidence.test
+    if test is not None and p is not None and p[cell] == level:
+        draws = 0 if test.exact else test.arrangements - 1
     if draws == 0:
-        return level, level
-    count = max(0, min(draws, round(level / factor * (draws + 1)) - 1))
+        return min(1.0, level * factor), min(1.0, level * factor)
+    count = max(0, min(draws, round(level * (draws + 1)) - 1))
     low, high = clopper_pearson(count, draws)
     return min(1.0, low * factor), min(1.0, high * factor)
 
@@ -128,12 +131,13 @@ class Somewhere(Holds):
     def chosen(self, cells: tuple[Cell, ...]) -> NDArray[np.int64]:
         if self.layers is None:
             return np.arange(len(cells))
-        depth = 1 + max((c.layer or 0) for c in cells)
-        wanted = {layer % depth for layer in self.layers if -depth <= layer < depth}
-        found = np.array([i for i, c in enumerate(cells) if c.layer in wanted], dtype=np.int64)
-        if len(wanted) < len(set(self.layers)) or not len(found):
-            raise ClaimError(f"Layers {list(self.layers)} were named, but the cells have layers 0 to {depth - 1}.")
-        return found
+        present = {c.layer or 0 for c in cells}
+        depth = 1 + max(present)
+        wanted = {layer + depth if layer < 0 else layer for layer in self.layers}
+        if not wanted or not wanted <= present:
+            have = ", ".join(str(layer) for layer in sorted(present))
+            raise ClaimError(f"Layers {list(self.layers)} were named, but the cells have layers {have}.")
+        return np.array([i for i, c in enumerate(cells) if (c.layer or 0) in wanted], dtype=np.int64)
 
     def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
         cells = self.chosen(evidence.cells)
@@ -153,7 +157,7 @@ class Somewhere(Holds):
             float(bounds.lower(alpha, cells)[cell]),
             float(bounds.upper(alpha)[cell]),
             _interval_words(alpha, len(cells), band="lower"),
-            _monte_carlo(float(plus[named]), evidence),
+            _monte_carlo(float(plus[named]), evidence, p=s.adjusted, cell=named),
             _monte_carlo(minus, evidence),
             *_texts(evidence, cells, smallest, alpha, need_support=1, need_refute=len(cells)),
         )
@@ -182,7 +186,7 @@ class Everywhere(Holds):
             float(bounds.lower(alpha)[cell]),
             float(bounds.upper(alpha, cells)[cell]),
             _interval_words(alpha, len(cells), band="upper"),
-            _monte_carlo(float(plus.max()), evidence),
+            _monte_carlo(float(plus.max()), evidence, p=s.raw, cell=int(plus.argmax())),
             _monte_carlo(minus, evidence),
             *_texts(evidence, cells, smallest, alpha, need_support=len(cells), need_refute=1),
         )
@@ -222,8 +226,8 @@ class InFraction(Holds):
             float(bounds.lower(alpha)[cell]),
             float(bounds.upper(alpha)[cell]),
             _interval_words(alpha, 1, band=None) + f" (the cell ranked {u} of {m})",
-            _monte_carlo(plus, evidence, m - u + 1),
-            _monte_carlo(minus, evidence, u),
+            _monte_carlo(float(each[order[u - 1]]), evidence, p=s.raw, cell=int(order[u - 1]), factor=m - u + 1),
+            _monte_carlo(float(upper[m - u]), evidence, factor=u),
             *_texts(evidence, cells, smallest, alpha, need_support=u, need_refute=m - u + 1),
         )
 
@@ -270,8 +274,8 @@ class AcrossSplits(Holds):
             float(np.median(bounds.lower(alpha / 2))),
             float(np.median(bounds.upper(alpha / 2))),
             f"{100 * (1 - 2 * alpha):g} % interval: medians over {len(effect)} splits of bounds at level {alpha / 2:g}",
-            _monte_carlo(plus, evidence, 2.0),
-            _monte_carlo(minus, evidence, 2.0),
+            _monte_carlo(plus / 2, evidence, factor=2.0),
+            _monte_carlo(minus / 2, evidence, factor=2.0),
             *_texts(evidence, every, smallest, alpha / 2, need_support=len(every) // 2 + 1, need_refute=len(every) // 2 + 1),
         )
 

@@ -1,0 +1,586 @@
+"""A door: pytest, with one item a claim and model.
+
+The claims that a session selects are one family, corrected together, whatever order and process runs them: they are
+recorded, weighed and judged once, after selection and before the first item, and every item only reads its verdict.
+
+    alone           pytest_runtestloop weighs the session's claims
+    with xdist      a worker writes what it selected into the handover folder, the controller weighs that as soon as the
+                    first worker has collected (idle workers lend their cores), and workers read the verdicts
+
+Every pytest run on this machine loads this module, so it imports nothing but pytest and the standard library; what
+weighs, and whatever that needs, is imported once a claim is at hand.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from modclaims.collect import Collected
+    from modclaims.corpus import Corpus
+    from modclaims.recording import Recorder
+    from modclaims.runner import Progress
+    from modclaims.settings import Settings
+
+FOLDER = "hypotheses"
+"""Name of the folders whose files are taken without being named."""
+EXPECTED, AGAINST, INCONCLUSIVE, ERROR, SKIPPED = (
+    "as expected",
+    "against expectation",
+    "inconclusive",
+    "error",
+    "skipped",
+)
+STANDINGS = (EXPECTED, AGAINST, INCONCLUSIVE, ERROR, SKIPPED)
+"""How a claim may stand to what was expected of it."""
+NUMBERS = (
+    *("outcome", "expect", "effect_name", "effect", "effect_low", "effect_high", "smallest_effect", "best_words"),
+    *("p", "p_plus_adjusted", "p_minus_adjusted", "draws", "exact", "n_texts", "n_cells"),
+)
+"""What an item keeps of its claim in `user_properties`, named as in run.json."""
+SELECTION, VERDICTS = "selection.json", "verdicts.json"
+"""Files of the handover folder: written by workers, and by the controller."""
+
+Summary = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One claim that the session selected, and the model to weigh it on."""
+
+    collected: Collected
+    model: str | None
+    """None for the model of the settings."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim's verdict among the claims that were weighed with it."""
+
+    claim: Summary
+    """Its object in run.json."""
+    family: int
+    """Claims weighed and corrected together."""
+    correction: str
+    strict: bool
+    """Whether staying inconclusive fails."""
+
+    @property
+    def standing(self) -> str:
+        """One of `STANDINGS`."""
+        outcome = self.claim["outcome"]
+        if outcome in (ERROR, SKIPPED):
+            return str(outcome)
+        if self.claim["as_expected"]:
+            return EXPECTED
+        return INCONCLUSIVE if outcome == INCONCLUSIVE else AGAINST
+
+    def told(self) -> str:
+        """The numbers on one line, then the claim and its verdict in words."""
+        from modclaims.report.numerals import count, interval, number, p_value
+
+        c = self.claim
+        if c["effect"] is None:
+            return str(c["message"])
+        outcome, expected = str(c["outcome"]).upper(), f"{c['expect']} was expected"
+        where = f" at {c['best_words']}" if c["n_cells"] > 1 and c["p"] is not None else ""
+        first = (
+            f"{outcome}, {expected}: {c['effect_name']} {number(c['effect'])} {interval(c['effect_low'], c['effect_high'])}{where}, "
+            f"smallest that matters {c['smallest_effect']:g}; "
+            f"p+ {p_value(c['p_plus_adjusted'])}, p- {p_value(c['p_minus_adjusted'])} ({self.correction}, {count(self.family, 'claim')})"
+        ).replace("−", "-")  # as in the sentence below, and found by who searches a log
+        return "\n".join(part for part in (first, str(c["claim"]), str(c["sentence"]), str(c["message"])) if part)
+
+
+Verdicts = dict[tuple[str | None, str], Judged]
+"""By model and claim id."""
+
+
+@dataclass
+class State:
+    """What one session knows of its claims."""
+
+    judged: Verdicts | None = None
+    """None until they are there."""
+    reports: list[Path] = field(default_factory=list)
+    handover: Path | None = None
+    """Folder shared by an xdist controller and its workers."""
+
+
+STATE = pytest.StashKey[State]()
+
+
+# ── what the user may say ──
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup(
+        "modclaims",
+        "modularity claims (modclaims): a claim is settled by its first run on a corpus; "
+        "rerunning until a claim passes is p-hacking",
+    )
+    group.addoption(
+        "--claims-model",
+        action="append",
+        metavar="MODEL",
+        help="Weigh claims on this model: embedded, a folder, or a hub id[@revision]; #untrained[:SEED] and the like for a "
+        "variant. May be given several times: one item a claim and model, each model's claims corrected together.",
+    )
+    group.addoption(
+        "--claims-corpus",
+        metavar="CORPUS",
+        help="The texts: embedded, study, python, a JSONL or CSV file, or a folder of folders.",
+    )
+    group.addoption(
+        "--claims-report",
+        metavar="DIR",
+        help="Write the run with its report into this folder (a folder a model inside it, where several are given).",
+    )
+    group.addoption(
+        "--claims-strict",
+        action="store_true",
+        help="A claim that stays inconclusive fails. More texts may settle it; another try on the same ones must not.",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "claim: a modularity claim about a language model (set on every claim's item).")
+    state = config.stash[STATE] = State()
+    if shared := _worker_input(config).get("modclaims"):
+        state.handover = Path(shared)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    state = config.stash.get(STATE, None)
+    if state is not None and state.handover is not None and not _worker_input(config):
+        shutil.rmtree(state.handover, ignore_errors=True)
+
+
+# ── collecting ──
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(
+    file_path: Path, parent: pytest.Collector
+) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Take claim files, and take them away from collectors that would import them by their name as modules of tests.
+
+    A wrapper, and not `pytest_pycollect_makemodule`, because doctest's collector must step aside as well, and other
+    plugins' collectors (of linters, say) must not.
+    """
+    found = yield
+    if not _may_hold_claims(file_path, parent.session):
+        return found
+    mine = ClaimFile.from_parent(parent, path=file_path)
+    if not _under_folder(file_path, parent.config) and not mine.collected:
+        return found  # a named file that is about modclaims, yet states no claim
+    return [one for one in found if not isinstance(one, pytest.Module)] + [mine]
+
+
+def _may_hold_claims(path: Path, session: pytest.Session) -> bool:
+    """Whether name, place and bytes say that this is a hypothesis file; the same names are left out as by `modclaims run`."""
+    named = session.isinitpath(path)
+    if path.suffix != ".py" or path.name.startswith(("test_", "conftest")):
+        return False
+    if _under_folder(path, session.config):
+        if path.name.startswith("_") and not named:
+            return False
+    elif not named or any(path.match(pattern) for pattern in session.config.getini("python_files")):
+        return False
+    try:
+        return b"modclaims" in path.read_bytes()
+    except OSError:
+        return False
+
+
+def _under_folder(path: Path, config: pytest.Config) -> bool:
+    """Whether a folder called hypotheses holds the file; one that holds the whole project does not count."""
+    root = config.rootpath if config.inipath is not None else config.rootpath.parent
+    inside = path.relative_to(root) if path.is_relative_to(root) else path
+    return FOLDER in inside.parent.parts
+
+
+def _claims_of(path: Path, config: pytest.Config) -> Sequence[Collected]:
+    from modclaims.collect import collect_file
+
+    with _usual_warnings():
+        return collect_file(path, config.rootpath)
+
+
+@contextmanager
+def _usual_warnings() -> Iterator[None]:
+    """Python's own filters: no verdict may hang on pytest's, which can make an error of anyone's deprecation."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        for quiet in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", quiet)
+        yield
+
+
+class ClaimFile(pytest.File):
+    """A hypothesis file."""
+
+    @cached_property
+    def collected(self) -> Sequence[Collected]:
+        """Its claims, or the one fault that kept it from being loaded."""
+        return _claims_of(self.path, self.config)
+
+    def collect(self) -> Iterator[ClaimItem]:
+        """One item a claim and model, in the order of definition."""
+        models = list(dict.fromkeys(self.config.getoption("claims_model") or [None]))
+        for one in self.collected:
+            for name in [one.name] if "::" in one.id else self._names_asked() or [self.path.name]:
+                for model in models:
+                    shown = f"{name}[{model}]" if len(models) > 1 else name
+                    yield ClaimItem.from_parent(self, name=shown, asked=Asked(one, model))
+
+    def _names_asked(self) -> list[str]:
+        """Claims of this file that the command line names: what stands for them where the file cannot be loaded."""
+        given = (arg.partition("::") for arg in self.config.args)
+        here = self.config.invocation_params.dir
+        mine = (name for file, _, name in given if name and (here / file).resolve() == self.path.resolve())
+        return list(dict.fromkeys(mine))
+
+
+class ClaimItem(pytest.Item):
+    """One claim on one model; it reads the verdict that the session reached."""
+
+    def __init__(self, *, asked: Asked, **options: Any) -> None:
+        super().__init__(**options)
+        self.asked = asked
+        self.judged: Judged | None = None
+        self.add_marker("claim")
+        if asked.collected.claim is not None:
+            self.own_markers.extend(_marks(type(asked.collected.claim)))
+
+    def setup(self) -> None:
+        """Find the verdict. What cannot be weighed ends here: as an error, or skipped where a column is lacking."""
+        self.judged = _verdicts(self.config).get((self.asked.model, self.asked.collected.id))
+        if self.judged is None:
+            pytest.fail(f"{self.asked.collected.id} was not among the claims that this session weighed.", pytrace=False)
+        if not self.user_properties:
+            self.user_properties += _properties(self.judged.claim, self.asked.model)
+        if self.judged.standing == ERROR:
+            pytest.fail(str(self.judged.claim["message"]), pytrace=False)
+        if self.judged.standing == SKIPPED:
+            pytest.skip(str(self.judged.claim["message"]))
+
+    def runtest(self) -> None:
+        """Pass as expected, fail against expectation (with `--claims-strict` where undecided), else be undecided."""
+        assert self.judged is not None  # set up, or never run
+        if self.judged.standing == INCONCLUSIVE and not self.judged.strict:
+            pytest.skip(_undecided(self.judged))
+        if self.judged.standing != EXPECTED:
+            pytest.fail(self.judged.told(), pytrace=False)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where the claim is stated."""
+        return self.path, self._line, self.name
+
+    @property
+    def _line(self) -> int:
+        import inspect
+
+        claim = self.asked.collected.claim
+        try:
+            return max(0, inspect.getsourcelines(type(claim))[1] - 1) if claim is not None else 0
+        except (OSError, TypeError):
+            return 0
+
+
+def _marks(claim: type) -> Iterator[pytest.Mark]:
+    """Marks that the claim's file, its ancestors and the claim itself declare."""
+    for holder in (sys.modules[claim.__module__], *reversed(claim.__mro__)):
+        given = vars(holder).get("pytestmark", [])
+        for one in given if isinstance(given, list) else [given]:
+            yield one.mark if isinstance(one, pytest.MarkDecorator) else one
+
+
+def _properties(claim: Summary, model: str | None) -> list[tuple[str, object]]:
+    """Numbers of a claim that there are, and the model where it was chosen."""
+    found: list[tuple[str, object]] = [(name, claim[name]) for name in NUMBERS if claim.get(name) is not None]
+    return found if model is None else [("model", model), *found]
+
+
+def _undecided(judged: Judged) -> str:
+    return f"INCONCLUSIVE: {judged.claim['message'] or judged.claim['sentence']}"
+
+
+# ── weighing, once a session ──
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Without xdist: weigh the session's claims before its first item, whoever's that is: bad input stops early."""
+    stopped = session.testsfailed and not session.config.option.continue_on_collection_errors
+    if session.config.option.collectonly or stopped or _worker_input(session.config):
+        return
+    if asked := _selected(session):
+        session.config.stash[STATE].judged = _weigh(session.config, asked)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """xdist, controller: tell a worker where verdicts will be."""
+    state = node.config.stash[STATE]
+    if state.handover is None:
+        state.handover = Path(tempfile.mkdtemp(prefix="modclaims-"))
+    node.workerinput["modclaims"] = str(state.handover)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """xdist, worker: say which claims were selected, before xdist itself says that collecting is over."""
+    handover = session.config.stash[STATE].handover
+    if _worker_input(session.config) and handover is not None and (asked := _selected(session)):
+        _hand_over(handover / SELECTION, [[str(a.collected.path), a.collected.id, a.model] for a in asked])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any) -> None:
+    """xdist, controller: weigh what the first worker selected (xdist sees to it that all select the same)."""
+    config, state = node.config, node.config.stash[STATE]
+    selection = state.handover / SELECTION
+    if state.judged is not None or not selection.is_file():
+        return
+    rows = json.loads(selection.read_text("utf-8"))
+    paths = [Path(path) for path in dict.fromkeys(row[0] for row in rows)]
+    found = {one.id: one for path in paths for one in _claims_of(path, config)}
+    if lost := [claim for _, claim, _ in rows if claim not in found]:
+        raise pytest.UsageError(f"Claim {lost[0]} is gone: its file changed while this session began; run it again.")
+    asked = [Asked(found[claim], model) for _, claim, model in rows]
+    judged = state.judged = _weigh(config, asked, node.workerinput["workercount"])
+    told = [[model, claim, j.claim, j.family, j.correction, j.strict] for (model, claim), j in judged.items()]
+    _hand_over(state.handover / VERDICTS, told)
+
+
+def _selected(session: pytest.Session) -> list[Asked]:
+    """The session's claims, file by file in the order of definition, so that no shuffling of items shows in a run."""
+    items = [item for item in session.items if isinstance(item, ClaimItem)]
+    unique = {(str(i.path), i.asked.collected.id, i.asked.model): i for i in items}
+    place = {path: {one.id: n for n, one in enumerate(_file_of(i).collected)} for (path, _, _), i in unique.items()}
+    return [unique[key].asked for key in sorted(unique, key=lambda key: (key[0], place[key[0]][key[1]], key[2] or ""))]
+
+
+def _file_of(item: ClaimItem) -> ClaimFile:
+    assert isinstance(item.parent, ClaimFile)  # nothing else makes items of claims
+    return item.parent
+
+
+def _verdicts(config: pytest.Config) -> Verdicts:
+    """What this process weighed, or the controller handed over to it."""
+    state = config.stash[STATE]
+    if state.judged is None and state.handover is not None and (state.handover / VERDICTS).is_file():
+        rows = json.loads((state.handover / VERDICTS).read_text("utf-8"))
+        state.judged = {(model, claim): Judged(*rest) for model, claim, *rest in rows}
+    return state.judged or {}
+
+
+def _weigh(config: pytest.Config, asked: Sequence[Asked], workers: int = 1) -> Verdicts:
+    """Run the claims, model by model. Raises `pytest.UsageError` for input at fault, before any forward pass."""
+    from modclaims.errors import ModclaimsError
+    from modclaims.run_folder import dump_json
+    from modclaims.runner import execute
+
+    models = list(dict.fromkeys(a.model for a in asked))
+    judged: Verdicts = {}
+    try:
+        for model in models:
+            mine = [a.collected for a in asked if a.model == model]
+            settings = _settings(config, model, workers)
+            out = _report_folder(config, model if len(models) > 1 else None)
+            with _usual_warnings():
+                corpus, recorder = load(settings)
+                run = execute(
+                    mine,
+                    corpus=corpus,
+                    recorder=recorder,
+                    settings=settings,
+                    cwd=config.rootpath,
+                    out=out,
+                    render=None if out is None else _renderer(),
+                    progress=_progress(config, model),
+                    command=_command(config, mine, model),
+                ).run
+            family = sum(c.summary["outcome"] not in (ERROR, SKIPPED) for c in run.claims)
+            for record in run.claims:
+                summary = json.loads(dump_json(record.summary))  # as workers read it
+                judged[model, str(summary["id"])] = Judged(summary, family, settings.correction, settings.strict)
+            if out is not None:
+                config.stash[STATE].reports.append(out / "report.html")
+    except ModclaimsError as fault:
+        raise pytest.UsageError(str(fault).replace("--out", "--claims-report")) from None
+    return judged
+
+
+def load(settings: Settings) -> tuple[Corpus, Recorder]:
+    """The corpus and model that the settings name. Raises `InputError` for what cannot be read."""
+    from modclaims.corpus_files import read_corpus
+
+    corpus = read_corpus(settings.corpus, text_column=settings.text, label=settings.label)
+    if settings.offline:  # before anything imports huggingface_hub
+        os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
+
+    from modclaims.lm.model import load_model
+    from modclaims.lm.store import RecordingStore
+
+    recorder = load_model(
+        settings.model,
+        dtype=settings.dtype,
+        device=settings.device,
+        device_map=settings.device_map,
+        offline=settings.offline,
+        allow_bin=settings.allow_bin,
+        trust_remote_code=settings.trust_remote_code,
+        batch_size=settings.batch_size,
+        store=None if settings.no_cache else RecordingStore(),
+    )
+    return corpus, recorder
+
+
+def _settings(config: pytest.Config, model: str | None, workers: int) -> Settings:
+    """Settings of the files in the root folder, over which the options win; selecting and reporting are pytest's part."""
+    from modclaims.settings import Settings, from_files
+
+    told = from_files(config.rootpath)
+    here = config.invocation_params.dir
+    for name in ("model", "corpus"):  # a path in a file starts at that file, one in an option where the user stands
+        if here != config.rootpath and name in told and (config.rootpath / told[name]).exists():
+            told[name] = os.path.relpath(config.rootpath / told[name], here)
+    chosen = {"model": model, "corpus": config.getoption("claims_corpus")}
+    told = {"workers": workers} | told | {k: v for k, v in chosen.items() if v is not None}
+    if config.getoption("claims_strict"):
+        told["strict"] = True
+    return Settings(**told | {"keyword": "", "out": None})
+
+
+def _report_folder(config: pytest.Config, model: str | None) -> Path | None:
+    given = config.getoption("claims_report")
+    if not given:
+        return None
+    folder = config.invocation_params.dir / str(given)
+    return folder if model is None else folder / (re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-.") or "model")
+
+
+def _renderer() -> Callable[[Any], Mapping[str, bytes]]:
+    from modclaims.report import render
+
+    return render
+
+
+def _command(config: pytest.Config, asked: Sequence[Collected], model: str | None) -> str:
+    """The command that repeats this run from the root folder, whichever way its claims were selected."""
+    words = ["pytest"]
+    for path in dict.fromkeys(one.path for one in asked):
+        mine = [one.id for one in asked if one.path == path]
+        name = Path(os.path.relpath(path, config.rootpath)).as_posix()
+        if "::" not in mine[0] or len(_claims_of(path, config)) == len(mine):
+            words.append(name)
+        else:
+            words += [f"{name}::{one.rpartition('::')[2]}" for one in mine]
+    for option, value in (("--claims-model", model), ("--claims-corpus", config.getoption("claims_corpus"))):
+        words += [option, str(value)] if value is not None else []
+    return shlex.join(words)
+
+
+def _progress(config: pytest.Config, model: str | None) -> Progress | None:
+    """A line when recording begins and one when weighing does; none with -q."""
+    from modclaims.runner import Progress
+
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is None or config.get_verbosity() < 0:
+        return None
+    on = f" on {model}" if model else ""
+
+    def recording(done: int, total: int, what: str) -> None:
+        if done == 0:
+            terminal.write_line(f"claims: recording {total} texts{on}")
+
+    def weighing(done: int, total: int, what: str) -> None:
+        if done == 0:
+            terminal.write_line(f"claims: weighing {total}{on}")
+
+    return Progress(recording, weighing)
+
+
+def _worker_input(config: pytest.Config) -> Mapping[str, Any]:
+    """What an xdist controller told this worker; empty in any other process."""
+    found: Mapping[str, Any] = getattr(config, "workerinput", {})
+    return found
+
+
+def _hand_over(path: Path, value: object) -> None:
+    """Write a file whole or not at all."""
+    from modclaims.run_folder import dump_json, write_atomically
+
+    write_atomically(path, dump_json(value).encode())
+
+
+# ── telling ──
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note on the report of the phase that decides how the claim stands, and point skips at the claim."""
+    report = yield
+    if isinstance(item, ClaimItem) and item.judged is not None:
+        standing = item.judged.standing
+        if report.when == ("setup" if standing in (ERROR, SKIPPED) else "call"):
+            reason = _undecided(item.judged) if standing == INCONCLUSIVE else ""
+            report.__dict__["modclaims"] = [standing, reason, item.judged.family, item.judged.correction]
+            if report.skipped and not hasattr(report, "wasxfail"):
+                path, line, _ = item.reportinfo()
+                report.longrepr = (str(path), line + 1, f"Skipped: {reason or item.judged.claim['message']}")
+    return report
+
+
+def pytest_report_teststatus(
+    report: pytest.CollectReport | pytest.TestReport,
+) -> tuple[str, str, tuple[str, Mapping[str, bool]]] | None:
+    """INCONCLUSIVE has its own word, and stays a skip for whatever else reads reports."""
+    standing = getattr(report, "modclaims", [""])[0]
+    if standing == INCONCLUSIVE and report.skipped and not hasattr(report, "wasxfail"):
+        return INCONCLUSIVE, "i", (INCONCLUSIVE.upper(), {"yellow": True})
+    return None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """How the claims stand, over how many they were corrected, and where the report is."""
+    told = {
+        report.nodeid: report.__dict__["modclaims"]
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if "modclaims" in getattr(report, "__dict__", {})
+    }
+    if not told:
+        return
+    counts = Counter(standing for standing, *_ in told.values())
+    words = [f"{counts[standing]} {standing}" for standing in STANDINGS if standing in counts or standing != SKIPPED]
+    families = sorted({family for *_, family, _ in told.values()})
+    correction = next(correction for *_, correction in told.values())
+    terminalreporter.section("claims")
+    if set(terminalreporter.reportchars) & {"i", "s"}:
+        for nodeid, (standing, reason, *_) in told.items():
+            if standing == INCONCLUSIVE:
+                terminalreporter.write_line(f"{nodeid} - {reason}")
+    over = "" if correction == "none" else f"; {correction} over the {' or '.join(map(str, families))} weighed together"
+    terminalreporter.write_line(f"{', '.join(words)}{over}")
+    for path in config.stash[STATE].reports:
+        here = config.invocation_params.dir
+        terminalreporter.write_line(f"Report: {path.relative_to(here) if path.is_relative_to(here) else path}")

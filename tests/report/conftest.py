@@ -1,0 +1,526 @@
+"""A run made up for the report's tests: every kind of figure, every outcome, plausible numbers, awkward texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from modclaims.run_folder import ClaimRecord, Run
+from modclaims.stats.evidence import Exhibit
+
+TOPICS = ("astronomy", "cooking", "law", "computing")
+STYLES = ("news report", "encyclopaedia entry", "instructions", "source code")
+LAYERS = 6
+
+
+def texts(per_cell: int = 4) -> tuple[list[str], list[str], list[str]]:
+    """Ids, topics and styles of a crossed corpus, ordered by style, then topic."""
+    rows = [(f"{t[:3]}-{s[:4].strip()}-{i + 1}", t, s) for s in STYLES for t in TOPICS for i in range(per_cell)]
+    return [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows]
+
+
+def heat_maps(rng: np.random.Generator, rows: int = 64, panels: int = LAYERS) -> Exhibit:
+    _, topic, style = texts()
+    every = rows // len(topic)
+    topic, style = (np.repeat(x, every) for x in (topic, style))
+    maps = []
+    for layer in range(panels):
+        depth = layer / max(1, panels - 1)
+        alike = 0.12 * (topic[:, None] == topic) * np.sin(np.pi * depth) + 0.1 * (style[:, None] == style) * depth
+        noise = rng.normal(0, 0.05, (len(topic),) * 2)
+        values = 0.75 - 0.5 * np.sin(np.pi * depth) + alike + (noise + noise.T) / 2
+        np.fill_diagonal(values, 1)
+        maps.append(values)
+    names = [f"{t} / {s}" for t, s in zip(topic, style, strict=True)]
+    return Exhibit(
+        "heat_maps",
+        "Similarity of every two activations (cosine, attn_out), texts ordered by topic",
+        "64 texts with 10 positions a text pooled into 4, one panel a layer; brackets mark categories. Blocks along the diagonal are "
+        "categories that look alike.",
+        {"maps": np.array(maps, dtype=np.float32)},
+        {
+            "panels": [f"layer {i}" for i in range(panels)],
+            "categories": names,
+            "note": "64 texts x 10 positions a text pooled into 4",
+        },
+    )
+
+
+def effect_by_depth(rng: np.random.Generator, layers: int = LAYERS, twins: bool = True) -> Exhibit:
+    depth = np.arange(layers) / max(1, layers - 1)
+    effect = 0.02 + 0.42 * np.sin(np.pi * depth * 0.9) ** 2 + rng.normal(0, 0.02, layers)
+    width = 0.09 + 0.02 * rng.random(layers)
+    arrays: dict[str, Any] = {
+        "depth": depth,
+        "layer": np.arange(layers),
+        "effect": effect,
+        "low": effect - width,
+        "high": effect + width,
+        "band_low": effect - 1.5 * width,
+        "null_low": np.full(layers, -0.05) - 0.01 * rng.random(layers),
+        "null_high": np.full(layers, 0.06) + 0.01 * rng.random(layers),
+        "smallest_effect": np.array(0.2),
+    }
+    if twins:
+        arrays["twin"] = 0.12 + rng.normal(0, 0.025, (5, layers)).cumsum(axis=1) * 0.5
+    return Exhibit(
+        "effect_by_depth",
+        "Cliff's delta of topic by relative depth, attn_out",
+        f"Delta at {layers} layers with its own 90 % bounds; the grey band is where 90 % of relabellings fall.",
+        arrays,
+        {"effect_name": "delta"},
+    )
+
+
+def levels_by_depth(layers: int = LAYERS) -> Exhibit:
+    depth = np.arange(layers) / max(1, layers - 1)
+    dip = np.sin(np.pi * depth)
+    return Exhibit(
+        "levels_by_depth",
+        "Same text, same category, different category",
+        "Mean similarity by layer between activations of one text, of two texts of one category, and of two categories.",
+        {
+            "depth": depth,
+            "layer": np.arange(layers),
+            "same_text": 0.9 - 0.4 * dip,
+            "same_category": 0.8 - 0.55 * dip,
+            "different_category": 0.78 - 0.65 * dip,
+        },
+        {"similarity": "cosine"},
+    )
+
+
+def text_map(rng: np.random.Generator, ids: Sequence[str] | None = None, panels: int = LAYERS) -> Exhibit:
+    own, topic, _ = texts()
+    labels = list(ids) if ids is not None else own
+    topic = topic[: len(labels)]
+    centre = {t: (np.cos(i * np.pi / 2), np.sin(i * np.pi / 2)) for i, t in enumerate(TOPICS)}
+    xy = np.array(
+        [[np.array(centre[t]) * 0.25 * layer + rng.normal(0, 0.5, 2) for t in topic] for layer in range(panels)],
+        dtype=np.float32,
+    )
+    return Exhibit(
+        "text_map",
+        "Texts in the plane of their two main directions (cosine)",
+        f"Principal coordinates of the {len(topic)} texts, one panel a layer; colour and marker give the topic. A picture, not a test.",
+        {"xy": xy},
+        {"panels": [f"layer {i}" for i in range(panels)], "categories": topic, "ids": labels},
+    )
+
+
+def null_histogram(rng: np.random.Generator, draws: int = 9999, exact: bool = False) -> Exhibit:
+    null = rng.normal(0, 0.012, draws).astype(np.float32)
+    return Exhibit(
+        "null_histogram",
+        "gap within - between under chance, layer 3",
+        f"{draws:,} arrangements by exchanging topic within style; 1 of them, the observed one included, are at least as large as what "
+        "was observed.",
+        {"null": null, "observed": np.array(0.0713)},
+        {
+            "statistic": "gap within - between",
+            "cell": "layer 3",
+            "action": "exchanging topic within style",
+            "exact": "1" if exact else "0",
+        },
+    )
+
+
+def head_map(rng: np.random.Generator, layers: int = LAYERS, heads: int = 8, signed: bool = False) -> Exhibit:
+    effect = rng.gamma(1.2, 0.05, (layers, heads)) - (0.12 if signed else 0.02)
+    effect[layers // 2, heads // 3] = 0.46
+    p = np.clip(np.exp(-22 * np.abs(effect)), 1e-4, 1)
+    return Exhibit(
+        "head_map",
+        "omega^2 of style by head",
+        f"{layers} layers x {heads} units; {int((p <= 0.05).sum())} of {effect.size} are marked: adjusted p at most 0.05.",
+        {"effect": effect, "p_adjusted": p, "significant": p <= 0.05},
+        {"effect_name": "omega^2", "unit": "head"},
+    )
+
+
+def strip(rng: np.random.Generator, ids: Sequence[str] | None = None, panels: int = 5) -> Exhibit:
+    own, _, style = texts()
+    shift = np.array([STYLES.index(s) for s in style])
+    responses = np.array([1 + 0.15 * shift * (p % 3) / 2 + rng.normal(0, 0.12, len(style)) for p in range(panels)])
+    return Exhibit(
+        "strip",
+        f"Responses of the {panels} strongest units, one point a text",
+        "Length of each text's response by style.",
+        {"responses": responses},
+        {
+            "panels": [f"layer {p}, head {2 * p % 7}" for p in range(panels)],
+            "categories": style,
+            "ids": list(ids) if ids is not None else own,
+            "response": "length of head_z",
+        },
+    )
+
+
+def volcano(rng: np.random.Generator, cells: int = 48) -> Exhibit:
+    effect = rng.gamma(1.2, 0.05, cells) - 0.02
+    effect[17] = 0.46
+    return Exhibit(
+        "volcano",
+        "Effect against adjusted p, one point a cell",
+        f"{cells} cells; some lie beyond adjusted p = 0.05.",
+        {"effect": effect, "p_adjusted": np.clip(np.exp(-22 * np.abs(effect)), 1e-4, 1), "alpha": np.array(0.05)},
+        {"cells": [f"layer {i // 8}, head {i % 8}" for i in range(cells)], "effect_name": "omega^2"},
+    )
+
+
+def splits(rng: np.random.Generator, count: int = 20) -> Exhibit:
+    effect = rng.normal(0.03, 0.05, count)
+    return Exhibit(
+        "splits",
+        "Best head minus its block, split by split",
+        f"{count} splits: the head picked on one half, the difference of omega^2 on the other with its own bounds.",
+        {"effect": effect, "low": effect - 0.15, "high": effect + 0.14, "smallest_effect": np.array(0.1)},
+        {
+            "picks": [f"layer {i % 4 + 1}, head {i * 3 % 8}" for i in range(count)],
+            "effect_name": "difference of omega^2",
+        },
+    )
+
+
+def unknown() -> Exhibit:
+    return Exhibit("spiral", "A spiral", "A kind that the report has never heard of.", {"turns": np.zeros((3, 2))}, {})
+
+
+CONTROLS = [
+    {
+        "name": "shared_words",
+        "sentence": "Beyond these proxies (TF-IDF and input embeddings, cubic splines) 61 % of the difference at layer 3 is left "
+        "(adjusted p 0.0003); the proxies explain 18 % of the variance between pairs.",
+        "numbers": {"t": 4.13, "p_adjusted": 0.0003, "share_left": 0.61, "r2_proxies": 0.18, "draws": 9999},
+    },
+    {
+        "name": "untrained_twin",
+        "sentence": "Untrained twins (5 seeds) reach delta 0.11 at layer 3; trained - untrained is 0.31 [0.17, 0.44]: training made it.",
+        "numbers": {"difference": 0.31, "low": 0.17, "high": 0.44, "twins": [0.1, 0.12, 0.09, 0.13, 0.11]},
+    },
+]
+
+
+def summary(name: str, claim: str, outcome: str, expect: str = "supported", **given: Any) -> dict[str, Any]:
+    """A claim's object in run.json, with plausible numbers where none are given."""
+    body: dict[str, Any] = {
+        "id": f"hypotheses/card.py::{name}",
+        "family": "CategoryClustering",
+        "claim": claim,
+        "expect": expect,
+        "outcome": outcome,
+        "as_expected": outcome == expect,
+        "effect": 0.4137,
+        "effect_name": "delta",
+        "effect_low": 0.2942,
+        "effect_high": 0.5218,
+        "interval": "90 % interval, lower limit simultaneous over 6 cells and upper limit the cell's own",
+        "smallest_effect": 0.2,
+        "p": 0.0001,
+        "p_plus": 0.00012,
+        "p_minus": 0.998,
+        "p_plus_adjusted": 0.0012,
+        "p_minus_adjusted": 1.0,
+        "draws": 9999,
+        "exact": False,
+        "smallest_attainable_p": 0.0001,
+        "statistic": "gap within - between",
+        "action": "exchanging topic within style",
+        "holds": "somewhere",
+        "n_texts": 64,
+        "n_units": 64,
+        "unit": "text",
+        "n_cells": 6,
+        "best": {"layer": 3, "head": None, "axis": None},
+        "best_words": "layer 3",
+        "controls": CONTROLS,
+        "secondary": [{"name": "silhouette", "value": 0.113}, {"name": "PERMANOVA pseudo-F", "value": 2.871}],
+        "degenerate": [],
+        "warnings": [],
+        "message": "",
+        "texts_to_refute": None,
+        "texts_to_support": None,
+        "note": "",
+        "constants": {
+            "site": "attn_out",
+            "similarity": "cosine",
+            "label": "topic",
+            "within": "style",
+            "smallest_effect": 0.2,
+        },
+        "sentence": "Exchanging topic within style (9,999 draws) gave delta = 0.41 at layer 3, 90 % interval [0.29, 0.52], adjusted "
+        "p = .0001. Read somewhere, with 0.2 as the smallest effect that matters: the effect exceeds the smallest that matters, more "
+        "than chance explains.",
+    }
+    return body | given
+
+
+EMPTY: dict[str, Any] = dict.fromkeys(
+    k
+    for k in summary("Any", "Any.", "supported")
+    if k
+    not in (
+        "id",
+        "family",
+        "claim",
+        "expect",
+        "outcome",
+        "controls",
+        "secondary",
+        "degenerate",
+        "warnings",
+        "message",
+        "constants",
+    )
+)
+
+FACTS: dict[str, Any] = {
+    "made": {
+        "time": "2026-01-02T03:04:05Z",
+        "host": "a-host-name",
+        "wall_seconds": 12.3,
+        "commit": "0123abcd",
+        "passes": 64,
+    },
+    "versions": {"modclaims": "0.1.0", "python": "3.11.7", "torch": "2.13.0", "numpy": "2.4.6", "scipy": "1.17.0"},
+    "model": {
+        "name": "opt-mini",
+        "model": "embedded",
+        "revision": "",
+        "weights_sha256": "5f" * 32,
+        "tokenizer_sha256": "a0" * 32,
+        "dtype": "float32",
+        "attention": "sdpa",
+        "layers": 6,
+        "heads": 8,
+        "width": 256,
+        "causal": True,
+    },
+    "corpus": {
+        "name": "crossed",
+        "sha256": "c3" * 32,
+        "texts": 64,
+        "columns": ["category", "style", "topic"],
+        "counts": {
+            "category": dict.fromkeys(STYLES, 16),
+            "style": dict.fromkeys(STYLES, 16),
+            "topic": dict.fromkeys(TOPICS, 16),
+        },
+        "note": "Written for this project.",
+        "facts": {},
+        "largest_overlap": 0.011,
+    },
+    "settings": {
+        "model": "embedded",
+        "corpus": "embedded",
+        "alpha": 0.05,
+        "correction": "holm",
+        "permutations": 9999,
+        "resamples": 1999,
+        "seed": 0,
+        "tokens": 512,
+        "positions": "last:10:4",
+        "keyword": "",
+    },
+    "command": "modclaims run hypotheses/card.py --model embedded --corpus embedded --seed 0",
+    "tests": {"claims": 9, "cells": 133, "skipped": 1, "degenerate": 2, "family_runs": 3},
+    "locked": "exploratory",
+}
+
+
+def demonstration() -> Run:
+    """A realistic run of nine claims."""
+    rng = np.random.default_rng(7)
+
+    def clustering() -> tuple[Exhibit, ...]:
+        return effect_by_depth(rng), heat_maps(rng, 256), levels_by_depth(), text_map(rng), null_histogram(rng)
+
+    def heads() -> tuple[Exhibit, ...]:
+        return head_map(rng), strip(rng), volcano(rng), null_histogram(rng)
+
+    claims = [
+        ClaimRecord(
+            summary(
+                "TopicsClusterInAttention",
+                "Attention outputs of same-topic texts point the same way in at least one layer.",
+                "supported",
+            ),
+            exhibits=clustering(),
+        ),
+        ClaimRecord(
+            summary(
+                "FirstLayerTellsStylesApart",
+                "Attention outputs of same-style texts are already more alike in the first layer.",
+                "refuted",
+                "refuted",
+                effect=0.043,
+                effect_low=-0.02,
+                effect_high=0.112,
+                p=0.21,
+                p_plus=0.999,
+                p_plus_adjusted=1.0,
+                p_minus=0.0002,
+                p_minus_adjusted=0.0016,
+                n_cells=1,
+                holds="at layer 0",
+                best_words="layer 0",
+                interval="90 % interval",
+                sentence="Exchanging style within topic (9,999 draws) gave delta = 0.04, 90 % interval [-0.02, 0.11], p = .21. Read at "
+                "layer 0, with 0.2 as the smallest effect that matters: the effect lies below the smallest that matters.",
+                controls=CONTROLS[1:],
+            ),
+            exhibits=(effect_by_depth(rng, twins=False), null_histogram(rng, 2100, exact=True)),
+        ),
+        ClaimRecord(
+            summary(
+                "TopicsClusterBeyondSharedWords",
+                "Attention outputs of same-topic texts are more alike than the words that they share would make them.",
+                "inconclusive",
+                effect=0.157,
+                effect_low=0.021,
+                effect_high=0.262,
+                p=0.0041,
+                p_plus=0.17,
+                p_plus_adjusted=0.86,
+                p_minus=0.31,
+                p_minus_adjusted=1.0,
+                smallest_effect=0.1,
+                texts_to_refute=70,
+                texts_to_support=112,
+                message="It would take about 70 texts to refute it were the effect 0, and about 112 to support it were it twice the "
+                "smallest that matters (before correction over claims).",
+                warnings=["Fewer than 12 texts a category: the bootstrap's error rate at the boundary may reach .08."],
+            ),
+            exhibits=clustering()[:3],
+        ),
+        ClaimRecord(
+            summary(
+                "SingleHeadsAnswerToStyle",
+                "At least one attention head lights up, or goes dark, for a style.",
+                "supported",
+                effect=0.462,
+                effect_name="omega^2",
+                effect_low=0.31,
+                effect_high=0.58,
+                n_cells=48,
+                best={"layer": 3, "head": 2, "axis": None},
+                best_words="layer 3, head 2",
+                family="HeadSelectivity",
+                statistic="F of style",
+                action="exchanging style within topic",
+                smallest_effect=0.1,
+                degenerate=["layer 0, head 5", "layer 1, head 1"],
+                controls=[],
+                sentence="Exchanging style within topic (9,999 draws) gave omega^2 = 0.46 at layer 3, head 2, 90 % interval [0.31, 0.58], "
+                "adjusted p = .0001. Read somewhere, with 0.1 as the smallest effect that matters: the effect exceeds the smallest that "
+                "matters, more than chance explains.",
+            ),
+            exhibits=heads(),
+        ),
+        ClaimRecord(
+            summary(
+                "BestHeadBeatsItsAttentionBlock",
+                "The best single head distinguishes the styles better than the attention block it sits in.",
+                "refuted",
+                "inconclusive",
+                effect=0.021,
+                effect_name="difference of omega^2",
+                effect_low=-0.12,
+                effect_high=0.08,
+                smallest_effect=0.1,
+                p=None,
+                p_plus_adjusted=1.0,
+                p_minus=0.004,
+                p_minus_adjusted=0.028,
+                n_cells=20,
+                best_words="",
+                best={"layer": None, "head": None, "axis": None},
+                family="HeadsAgainstBlocks",
+                holds="in the median of the splits",
+                statistic="bootstrap-t bound",
+                action="resampling texts",
+                interval="90 % interval: medians over 20 splits of bounds at level 0.025",
+                controls=[],
+                note="response norm; the effect is the median over splits",
+                sentence="Resampling texts (1,999 draws) gave difference of omega^2 = 0.02, the median of 20 splits, 90 % interval "
+                "[-0.12, 0.08]. Read in the median of the splits, with 0.1 as the smallest effect that matters: the effect lies below the "
+                "smallest that matters.",
+            ),
+            exhibits=(splits(rng),),
+        ),
+        ClaimRecord(
+            summary(
+                "StylesClusterByMagnitude",
+                "Attention outputs of same-style texts lie close together, lengths counted.",
+                "supported",
+            ),
+            exhibits=(effect_by_depth(rng, 24), null_histogram(rng)),
+        ),
+        ClaimRecord(
+            summary(
+                "HeadsCarryTopicSign",
+                "Heads answer to topic with a sign.",
+                "inconclusive",
+                effect=-0.11,
+                effect_low=None,
+                effect_high=None,
+                message="No bound: the effect stands at the end of its scale or does not vary between texts.",
+            ),
+            exhibits=(head_map(rng, 24, 16, signed=True), unknown()),
+        ),
+        ClaimRecord(
+            summary(
+                "AsksForALabelThatIsNotThere",
+                "Texts of one author look alike.",
+                "skipped",
+                **EMPTY,
+                controls=[],
+                secondary=[],
+                message="Corpus 'crossed' has no column 'author'; it has: category, style, topic.",
+            )
+        ),
+        ClaimRecord(
+            summary(
+                "BrokenClaim",
+                "hypotheses/own.py::BrokenClaim",
+                "error",
+                **EMPTY,
+                controls=[],
+                secondary=[],
+                constants={},
+                message="hypotheses/own.py, line 12: site 'attn_outs' is unknown.\nSites are: attn_out, mlp_out, resid_post.",
+            )
+        ),
+    ]
+    return Run(FACTS, tuple(claims))
+
+
+@pytest.fixture(scope="session")
+def run() -> Run:
+    """The demonstration run."""
+    return demonstration()
+
+
+@pytest.fixture
+def every_kind() -> Callable[..., tuple[Exhibit, ...]]:
+    """One exhibit of every kind that is drawn, from a seed."""
+
+    def make(seed: int = 0, ids: Sequence[str] | None = None) -> tuple[Exhibit, ...]:
+        rng = np.random.default_rng(seed)
+        return (
+            heat_maps(rng),
+            effect_by_depth(rng),
+            levels_by_depth(),
+            text_map(rng, ids),
+            null_histogram(rng, 500),
+            head_map(rng),
+            strip(rng, ids),
+            volcano(rng),
+            splits(rng),
+            unknown(),
+        )
+
+    return make

@@ -1,0 +1,236 @@
+"""The runner on planted activations: record once, weigh each, and let no neighbour, order or worker move a verdict."""
+
+import json
+
+import numpy as np
+import pytest
+from planted import PlantedRecorder, planted_corpus, shuffled
+
+from modclaims import CategoryClustering, HeadSelectivity, at, everywhere
+from modclaims.collect import Collected, collect
+from modclaims.corpus import Corpus, Text
+from modclaims.errors import CorpusError, NothingSelected, RunFolderError
+from modclaims.run_folder import read_run
+from modclaims.runner import execute
+from modclaims.settings import Settings
+
+QUICK = {"permutations": 299, "resamples": 999}
+
+
+class Clusters(CategoryClustering):
+    """Same-style texts point the same way somewhere."""
+
+    label, within, twins = "style", "topic", 0
+
+
+class ClustersWithTwins(Clusters):
+    """Same-style texts point the same way somewhere, twins beside."""
+
+    twins = 5
+
+
+class FirstLayer(Clusters):
+    """Same-style texts point the same way in the first layer."""
+
+    holds = at(0)
+    expect = "inconclusive"
+
+
+class Everywhere(Clusters):
+    """Same-style texts point the same way in every layer."""
+
+    holds = everywhere()
+    expect = "refuted"
+
+
+class Heads(HeadSelectivity):
+    """A head answers style."""
+
+    label, within, twins = "style", "topic", 0
+
+
+class Faulty(Clusters):
+    """A claim at a layer that does not exist."""
+
+    layers = (17,)
+
+
+class UnknownSite(Clusters):
+    """A claim at a site that does not exist."""
+
+    site = "elsewhere"
+
+
+def collected(*classes, is_shipped=False):
+    return [Collected(f"t.py::{c.__name__}", None, c(), "", is_shipped) for c in classes]
+
+
+def run(classes, tmp_path, corpus=None, recorder=None, out=None, **settings):
+    return execute(
+        classes if isinstance(classes, list) else collected(*classes),
+        corpus=corpus or planted_corpus(),
+        recorder=recorder or PlantedRecorder(),
+        settings=Settings(**(QUICK | settings)),
+        cwd=tmp_path,
+        out=out,
+    )
+
+
+def summaries(finished):
+    return {c.summary["id"].split("::")[1]: c.summary for c in finished.run.claims}
+
+
+def test_the_planted_layer_and_head_are_named(tmp_path):
+    found = summaries(run((Clusters, Heads), tmp_path))
+    assert found["Clusters"]["outcome"] == "supported"
+    assert found["Clusters"]["best"]["layer"] == 1
+    assert found["Heads"]["outcome"] == "supported"
+    assert (found["Heads"]["best"]["layer"], found["Heads"]["best"]["head"]) == (1, 1)
+
+
+def test_no_other_cell_is_significant(tmp_path):
+    finished = run((Clusters, Heads), tmp_path)
+    for claim in finished.run.claims:
+        hits = {(r["layer"], r["head"]) for r in claim.cells if r.get("p_adjusted") is not None and r["p_adjusted"] <= 0.05}
+        assert len(hits) == 1
+
+
+def test_a_claim_of_every_layer_is_refuted_by_an_empty_one(tmp_path):
+    found = summaries(run((Everywhere,), tmp_path, corpus=planted_corpus(texts=6)))
+    assert found["Everywhere"]["outcome"] == "refuted"
+    assert found["Everywhere"]["as_expected"] is True
+
+
+def test_one_recording_serves_all_claims(tmp_path):
+    recorder = PlantedRecorder()
+    run((Clusters, FirstLayer, Everywhere, Heads), tmp_path, recorder=recorder)
+    assert recorder.calls == 1
+    assert len(recorder.requests) == len(set(recorder.requests))
+
+
+def test_neighbours_leave_raw_levels_alone(tmp_path):
+    alone = summaries(run((Clusters,), tmp_path))["Clusters"]
+    beside = summaries(run((Heads, Everywhere, Clusters, Faulty), tmp_path))["Clusters"]
+    for name in ("effect", "effect_low", "effect_high", "p", "p_plus", "p_minus", "best"):
+        assert alone[name] == beside[name]
+
+
+def test_the_order_of_rows_changes_nothing(tmp_path):
+    corpus = planted_corpus()
+    straight = summaries(run((ClustersWithTwins, Heads), tmp_path, corpus=corpus))
+    mixed = summaries(run((ClustersWithTwins, Heads), tmp_path, corpus=shuffled(corpus)))
+    for name, one in straight.items():
+        for key in ("effect", "effect_low", "effect_high", "p", "p_plus", "p_minus", "best", "controls"):
+            assert one[key] == mixed[name][key], (name, key)
+
+
+def test_category_names_change_nothing(tmp_path):
+    corpus = planted_corpus()
+    renamed = Corpus(
+        corpus.name,
+        tuple(Text(t.id, t.body, t.labels | {"style2": "zyxw"[int(t.labels["style"][-1])]}) for t in corpus.texts),
+    )
+
+    class Renamed(Clusters):
+        """The same claim under other names."""
+
+        label = "style2"
+
+    Renamed.__name__ = "Clusters"
+    first = summaries(run((Clusters,), tmp_path, corpus=corpus))["Clusters"]
+    second = summaries(run((Renamed,), tmp_path, corpus=renamed))["Clusters"]
+    assert (first["p"], first["p_plus"], first["effect"]) == (second["p"], second["p_plus"], second["effect"])
+
+
+def test_a_faulty_claim_is_an_error_and_its_neighbours_run(tmp_path):
+    found = summaries(run((Faulty, UnknownSite, Clusters), tmp_path))
+    assert found["Faulty"]["outcome"] == "error"
+    assert "Layer 17" in found["Faulty"]["message"]
+    assert "elsewhere" in found["UnknownSite"]["message"]
+    assert found["Clusters"]["outcome"] == "supported"
+
+
+def test_a_missing_column_skips_a_shipped_claim_and_faults_a_users_own(tmp_path):
+    corpus = Corpus("plain", tuple(Text(t.id, t.body, {"category": t.labels["category"]}) for t in planted_corpus().texts))
+    recorder = PlantedRecorder(label="category")
+    shipped_one = summaries(run(collected(Clusters, is_shipped=True), tmp_path, corpus=corpus, recorder=recorder))
+    own = summaries(run(collected(Clusters), tmp_path, corpus=corpus, recorder=recorder))
+    assert shipped_one["Clusters"]["outcome"] == "skipped"
+    assert own["Clusters"]["outcome"] == "error"
+    assert "has no label 'style'" in own["Clusters"]["message"]
+
+
+def test_near_duplicates_are_refused_unless_they_share_a_block(tmp_path):
+    texts = list(planted_corpus().texts)
+    texts[1] = Text(texts[1].id, texts[0].body, texts[1].labels)
+    with pytest.raises(CorpusError, match="8-word"):
+        run((Clusters,), tmp_path, corpus=Corpus("twins", tuple(texts)))
+
+
+def test_nothing_selected_says_so(tmp_path):
+    with pytest.raises(NothingSelected):
+        run([], tmp_path)
+
+
+def test_two_runs_write_the_same_bytes_but_for_what_is_made(tmp_path):
+    for name in ("a", "b"):
+        run((ClustersWithTwins, Heads), tmp_path, out=tmp_path / name)
+    for file in ("cells.csv", "nulls.npz"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+    first, second = (json.loads((tmp_path / n / "run.json").read_text()) for n in "ab")
+    assert first.pop("made")
+    assert second.pop("made")
+    assert first == second
+
+
+def test_a_killed_run_goes_on_with_what_it_had(tmp_path, monkeypatch):
+    out, whole = tmp_path / "run", tmp_path / "whole"
+    run((Clusters, Heads), tmp_path, out=whole)
+    original = Heads.weigh
+
+    def killed(self, recording, weighing):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Heads, "weigh", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run((Clusters, Heads), tmp_path, out=out)
+    monkeypatch.setattr(Heads, "weigh", original)
+    monkeypatch.setattr(Clusters, "weigh", killed)  # kept from before, so never asked again
+    run((Clusters, Heads), tmp_path, out=out)
+    assert (out / "cells.csv").read_bytes() == (whole / "cells.csv").read_bytes()
+    assert not (out / "parts").exists()
+
+
+def test_another_run_in_the_way_is_refused(tmp_path):
+    run((Clusters,), tmp_path, out=tmp_path / "run")
+    with pytest.raises(RunFolderError, match="other settings"):
+        run((Clusters,), tmp_path, out=tmp_path / "run", seed=4)
+    run((Clusters,), tmp_path, out=tmp_path / "run")  # the same again replaces it
+
+
+def test_workers_change_no_number(tmp_path):
+    (tmp_path / "claims.py").write_text(
+        "from modclaims import CategoryClustering, HeadSelectivity\n"
+        "class A(CategoryClustering):\n    'Styles cluster.'\n    label, within, twins = 'style', 'topic', 0\n"
+        "class B(HeadSelectivity):\n    'Heads answer.'\n    label, within, twins = 'style', 'topic', 0\n"
+    )
+    claims = collect(["claims.py"], tmp_path)
+    one = run(claims, tmp_path, out=tmp_path / "one")
+    two = run(claims, tmp_path, out=tmp_path / "two", workers=2)
+    assert [c.summary for c in one.run.claims] == [c.summary for c in two.run.claims]
+    assert (tmp_path / "one" / "nulls.npz").read_bytes() == (tmp_path / "two" / "nulls.npz").read_bytes()
+
+
+def test_a_run_is_read_back_as_it_was_written(tmp_path):
+    finished = run((Clusters, Heads), tmp_path, out=tmp_path / "run")
+    back = read_run(tmp_path / "run")
+    assert [c.summary["id"] for c in back.claims] == [c.summary["id"] for c in finished.run.claims]
+    for ours, theirs in zip(finished.run.claims, back.claims, strict=True):
+        assert [e.kind for e in ours.exhibits] == [e.kind for e in theirs.exhibits]
+        for a, b in zip(ours.exhibits, theirs.exhibits, strict=True):
+            assert all(np.array_equal(a.arrays[k], b.arrays[k], equal_nan=True) for k in a.arrays)
+
+
+def test_pure_noise_supports_nothing(tmp_path):
+    found = summaries(run((Clusters, FirstLayer, Heads), tmp_path, recorder=PlantedRecorder(effect=0.0)))
+    assert "supported" not in {s["outcome"] for s in found.values()}
