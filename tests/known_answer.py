@@ -144,7 +144,8 @@ def _set_attention(attention: torch.nn.Module, layer: int, without: str | None, 
         for matrix in (q, k, v):
             matrix[mine] = 0
         o[:, mine] = 0
-        bias[first], k[first, PRESENCE] = 4 * HEAD_WIDTH**0.5, 4  # a score of 16 for the marker word and 0 for all others
+        bias[first] = 4 * HEAD_WIDTH**0.5  # with the next line, a score of 16 for the marker word and 0 for all others
+        k[first, PRESENCE] = 4
         if without != "v":
             v[first : first + ROOM, FLAVOUR] = np.eye(ROOM)
         if without != "o":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import pickle
+import pickletools
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -26,6 +28,14 @@ from modclaims.runner import execute
 from modclaims.settings import Settings
 
 ALPHA = 0.05
+TRUE = (
+    "HeadAnswers",
+    "HeadWrites",
+    "AttentionClustersBeyondWords",
+    "AttentionClustersAt2",
+    "StreamClustersAt2",
+    "StreamClustersAt3",
+)
 FEW = ("HeadAnswers", "AttentionClustersAt2", "StreamClustersBefore2")
 ANSWERING = (str(LAYER), str(HEAD))
 
@@ -85,10 +95,10 @@ class House:
         self, name: str, claims: tuple[str, ...] = FEW, *, model: str = "known", corpus: str = "texts", **options: Any
     ) -> Result:
         """Claims weighed in this process, without pictures, with fewer resamples unless told otherwise."""
-        settings = Settings(**{"tokens": TOKENS, "positions": POSITIONS, "resamples": 1999, **options})
+        settings = Settings(**{"tokens": TOKENS, "positions": POSITIONS, "resamples": 999, **options})
         out = self.folder / name
         execute(
-            collect([f"claims.py::{claim}" for claim in claims] or ["claims.py"], self.folder),
+            collect([f"claims.py::{claim}" for claim in claims], self.folder),
             corpus=read_corpus(self.folder / f"{corpus}.jsonl"),
             recorder=self.recorder(model, settings.batch_size),
             settings=settings,
@@ -123,12 +133,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
 
 @pytest.fixture(scope="module")
 def told(house: House) -> Result:
-    """What the command line says of the known network, all claims at once, in two processes."""
-    (house.folder / "modclaims.toml").write_text("resamples = 3999\n", encoding="utf-8")
-    options = {"--model": "known", "--corpus": "texts.jsonl", "--tokens": str(TOKENS), "--positions": POSITIONS}
-    options |= {"--out": "told", "-n": "2"}
+    """What the command line says of the known network, all claims at once."""
+    (house.folder / "modclaims.toml").write_text("resamples = 1999\n", encoding="utf-8")
+    where = ["--model", "known", "--corpus", "texts.jsonl", "--tokens", str(TOKENS), "--positions", POSITIONS]
     done = subprocess.run(
-        [sys.executable, "-m", "modclaims.cli", "run", "claims.py", *(word for pair in options.items() for word in pair)],
+        [sys.executable, "-m", "modclaims.cli", "run", "claims.py", *where, "--out", "told"],
         cwd=house.folder,
         env=os.environ | {"MODCLAIMS_HOME": str(house.folder / "home")},
         capture_output=True,
@@ -236,23 +245,30 @@ def test_rival_explanations_are_cleared_where_none_of_them_holds(told: Result) -
 
 
 def test_nothing_is_supported_where_the_head_is_deaf(house: House) -> None:
-    deaf = house.run("deaf run", (), model="deaf")
-    assert len(deaf.outcomes) == 13
+    deaf = house.run("deaf run", TRUE, model="deaf", correction="none")
     assert set(deaf.outcomes.values()) <= {"refuted", "inconclusive"}
     assert all(deaf.significant(claim) == set() for claim in deaf.claims)
     assert deaf.claims["HeadAnswers"]["degenerate"] == [f"layer {LAYER}, head {HEAD}"]
 
 
 def test_a_mute_head_still_reads_out_its_answer_but_nothing_after_it_knows(house: House) -> None:
-    mute = house.run("mute run", ("HeadAnswers", "HeadWrites", "AttentionClusters", "StreamClustersAt2"), model="mute")
-    assert mute.outcomes.pop("HeadAnswers") == "supported"
-    assert mute.significant("HeadAnswers") == {ANSWERING}
+    mute = house.run("mute run", TRUE, model="mute", correction="none")
     assert {name for name, outcome in mute.outcomes.items() if outcome == "supported"} == {"HeadAnswers"}
-    assert all(mute.significant(claim) == set() for claim in ("HeadWrites", "AttentionClusters", "StreamClustersAt2"))
+    assert {name for name in TRUE if mute.significant(name)} == {"HeadAnswers"}
+    assert mute.significant("HeadAnswers") == {ANSWERING}
     assert mute.claims["HeadWrites"]["degenerate"] == [f"layer {LAYER}, head {HEAD}"]
 
 
 # What must not matter does not matter.
+
+
+def test_a_recording_reaches_processes_that_weigh_it_without_bringing_torch(house: House) -> None:
+    texts = read_corpus(house.folder / "texts.jsonl")
+    requests = [Activations("head_z", (LAYER,), "norm")]
+    recording = house.recorder("known").record(texts, requests, tokens=TOKENS, positions=Positions(POSITIONS))
+    written = [argument for _, argument, _ in pickletools.genops(pickle.dumps(recording)) if isinstance(argument, str)]
+    assert "modclaims.recording" in written
+    assert [word for word in written if word.startswith("torch.")] == []
 
 
 def assert_same_verdicts(one: Mapping[str, dict[str, Any]], other: Mapping[str, dict[str, Any]]) -> None:

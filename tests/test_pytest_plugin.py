@@ -1,8 +1,6 @@
 """Claims as pytest items, on planted activations: layer 1 knows a text's style, layers 0 and 2 know nothing."""
 
 import json
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from importlib.metadata import entry_points
 
@@ -10,10 +8,11 @@ import pytest
 from planted import PlantedRecorder, planted_corpus
 
 from modclaims import pytest_plugin
-from modclaims.corpus import Corpus, Text
+from modclaims.collect import collect_file
 from modclaims.errors import ModelError
 from modclaims.report import render
-from modclaims.run_folder import read_run
+from modclaims.runner import execute
+from modclaims.settings import Settings, from_files
 
 CARD = '''"""Planted claims."""
 
@@ -78,15 +77,29 @@ class MiddleLayerTells(CategoryClustering):
 '''
 SETTINGS = 'tokens = 8\npositions = "last:3:2"\npermutations = 999\nresamples = 999\n'
 INSTALLED = any(entry.value == "modclaims.pytest_plugin" for entry in entry_points(group="pytest11"))
+WORDS = {"PASSED", "FAILED", "INCONCLUSIVE", "ERROR", "SKIPPED"}
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """Folder of the card's run without pytest. It also loads all modules, for pytester forgets those it did not find."""
+    root = tmp_path_factory.mktemp("reference")
+    (root / "hypotheses").mkdir()
+    (root / "hypotheses" / "card.py").write_text(CARD, encoding="utf-8")
+    (root / "modclaims.toml").write_text(SETTINGS, encoding="utf-8")
+    settings = Settings(**from_files(root))
+    claims = collect_file(root / "hypotheses" / "card.py", root)
+    given = {"corpus": planted_corpus(), "recorder": PlantedRecorder(), "settings": settings, "cwd": root}
+    execute(claims, **given, out=root / "out", render=render)
+    return root / "out"
 
 
 class Suite:
-    """A project whose hypotheses/card.py states `CARD`, and what became of it."""
+    """A project whose hypotheses/card.py states `CARD`, and pytest at work in it."""
 
-    def __init__(self, pytester, recorders):
-        self.pytester, self.recorders, self.settings = pytester, recorders, []
-        self.root = pytester.path
-        self.write("pytest.ini", "[pytest]\nmarkers = slow\naddopts = --strict-markers -p no:randomly\n")
+    def __init__(self, pytester):
+        self.pytester, self.root, self.recorders = pytester, pytester.path, []
+        self.write("pytest.ini", "[pytest]\nmarkers = slow\naddopts = --strict-markers\n")
         self.write("modclaims.toml", SETTINGS)
         self.write("hypotheses/card.py", CARD)
 
@@ -94,37 +107,379 @@ class Suite:
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        return path
 
     def load(self, settings):
         """Stands for `pytest_plugin.load`."""
-        self.settings.append(settings)
         if settings.model == "absent":
             raise ModelError("There is no model 'absent'; give a folder.")
-        recorder = PlantedRecorder(seed=len(settings.model))
-        self.recorders.append(recorder)
-        return planted_corpus(), recorder
+        self.recorders.append(PlantedRecorder(effect=0.0 if settings.model == "blind" else 1.5))
+        return planted_corpus(), self.recorders[-1]
+
+    @property
+    def recorded(self):
+        """How often a network was recorded."""
+        return sum(recorder.calls for recorder in self.recorders)
 
     def run(self, *args):
-        plugin = [] if INSTALLED else ["-p", "modclaims.pytest_plugin"]
+        plugin = () if INSTALLED else ("-p", "modclaims.pytest_plugin")
         known = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"  # by these tests
         return self.pytester.runpytest_inprocess(*plugin, "-W", "error", "-W", known, *args)
 
     def ends(self, *args):
-        """The word at the end of each item, by the item's name."""
-        done = self.run("-v", *args)
-        words = ("PASSED", "FAILED", "INCONCLUSIVE", "ERROR", "SKIPPED")
+        """Each item's word in the terminal, by what follows the file in the item's id."""
         found = {}
-        for line in done.outlines:
-            node = next((w for w in line.split() if "::" in w), None)
-            word = next((w for w in line.split() if w in words), None)
-            if node and word and (f"{word} [" in line or line.startswith("[gw")):
-                found[node.split("::", 1)[1]] = word
+        for line in self.run("-v", *args).outlines:
+            words = line.split()
+            node = next((word for word in words if "::" in word), "")
+            if "%]" in line and (ends := WORDS.intersection(words)):
+                found[node.split("::", 1)[-1]] = ends.pop()
+        return found
+
+    def told(self, *args):
+        """Of each item's JUnit test case: what it ended in, why, and its properties."""
+        self.run(f"--junitxml={self.root / 'junit.xml'}", *args)
+        found = {}
+        for case in ET.parse(self.root / "junit.xml").getroot().iter("testcase"):
+            ends = [child for child in case if child.tag in ("failure", "error", "skipped")]
+            assert len(ends) < 2
+            tag, why = (ends[0].tag, f"{ends[0].get('message')}\n{ends[0].text}") if ends else ("passed", "")
+            found[case.get("name")] = tag, why, {p.get("name"): p.get("value") for p in case.iter("property")}
         return found
 
 
 @pytest.fixture
-def suite(pytester, monkeypatch):
-    made = Suite(pytester, [])
+def suite(reference, pytester, monkeypatch):
+    made = Suite(pytester)
     monkeypatch.setattr(pytest_plugin, "load", made.load)
     return made
+
+
+@pytest.fixture
+def unrendered(monkeypatch):
+    """Leave out the pictures, which take seconds."""
+    monkeypatch.setattr("modclaims.report.render", lambda run: {"report.html": b""})
+
+
+def claims_in(folder):
+    return json.loads((folder / "run.json").read_text(encoding="utf-8"))["claims"]
+
+
+# how claims end
+
+
+def test_each_verdict_has_its_word(suite):
+    assert suite.ends("hypotheses") == ENDS
+
+
+def test_a_session_tells_how_its_claims_stand_and_ends_like_any_with_failures(suite):
+    done = suite.run("hypotheses")
+    done.stdout.fnmatch_lines(
+        [
+            "hypotheses/card.py .F.iE*",
+            "2 as expected, 1 against expectation, 1 inconclusive, 1 error; holm over the 4 weighed together",
+            "*1 failed, 2 passed, 1 error, 1 inconclusive in *",
+        ]
+    )
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_a_claim_against_expectation_fails_with_its_numbers_and_no_traceback(suite):
+    done = suite.run("hypotheses", "-k", "FirstLayerTells and not Hair")
+    done.stdout.re_match_lines(
+        [
+            r"REFUTED, supported was expected: delta -?0\.0\d \[-0\.\d\d, 0\.\d\d\], smallest that matters 0\.5; p\+ 1, p- \.00\d+ \(holm, 1 claim\)",
+            r"The first layer tells styles apart\.",
+            r"Exchanging style \(999 draws\) gave delta = ",
+        ],
+        consecutive=True,
+    )
+    done.stdout.no_fnmatch_line("*pytest_plugin.py*")
+    done.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_claim_that_cannot_be_weighed_is_an_error_at_setup_in_one_sentence(suite):
+    done = suite.run("hypotheses", "-k", "LacksItsColumn or Middle")
+    done.stdout.fnmatch_lines(
+        ["*ERROR at setup of LacksItsColumn*", "Corpus 'planted' has no label 'author'; it has: *"], consecutive=True
+    )
+    done.stdout.no_fnmatch_line("*pytest_plugin.py*")
+    done.assert_outcomes(passed=1, errors=1)
+
+
+@pytest.mark.parametrize("how", ["option", "file"])
+def test_an_inconclusive_claim_fails_only_where_strictness_is_asked_for(suite, how):
+    if how == "file":
+        suite.write("modclaims.toml", SETTINGS + "strict = true\n")
+    option = ["--claims-strict"] if how == "option" else []
+    assert suite.ends("hypotheses", *option) == ENDS | {"FirstLayerTellsAHair": "FAILED"}
+
+
+def test_reasons_of_inconclusive_claims_are_listed_like_those_of_skips(suite):
+    reason = "hypotheses/card.py::FirstLayerTellsAHair - INCONCLUSIVE: It would take about * texts to refute it*"
+    suite.run("hypotheses", "-ra", "-k", "Hair").stdout.fnmatch_lines([reason])
+    suite.run("hypotheses", "-k", "Hair").stdout.no_fnmatch_line(reason)
+
+
+def test_junit_has_skips_with_their_reason_and_the_numbers_as_properties(suite):
+    told = suite.told("hypotheses")
+    assert {name: tag for name, (tag, _, _) in told.items()} == {
+        "MiddleLayerTells": "passed",
+        "FirstLayerTells": "failure",
+        "FirstLayerIsBlind": "passed",
+        "FirstLayerTellsAHair": "skipped",
+        "LacksItsColumn": "error",
+    }
+    assert told["FirstLayerTells"][1].startswith("Failed: REFUTED, supported was expected: delta ")
+    assert told["FirstLayerTellsAHair"][1].startswith("INCONCLUSIVE: It would take about ")
+    assert "card.py:" in told["FirstLayerTellsAHair"][1]
+    assert "Corpus 'planted' has no label 'author'" in told["LacksItsColumn"][1]
+    numbers = told["MiddleLayerTells"][2]
+    assert numbers["outcome"] == "supported"
+    assert float(numbers["effect_low"]) < float(numbers["effect"]) < float(numbers["effect_high"])
+    assert float(numbers["p_plus_adjusted"]) <= 0.05
+    assert (numbers["draws"], numbers["exact"], numbers["n_texts"]) == ("999", "False", "48")
+    assert told["LacksItsColumn"][2] == {"outcome": "error", "expect": "supported"}
+
+
+def test_a_shipped_claim_whose_column_the_corpus_lacks_is_skipped(suite, monkeypatch):
+    monkeypatch.setattr("modclaims.collect.shipped", suite.root.joinpath)
+    assert suite.ends("hypotheses", "-rs") == ENDS | {"LacksItsColumn": "SKIPPED"}
+    done = suite.run("hypotheses", "-rs", "-k", "LacksItsColumn")
+    done.stdout.fnmatch_lines(
+        ["0 as expected, *, 1 skipped*", "SKIPPED * hypotheses/card.py:*: Corpus 'planted' has no column 'author'*"]
+    )
+    assert done.ret == pytest.ExitCode.OK
+
+
+# what is weighed together
+
+
+def test_a_run_records_once_and_has_the_numbers_that_it_has_without_pytest(suite, reference):
+    done = suite.run("hypotheses", "--claims-report", "out")
+    assert suite.recorded == 1
+    done.stdout.fnmatch_lines(["Report: out/report.html"])
+    ours, theirs = suite.root / "out", reference
+    assert {p.name for p in ours.iterdir()} == {p.name for p in theirs.iterdir()}
+    for name in ("cells.csv", "nulls.npz", "junit.xml"):
+        assert (ours / name).read_bytes() == (theirs / name).read_bytes()
+    mine, their = (json.loads((folder / "run.json").read_text(encoding="utf-8")) for folder in (ours, theirs))
+    for body in (mine, their):
+        del body["made"]
+    assert mine.pop("command") == "pytest hypotheses/card.py"
+    del their["command"]
+    assert mine == their
+
+
+def test_what_is_deselected_does_not_weigh_on_what_is_left(suite):
+    """With 99 relabellings no p is below .01, which correction over six claims or more lifts above .05."""
+    suite.write("modclaims.toml", SETTINGS.replace("permutations = 999", "permutations = 99"))
+    more = "".join(f"\n\nclass Filler{i}(MiddleLayerTells):\n    pass\n" for i in range(6))
+    suite.write("hypotheses/card.py", CARD + more)
+    assert suite.ends("hypotheses")["MiddleLayerTells"] == "INCONCLUSIVE"
+    assert suite.ends("hypotheses", "-k", "MiddleLayerTells") == {"MiddleLayerTells": "PASSED"}
+    assert suite.ends("hypotheses/card.py::MiddleLayerTells") == {"MiddleLayerTells": "PASSED"}
+    numbers = suite.told("hypotheses", "-k", "not LacksItsColumn and not Hair")["MiddleLayerTells"][2]
+    assert float(numbers["p_plus_adjusted"]) == pytest.approx(0.07)  # of nine, two are refuted
+
+
+def test_marks_select_claims_and_claims_from_tests(suite):
+    suite.write("test_ordinary.py", "def test_one(): pass\n")
+    assert suite.ends("-m", "slow") == {"FirstLayerIsBlind": "PASSED"}
+    assert suite.ends("-m", "not claim") == {"test_one": "PASSED"}
+    assert suite.ends("-m", "claim") == ENDS
+
+
+def test_only_the_claims_that_failed_are_weighed_again(suite):
+    suite.run("hypotheses")
+    assert suite.ends("hypotheses", "--lf") == {"FirstLayerTells": "FAILED", "LacksItsColumn": "ERROR"}
+    assert suite.recorders[-1].calls == 1
+
+
+def test_nothing_is_loaded_when_items_are_only_collected(suite):
+    done = suite.run("--collect-only", "-q", "hypotheses", "--claims-corpus", "absent.jsonl")
+    assert done.outlines[: len(ENDS)] == [f"hypotheses/card.py::{name}" for name in ENDS]
+    assert done.ret == pytest.ExitCode.OK
+    assert suite.recorders == []
+
+
+def test_no_order_of_items_shows_in_the_run(suite, unrendered):
+    suite.write("conftest.py", "def pytest_collection_modifyitems(items):\n    items.reverse()\n")
+    assert suite.ends("hypotheses", "--claims-report", "out") == ENDS
+    assert [c["id"].split("::")[1] for c in claims_in(suite.root / "out")] == list(ENDS)
+
+
+def test_with_several_models_there_is_one_item_a_claim_and_model(suite, unrendered):
+    models = ["--claims-model", "blind", "--claims-model", "./seeing"]
+    ends = suite.ends("hypotheses", *models, "--claims-report", "out", "-k", "Middle or IsBlind")
+    assert ends == {
+        "MiddleLayerTells[blind]": "FAILED",
+        "MiddleLayerTells[./seeing]": "PASSED",
+        "FirstLayerIsBlind[blind]": "PASSED",
+        "FirstLayerIsBlind[./seeing]": "PASSED",
+    }
+    assert [recorder.calls for recorder in suite.recorders] == [1, 1]
+    for folder in ("blind", "seeing"):
+        assert [c["id"].split("::")[1] for c in claims_in(suite.root / "out" / folder)] == [
+            "MiddleLayerTells",
+            "FirstLayerIsBlind",
+        ]
+
+
+def test_no_filter_of_warnings_changes_a_verdict(suite):
+    noisy = "import warnings\nwarnings.warn('old', DeprecationWarning)\nwarnings.warn('odd', UserWarning)\n"
+    suite.write("hypotheses/noisy.py", noisy + ONE)
+    assert suite.ends("hypotheses/noisy.py") == {"MiddleLayerTells": "PASSED"}
+
+
+# with xdist
+
+
+def test_workers_find_what_the_controller_recorded_and_weighed_once(suite):
+    alone = suite.told("hypotheses")
+    before = suite.recorded
+    together = suite.told("hypotheses", "-n2")
+    assert {name: (tag, numbers) for name, (tag, _, numbers) in together.items()} == {
+        name: (tag, numbers) for name, (tag, _, numbers) in alone.items()
+    }
+    assert suite.recorded == before + 1
+
+
+def test_with_workers_ends_have_their_words_and_only_the_selection_is_one_family(suite):
+    suite.write("modclaims.toml", SETTINGS + "workers = 1\n")
+    suite.write("test_ordinary.py", "def test_one(): pass\n")
+    done = suite.run("-n2", "-v", "-k", "not LacksItsColumn and not IsBlind", "--claims-strict")
+    done.stdout.fnmatch_lines_random(
+        [
+            "*PASSED test_ordinary.py::test_one*",
+            "*PASSED hypotheses/card.py::MiddleLayerTells*",
+            "*FAILED hypotheses/card.py::FirstLayerTellsAHair*",
+            "1 as expected, 1 against expectation, 1 inconclusive, 0 error; holm over the 3 weighed together",
+        ]
+    )
+    assert suite.recorded == 1
+
+
+def test_with_workers_bad_input_ends_in_one_sentence_too(suite):
+    done = suite.run("-n2", "hypotheses", "--claims-model", "absent")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in done.errlines if line] == ["ERROR: There is no model 'absent'; give a folder."]
+
+
+# which files are taken
+
+
+def test_two_folders_may_each_hold_a_card(suite):
+    for folder in ("a", "b"):
+        suite.write(f"{folder}/hypotheses/card.py", ONE)
+        suite.write(f"{folder}/hypotheses/deeper/card.py", ONE)
+    done = suite.run("a", "b", "-v", "-o", "python_files=*.py")
+    done.assert_outcomes(passed=4)
+    assert suite.recorded == 1
+
+
+def test_a_file_elsewhere_is_taken_when_it_is_named_and_only_then(suite):
+    suite.write("elsewhere/claims.py", ONE)
+    suite.run("elsewhere").assert_outcomes()
+    suite.run("elsewhere/claims.py").assert_outcomes(passed=1)
+    suite.run("elsewhere/claims.py::MiddleLayerTells").assert_outcomes(passed=1)
+
+
+def test_a_project_folder_called_hypotheses_is_not_full_of_claims(suite):
+    suite.write("hypotheses/pytest.ini", "[pytest]\nmarkers = slow\n")
+    suite.run(
+        "--rootdir", suite.root / "hypotheses", "-c", suite.root / "hypotheses/pytest.ini", "hypotheses"
+    ).assert_outcomes()
+
+
+def test_files_without_claims_and_private_ones_give_no_items(suite):
+    suite.write("hypotheses/_draft.py", ONE)
+    suite.write("hypotheses/conftest.py", "import modclaims\n")
+    suite.write("hypotheses/common.py", "from modclaims import CategoryClustering\n")
+    suite.write("hypotheses/unrelated.py", "raise SystemExit('never imported')\n")
+    assert suite.ends("hypotheses") == ENDS
+
+
+ORDINARY = "import modclaims\n\ndef test_one():\n    assert modclaims.__name__ == 'modclaims'\n"
+
+
+@pytest.mark.parametrize("name", ["test_beside.py", "hypotheses/test_inside.py", "beside_test.py", "checks.py"])
+def test_an_ordinary_test_file_is_left_alone(suite, name):
+    suite.write(name, ORDINARY)
+    assert suite.ends(name) == {"test_one": "PASSED"}
+    assert suite.recorders == []
+
+
+def test_tests_and_claims_run_side_by_side(suite):
+    suite.write("test_ordinary.py", ORDINARY)
+    suite.write("hypotheses/test_ordinary_too.py", ORDINARY)
+    assert suite.ends() == ENDS | {"test_one": "PASSED"}
+
+
+def test_doctests_are_not_looked_for_in_claim_files(suite):
+    suite.write("other/hypotheses/card.py", ONE)
+    assert suite.ends("--doctest-modules", "hypotheses", "other") == ENDS
+
+
+# what is wrong
+
+
+def test_a_file_that_cannot_be_loaded_is_one_item_and_its_neighbours_are_weighed(suite):
+    suite.write("hypotheses/broken.py", "import modclaims\nclass Oops(:\n")
+    done = suite.run("hypotheses", "-k", "broken or Middle")
+    done.assert_outcomes(passed=1, errors=1)
+    done.stdout.fnmatch_lines(
+        ["*ERROR at setup of broken.py*", "broken.py, line 2: SyntaxError: invalid syntax*"], consecutive=True
+    )
+
+
+def test_a_claim_named_in_a_file_that_cannot_be_loaded_is_an_error_and_not_missing(suite):
+    suite.write("hypotheses/broken.py", "import modclaims\nclass Oops(:\n")
+    assert suite.ends("hypotheses/broken.py::Oops") == {"Oops": "ERROR"}
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        (["--claims-model", "absent"], "There is no model 'absent'; give a folder."),
+        (["--claims-report", "pytest.ini"], "*pytest.ini is a file; give --claims-report a folder."),
+        (["--claims-report", "hypotheses"], "*hypotheses is not empty and holds no run of modclaims*"),
+    ],
+)
+def test_bad_input_ends_in_one_sentence_before_anything_is_recorded(suite, option, sentence):
+    done = suite.run("hypotheses", *option)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines([f"ERROR: {sentence}"])
+    assert len([line for line in done.errlines if line]) == 1
+    assert suite.recorded == 0
+
+
+def test_a_wrong_setting_is_one_sentence(suite):
+    suite.write("modclaims.toml", "alhpa = 0.05\n")
+    done = suite.run("hypotheses")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["ERROR: modclaims.toml sets 'alhpa', which is no setting*"])
+
+
+def test_corpus_and_model_are_looked_for_as_modclaims_run_does(suite, monkeypatch):
+    monkeypatch.undo()
+    suite.write("texts.csv", "text,style\n" + "".join(f"word{i} other{i},{'ab'[i % 2]}\n" for i in range(8)))
+    for option, sentence in (("absent.jsonl", "*absent.jsonl*"), ("texts.csv", "*absent-model*")):
+        done = suite.run("hypotheses", "--claims-corpus", option, "--claims-model", "./absent-model")
+        assert done.ret == pytest.ExitCode.USAGE_ERROR
+        done.stderr.fnmatch_lines([f"ERROR: {sentence}"])
+
+
+def test_a_path_in_a_settings_file_starts_at_that_file(suite, monkeypatch):
+    monkeypatch.undo()
+    suite.write("texts.jsonl", "not json\n")
+    suite.write("modclaims.toml", SETTINGS + 'corpus = "texts.jsonl"\n')
+    monkeypatch.chdir(suite.root / "hypotheses")
+    done = suite.run("card.py")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["ERROR: *texts.jsonl*line 1*"])
+
+
+def test_the_help_warns_of_rerunning_until_a_claim_passes(suite):
+    suite.run("--help").stdout.fnmatch_lines(
+        ["modularity claims *rerunning until a claim passes is p-hacking:", "*--claims-model=MODEL*"]
+    )

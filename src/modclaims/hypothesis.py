@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, ClassVar
 
+from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.recording import ModelShape, Recording, Request
 from modclaims.stats.evidence import Evidence
@@ -88,6 +89,11 @@ class Hypothesis(ABC):
     def columns(self) -> tuple[str, ...]:
         """Labels that the corpus must have."""
         return (self.label,) if self.within is None else (self.label, self.within)
+
+    def check(self, corpus: Corpus) -> None:
+        """Raise `ClaimError` where the corpus cannot carry the claim; asked before any forward pass."""
+        for column in self.columns():
+            corpus.values(column)
 
     @abstractmethod
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:

@@ -79,8 +79,7 @@ def _prepare(one: Collected, corpus: Corpus, shape: ModelShape) -> Planned:
                 outcome=Outcome.SKIPPED,
                 message=f"Corpus {corpus.name!r} has no column {', '.join(map(repr, lacking))}; it has: {has}.",
             )
-        for column in one.claim.columns():
-            corpus.values(column)
+        one.claim.check(corpus)
         return Planned(one, one.claim.requests(shape))
     except ClaimError as fault:
         return Planned(one, outcome=Outcome.ERROR, message=str(fault))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_opt import STYLES, save_model
+from lm.tiny_opt import STYLES, save_model
 
 from modclaims.lm.model import LanguageModel, load_model
 from modclaims.lm.store import RecordingStore

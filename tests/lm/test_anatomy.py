@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_opt import HEADS, LAYERS, WIDTH, save_model
+from lm.tiny_opt import HEADS, LAYERS, WIDTH, save_model
 from transformers import GPT2Config, OPTConfig
 
 from modclaims.errors import ModelError

@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface, AutoModel
 
-from modclaims.lm import attention
+from modclaims.lm import attention, extract
 from modclaims.lm.attention import Product
 from modclaims.lm.model import load_model
 
@@ -45,6 +45,17 @@ def test_patterns_are_what_sdpa_mixes_values_by(kind: str, groups: int) -> None:
         scale=made.scale,
     )[:, :, queries]
     torch.testing.assert_close(made.pattern(queries), expected, rtol=0, atol=1e-6)
+
+
+def test_queries_are_taken_times_the_scale_that_is_still_to_come() -> None:
+    made, queries = product(None, causal=True, scale=0.3), torch.tensor([2, 7])
+    rows = {site: take(made, queries) for site, take in extract._PRODUCT_ROWS.items()}
+    torch.testing.assert_close(rows["q"], 0.3 * made.query[:, :, queries].transpose(1, 2))
+    for site, whole in (("k", made.key), ("v", made.value)):
+        assert torch.equal(rows[site], whole[:, :, queries].transpose(1, 2))
+    scores = torch.einsum("tphu,thku->tphk", rows["q"], made.key)
+    masked = scores.masked_fill(torch.arange(TOKENS) > queries[:, None, None], -torch.inf)
+    torch.testing.assert_close(rows["attn_pattern"], masked.softmax(dim=-1))
 
 
 def test_the_network_gives_bare_sdpas_numbers_to_the_bit(folder: Path) -> None:

@@ -21,8 +21,8 @@ import huggingface_hub
 import pytest
 import torch
 from huggingface_hub import constants
+from lm.tiny_opt import save_model, save_tokenizer, texts
 from safetensors.torch import load_file
-from tiny_opt import save_model, save_tokenizer, texts
 
 from modclaims.errors import ModelError
 from modclaims.lm import checkpoint as checkpoint_module
@@ -81,7 +81,7 @@ def test_embedded_is_the_shipped_model_and_a_path_to_it_is_a_folder(
     monkeypatch.setattr(checkpoint_module, "shipped", lambda *parts: plain)
     copy(plain, "embedded")
     assert find_checkpoint("embedded").folder == plain
-    assert find_checkpoint("embedded").origin == "embedded"
+    assert (find_checkpoint("embedded").origin, find_checkpoint("embedded").name) == ("embedded", plain.name)
     assert find_checkpoint("embedded#untrained:1").variant == Variant("untrained", 1)
     assert find_checkpoint("./embedded").folder == Path("embedded")
 
@@ -238,15 +238,15 @@ def test_an_absent_model_is_one_error_offline(here: Path) -> None:
     with pytest.raises(ModelError) as caught:
         find_checkpoint("some/model@v1", offline=True)
     assert str(caught.value) == (
-        f"Model 'some/model@v1' is neither a folder here nor in the hub's cache {constants.HF_HUB_CACHE}, and --offline is "
-        "set. Give --model a folder with config.json, weights and tokenizer, connect to the hub, or set HF_HOME to where "
+        f"Model 'some/model@v1' is neither a folder here nor in the hub's cache {constants.HF_HUB_CACHE}, and --offline or "
+        "HF_HUB_OFFLINE is set. Give --model a folder with config.json, weights and tokenizer, connect to the hub, or set HF_HOME to where "
         "the model is cached."
     )
 
 
 def test_a_model_cached_in_part_tells_what_is_missing(here: Path, plain: Path) -> None:
     pickle_weights(in_cache(plain))
-    with pytest.raises(ModelError, match=r"a pickle.*--allow-bin.*hub's cache.*--offline is set"):
+    with pytest.raises(ModelError, match=r"a pickle.*--allow-bin.*hub's cache.*--offline or"):
         find_checkpoint("some/model", offline=True)
     assert not find_checkpoint("some/model", offline=True, allow_bin=True).safetensors
 
@@ -306,7 +306,7 @@ def test_a_hub_that_does_not_answer_costs_seconds_and_one_error(tmp_path: Path) 
 def test_offline_asks_no_hub(tmp_path: Path) -> None:
     with answering_hub({}) as (endpoint, asked):
         said, seconds = find_elsewhere("some/model", tmp_path, endpoint, "offline=True")
-    assert "--offline is set" in said
+    assert "--offline or HF_HUB_OFFLINE is set" in said
     assert asked == []
     assert seconds < 10
 

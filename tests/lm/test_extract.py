@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lm.tiny_opt import CONTEXT, HEADS, LAYERS, WIDTH, texts
 from numpy.typing import NDArray
-from tiny_opt import CONTEXT, HEADS, LAYERS, WIDTH, texts
 from transformers import AutoModel, OPTForCausalLM
 
 from modclaims.lm import attention

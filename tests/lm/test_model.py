@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lm.tiny_opt import CONTEXT, HEADS, LAYERS, MLP, WIDTH, save_model, texts
 from safetensors.torch import load_file, save_file
-from tiny_opt import CONTEXT, HEADS, LAYERS, MLP, WIDTH, save_model, texts
 
 from modclaims.corpus import Corpus, Text
 from modclaims.errors import ClaimError, CorpusError, InputError, ModelError, UsageError
@@ -253,7 +253,8 @@ def test_a_store_tells_what_it_holds(load: Callable[..., LanguageModel], store: 
         "": (2, 2 * LAYERS),
         "untrained:0": (2, 2),
     }
-    assert {row.about["name"] for row in rows.values()} == {model.shape.name}
+    name = model.shape.name
+    assert [rows[variant].about["name"] for variant in ("", "untrained:0")] == [name, f"{name}#untrained:0"]
 
 
 def test_without_a_store_nothing_is_kept(plain: Path) -> None:

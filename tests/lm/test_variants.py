@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from tiny_opt import texts
+from lm.tiny_opt import texts
 
 from modclaims.errors import ClaimError
 from modclaims.lm.model import LanguageModel

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from modclaims.report import render
 from modclaims.run_folder import ClaimRecord, Run
 from modclaims.stats.evidence import Exhibit
 
@@ -504,7 +505,24 @@ def run() -> Run:
     return demonstration()
 
 
+@pytest.fixture(scope="session")
+def files(run: Run) -> dict[str, bytes]:
+    """Its report."""
+    return render(run)
+
+
 @pytest.fixture
+def one_claim() -> Callable[..., Run]:
+    """A run of one claim: its exhibits, and fields of its summary or of the facts to change."""
+
+    def make(*exhibits: Exhibit, facts: dict[str, Any] | None = None, **given: Any) -> Run:
+        body = summary("OneClaim", "One claim.", "supported") | given
+        return Run(FACTS | (facts or {}), (ClaimRecord(body, exhibits=exhibits),))
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def every_kind() -> Callable[..., tuple[Exhibit, ...]]:
     """One exhibit of every kind that is drawn, from a seed."""
 

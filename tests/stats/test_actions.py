@@ -72,7 +72,7 @@ def test_a_design_without_both_kinds_of_pairs_is_refused(labels: str, strata: st
 
 def test_blocks_of_which_only_some_vary_are_refused() -> None:
     with pytest.raises(ClaimError, match="no single unit"):
-        relabellings(Design.of(list("aabbab")), budget=99, rng=rng(), blocks=list("111222"))
+        relabellings(Design.of(list("aaabab")), budget=99, rng=rng(), blocks=list("111222"))
 
 
 def test_whole_blocks_that_span_strata_are_refused() -> None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.units import Units
@@ -63,6 +64,9 @@ class CategoryClustering(Hypothesis):
             raise ClaimError(f"along_depth needs one value a layer, but site {self.site!r} has one a head.")
         if self.twins != 0 and self.twins < 5:
             raise ClaimError(f"twins = {self.twins}: a twin comparison needs at least 5 seeds, or 0 for none.")
+
+    def check(self, corpus: Corpus) -> None:
+        Units.of(corpus, self.label, self.within)
 
     def _request(self) -> Activations:
         return Activations(self.site, self.layers)

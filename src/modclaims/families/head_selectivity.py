@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.category_clustering import null_histogram
@@ -71,6 +72,9 @@ class HeadSelectivity(Hypothesis):
             raise ClaimError(f"Response {self.response!r} is unknown; choose one of {', '.join(RESPONSES)}.")
         if self.twins != 0 and self.twins < 5:
             raise ClaimError(f"twins = {self.twins}: a twin comparison needs at least 5 seeds, or 0 for none.")
+
+    def check(self, corpus: Corpus) -> None:
+        Units.of(corpus, self.label, self.within)
 
     def _request(self, unit: str | None = None) -> Activations:
         unit = unit or self.unit
@@ -258,6 +262,16 @@ class HeadsAgainstBlocks(HeadSelectivity):
         if self.splits < 5:
             raise ClaimError(f"splits = {self.splits}: one split is a lottery, at least 5 are needed.")
 
+    def check(self, corpus: Corpus) -> None:
+        units = Units.of(corpus, self.label, self.within)
+        design = units.design
+        small = [design.names[k] for k in range(design.k) if any(0 < c < 4 for c in design.counts[k])]
+        if small:
+            raise ClaimError(
+                f"Splitting in halves needs 4 {units.unit}s of each {self.label} in every stratum; "
+                f"{', '.join(small)} has fewer. Add texts, or leave within= out."
+            )
+
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         heads = self._request("head")
         shape.resolve_layers(heads)
@@ -266,12 +280,6 @@ class HeadsAgainstBlocks(HeadSelectivity):
     def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
         units = Units.of(recording.corpus, self.label, self.within)
         design, name = units.design, type(self).__name__
-        small = [design.names[k] for k in range(design.k) if any(0 < c < 4 for c in design.counts[k])]
-        if small:
-            raise ClaimError(
-                f"Splitting in halves needs 4 {units.unit}s of each {self.label} in every stratum; "
-                f"{', '.join(small)} has fewer. Add texts, or leave within= out."
-            )
         cells, head_values = responses(recording, self._request("head"), "head")
         block_cells, block_values = responses(recording, self._request("attn_block"), "attn_block")
         heads, blocks = units.responses(head_values), units.responses(block_values)

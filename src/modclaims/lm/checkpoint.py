@@ -45,8 +45,8 @@ _TOKENIZER_FILES = (
 class Checkpoint:
     """A model's folder, found to hold a configuration, weights that may be read, and a tokenizer."""
 
-    name: str
-    """Short, for reports: the folder's or repository's own name, with the variant."""
+    stem: str
+    """The folder's or repository's own name."""
     origin: str
     """`embedded`, the folder as it was given, or the hub id."""
     folder: Path = field(repr=False)
@@ -54,6 +54,15 @@ class Checkpoint:
     variant: Variant | None = None
     revision: str | None = None
     """Of a hub model, the commit."""
+
+    @property
+    def name(self) -> str:
+        """Short, for reports: with the variant, if it is one."""
+        return self.called(self.variant)
+
+    def called(self, variant: Variant | None) -> str:
+        """The name of a variant of this model (None: of the weights as they are)."""
+        return f"{self.stem}#{variant}" if variant else self.stem
 
     @property
     def safetensors(self) -> bool:
@@ -133,14 +142,8 @@ def _checkpoint(
             f"Model {origin!r} has no tokenizer ({', or '.join(' with '.join(names) for names in _TOKENIZERS)}); "
             "save it beside the weights with the tokenizer's save_pretrained."
         )
-    name = (
-        shipped(*EMBEDDED).name
-        if origin == "embedded"
-        else origin.split("/")[-1]
-        if revision
-        else folder.resolve().name
-    )
-    return Checkpoint(f"{name}#{variant}" if variant else name, origin, folder, weights, variant, revision)
+    stem = origin.split("/")[-1] if revision else folder.resolve().name
+    return Checkpoint(stem, origin, folder, weights, variant, revision)
 
 
 def _weights(folder: Path, origin: str, allow_bin: bool) -> tuple[Path, ...]:
@@ -217,7 +220,11 @@ def _find_hub_model(spec: str, variant: Variant | None, offline: bool, allow_bin
     if not offline and _answers(constants.ENDPOINT):
         folder = _fetch(repository, revision or None, allow_bin)
         return _checkpoint(folder, repository, folder.name, variant, allow_bin)
-    why = "--offline is set" if offline else f"{constants.ENDPOINT} did not answer within {TRY_SECONDS:.0f} s"
+    why = (
+        "--offline or HF_HUB_OFFLINE is set"
+        if offline
+        else f"{constants.ENDPOINT} did not answer within {TRY_SECONDS:.0f} s"
+    )
     if incomplete is not None:
         raise ModelError(f"{incomplete} (This is the hub's cache {constants.HF_HUB_CACHE}, and {why}.)")
     raise ModelError(

@@ -29,7 +29,10 @@ from modclaims.lm.variants import Variant, scramble
 from modclaims.recording import Activations, ModelShape, Positions, Recording, Request
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
-_LOADING_FAULTS = (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError, pickle.UnpicklingError)
+_LOADING_FAULTS = (
+    *(OSError, RuntimeError, ValueError, KeyError, TypeError, ImportError),
+    *(SafetensorError, pickle.UnpicklingError),
+)
 NAMED_AT_MOST = 5
 """Texts that an error names; the rest is counted."""
 
@@ -47,6 +50,11 @@ class Placement:
     device_map: Any
     """None, or what transformers' `from_pretrained` takes: then accelerate spreads the weights."""
     trust_remote_code: bool
+
+    @property
+    def where(self) -> str:
+        """The kind of device, on which the last digits depend."""
+        return "device map" if self.device_map is not None else torch.device(self.device).type
 
 
 def load_model(
@@ -165,11 +173,9 @@ class LanguageModel:
             "variant": str(self.checkpoint.variant or ""),
             **{f"{what}_sha256": digest for what, digest in self.checkpoint.digests.items()},
             "dtype": self._placement.dtype,
-            "device": "device map"
-            if self._placement.device_map is not None
-            else torch.device(self._placement.device).type,
+            "device": self._placement.where,
             "attention": attention.VERSION,
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),  # its own class would bring torch into every process that weighs
             "transformers": version("transformers"),
         }
         return {name: value for name, value in found.items() if value}
@@ -185,9 +191,8 @@ class LanguageModel:
     def key(self, variant: Variant | None) -> str:
         """SHA-256, in hexadecimal, of everything that the numbers of one network depend on."""
         identity = {name: value for name, value in self.shape.provenance.items() if name not in ("model", "revision")}
-        return hashlib.sha256(
-            json.dumps({**identity, "variant": str(variant or "")}, sort_keys=True).encode()
-        ).hexdigest()
+        identity["variant"] = str(variant or "")
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
     def check(self, corpus: Corpus, tokens: int, positions: Positions) -> None:
         """Raise `InputError` if the corpus cannot be read at these positions.
@@ -200,9 +205,8 @@ class LanguageModel:
                 f"--tokens is {tokens}, and model {self.shape.name!r} reads at most {self.shape.context}; lower --tokens, "
                 "and --positions with it if they lie beyond."
             )
-        self._check_length(
-            corpus, tokens, max(positions.resolve(tokens)) + 1, f"position {max(positions.resolve(tokens))}"
-        )
+        last = max(positions.resolve(tokens))
+        self._check_length(corpus, tokens, last + 1, f"position {last}")
 
     def _check_length(self, corpus: Corpus, tokens: int, needed: int, what: str) -> None:
         read = self._read(corpus, tokens)
@@ -253,23 +257,20 @@ class LanguageModel:
         read = self._read(corpus, tokens)
         keys = [text_key(text.ids) for text in read]
         texts = dict(zip(keys, read, strict=True))
-        jobs = [
-            _Job(variant, self._shelf(variant), entries, texts)
-            for variant, entries in sorted(
-                wanted.items(), key=lambda item: (item[0] != self.checkpoint.variant, str(item[0]))
-            )
-        ]
+        ids = {key: text.id for key, text in zip(keys, corpus.texts, strict=True)}
+        own_first = sorted(wanted, key=lambda variant: (variant != self.checkpoint.variant, str(variant)))
+        jobs = [_Job(variant, self._shelf(variant), wanted[variant], texts) for variant in own_first]
         total, done = sum(len(job.missing) for job in jobs), 0
         for job in jobs:
             if not job.missing:
                 continue
-            name = f"{self.shape.name.partition('#')[0]}#{job.variant}" if job.variant else self.shape.name
+            name = self.checkpoint.called(job.variant)
             if progress is not None:
                 progress(done, total, name)
             network = self.network(job.variant, head=any(Entry(LOSS) in missing for missing in job.missing.values()))
             for batch in job.batches(self.batch_size):
                 values = extract(network, np.stack([texts[key].ids for key in batch]), job.missing[batch[0]])
-                self._check_finite(values, [corpus.texts[keys.index(key)].id for key in batch], name)
+                self._check_finite(values, [ids[key] for key in batch], name)
                 for row, key in enumerate(batch):
                     job.keep(key, {entry: array[row] for entry, array in values.items()})
                 done += len(batch)
@@ -309,7 +310,7 @@ class LanguageModel:
                 )
 
     def _shelf(self, variant: Variant | None) -> Shelf:
-        about = {**self.shape.provenance, "name": self.checkpoint.name.partition("#")[0], "variant": str(variant or "")}
+        about = {**self.shape.provenance, "name": self.checkpoint.called(variant), "variant": str(variant or "")}
         return self.store.shelf(self.key(variant), about)
 
     def network(self, variant: Variant | None = None, *, head: bool = False) -> Network:

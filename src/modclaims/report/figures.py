@@ -72,7 +72,9 @@ def draw(exhibit: Exhibit, *, limit: int = 128) -> Drawing:
 
     Raises `LookupError`, `TypeError` or `ValueError` where the kind is unknown or its arrays do not fit.
     """
-    with mpl.rc_context(RC), warnings.catch_warnings():
+    with mpl.rc_context(), warnings.catch_warnings():
+        mpl.rcdefaults()  # a reader's own matplotlibrc must not change the report
+        mpl.rcParams.update(RC)
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = _heat_maps(exhibit, limit) if exhibit.kind == "heat_maps" else _KINDS[exhibit.kind](exhibit)
         out = io.BytesIO()

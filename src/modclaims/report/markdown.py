@@ -10,7 +10,7 @@ from modclaims.report.document import Claim, Document, Figure
 from modclaims.report.tables import Table
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "$": "&#36;", "@": "&#64;"}
-_MARKUP = re.compile(r"[\\`*~]|(?<!\w)_|_(?!\w)|\](?=[(\[:])|#(?=\d)")
+_MARKUP = re.compile(r"[\\`*~]|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])|#(?=\d)")
 _LEADING = re.compile(r"^(?:[-+=]+|#+|\d+[.)])(?=\s|$)")
 
 

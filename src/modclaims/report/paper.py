@@ -261,12 +261,11 @@ def category_style(i: int) -> tuple[str, str]:
 
 
 def sequential() -> Colormap:
-    found = mpl.colormaps["viridis"].resampled(64)
-    found.set_bad(colour_of("rule"))
-    return found
+    """Dark to light, perceptually even; what is not finite is grey."""
+    return mpl.colormaps["viridis"].resampled(64).with_extremes(bad=colour_of("rule"))
 
 
 def diverging() -> Colormap:
-    found = LinearSegmentedColormap.from_list("signed", ["#8c3a12", "#d98a5f", "#f3f1ee", "#6d9fd1", "#174a83"], N=64)
-    found.set_bad(colour_of("rule"))
-    return found
+    """Brown below, blue above; what is not finite is grey."""
+    colours = ["#8c3a12", "#d98a5f", "#f3f1ee", "#6d9fd1", "#174a83"]
+    return LinearSegmentedColormap.from_list("signed", colours, N=64).with_extremes(bad=colour_of("rule"))
