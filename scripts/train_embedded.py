@@ -271,7 +271,10 @@ def main() -> None:
             logits = model.lm_head(hidden)
         # a sequence at a time: the float32 logits of a whole batch do not fit any cache
         loss = torch.stack(
-            [torch.nn.functional.cross_entropy(row[:-1].float(), ids[1:]) for row, ids in zip(logits, batch, strict=True)]
+            [
+                torch.nn.functional.cross_entropy(row[:-1].float(), ids[1:])
+                for row, ids in zip(logits, batch, strict=True)
+            ]
         ).mean()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(rest if args.optimiser == "muon" else model.parameters(), 1.0)

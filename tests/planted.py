@@ -30,7 +30,15 @@ class PlantedRecorder:
 
     def __init__(self, layers=3, heads=2, width=16, at=1, head=1, effect=1.5, label="style", seed=0):
         self.shape = ModelShape(
-            "planted", layers, heads, heads, width, width // heads, 4 * width, 512, provenance={"weights_sha256": f"{seed}"}
+            "planted",
+            layers,
+            heads,
+            heads,
+            width,
+            width // heads,
+            4 * width,
+            512,
+            provenance={"weights_sha256": f"{seed}"},
         )
         self.at, self.head, self.effect, self.label, self.seed = at, head, effect, label, seed
         self.calls = 0

@@ -16,8 +16,6 @@ from modclaims.settings import Settings, from_files
 
 CARD = '''"""Planted claims."""
 
-import pytest
-
 from modclaims import CategoryClustering, at
 
 
@@ -39,7 +37,6 @@ class FirstLayerTells(_Planted):
     smallest_effect = 0.5
 
 
-@pytest.mark.slow
 class FirstLayerIsBlind(FirstLayerTells):
     """The first layer does not tell styles apart."""
 
@@ -121,9 +118,9 @@ class Suite:
         return sum(recorder.calls for recorder in self.recorders)
 
     def run(self, *args):
-        plugin = () if INSTALLED else ("-p", "modclaims.pytest_plugin")
+        plugins = ("-p", "xdist", "-p", "modclaims.pytest_plugin")
         known = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"  # by these tests
-        return self.pytester.runpytest_inprocess(*plugin, "-W", "error", "-W", known, *args)
+        return self.pytester.runpytest_inprocess(*plugins, "-W", "error", "-W", known, *args)
 
     def ends(self, *args):
         """Each item's word in the terminal, by what follows the file in the item's id."""
@@ -151,6 +148,7 @@ class Suite:
 def suite(reference, pytester, monkeypatch):
     made = Suite(pytester)
     monkeypatch.setattr(pytest_plugin, "load", made.load)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # quicker, and the same where modclaims is installed
     return made
 
 
@@ -283,10 +281,18 @@ def test_what_is_deselected_does_not_weigh_on_what_is_left(suite):
 
 
 def test_marks_select_claims_and_claims_from_tests(suite):
+    marked = (
+        ONE.replace("class ", "@pytest.mark.slow\nclass ")
+        + "\n\nclass Unmarked(MiddleLayerTells):\n    pytestmark = []\n"
+    )
+    suite.write("hypotheses/card.py", f"import pytest\n\n{marked}")
+    suite.write(
+        "hypotheses/file.py", f"import pytest\n\npytestmark = pytest.mark.slow\n{ONE.replace('Middle', 'Inner')}"
+    )
     suite.write("test_ordinary.py", "def test_one(): pass\n")
-    assert suite.ends("-m", "slow") == {"FirstLayerIsBlind": "PASSED"}
+    assert suite.ends("-m", "slow") == dict.fromkeys(["MiddleLayerTells", "Unmarked", "InnerLayerTells"], "PASSED")
     assert suite.ends("-m", "not claim") == {"test_one": "PASSED"}
-    assert suite.ends("-m", "claim") == ENDS
+    assert suite.ends("-m", "claim and not slow") == {}
 
 
 def test_only_the_claims_that_failed_are_weighed_again(suite):

@@ -91,7 +91,9 @@ def test_the_planted_layer_and_head_are_named(tmp_path):
 def test_no_other_cell_is_significant(tmp_path):
     finished = run((Clusters, Heads), tmp_path)
     for claim in finished.run.claims:
-        hits = {(r["layer"], r["head"]) for r in claim.cells if r.get("p_adjusted") is not None and r["p_adjusted"] <= 0.05}
+        hits = {
+            (r["layer"], r["head"]) for r in claim.cells if r.get("p_adjusted") is not None and r["p_adjusted"] <= 0.05
+        }
         assert len(hits) == 1
 
 
@@ -151,7 +153,9 @@ def test_a_faulty_claim_is_an_error_and_its_neighbours_run(tmp_path):
 
 
 def test_a_missing_column_skips_a_shipped_claim_and_faults_a_users_own(tmp_path):
-    corpus = Corpus("plain", tuple(Text(t.id, t.body, {"category": t.labels["category"]}) for t in planted_corpus().texts))
+    corpus = Corpus(
+        "plain", tuple(Text(t.id, t.body, {"category": t.labels["category"]}) for t in planted_corpus().texts)
+    )
     recorder = PlantedRecorder(label="category")
     shipped_one = summaries(run(collected(Clusters, is_shipped=True), tmp_path, corpus=corpus, recorder=recorder))
     own = summaries(run(collected(Clusters), tmp_path, corpus=corpus, recorder=recorder))

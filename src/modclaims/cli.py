@@ -80,7 +80,9 @@ def main() -> None:
 
 
 def _selection(command: F) -> F:
-    command = click.option("-k", "keyword", metavar="EXPR", help="Only claims whose id matches: words with and, or, not, ().")(command)
+    command = click.option(
+        "-k", "keyword", metavar="EXPR", help="Only claims whose id matches: words with and, or, not, ()."
+    )(command)
     return click.argument("paths", nargs=-1, metavar="[PATH]...")(command)
 
 
@@ -99,7 +101,14 @@ def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool) -> i
     rows: list[dict[str, Any]] = []
     for one in found:
         claim = one.claim
-        row: dict[str, Any] = {"id": one.id, "family": None, "claim": None, "expect": None, "needs": [], "fault": one.fault}
+        row: dict[str, Any] = {
+            "id": one.id,
+            "family": None,
+            "claim": None,
+            "expect": None,
+            "needs": [],
+            "fault": one.fault,
+        }
         if claim is not None:
             row |= {
                 "family": claim.family(),
@@ -129,7 +138,9 @@ def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool) -> i
 
 @main.command()
 @_selection
-@click.option("--model", help="embedded, a folder, or a hub id[@revision]; #untrained[:SEED], #gaussian, #permuted for a variant.")
+@click.option(
+    "--model", help="embedded, a folder, or a hub id[@revision]; #untrained[:SEED], #gaussian, #permuted for a variant."
+)
 @click.option("--corpus", help="embedded (crossed), study, python, a JSONL or CSV file, or a folder of folders.")
 @click.option("--text", metavar="COLUMN", help="Column that holds the texts (default: text).")
 @click.option("--label", metavar="COLUMN", help="Column that is the category (default: category).")
@@ -323,7 +334,7 @@ def verdict_line(c: Mapping[str, Any], width: int) -> str:
         tail = f"p+ {c['p_plus_adjusted']:.2g} ({how})"
     else:
         tail = f"p- {c['p_minus_adjusted']:.2g}"
-    if outcome != "inconclusive" and c["expect"] != "supported" or not c["as_expected"]:
+    if (outcome != "inconclusive" and c["expect"] != "supported") or not c["as_expected"]:
         tail += f"   {expected}" if outcome != "inconclusive" else ""
     return f"{head}  {numbers:58}  {tail}"
 
@@ -334,7 +345,8 @@ def exit_code(finished: Finished, strict: bool) -> int:
     if "error" in outcomes:
         return NOT_WEIGHED
     if any(
-        c.summary["as_expected"] is False and c.summary["outcome"] in ("supported", "refuted") for c in finished.run.claims
+        c.summary["as_expected"] is False and c.summary["outcome"] in ("supported", "refuted")
+        for c in finished.run.claims
     ):
         return AGAINST
     if strict and any(c.summary["outcome"] == "inconclusive" for c in finished.run.claims):

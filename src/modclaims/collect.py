@@ -45,7 +45,7 @@ def claim_files(paths: Sequence[str], cwd: Path) -> list[tuple[Path, str | None]
         paths = ["hypotheses"]
     found: list[tuple[Path, str | None]] = []
     for given in paths:
-        text, _, name = given.partition("::")
+        text, _, asked = given.partition("::")
         path = cwd / text
         if text.startswith("modclaims:"):
             path = shipped("hypotheses", text.removeprefix("modclaims:"))
@@ -55,7 +55,7 @@ def claim_files(paths: Sequence[str], cwd: Path) -> list[tuple[Path, str | None]
                 raise UsageError(f"Folder {given} holds no hypothesis files (*.py).")
             found += [(p, None) for p in inside]
         elif path.is_file() and path.suffix == ".py":
-            found.append((path, name or None))
+            found.append((path, asked or None))
         else:
             raise UsageError(f"No hypothesis file or folder {given}; give a .py file, a folder, or FILE.py::Class.")
     unique: dict[tuple[Path, str | None], tuple[Path, str | None]] = {}
@@ -86,7 +86,7 @@ def load_module(path: Path) -> ModuleType:
 def identity(path: Path, cwd: Path) -> tuple[str, bool]:
     """The file's part of a claim's id, and whether it is a shipped one."""
     resolved, own = path.resolve(), shipped("hypotheses").resolve()
-    if resolved.parent == own and not (cwd / "hypotheses").resolve() == own:
+    if resolved.parent == own and (cwd / "hypotheses").resolve() != own:
         return f"modclaims:{resolved.name}", True
     try:
         return resolved.relative_to(cwd.resolve()).as_posix(), resolved.parent == own

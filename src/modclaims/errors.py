@@ -1,13 +1,13 @@
 """Every way to fail, drawn by what the reader must mend.
 
-    ModclaimsError
-    ├── InputError          the run as a whole cannot start: exit code 4, before any forward pass
-    │   ├── UsageError        an option or setting
-    │   ├── CorpusError       the texts
-    │   └── ModelError        the network, its weights or its tokenizer
-    ├── NothingSelected     no claim is left to run: exit code 5
-    ├── ClaimError          one claim or its file: that claim is ERROR, its neighbours run
-    └── RunFolderError      a run folder in the way, or damaged: exit code 4
+ModclaimsError
+├── InputError          the run as a whole cannot start: exit code 4, before any forward pass
+│   ├── UsageError        an option or setting
+│   ├── CorpusError       the texts
+│   └── ModelError        the network, its weights or its tokenizer
+├── NothingSelected     no claim is left to run: exit code 5
+├── ClaimError          one claim or its file: that claim is ERROR, its neighbours run
+└── RunFolderError      a run folder in the way, or damaged: exit code 4
 """
 
 from __future__ import annotations

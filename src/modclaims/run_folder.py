@@ -128,7 +128,9 @@ class RunFolder:
             raise RunFolderError(f"{path} is a file; give --out a folder.")
         found = self._found_hash()
         if found is None and path.exists() and any(path.iterdir()):
-            raise RunFolderError(f"{path} is not empty and holds no run of modclaims; give --out an empty or new folder.")
+            raise RunFolderError(
+                f"{path} is not empty and holds no run of modclaims; give --out an empty or new folder."
+            )
         if found is not None and found != settings_hash:
             raise RunFolderError(
                 f"{path} holds a run with other settings, claims, corpus or model (hash {found[:8]}, this run {settings_hash[:8]}); "
@@ -148,7 +150,9 @@ class RunFolder:
             try:
                 return str(json.loads((self.path / "run.json").read_text("utf-8"))["hash"])
             except (ValueError, KeyError, UnicodeDecodeError):
-                raise RunFolderError(f"{self.path / 'run.json'} is damaged; remove the folder or give another --out.") from None
+                raise RunFolderError(
+                    f"{self.path / 'run.json'} is damaged; remove the folder or give another --out."
+                ) from None
         mark = self.parts / "hash"
         return mark.read_text("utf-8") if mark.is_file() else None
 
@@ -199,9 +203,7 @@ def run_files(run: Run, settings_hash: str) -> dict[str, bytes]:
     body |= {
         "format": FORMAT,
         "hash": settings_hash,
-        "claims": [
-            dict(c.summary) | {"exhibits": [_exhibit_meta(e) for e in c.exhibits]} for c in run.claims
-        ],
+        "claims": [dict(c.summary) | {"exhibits": [_exhibit_meta(e) for e in c.exhibits]} for c in run.claims],
     }
     table = io.StringIO()
     writer = csv.DictWriter(table, CELL_COLUMNS, lineterminator="\n", extrasaction="ignore", restval="")
@@ -241,7 +243,9 @@ def _exhibits(metas: Sequence[Mapping[str, Any]], arrays: Mapping[str, NDArray[n
 def read_run(path: Path) -> Run:
     """A finished run. Raises `RunFolderError` where there is none, or it is damaged."""
     if not (path / "run.json").is_file():
-        raise RunFolderError(f"{path} holds no finished run (no run.json); give the folder that `modclaims run` printed.")
+        raise RunFolderError(
+            f"{path} holds no finished run (no run.json); give the folder that `modclaims run` printed."
+        )
     try:
         body = json.loads((path / "run.json").read_text("utf-8"))
         with np.load(path / "nulls.npz", allow_pickle=False) as stored:

@@ -234,16 +234,14 @@ def _weigh_all(
     else:
         with ProcessPoolExecutor(min(settings.workers, total), mp_context=get_context("spawn")) as pool:
             jobs = {
-                pool.submit(
-                    _weigh_in_worker, p.collected.path, p.collected.name, cwd, recording, settings.weighing
-                ): p
+                pool.submit(_weigh_in_worker, p.collected.path, p.collected.name, cwd, recording, settings.weighing): p
                 for p in waiting
             }
             for done, job in enumerate(as_completed(jobs)):
                 if progress.weighing:
                     progress.weighing(done, total, jobs[job].collected.id)
-                fault = job.exception()
-                yield jobs[job], fault if isinstance(fault, Exception) else job.result()
+                failed = job.exception()
+                yield jobs[job], failed if isinstance(failed, Exception) else job.result()
     if progress.weighing:
         progress.weighing(total, total, "")
 
@@ -263,13 +261,40 @@ def summary(one: Collected, verdict: Verdict, w: Weighed | None) -> dict[str, An
         "warnings": list(verdict.warnings),
         "constants": claim.declared() if claim else {},
     }
-    names = (
-        "effect effect_name effect_low effect_high interval smallest_effect p p_plus p_minus draws exact "
-        "smallest_attainable_p statistic action holds n_texts n_units unit n_cells best best_words controls secondary degenerate "
-        "location texts_to_refute texts_to_support note"
-    ).split()
+    names = [
+        "effect",
+        "effect_name",
+        "effect_low",
+        "effect_high",
+        "interval",
+        "smallest_effect",
+        "p",
+        "p_plus",
+        "p_minus",
+        "draws",
+        "exact",
+        "smallest_attainable_p",
+        "statistic",
+        "action",
+        "holds",
+        "n_texts",
+        "n_units",
+        "unit",
+        "n_cells",
+        "best",
+        "best_words",
+        "controls",
+        "secondary",
+        "degenerate",
+        "location",
+        "texts_to_refute",
+        "texts_to_support",
+        "note",
+    ]
     for name in names:
-        body[name] = getattr(w, name) if w is not None else ([] if name in ("controls", "secondary", "degenerate") else None)
+        body[name] = (
+            getattr(w, name) if w is not None else ([] if name in ("controls", "secondary", "degenerate") else None)
+        )
     body["p_plus_adjusted"], body["p_minus_adjusted"] = verdict.p_plus_adjusted, verdict.p_minus_adjusted
     return body
 
@@ -330,7 +355,9 @@ def facts(
             "largest_overlap": overlap,
         },
         "settings": {
-            k: v for k, v in settings.as_dict().items() if k not in ("workers", "batch_size", "out", "no_cache", "offline", "strict")
+            k: v
+            for k, v in settings.as_dict().items()
+            if k not in ("workers", "batch_size", "out", "no_cache", "offline", "strict")
         },
         "command": command,
         "locked": "exploratory",

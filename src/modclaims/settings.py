@@ -49,7 +49,10 @@ class Settings:
     def __post_init__(self) -> None:
         checks = (
             (0 < self.alpha < 0.5, f"alpha = {self.alpha} must lie between 0 and .5; .05 is usual."),
-            (self.correction in CORRECTIONS, f"correction = {self.correction!r} is unknown; choose one of {', '.join(CORRECTIONS)}."),
+            (
+                self.correction in CORRECTIONS,
+                f"correction = {self.correction!r} is unknown; choose one of {', '.join(CORRECTIONS)}.",
+            ),
             (self.permutations >= 99, f"permutations = {self.permutations} is too few; 99 is the least, 9999 usual."),
             (self.resamples >= 199, f"resamples = {self.resamples} is too few; 199 is the least, 9999 usual."),
             (self.tokens >= 1, f"tokens = {self.tokens} must be at least 1."),

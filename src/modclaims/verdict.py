@@ -281,12 +281,12 @@ def _sentence(w: Weighed, outcome: Outcome) -> str:
         word = "adjusted p" if w.n_cells > 1 else "p"
         first += f", {word} = {_p(w.p)}"
     parts = [first + "."]
-    parts.append(
-        f"Read {w.holds}, with {w.smallest_effect:g} as the smallest effect that matters: {outcome.sentence}."
-    )
+    parts.append(f"Read {w.holds}, with {w.smallest_effect:g} as the smallest effect that matters: {outcome.sentence}.")
     if outcome is Outcome.SUPPORTED and w.location is not None:
         parts.append(
-            "The categories differ in location (F2 agrees)." if w.location else "The categories differ, possibly only in spread."
+            "The categories differ in location (F2 agrees)."
+            if w.location
+            else "The categories differ, possibly only in spread."
         )
     if "shared words" in w.statistic:
         parts.append("This is beyond these proxies of shared words, not beyond every proxy.")

@@ -195,7 +195,14 @@ def test_draws_are_as_many_as_asked_and_come_after_the_observed() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "labellings", "partitions"),
     # columns total_twosided and total_perm_used of permp(), R 4.2.2, statmod 1.5.0
-    [(4, 4, 70, 35), (6, 4, 210, 210), (10, 4, 1001, 1001), (6, 6, 924, 462), (10, 6, 8008, 8008), (20, 6, 230230, 230230)],
+    [
+        (4, 4, 70, 35),
+        (6, 4, 210, 210),
+        (10, 4, 1001, 1001),
+        (6, 6, 924, 462),
+        (10, 6, 8008, 8008),
+        (20, 6, 230230, 230230),
+    ],
 )
 def test_counts_of_two_groups_are_those_of_statmod(first: int, second: int, labellings: int, partitions: int) -> None:
     design = Design.of(["a"] * first + ["b"] * second)
@@ -226,7 +233,8 @@ def test_enumeration_equals_brute_force(labels: str, strata: str) -> None:
 
 DESIGNS = st.integers(4, 8).flatmap(
     lambda n: st.tuples(
-        st.lists(st.sampled_from("abc"), min_size=n, max_size=n), st.lists(st.sampled_from("xy"), min_size=n, max_size=n)
+        st.lists(st.sampled_from("abc"), min_size=n, max_size=n),
+        st.lists(st.sampled_from("xy"), min_size=n, max_size=n),
     )
 )
 

@@ -168,7 +168,10 @@ def test_standard_errors_are_near_the_spread_of_resamples_where_the_effect_is_la
     a = Design.of(list("abc") * 16)
     resamples, pairs = resample(a, count=500, rng=rng(3)), Pairs.of(a)
     x = rng(4).normal(size=(48, 6)) + 2 * np.eye(3, 6)[a.labels]
-    for found in (cliffs_delta(pairs.matrix([x @ x.T]), a, pairs, resamples), omega_squared_replicates(x[:, :1], a, resamples)):
+    for found in (
+        cliffs_delta(pairs.matrix([x @ x.T]), a, pairs, resamples),
+        omega_squared_replicates(x[:, :1], a, resamples),
+    ):
         spread = found.value[1:, 0].std(ddof=1) * np.sqrt(16 / 15)  # a resample's spread is that of 15 of 16
         assert standard_errors(found, resamples)[0, 0] == pytest.approx(spread, rel=0.15)
 
@@ -262,9 +265,13 @@ def test_a_bound_clears_an_effect_exactly_where_p_is_at_most_the_level(
     for chosen in (None, np.arange(cells), np.array([0])):
         low, high = bounds.lower(level, chosen), bounds.upper(level, chosen)
         clear = np.abs(low - smallest) > 1e-9  # apart from rounding at the limit itself
-        np.testing.assert_array_equal((low > smallest)[clear], (bounds.p_lower(smallest, chosen) <= level + 1e-12)[clear])
+        np.testing.assert_array_equal(
+            (low > smallest)[clear], (bounds.p_lower(smallest, chosen) <= level + 1e-12)[clear]
+        )
         clear = np.abs(high - smallest) > 1e-9
-        np.testing.assert_array_equal((high < smallest)[clear], (bounds.p_upper(smallest, chosen) <= level + 1e-12)[clear])
+        np.testing.assert_array_equal(
+            (high < smallest)[clear], (bounds.p_upper(smallest, chosen) <= level + 1e-12)[clear]
+        )
 
 
 @given(st.integers(0, 60), LEVELS, st.floats(0.0, 0.9))
@@ -283,9 +290,13 @@ def test_the_same_holds_where_noncentral_f_widens_the_bound(seed: int, level: fl
     for chosen in (None, np.arange(3)):
         low, high = bounds.lower(level, chosen), bounds.upper(level, chosen)
         clear = np.abs(low - smallest) > 1e-6
-        np.testing.assert_array_equal((low > smallest)[clear], (bounds.p_lower(smallest, chosen) <= level + 1e-9)[clear])
+        np.testing.assert_array_equal(
+            (low > smallest)[clear], (bounds.p_lower(smallest, chosen) <= level + 1e-9)[clear]
+        )
         clear = np.abs(high - smallest) > 1e-6
-        np.testing.assert_array_equal((high < smallest)[clear], (bounds.p_upper(smallest, chosen) <= level + 1e-9)[clear])
+        np.testing.assert_array_equal(
+            (high < smallest)[clear], (bounds.p_upper(smallest, chosen) <= level + 1e-9)[clear]
+        )
 
 
 @given(st.integers(0, 999), st.integers(2, 5), LEVELS, SMALLEST)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -82,7 +80,10 @@ def slow_log_f2(y: Floats, a: Design, times: Floats) -> float:
     total, error = slow_sums(y, a, times)
     df1 = np.linalg.matrix_rank(
         np.concatenate(
-            [(a.strata[:, None] == np.unique(a.strata)).astype(float), (a.labels[:, None] == np.unique(a.labels)).astype(float)],
+            [
+                (a.strata[:, None] == np.unique(a.strata)).astype(float),
+                (a.labels[:, None] == np.unique(a.labels)).astype(float),
+            ],
             axis=1,
         )
     ) - len(np.unique(a.strata))
@@ -105,7 +106,9 @@ def test_delta_of_a_cell_that_is_not_finite_is_no_number() -> None:
 
 def test_responses_that_do_not_vary_have_no_bounds_and_no_effect() -> None:
     a = design("equal")
-    bounds = omega_squared_bounds(np.stack([np.full(12, 0.1), rng().normal(size=12)], axis=1), a, resample(a, count=99, rng=rng()))
+    bounds = omega_squared_bounds(
+        np.stack([np.full(12, 0.1), rng().normal(size=12)], axis=1), a, resample(a, count=99, rng=rng())
+    )
     assert bounds.effect[0] == 0
     assert bounds.bounded.tolist() == [False, True]
     assert np.isnan(bounds.lower(0.05)[0])
@@ -184,7 +187,9 @@ def test_delta_equals_brute_force_under_every_resample(
     found = cliffs_delta(values, a, pairs, resamples)
     for row, times in enumerate(resamples.times):
         for c in range(2):
-            assert found.value[row, c] == pytest.approx(slow_delta(values[:, c], a, pairs, times), abs=1e-12, nan_ok=True)
+            assert found.value[row, c] == pytest.approx(
+                slow_delta(values[:, c], a, pairs, times), abs=1e-12, nan_ok=True
+            )
 
 
 @pytest.mark.parametrize("decimals", [None, 0])
@@ -365,6 +370,10 @@ def test_the_order_of_texts_and_the_names_of_categories_change_no_effect(seed: i
         values = pairs.matrix([matrix[np.ix_(o, o)]])
         observed = Arrangements(a.labels[None].astype(np.int16), True, 1)
         found.append(
-            [gap(values, a, pairs)[0], cliffs_delta(values, a, pairs, one).value[0, 0], f_null(y[o], a, observed)[0][0, 0]]
+            [
+                gap(values, a, pairs)[0],
+                cliffs_delta(values, a, pairs, one).value[0, 0],
+                f_null(y[o], a, observed)[0][0, 0],
+            ]
         )
     np.testing.assert_allclose(found[0], found[1], rtol=1e-10)

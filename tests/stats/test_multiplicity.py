@@ -188,12 +188,16 @@ def test_monte_carlo_intervals_are_those_of_statsmodels() -> None:
     from statsmodels.stats.proportion import proportion_confint
 
     for count in (0, 1, 37, 200):
-        np.testing.assert_allclose(clopper_pearson(count, 200), proportion_confint(count, 200, 0.01, "beta"), rtol=1e-10)
+        np.testing.assert_allclose(
+            clopper_pearson(count, 200), proportion_confint(count, 200, 0.01, "beta"), rtol=1e-10
+        )
 
 
 # ---- properties
 
-NULLS = st.builds(random_null, st.integers(5, 60), st.integers(1, 8), st.integers(0, 10_000), st.sampled_from((0.0, 5.0)))
+NULLS = st.builds(
+    random_null, st.integers(5, 60), st.integers(1, 8), st.integers(0, 10_000), st.sampled_from((0.0, 5.0))
+)
 
 
 @given(NULLS)

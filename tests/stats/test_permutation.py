@@ -199,9 +199,17 @@ def test_small_chunks_give_the_same_null(name: str, monkeypatch: pytest.MonkeyPa
     a = design(name)
     pairs, every = Pairs.of(a), all_of(a)
     similarities, responses = pairs.matrix(random_similarities(a.n, 2)), rng().normal(size=(a.n, 3))
-    whole = (gap_null(similarities, pairs, a, every)[0], delta_null(similarities, pairs, a, every), f_null(responses, a, every)[0])
+    whole = (
+        gap_null(similarities, pairs, a, every)[0],
+        delta_null(similarities, pairs, a, every),
+        f_null(responses, a, every)[0],
+    )
     monkeypatch.setattr(permutation, "CHUNK_BYTES", 64)
-    parts = (gap_null(similarities, pairs, a, every)[0], delta_null(similarities, pairs, a, every), f_null(responses, a, every)[0])
+    parts = (
+        gap_null(similarities, pairs, a, every)[0],
+        delta_null(similarities, pairs, a, every),
+        f_null(responses, a, every)[0],
+    )
     for one, other in zip(whole, parts, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
 
@@ -319,7 +327,9 @@ def statsmodels_f(y: Floats, labels: NDArray[np.integer], strata: NDArray[np.int
     return float(row.loc["C(label)", "F"]), float(row.loc["C(label)", "df"]), float(row.loc["Residual", "df"])
 
 
-@pytest.mark.parametrize("name", ["equal", "unequal", "a lonely text", "equal strata", "unequal strata", "scattered strata"])
+@pytest.mark.parametrize(
+    "name", ["equal", "unequal", "a lonely text", "equal strata", "unequal strata", "scattered strata"]
+)
 def test_f_is_that_of_statsmodels_under_every_arrangement(name: str) -> None:
     a = design(name)
     every, y = all_of(a), rng(8).normal(size=(a.n, 2)) + a.strata[:, None]

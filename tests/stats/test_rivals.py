@@ -43,7 +43,10 @@ def points(a: Design, seed: int = 0, dimensions: int = 4) -> Floats:
 
 def ss_by_category(x: Floats, labels: NDArray[np.integer], k: int) -> list[float]:
     """Sums of squares around category means, from coordinates."""
-    return [float(((x[labels == c] - x[labels == c].mean(axis=0)) ** 2).sum()) if (labels == c).any() else 0.0 for c in range(k)]
+    return [
+        float(((x[labels == c] - x[labels == c].mean(axis=0)) ** 2).sum()) if (labels == c).any() else 0.0
+        for c in range(k)
+    ]
 
 
 def slow_f2(x: Floats, labels: NDArray[np.integer], strata: NDArray[np.integer], k: int) -> float:
@@ -81,7 +84,9 @@ def test_a_proxy_that_knows_the_categories_leaves_no_effect_to_test() -> None:
 def test_similarities_that_do_not_vary_have_no_t() -> None:
     a = Design.of(list("aaabbbccc"))
     pairs = Pairs.of(a)
-    found = freedman_lane(np.full((36, 1), 0.4), [rng().normal(size=36)], pairs, a, index_permutations(a, draws=9, rng=rng()))
+    found = freedman_lane(
+        np.full((36, 1), 0.4), [rng().normal(size=36)], pairs, a, index_permutations(a, draws=9, rng=rng())
+    )
     assert weigh_cells(found.null).p[0] == 1
 
 
@@ -151,7 +156,12 @@ def test_permanovas_f_is_scikit_bios() -> None:
 
 @pytest.mark.parametrize(
     ("labels", "strata"),
-    [("aaabbbccc", "xxxxxxxxx"), ("aaaabbbcc", "xxxxxxxxx"), ("aaaabbbbc", "xxxxxxxxx"), ("aaabbaabbbb", "xxxxxyyyyyy")],
+    [
+        ("aaabbbccc", "xxxxxxxxx"),
+        ("aaaabbbcc", "xxxxxxxxx"),
+        ("aaaabbbbc", "xxxxxxxxx"),
+        ("aaabbaabbbb", "xxxxxyyyyyy"),
+    ],
 )
 def test_f2_and_sums_of_squares_equal_those_of_coordinates_under_every_arrangement(labels: str, strata: str) -> None:
     a = Design.of(list(labels), list(strata))
@@ -197,7 +207,9 @@ def test_the_spline_bends_where_a_cubic_cannot() -> None:
     assert left[0] < left[1] / 4
 
 
-def beyond_case(seed: int = 0, labels: str = "aaaabbbbccc", strata: str = "xxxxxxxxxxx") -> tuple[Design, Pairs, Floats, list[Floats]]:
+def beyond_case(
+    seed: int = 0, labels: str = "aaaabbbbccc", strata: str = "xxxxxxxxxxx"
+) -> tuple[Design, Pairs, Floats, list[Floats]]:
     a = Design.of(list(labels), list(strata))
     pairs = Pairs.of(a)
     proxies = [rng(seed + 1).uniform(size=len(pairs)), rng(seed + 2).normal(size=len(pairs))]

@@ -13,7 +13,7 @@ from modclaims.families import controls
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import HEAD_SITES, LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
-from modclaims.stats.actions import Arrangements, relabellings
+from modclaims.stats.actions import relabellings
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample
 from modclaims.stats.effects import cliffs_delta, gap
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
@@ -108,13 +108,15 @@ class CategoryClustering(Hypothesis):
         )
         if self.beyond:
             test = NullTest.of(
-                "t beyond shared words", taken.null, np.zeros(len(cells)), exact=False, action=f"{action} given the words"
+                "t beyond shared words",
+                taken.null,
+                np.zeros(len(cells)),
+                exact=False,
+                action=f"{action} given the words",
             )
             effect = cliffs_delta(taken.adjusted, units.design, pairs, resamples)
         else:
-            test = NullTest.of(
-                "gap within - between", raw_null, tolerance, exact=arrangements.exact, action=action
-            )
+            test = NullTest.of("gap within - between", raw_null, tolerance, exact=arrangements.exact, action=action)
             effect = cliffs_delta(similarities, units.design, pairs, resamples)
         by_cell = bootstrap_t(effect, resamples, ends=(-1.0, 1.0))
         named = int(np.argmax(np.nan_to_num(by_cell.theta, nan=-np.inf)))
@@ -144,7 +146,8 @@ class CategoryClustering(Hypothesis):
             rivals.append(controls.untrained_twin(bounds, twins, named, weighing.alpha, where))
 
         exhibits = self._exhibits(recording, cells, per_cell, by_cell, band, twins, test, named, weighing.alpha)
-        final_cells, final_bounds, final_test = cells, by_cell, test
+        final_cells, final_bounds = cells, by_cell
+        final_test: NullTest | None = test
         if isinstance(self.holds, AlongDepth):
             final_cells, final_bounds, final_test = (Cell(),), self._slope(cells, effect, resamples), None
         return Evidence(
@@ -294,7 +297,9 @@ class CategoryClustering(Hypothesis):
         level = np.array(levels)
         layers = np.array([c.layer or 0 for c in cells])
         pooled = (
-            f"{positions} positions a text" if len(groups) == positions else f"{positions} positions a text pooled into {len(groups)}"
+            f"{positions} positions a text"
+            if len(groups) == positions
+            else f"{positions} positions a text pooled into {len(groups)}"
         )
         return [
             Exhibit(
@@ -372,10 +377,7 @@ def _silhouettes(squared: list[Floats], units: Units) -> Floats:
     from sklearn.metrics import silhouette_score
 
     labels = units.design.labels
-    out = []
-    for matrix in squared:
-        out.append(float(silhouette_score(np.sqrt(matrix), labels, metric="precomputed")))
-    return np.array(out)
+    return np.array([float(silhouette_score(np.sqrt(m), labels, metric="precomputed")) for m in squared])
 
 
 def _pooled(token: Floats, n: int, positions: int, groups: list[NDArray[np.int64]]) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -143,7 +144,9 @@ class HeadSelectivity(Hypothesis):
             n_texts=len(recording.corpus),
             unit=units.unit,
             n_units=units.n,
-            degenerate=tuple(int(c) for c in np.flatnonzero(~np.isfinite(null).all(axis=0) | (np.ptp(null, axis=0) == 0))),
+            degenerate=tuple(
+                int(c) for c in np.flatnonzero(~np.isfinite(null).all(axis=0) | (np.ptp(null, axis=0) == 0))
+            ),
             controls=tuple(rivals),
             exhibits=self._exhibits(recording, units, cells, y, bounds, test, named, best, weighing.alpha),
             secondary={f"F of {self.label}": test.observed, "excess kurtosis": kurtosis},
@@ -160,7 +163,7 @@ class HeadSelectivity(Hypothesis):
         design, best, p = units.design, [], []
         df1, _ = degrees_of_freedom(design)
         for variant in controls.twin_variants(self.twins):
-            _, values = responses(recording, for_variant(self._request(), variant), self.unit)
+            _, values = responses(recording, replace(self._request(), variant=variant), self.unit)
             null, tolerance = f_null(units.responses(values), design, controls.fewer(arrangements))
             test = NullTest.of("F", null, tolerance, exact=False, action="")
             best.append(float(omega_squared(test.observed, df1, design.n).max()))
@@ -170,7 +173,11 @@ class HeadSelectivity(Hypothesis):
             "untrained_twin",
             f"The strongest {self.unit} of the untrained twins ({self.twins} seeds) reaches omega^2 {min(best):.2f} to {max(best):.2f} "
             f"(adjusted p at most .05 in {count} of {self.twins}), against {effect:.2f} {where}: "
-            + ("a network that learned nothing shows as much." if max(best) >= effect else "no untrained network reaches that."),
+            + (
+                "a network that learned nothing shows as much."
+                if max(best) >= effect
+                else "no untrained network reaches that."
+            ),
             {"omega2": best, "p_adjusted": p},
         )
 
@@ -216,7 +223,7 @@ class HeadSelectivity(Hypothesis):
                 f"{self.response.capitalize()} of each {units.unit}'s response by {self.label}, for "
                 + "; ".join(str(cells[c]) for c in best)
                 + ".",
-                {"responses": y[np.ix_(order, best)].T},
+                {"responses": y[order][:, best].T},
                 {
                     "panels": [str(cells[c]) for c in best],
                     "categories": [categories[i] for i in order],
@@ -296,7 +303,9 @@ class HeadsAgainstBlocks(HeadSelectivity):
                 half, count=weighing.resamples, rng=stream(weighing.seed, name, design.digest, "resamples", str(split))
             )
             both = np.stack([heads[second, where], blocks[second, block_of[cells[where].layer]]], axis=1)
-            contrast = _on_omega_scale(omega_squared_replicates(both, half, resamples)).weighted(np.array([[1.0], [-1.0]]))
+            contrast = _on_omega_scale(omega_squared_replicates(both, half, resamples)).weighted(
+                np.array([[1.0], [-1.0]])
+            )
             parts.append(bootstrap_t(contrast, resamples, ends=(-2.0, 2.0)))
             picked.append(where)
         bounds = Bounds(
@@ -347,10 +356,13 @@ def responses(recording: Recording, request: Activations, unit: str) -> tuple[tu
         else:
             column = projections(array)
         column = column.reshape(len(column), -1)
-        for place in range(column.shape[1]):
-            cells.append(
-                Cell(layer=layer, head=place) if unit == "head" else Cell(layer=layer, axis=place if unit == "neuron" else None)
-            )
+        places = range(column.shape[1])
+        if unit == "head":
+            cells += [Cell(layer=layer, head=place) for place in places]
+        elif unit == "neuron":
+            cells += [Cell(layer=layer, axis=place) for place in places]
+        else:
+            cells.append(Cell(layer=layer))
         columns.append(column)
     return tuple(cells), np.concatenate(columns, axis=1)
 
@@ -409,5 +421,3 @@ def _on_omega_scale(replicates: Replicates) -> Replicates:
     """From log(1 + f^2) to omega^2 = 1 - exp(-log(1 + f^2)), influences by the chain rule."""
     slope = np.exp(-replicates.value)
     return Replicates(1 - slope, replicates.influence * slope[:, None, :], 1 - np.exp(-replicates.centre))
-
-

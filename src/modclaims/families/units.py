@@ -112,4 +112,6 @@ def _check(corpus: str, label: str, labels: list[str]) -> None:
         raise ClaimError(f"Corpus {corpus!r} has one {label} only ({names[0]}); a claim about categories needs two.")
     lonely = [n for n in names if labels.count(n) < 2]
     if lonely:
-        raise ClaimError(f"{label} {', '.join(map(repr, lonely))} of corpus {corpus!r} has a single text; each needs two.")
+        raise ClaimError(
+            f"{label} {', '.join(map(repr, lonely))} of corpus {corpus!r} has a single text; each needs two."
+        )

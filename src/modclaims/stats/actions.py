@@ -139,7 +139,9 @@ def _multiset_permutations(labels: Codes, swappable: dict[int, int] | None) -> I
             if (
                 fresh
                 and swappable is not None
-                and any(other not in opened and other < label and swappable[other] == swappable[label] for other in left)
+                and any(
+                    other not in opened and other < label and swappable[other] == swappable[label] for other in left
+                )
             ):
                 continue  # an interchangeable category with a smaller code must appear first
             left[label] -= 1

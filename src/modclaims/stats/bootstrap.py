@@ -212,9 +212,7 @@ class Bounds:
     def z(self, smallest: float) -> Floats:
         """(cell,) standard errors between the estimate and `smallest`; not a number where there is no bound."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(
-                np.where(self.bounded, (self.theta - self.forward(np.array(smallest))) / self.se, np.nan)
-            )
+            return np.asarray(np.where(self.bounded, (self.theta - self.forward(np.array(smallest))) / self.se, np.nan))
 
     def _counted(self, extreme: NDArray[np.bool_]) -> Floats:
         return np.asarray((1 + extreme.sum(axis=0)) / (1 + len(self.t)))

@@ -65,7 +65,10 @@ def cliffs_delta(similarities: Floats, design: Design, pairs: Pairs, resamples: 
         incidence = np.zeros((len(first), size))
         incidence[np.arange(len(first)), first] = incidence[np.arange(len(first)), second] = 1.0
         # Few pairs: which of them exceed which, as a matrix. Many: sort, and cumulate weights.
-        kernels = [_exceeds(column[:count], column[count:]) if count * (len(first) - count) <= KERNEL else None for column in ordered.T]
+        kernels = [
+            _exceeds(column[:count], column[count:]) if count * (len(first) - count) <= KERNEL else None
+            for column in ordered.T
+        ]
         for block in chunks(rows, widest):
             m = times[block][:, members]
             weight = m[:, first] * m[:, second]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.multiplicity import weigh_cells
 
-Floats = NDArray[np.floating]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -200,7 +200,9 @@ class InFraction(Holds):
 
     def __post_init__(self) -> None:
         if not 0 < self.fraction <= 1:
-            raise ClaimError(f"in_fraction({self.fraction}) is outside (0, 1]; write in_fraction(0.5) for half of the cells.")
+            raise ClaimError(
+                f"in_fraction({self.fraction}) is outside (0, 1]; write in_fraction(0.5) for half of the cells."
+            )
 
     @property
     def words(self) -> str:
@@ -240,7 +242,9 @@ class AlongDepth(Holds):
 
     def __post_init__(self) -> None:
         if self.direction not in ("rises", "falls"):
-            raise ClaimError(f'along_depth({self.direction!r}) is unknown; write along_depth("rises") or along_depth("falls").')
+            raise ClaimError(
+                f'along_depth({self.direction!r}) is unknown; write along_depth("rises") or along_depth("falls").'
+            )
 
     @property
     def words(self) -> str:
@@ -260,9 +264,7 @@ class AcrossSplits(Holds):
 
     def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
         bounds = evidence.bounds
-        plus, minus = (
-            float(min(1.0, 2 * np.median(p))) for p in (bounds.p_lower(smallest), bounds.p_upper(smallest))
-        )
+        plus, minus = (float(min(1.0, 2 * np.median(p))) for p in (bounds.p_lower(smallest), bounds.p_upper(smallest)))
         effect = bounds.effect
         middle = int(np.argsort(effect, kind="stable")[(len(effect) - 1) // 2])
         every = np.arange(len(effect))
@@ -276,7 +278,9 @@ class AcrossSplits(Holds):
             f"{100 * (1 - 2 * alpha):g} % interval: medians over {len(effect)} splits of bounds at level {alpha / 2:g}",
             _monte_carlo(plus / 2, evidence, factor=2.0),
             _monte_carlo(minus / 2, evidence, factor=2.0),
-            *_texts(evidence, every, smallest, alpha / 2, need_support=len(every) // 2 + 1, need_refute=len(every) // 2 + 1),
+            *_texts(
+                evidence, every, smallest, alpha / 2, need_support=len(every) // 2 + 1, need_refute=len(every) // 2 + 1
+            ),
         )
 
 
@@ -309,12 +313,18 @@ def _texts(
     t = t[np.isfinite(t).all(axis=1)]
     if len(t) < 100:
         return None, None
-    zero, edge, double = (float(bounds.forward(np.array(v))) for v in (0.0, smallest, _double(smallest, bounds.ends[1])))
+    zero, edge, double = (
+        float(bounds.forward(np.array(v))) for v in (0.0, smallest, _double(smallest, bounds.ends[1]))
+    )
     se = bounds.se[use]
     m = len(cells)
     single = need_support == 1
-    q_high = np.quantile(t.max(axis=1), 1 - alpha) if single else np.quantile(t, 1 - alpha / (m - need_support + 1), axis=0)
-    q_low = np.quantile(t.min(axis=1), alpha) if need_refute == 1 else np.quantile(t, alpha / (m - need_refute + 1), axis=0)
+    q_high = (
+        np.quantile(t.max(axis=1), 1 - alpha) if single else np.quantile(t, 1 - alpha / (m - need_support + 1), axis=0)
+    )
+    q_low = (
+        np.quantile(t.min(axis=1), alpha) if need_refute == 1 else np.quantile(t, alpha / (m - need_refute + 1), axis=0)
+    )
     # shrink factors at which each cell decides, in each draw
     with np.errstate(divide="ignore"):
         refute = (edge - zero) / np.maximum(se * (t - q_low), 1e-300)
@@ -331,7 +341,7 @@ def _double(smallest: float, end: float) -> float:
 
 
 def _needed(n: int, shrink: float) -> int | None:
-    if not np.isfinite(shrink) or shrink <= 0:
+    if not np.isfinite(shrink) or shrink < 1e-4:
         return None
     return max(4, math.ceil(n / shrink**2))
 

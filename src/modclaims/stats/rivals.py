@@ -36,9 +36,7 @@ def category_ss(squared: Floats, pairs: Pairs, design: Design, labels: NDArray[n
     return out
 
 
-def pseudo_f2_null(
-    squared: Floats, pairs: Pairs, design: Design, arrangements: Arrangements
-) -> tuple[Floats, Floats]:
+def pseudo_f2_null(squared: Floats, pairs: Pairs, design: Design, arrangements: Arrangements) -> tuple[Floats, Floats]:
     """Behrens-Fisher pseudo-F at every cell under every arrangement: a test of location that unequal spread does not fool.
 
     F2 = SSA / sum over categories of (1 - n_k / N) V_k with V_k = SS_k / (n_k - 1); summed over strata above and

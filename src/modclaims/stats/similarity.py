@@ -35,7 +35,7 @@ def _prepared(x: Floats, kind: str) -> Floats:
         x = x - x.mean(axis=-1, keepdims=True)
     lengths = np.sqrt((x * x).sum(axis=-1, keepdims=True))
     if kind in ("cosine", "centred_cosine", "correlation"):
-        return np.divide(x, lengths, out=np.zeros_like(x), where=lengths > 0)
+        return np.asarray(np.divide(x, lengths, out=np.zeros_like(x), where=lengths > 0))
     longest = lengths.max(initial=0.0)
     if kind == "euclidean" or longest == 0:
         return x
