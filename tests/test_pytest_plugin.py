@@ -1,5 +1,6 @@
 """Claims as pytest items, on planted activations: layer 1 knows a text's style, layers 0 and 2 know nothing."""
 
+import gc
 import json
 import xml.etree.ElementTree as ET
 from importlib.metadata import entry_points
@@ -23,7 +24,7 @@ class _Planted(CategoryClustering):
     twins = 0
     label = "style"
     holds = at(1)
-    smallest_effect = 0.1
+    smallest_effect = 0.05
 
 
 class MiddleLayerTells(_Planted):
@@ -70,10 +71,11 @@ class MiddleLayerTells(CategoryClustering):
     twins = 0
     label = "style"
     holds = at(1)
-    smallest_effect = 0.1
+    smallest_effect = 0.05
 '''
 SETTINGS = 'tokens = 8\npositions = "last:3:2"\npermutations = 999\nresamples = 999\n'
-INSTALLED = any(entry.value == "modclaims.pytest_plugin" for entry in entry_points(group="pytest11"))
+TEXTS = (2, 3, 4)
+LOAD = pytest_plugin.load
 WORDS = {"PASSED", "FAILED", "INCONCLUSIVE", "ERROR", "SKIPPED"}
 
 
@@ -86,9 +88,17 @@ def reference(tmp_path_factory):
     (root / "modclaims.toml").write_text(SETTINGS, encoding="utf-8")
     settings = Settings(**from_files(root))
     claims = collect_file(root / "hypotheses" / "card.py", root)
-    given = {"corpus": planted_corpus(), "recorder": PlantedRecorder(), "settings": settings, "cwd": root}
+    given = {
+        "corpus": planted_corpus(*TEXTS),
+        "recorder": PlantedRecorder(effect=1.0),
+        "settings": settings,
+        "cwd": root,
+    }
     execute(claims, **given, out=root / "out", render=render)
-    return root / "out"
+    gc.collect()
+    gc.freeze()  # correction collects garbage twice a run, and must not look through all modules for it
+    yield root / "out"
+    gc.unfreeze()
 
 
 class Suite:
@@ -109,8 +119,8 @@ class Suite:
         """Stands for `pytest_plugin.load`."""
         if settings.model == "absent":
             raise ModelError("There is no model 'absent'; give a folder.")
-        self.recorders.append(PlantedRecorder(effect=0.0 if settings.model == "blind" else 1.5))
-        return planted_corpus(), self.recorders[-1]
+        self.recorders.append(PlantedRecorder(effect=0.0 if settings.model == "blind" else 1.0))
+        return planted_corpus(*TEXTS), self.recorders[-1]
 
     @property
     def recorded(self):
@@ -235,7 +245,7 @@ def test_junit_has_skips_with_their_reason_and_the_numbers_as_properties(suite):
     assert numbers["outcome"] == "supported"
     assert float(numbers["effect_low"]) < float(numbers["effect"]) < float(numbers["effect_high"])
     assert float(numbers["p_plus_adjusted"]) <= 0.05
-    assert (numbers["draws"], numbers["exact"], numbers["n_texts"]) == ("999", "False", "48")
+    assert (numbers["draws"], numbers["exact"], numbers["n_texts"]) == ("999", "False", "24")
     assert told["LacksItsColumn"][2] == {"outcome": "error", "expect": "supported"}
 
 
@@ -269,15 +279,12 @@ def test_a_run_records_once_and_has_the_numbers_that_it_has_without_pytest(suite
 
 
 def test_what_is_deselected_does_not_weigh_on_what_is_left(suite):
-    """With 99 relabellings no p is below .01, which correction over six claims or more lifts above .05."""
-    suite.write("modclaims.toml", SETTINGS.replace("permutations = 999", "permutations = 99"))
-    more = "".join(f"\n\nclass Filler{i}(MiddleLayerTells):\n    pass\n" for i in range(6))
-    suite.write("hypotheses/card.py", CARD + more)
-    assert suite.ends("hypotheses")["MiddleLayerTells"] == "INCONCLUSIVE"
-    assert suite.ends("hypotheses", "-k", "MiddleLayerTells") == {"MiddleLayerTells": "PASSED"}
-    assert suite.ends("hypotheses/card.py::MiddleLayerTells") == {"MiddleLayerTells": "PASSED"}
-    numbers = suite.told("hypotheses", "-k", "not LacksItsColumn and not Hair")["MiddleLayerTells"][2]
-    assert float(numbers["p_plus_adjusted"]) == pytest.approx(0.07)  # of nine, two are refuted
+    suite.write("modclaims.toml", SETTINGS.replace("permutations = 999", "permutations = 199"))
+    alone = suite.told("hypotheses", "-k", "MiddleLayerTells")["MiddleLayerTells"]
+    among = suite.told("hypotheses")["MiddleLayerTells"]
+    assert (alone[0], among[0]) == ("passed", "skipped")
+    assert float(among[2]["p_plus_adjusted"]) == pytest.approx(4 * float(alone[2]["p_plus_adjusted"]))
+    assert suite.told("hypotheses/card.py::MiddleLayerTells") == {"MiddleLayerTells": alone}
 
 
 def test_marks_select_claims_and_claims_from_tests(suite):
@@ -318,7 +325,7 @@ def test_with_several_models_there_is_one_item_a_claim_and_model(suite, unrender
     models = ["--claims-model", "blind", "--claims-model", "./seeing"]
     ends = suite.ends("hypotheses", *models, "--claims-report", "out", "-k", "Middle or IsBlind")
     assert ends == {
-        "MiddleLayerTells[blind]": "FAILED",
+        "MiddleLayerTells[blind]": "INCONCLUSIVE",
         "MiddleLayerTells[./seeing]": "PASSED",
         "FirstLayerIsBlind[blind]": "PASSED",
         "FirstLayerIsBlind[./seeing]": "PASSED",
@@ -422,8 +429,9 @@ def test_tests_and_claims_run_side_by_side(suite):
 
 
 def test_doctests_are_not_looked_for_in_claim_files(suite):
-    suite.write("other/hypotheses/card.py", ONE)
-    assert suite.ends("--doctest-modules", "hypotheses", "other") == ENDS
+    for folder in ("a", "b"):
+        suite.write(f"{folder}/hypotheses/card.py", f'"""\n>>> 1 + 1\n3\n"""\n\n{ONE}')
+    suite.run("--doctest-modules", "a", "b").assert_outcomes(passed=2)
 
 
 # what is wrong
@@ -446,7 +454,7 @@ def test_a_claim_named_in_a_file_that_cannot_be_loaded_is_an_error_and_not_missi
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [
-        (["--claims-model", "absent"], "There is no model 'absent'; give a folder."),
+        (["--claims-model", "seeing", "--claims-model", "absent"], "There is no model 'absent'; give a folder."),
         (["--claims-report", "pytest.ini"], "*pytest.ini is a file; give --claims-report a folder."),
         (["--claims-report", "hypotheses"], "*hypotheses is not empty and holds no run of modclaims*"),
     ],
@@ -467,25 +475,33 @@ def test_a_wrong_setting_is_one_sentence(suite):
 
 
 def test_corpus_and_model_are_looked_for_as_modclaims_run_does(suite, monkeypatch):
-    monkeypatch.undo()
+    monkeypatch.setattr(pytest_plugin, "load", LOAD)
     suite.write("texts.csv", "text,style\n" + "".join(f"word{i} other{i},{'ab'[i % 2]}\n" for i in range(8)))
-    for option, sentence in (("absent.jsonl", "*absent.jsonl*"), ("texts.csv", "*absent-model*")):
-        done = suite.run("hypotheses", "--claims-corpus", option, "--claims-model", "./absent-model")
+    for corpus, sentence in (("absent.jsonl", "*absent.jsonl*"), ("texts.csv", "*absent-model*")):
+        done = suite.run("hypotheses", "--claims-corpus", corpus, "--claims-model", "./absent-model")
         assert done.ret == pytest.ExitCode.USAGE_ERROR
         done.stderr.fnmatch_lines([f"ERROR: {sentence}"])
 
 
 def test_a_path_in_a_settings_file_starts_at_that_file(suite, monkeypatch):
-    monkeypatch.undo()
+    monkeypatch.setattr(pytest_plugin, "load", LOAD)
+    monkeypatch.chdir(suite.root / "hypotheses")
     suite.write("texts.jsonl", "not json\n")
     suite.write("modclaims.toml", SETTINGS + 'corpus = "texts.jsonl"\n')
-    monkeypatch.chdir(suite.root / "hypotheses")
     done = suite.run("card.py")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
-    done.stderr.fnmatch_lines(["ERROR: *texts.jsonl*line 1*"])
+    done.stderr.fnmatch_lines(["ERROR: Line 1 of '../texts.jsonl' is no JSON*"])
 
 
 def test_the_help_warns_of_rerunning_until_a_claim_passes(suite):
     suite.run("--help").stdout.fnmatch_lines(
         ["modularity claims *rerunning until a claim passes is p-hacking:", "*--claims-model=MODEL*"]
     )
+
+
+@pytest.mark.skipif(
+    not any(entry.value == "modclaims.pytest_plugin" for entry in entry_points(group="pytest11")),
+    reason="modclaims runs from its sources here; only an installed one is found by pytest",
+)
+def test_where_modclaims_is_installed_pytest_finds_it(pytester):
+    pytester.runpytest("--help").stdout.fnmatch_lines(["*--claims-model=MODEL*"])

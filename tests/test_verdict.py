@@ -302,7 +302,7 @@ def test_a_contrast_is_summarised_from_its_bounds_alone() -> None:
 LEVELS = st.lists(st.tuples(st.floats(1e-4, 1), st.floats(1e-4, 1)), min_size=1, max_size=10)
 
 
-@settings(deadline=None, derandomize=True, max_examples=40)
+@settings(deadline=None, derandomize=True, max_examples=12)
 @given(LEVELS, st.sampled_from((0.01, 0.05, 0.2)))
 def test_outcomes_are_read_from_holm_on_each_side(levels: list[tuple[float, float]], alpha: float) -> None:
     claims = {f"c{i}": weighed(plus, minus) for i, (plus, minus) in enumerate(levels)}
@@ -321,16 +321,16 @@ def test_outcomes_are_read_from_holm_on_each_side(levels: list[tuple[float, floa
     np.testing.assert_allclose([found[name].p_plus_adjusted for name in claims], witness)
 
 
-@settings(deadline=None, derandomize=True, max_examples=40)
+@settings(deadline=None, derandomize=True, max_examples=12)
 @given(LEVELS, st.randoms(use_true_random=False))
 def test_the_order_of_claims_changes_no_verdict(levels: list[tuple[float, float]], random: Any) -> None:
     claims = {f"c{i}": weighed(plus, minus) for i, (plus, minus) in enumerate(levels)}
     shuffled = list(claims)
     random.shuffle(shuffled)
-    assert outcomes(claims) == {name: outcomes({n: claims[n] for n in shuffled})[name] for name in claims}
+    assert outcomes(claims) == outcomes({name: claims[name] for name in shuffled})
 
 
-@settings(deadline=None, derandomize=True, max_examples=40)
+@settings(deadline=None, derandomize=True, max_examples=12)
 @given(LEVELS)
 def test_a_further_claim_never_turns_the_others_into_a_result(levels: list[tuple[float, float]]) -> None:
     claims = {f"c{i}": weighed(plus, minus) for i, (plus, minus) in enumerate(levels)}

@@ -22,7 +22,7 @@ import sys
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -243,7 +243,7 @@ class ClaimFile(pytest.File):
 
     def collect(self) -> Iterator[ClaimItem]:
         """One item a claim and model, in the order of definition."""
-        models = list(dict.fromkeys(self.config.getoption("claims_model") or [None]))
+        models = _models(self.config)
         for one in self.collected:
             for name in [one.name] if "::" in one.id else self._names_asked() or [self.path.name]:
                 for model in models:
@@ -373,9 +373,20 @@ def pytest_xdist_node_collection_finished(node: Any) -> None:
 def _selected(session: pytest.Session) -> list[Asked]:
     """The session's claims, file by file in the order of definition, so that no shuffling of items shows in a run."""
     items = [item for item in session.items if isinstance(item, ClaimItem)]
-    unique = {(str(i.path), i.asked.collected.id, i.asked.model): i for i in items}
-    place = {path: {one.id: n for n, one in enumerate(_file_of(i).collected)} for (path, _, _), i in unique.items()}
-    return [unique[key].asked for key in sorted(unique, key=lambda key: (key[0], place[key[0]][key[1]], key[2] or ""))]
+    places = {i.path: {one.id: n for n, one in enumerate(_file_of(i).collected)} for i in items}
+    models = _models(session.config)
+
+    def place(asked: Asked) -> tuple[int, Path, int]:
+        path, claim = asked.collected.path, asked.collected.id
+        return models.index(asked.model), path, places[path][claim]
+
+    unique = {(i.asked.model, i.asked.collected.id): i.asked for i in items}
+    return sorted(unique.values(), key=place)
+
+
+def _models(config: pytest.Config) -> list[str | None]:
+    """Models that the options name, else None for that of the settings."""
+    return list(dict.fromkeys(config.getoption("claims_model") or [None]))
 
 
 def _file_of(item: ClaimItem) -> ClaimFile:
@@ -395,18 +406,19 @@ def _verdicts(config: pytest.Config) -> Verdicts:
 def _weigh(config: pytest.Config, asked: Sequence[Asked], workers: int = 1) -> Verdicts:
     """Run the claims, model by model. Raises `pytest.UsageError` for input at fault, before any forward pass."""
     from modclaims.errors import ModclaimsError
+    from modclaims.report import render
     from modclaims.run_folder import dump_json
     from modclaims.runner import execute
 
-    models = list(dict.fromkeys(a.model for a in asked))
     judged: Verdicts = {}
     try:
-        for model in models:
-            mine = [a.collected for a in asked if a.model == model]
-            settings = _settings(config, model, workers)
-            out = _report_folder(config, model if len(models) > 1 else None)
-            with _usual_warnings():
-                corpus, recorder = load(settings)
+        with _usual_warnings():
+            runs = []
+            for model in dict.fromkeys(a.model for a in asked):  # all of them, before the first pass on any
+                settings = _settings(config, model, workers)
+                runs.append((model, settings, *load(settings)))
+            for model, settings, corpus, recorder in runs:
+                mine, out = [a.collected for a in asked if a.model == model], _report_folder(config, model)
                 run = execute(
                     mine,
                     corpus=corpus,
@@ -414,16 +426,16 @@ def _weigh(config: pytest.Config, asked: Sequence[Asked], workers: int = 1) -> V
                     settings=settings,
                     cwd=config.rootpath,
                     out=out,
-                    render=None if out is None else _renderer(),
+                    render=render,
                     progress=_progress(config, model),
                     command=_command(config, mine, model),
                 ).run
-            family = sum(c.summary["outcome"] not in (ERROR, SKIPPED) for c in run.claims)
-            for record in run.claims:
-                summary = json.loads(dump_json(record.summary))  # as workers read it
-                judged[model, str(summary["id"])] = Judged(summary, family, settings.correction, settings.strict)
-            if out is not None:
-                config.stash[STATE].reports.append(out / "report.html")
+                family = sum(c.summary["outcome"] not in (ERROR, SKIPPED) for c in run.claims)
+                for record in run.claims:
+                    summary = json.loads(dump_json(record.summary))  # as workers read it
+                    judged[model, str(summary["id"])] = Judged(summary, family, settings.correction, settings.strict)
+                if out is not None:
+                    config.stash[STATE].reports.append(out / "report.html")
     except ModclaimsError as fault:
         raise pytest.UsageError(str(fault).replace("--out", "--claims-report")) from None
     return judged
@@ -475,13 +487,11 @@ def _report_folder(config: pytest.Config, model: str | None) -> Path | None:
     if not given:
         return None
     folder = config.invocation_params.dir / str(given)
-    return folder if model is None else folder / (re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-.") or "model")
-
-
-def _renderer() -> Callable[[Any], Mapping[str, bytes]]:
-    from modclaims.report import render
-
-    return render
+    return (
+        folder
+        if len(_models(config)) == 1
+        else folder / (re.sub(r"[^A-Za-z0-9._-]+", "-", str(model)).strip("-.") or "model")
+    )
 
 
 def _command(config: pytest.Config, asked: Sequence[Collected], model: str | None) -> str:
@@ -574,7 +584,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     words = [f"{counts[standing]} {standing}" for standing in STANDINGS if standing in counts or standing != SKIPPED]
     families = sorted({family for *_, family, _ in told.values()})
     correction = next(correction for *_, correction in told.values())
-    terminalreporter.section("claims")
+    terminalreporter.write_sep("=", "claims")
     if set(terminalreporter.reportchars) & {"i", "s"}:
         for nodeid, (standing, reason, *_) in told.items():
             if standing == INCONCLUSIVE:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
 
 import pytest
 import torch
 from lm.tiny_opt import texts
 
 from modclaims.errors import ClaimError
-from modclaims.lm.model import LanguageModel
-from modclaims.lm.variants import KINDS, Variant
+from modclaims.lm.model import LanguageModel, load_model
+from modclaims.lm.variants import KINDS, Variant, scramble
 from modclaims.recording import Activations, Positions
 
 
@@ -55,6 +57,18 @@ def test_gaussian_matrices_have_the_learned_norms(load: Callable[..., LanguageMo
             assert abs(torch.corrcoef(torch.stack([drawn[name].flatten(), weight.flatten()]))[0, 1]) < 0.25
         else:
             assert torch.equal(drawn[name], weight), name
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "permuted"])
+def test_no_two_matrices_are_scrambled_alike(kind: str, plain: Path) -> None:
+    """Given the same weights, they come out different."""
+    network = load_model(str(plain), device="cpu").network()
+    same = [network.matrix(layer, name) for layer in (0, 1) for name in ("q", "k")]
+    for matrix in same[1:]:
+        matrix.copy_(same[0])
+    scramble(network, Variant(kind))
+    for first, second in combinations(same, 2):
+        assert abs(torch.corrcoef(torch.stack([first.flatten(), second.flatten()]))[0, 1]) < 0.4
 
 
 def test_permuted_matrices_have_the_learned_entries(load: Callable[..., LanguageModel]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -235,6 +235,7 @@ def test_a_further_cell_never_lowers_an_adjusted_p(null: Floats) -> None:
         assert (many.p_adjusted[:-1] >= few.p_adjusted).all()
 
 
+@settings(max_examples=10)  # statsmodels collects garbage at every call of Holm
 @given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=12))
 def test_corrected_p_are_ordered_like_raw_ones_and_never_below(p: list[float]) -> None:
     raw = np.array(p)

@@ -39,7 +39,9 @@ def null_test(raw: list[float], adjusted: list[float], *, exact: bool = False, a
     p, q = np.array(raw), np.array(adjusted)
     counts = [np.rint(v * arrangements).astype(np.int64) for v in (p, q)]
     null = np.zeros((2, len(p)))
-    return NullTest("gap", null[0], null, p, q, *counts, arrangements, exact, "exchanging topic", np.zeros(len(p)), null[:, 0])
+    return NullTest(
+        "gap", null[0], null, p, q, *counts, arrangements, exact, "exchanging topic", np.zeros(len(p)), null[:, 0]
+    )
 
 
 def evidence(theta: list[float], test: NullTest | None = None, t: Floats | None = None, n: int = 64) -> Evidence:
@@ -125,7 +127,9 @@ def test_somewhere_takes_p_and_band_at_one_cell() -> None:
 
 
 def test_somewhere_is_refuted_by_every_cells_own_bound() -> None:
-    levels = somewhere().levels(evidence([-clears(0.01), -clears(0.04), -clears(0.002)], null_test([1] * 3, [1] * 3)), 0.0, 0.05)
+    levels = somewhere().levels(
+        evidence([-clears(0.01), -clears(0.04), -clears(0.002)], null_test([1] * 3, [1] * 3)), 0.0, 0.05
+    )
     assert levels.p_minus == pytest.approx(0.04)
     assert levels.p_plus == 1
 
@@ -170,7 +174,9 @@ def test_in_half_of_five_cells_is_refuted_by_three_that_fall_below() -> None:
     assert levels.p_minus == pytest.approx(3 * 0.01)
 
 
-@pytest.mark.parametrize(("fraction", "cells", "needed"), [(1 / 3, 3, 1), (0.34, 3, 2), (0.5, 4, 2), (1.0, 4, 4), (1e-6, 4, 1)])
+@pytest.mark.parametrize(
+    ("fraction", "cells", "needed"), [(1 / 3, 3, 1), (0.34, 3, 2), (0.5, 4, 2), (1.0, 4, 4), (1e-6, 4, 1)]
+)
 def test_fractions_round_up_to_whole_cells(fraction: float, cells: int, needed: int) -> None:
     theta = [clears(0.001 * (i + 1)) for i in range(cells)]
     levels = in_fraction(fraction).levels(evidence(theta), 0.0, 0.05)
@@ -267,7 +273,9 @@ def normal_t(rows: int = 1999) -> Floats:
 
 
 def test_texts_needed_for_one_normal_cell_are_the_textbooks() -> None:
-    found = Evidence((Cell(),), "delta", Bounds(np.array([0.1]), np.array([0.1]), normal_t(), ends=(-1.0, 1.0)), None, 64)
+    found = Evidence(
+        (Cell(),), "delta", Bounds(np.array([0.1]), np.array([0.1]), normal_t(), ends=(-1.0, 1.0)), None, 64
+    )
     levels = somewhere().levels(found, 0.2, 0.05)
     # power .8 at level .05, one-sided: standard error shrunk to .2 / (1.645 + .842) from either side
     expected = 64 / (0.2 / (norm.ppf(0.95) + norm.ppf(0.8)) / 0.1) ** 2
@@ -333,9 +341,13 @@ def test_a_larger_smallest_effect_is_harder_to_support_and_easier_to_refute(
 
 
 @given(st.integers(0, 500), st.integers(1, 6), st.floats(-1, 2))
-def test_one_cell_reads_alike_under_every_quantifier_and_all_is_the_hardest_fraction(seed: int, cells: int, smallest: float) -> None:
+def test_one_cell_reads_alike_under_every_quantifier_and_all_is_the_hardest_fraction(
+    seed: int, cells: int, smallest: float
+) -> None:
     one = random_evidence(seed, 1)
-    assert len({q.levels(one, smallest, 0.05).p_plus for q in (somewhere(), everywhere(), in_fraction(1.0), at(0))}) == 1
+    assert (
+        len({q.levels(one, smallest, 0.05).p_plus for q in (somewhere(), everywhere(), in_fraction(1.0), at(0))}) == 1
+    )
     many = random_evidence(seed, cells)
     every = everywhere().levels(many, smallest, 0.05)
     assert InFraction(1.0).levels(many, smallest, 0.05).p_plus == every.p_plus

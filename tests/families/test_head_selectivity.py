@@ -1,0 +1,121 @@
+"""HeadSelectivity and HeadsAgainstBlocks on planted activations."""
+
+import numpy as np
+import pytest
+from planted import PlantedRecorder, planted_corpus
+
+from modclaims import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.errors import ClaimError
+from modclaims.families.head_selectivity import projections
+from modclaims.hypothesis import Weighing
+from modclaims.recording import Positions
+from modclaims.verdict import summarise
+
+WEIGHING = Weighing(seed=1, permutations=199, resamples=399)
+
+
+class Planted(HeadSelectivity):
+    """One head answers style."""
+
+    label, within, twins = "style", "topic", 0
+
+
+def weigh(base=Planted, recorder=None, corpus=None, **constants):
+    claim = type("Variation", (base,), {"__doc__": "A variation.", **constants})()
+    claim.validate()
+    recorder, corpus = recorder or PlantedRecorder(), corpus or planted_corpus(texts=4)
+    claim.check(corpus)
+    recording = recorder.record(corpus, claim.requests(recorder.shape), tokens=64, positions=Positions("0,1,2"))
+    return claim, claim.weigh(recording.by_id(), WEIGHING)
+
+
+@pytest.mark.parametrize("response", ["norm", "projection"])
+@pytest.mark.parametrize("site", ["head_z", "head_write"])
+def test_the_planted_head_and_no_other_is_found(response, site):
+    _, evidence = weigh(response=response, site=site)
+    best = int(np.argmax(evidence.bounds.effect))
+    assert str(evidence.cells[best]) == "layer 1, head 1"
+    assert [i for i, p in enumerate(evidence.test.p_adjusted) if p <= 0.01] == [best]
+
+
+@pytest.mark.parametrize(("unit", "cells"), [("neuron", 48), ("mlp_block", 3), ("attn_block", 3)])
+def test_other_units_have_their_own_cells(unit, cells):
+    _, evidence = weigh(unit=unit)
+    assert len(evidence.cells) == cells
+    assert evidence.cells[int(np.argmax(evidence.bounds.effect))].layer == 1
+
+
+def test_the_preferred_category_is_named():
+    _, evidence = weigh()
+    rows = [r for r in evidence.categories if str(evidence.cells[r.cell]) == "layer 1, head 1"]
+    strongest = max(rows, key=lambda r: r.hedges_g)
+    assert strongest.category == "style3"  # planted the longest
+    assert strongest.auc > 0.9
+
+
+def test_twins_that_learned_nothing_are_shown_beside():
+    _, evidence = weigh(twins=5)
+    twin = next(c for c in evidence.controls if c.name == "untrained_twin")
+    assert "no untrained network reaches that" in twin.sentence
+    assert len(twin.numbers["omega2"]) == 5
+
+
+def test_projections_do_not_hang_on_the_sign_of_a_direction():
+    x = np.random.default_rng(0).standard_normal((6, 3, 2, 4)) + 2
+    assert np.allclose(projections(x), projections(x[::-1])[::-1])
+    assert projections(x).shape == (6, 2)
+
+
+def test_a_head_that_beats_its_block_is_supported_and_one_that_does_not_is_not():
+    class Better(PlantedRecorder):
+        def _array(self, corpus, request, layer):
+            if request.site == "attn_out":
+                return PlantedRecorder(effect=0.0)._array(corpus, request, layer)
+            return super()._array(corpus, request, layer)
+
+    corpus = planted_corpus(texts=8)
+    base = type("Base", (HeadsAgainstBlocks,), {"__doc__": "B.", "label": "style", "within": "topic"})
+    claim, evidence = weigh(base, Better(effect=2.0), corpus)
+    found = summarise(claim, evidence, 0.05)
+    assert found.effect > 0.3
+    assert found.p_plus <= 0.05
+    assert found.p is None
+    claim, evidence = weigh(base, PlantedRecorder(effect=0.0), corpus)
+    assert summarise(claim, evidence, 0.05).p_plus > 0.05
+
+
+def test_picking_and_testing_never_see_the_same_texts(monkeypatch):
+    from modclaims.families import head_selectivity
+
+    seen = []
+    original = head_selectivity._halves
+
+    def halves(design, rng):
+        first, second = original(design, rng)
+        seen.append((set(first.tolist()), set(second.tolist())))
+        return first, second
+
+    monkeypatch.setattr(head_selectivity, "_halves", halves)
+    weigh(HeadsAgainstBlocks, corpus=planted_corpus(texts=4), label="style", within="topic")
+    assert len(seen) == 20
+    assert all(not a & b and len(a | b) == 64 for a, b in seen)
+
+
+def test_too_few_texts_to_split_are_refused_before_any_pass():
+    claim = type("Few", (HeadsAgainstBlocks,), {"__doc__": "F.", "label": "style", "within": "topic"})()
+    with pytest.raises(ClaimError, match="Splitting in halves needs 4"):
+        claim.check(planted_corpus(texts=3))
+
+
+@pytest.mark.parametrize(
+    ("constants", "message"),
+    [
+        ({"unit": "column"}, "Unit"),
+        ({"site": "attn_out"}, "heads"),
+        ({"response": "max"}, "Response"),
+        ({"twins": 1}, "5"),
+    ],
+)
+def test_constants_are_checked(constants, message):
+    with pytest.raises(ClaimError, match=message):
+        type("Wrong", (Planted,), {"__doc__": "Wrong.", **constants})().validate()
