@@ -14,11 +14,13 @@ $(STAMP): pyproject.toml constraints.txt
 # The card's suite with the embedded model and corpus. Verdicts against expectation (1) or inconclusive (10) are
 # results, not failures; a claim that could not be weighed (3), wrong usage (4) and the like are failures.
 evidence: $(STAMP)
+	@rm -rf reports/evidence
 	@$(BIN)/modclaims run hypotheses/card.py --out reports/evidence || { code=$$?; [ $$code -eq 1 ] || [ $$code -eq 10 ] || exit $$code; }
 	@echo "The report is reports/evidence/report.html"
 
 # The reports that are committed, made by the code as it stands.
 reports: $(STAMP)
+	rm -rf reports/card
 	$(BIN)/modclaims run hypotheses/card.py --out reports/card || { code=$$?; [ $$code -eq 1 ] || [ $$code -eq 10 ] || exit $$code; }
 
 check: $(STAMP)

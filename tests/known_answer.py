@@ -4,7 +4,7 @@ All vectors live in a small space of 32 *quantities*; the residual stream holds 
 that the mean that LayerNorm takes off is always zero. The quantities fall into five rooms:
 
     ballast   one large constant, the same in every token: it makes up the length that LayerNorm divides by, so that
-              what stands in one room does not show in another (beyond LEAK, about 1 part in 1,000)
+              what stands in one room does not show in another (beyond LEAK, 1 part in 1,000)
     presence  1 in marker words, 0 in all others
     flavour   which marker word it is: the axis of its category, times a length of the category, times a grade
     answer    empty until the answering head writes there

@@ -79,7 +79,7 @@ class PlantedRecorder:
                 if heads:
                     x[:, self.head] += self.effect * size * direction
                 else:
-                    x += self.effect * (0.4 + 0.4 * size) * direction
+                    x += self.effect * (0.1 + 0.4 * size) * direction
             out.append(x)
         array = np.stack(out)
         if request.reduce == "norm":

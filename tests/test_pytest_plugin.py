@@ -1,16 +1,18 @@
-"""Claims as pytest items, on planted activations: layer 1 knows a text's style, layers 0 and 2 know nothing."""
+"""Claims as pytest items, on planted activations: the second layer knows the style of a text, the first one nothing."""
 
 import gc
 import json
 import xml.etree.ElementTree as ET
 from importlib.metadata import entry_points
 
+import numpy as np
 import pytest
-from planted import PlantedRecorder, planted_corpus
 
 from modclaims import pytest_plugin
 from modclaims.collect import collect_file
+from modclaims.corpus import Corpus, Text
 from modclaims.errors import ModelError
+from modclaims.recording import MemorySource, ModelShape, Recording
 from modclaims.report import render
 from modclaims.runner import execute
 from modclaims.settings import Settings, from_files
@@ -27,8 +29,8 @@ class _Planted(CategoryClustering):
     smallest_effect = 0.05
 
 
-class MiddleLayerTells(_Planted):
-    """The middle layer tells styles apart."""
+class SecondLayerTells(_Planted):
+    """The second layer tells styles apart."""
 
 
 class FirstLayerTells(_Planted):
@@ -56,7 +58,7 @@ class LacksItsColumn(_Planted):
     label = "author"
 '''
 ENDS = {
-    "MiddleLayerTells": "PASSED",
+    "SecondLayerTells": "PASSED",
     "FirstLayerTells": "FAILED",
     "FirstLayerIsBlind": "PASSED",
     "FirstLayerTellsAHair": "INCONCLUSIVE",
@@ -65,8 +67,8 @@ ENDS = {
 ONE = '''from modclaims import CategoryClustering, at
 
 
-class MiddleLayerTells(CategoryClustering):
-    """The middle layer tells styles apart."""
+class SecondLayerTells(CategoryClustering):
+    """The second layer tells styles apart."""
 
     twins = 0
     label = "style"
@@ -74,9 +76,40 @@ class MiddleLayerTells(CategoryClustering):
     smallest_effect = 0.05
 '''
 SETTINGS = 'tokens = 8\npositions = "last:3:2"\npermutations = 999\nresamples = 999\n'
-TEXTS = (2, 3, 4)
+STYLES = ("letter", "poem", "recipe")
+CORPUS = Corpus(
+    "planted",
+    tuple(
+        Text(f"text{i}", f"word{i} of text{i}", {"category": STYLES[i % 3], "style": STYLES[i % 3]}) for i in range(24)
+    ),
+)
+EFFECT = 1.0
 LOAD = pytest_plugin.load
 WORDS = {"PASSED", "FAILED", "INCONCLUSIVE", "ERROR", "SKIPPED"}
+
+
+class Planted:
+    """A recorder of two layers, noise in both, a style's direction in the second."""
+
+    shape = ModelShape("planted", 2, 2, 2, 16, 8, 64, 512, provenance={"weights_sha256": "0"})
+
+    def __init__(self, effect=EFFECT):
+        self.effect, self.calls = effect, 0
+
+    def check(self, corpus, tokens, positions):
+        positions.resolve(tokens)
+
+    def record(self, corpus, requests, *, tokens, positions, progress=None):
+        self.calls += 1
+        at, arrays = positions.resolve(tokens), {}
+        styles = np.random.default_rng(0).normal(size=(len(STYLES), 1, 16))
+        for request in requests:
+            for layer in self.shape.resolve_layers(request):
+                rng = np.random.default_rng([layer, *request.site.encode()])
+                noise = rng.normal(size=(len(corpus), 1, 16)) + rng.normal(size=(len(corpus), len(at), 16))
+                known = styles[[STYLES.index(style) for style in corpus.values("style")]]
+                arrays[request, layer] = noise + self.effect * layer * known
+        return Recording(corpus, self.shape, at, tuple(t.body for t in corpus.texts), MemorySource(arrays), len(corpus))
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +122,8 @@ def reference(tmp_path_factory):
     settings = Settings(**from_files(root))
     claims = collect_file(root / "hypotheses" / "card.py", root)
     given = {
-        "corpus": planted_corpus(*TEXTS),
-        "recorder": PlantedRecorder(effect=1.0),
+        "corpus": CORPUS,
+        "recorder": Planted(),
         "settings": settings,
         "cwd": root,
     }
@@ -119,8 +152,8 @@ class Suite:
         """Stands for `pytest_plugin.load`."""
         if settings.model == "absent":
             raise ModelError("There is no model 'absent'; give a folder.")
-        self.recorders.append(PlantedRecorder(effect=0.0 if settings.model == "blind" else 1.0))
-        return planted_corpus(*TEXTS), self.recorders[-1]
+        self.recorders.append(Planted(effect=0.0 if settings.model == "blind" else EFFECT))
+        return CORPUS, self.recorders[-1]
 
     @property
     def recorded(self):
@@ -206,7 +239,7 @@ def test_a_claim_against_expectation_fails_with_its_numbers_and_no_traceback(sui
 
 
 def test_a_claim_that_cannot_be_weighed_is_an_error_at_setup_in_one_sentence(suite):
-    done = suite.run("hypotheses", "-k", "LacksItsColumn or Middle")
+    done = suite.run("hypotheses", "-k", "LacksItsColumn or Second")
     done.stdout.fnmatch_lines(
         ["*ERROR at setup of LacksItsColumn*", "Corpus 'planted' has no label 'author'; it has: *"], consecutive=True
     )
@@ -231,7 +264,7 @@ def test_reasons_of_inconclusive_claims_are_listed_like_those_of_skips(suite):
 def test_junit_has_skips_with_their_reason_and_the_numbers_as_properties(suite):
     told = suite.told("hypotheses")
     assert {name: tag for name, (tag, _, _) in told.items()} == {
-        "MiddleLayerTells": "passed",
+        "SecondLayerTells": "passed",
         "FirstLayerTells": "failure",
         "FirstLayerIsBlind": "passed",
         "FirstLayerTellsAHair": "skipped",
@@ -241,7 +274,7 @@ def test_junit_has_skips_with_their_reason_and_the_numbers_as_properties(suite):
     assert told["FirstLayerTellsAHair"][1].startswith("INCONCLUSIVE: It would take about ")
     assert "card.py:" in told["FirstLayerTellsAHair"][1]
     assert "Corpus 'planted' has no label 'author'" in told["LacksItsColumn"][1]
-    numbers = told["MiddleLayerTells"][2]
+    numbers = told["SecondLayerTells"][2]
     assert numbers["outcome"] == "supported"
     assert float(numbers["effect_low"]) < float(numbers["effect"]) < float(numbers["effect_high"])
     assert float(numbers["p_plus_adjusted"]) <= 0.05
@@ -280,24 +313,24 @@ def test_a_run_records_once_and_has_the_numbers_that_it_has_without_pytest(suite
 
 def test_what_is_deselected_does_not_weigh_on_what_is_left(suite):
     suite.write("modclaims.toml", SETTINGS.replace("permutations = 999", "permutations = 199"))
-    alone = suite.told("hypotheses", "-k", "MiddleLayerTells")["MiddleLayerTells"]
-    among = suite.told("hypotheses")["MiddleLayerTells"]
+    alone = suite.told("hypotheses", "-k", "SecondLayerTells")["SecondLayerTells"]
+    among = suite.told("hypotheses")["SecondLayerTells"]
     assert (alone[0], among[0]) == ("passed", "skipped")
     assert float(among[2]["p_plus_adjusted"]) == pytest.approx(4 * float(alone[2]["p_plus_adjusted"]))
-    assert suite.told("hypotheses/card.py::MiddleLayerTells") == {"MiddleLayerTells": alone}
+    assert suite.told("hypotheses/card.py::SecondLayerTells") == {"SecondLayerTells": alone}
 
 
 def test_marks_select_claims_and_claims_from_tests(suite):
     marked = (
         ONE.replace("class ", "@pytest.mark.slow\nclass ")
-        + "\n\nclass Unmarked(MiddleLayerTells):\n    pytestmark = []\n"
+        + "\n\nclass Unmarked(SecondLayerTells):\n    pytestmark = []\n"
     )
     suite.write("hypotheses/card.py", f"import pytest\n\n{marked}")
     suite.write(
-        "hypotheses/file.py", f"import pytest\n\npytestmark = pytest.mark.slow\n{ONE.replace('Middle', 'Inner')}"
+        "hypotheses/file.py", f"import pytest\n\npytestmark = pytest.mark.slow\n{ONE.replace('Second', 'Inner')}"
     )
     suite.write("test_ordinary.py", "def test_one(): pass\n")
-    assert suite.ends("-m", "slow") == dict.fromkeys(["MiddleLayerTells", "Unmarked", "InnerLayerTells"], "PASSED")
+    assert suite.ends("-m", "slow") == dict.fromkeys(["SecondLayerTells", "Unmarked", "InnerLayerTells"], "PASSED")
     assert suite.ends("-m", "not claim") == {"test_one": "PASSED"}
     assert suite.ends("-m", "claim and not slow") == {}
 
@@ -323,17 +356,17 @@ def test_no_order_of_items_shows_in_the_run(suite, unrendered):
 
 def test_with_several_models_there_is_one_item_a_claim_and_model(suite, unrendered):
     models = ["--claims-model", "blind", "--claims-model", "./seeing"]
-    ends = suite.ends("hypotheses", *models, "--claims-report", "out", "-k", "Middle or IsBlind")
+    ends = suite.ends("hypotheses", *models, "--claims-report", "out", "-k", "Second or IsBlind")
     assert ends == {
-        "MiddleLayerTells[blind]": "INCONCLUSIVE",
-        "MiddleLayerTells[./seeing]": "PASSED",
+        "SecondLayerTells[blind]": "INCONCLUSIVE",
+        "SecondLayerTells[./seeing]": "PASSED",
         "FirstLayerIsBlind[blind]": "PASSED",
         "FirstLayerIsBlind[./seeing]": "PASSED",
     }
     assert [recorder.calls for recorder in suite.recorders] == [1, 1]
     for folder in ("blind", "seeing"):
         assert [c["id"].split("::")[1] for c in claims_in(suite.root / "out" / folder)] == [
-            "MiddleLayerTells",
+            "SecondLayerTells",
             "FirstLayerIsBlind",
         ]
 
@@ -341,7 +374,7 @@ def test_with_several_models_there_is_one_item_a_claim_and_model(suite, unrender
 def test_no_filter_of_warnings_changes_a_verdict(suite):
     noisy = "import warnings\nwarnings.warn('old', DeprecationWarning)\nwarnings.warn('odd', UserWarning)\n"
     suite.write("hypotheses/noisy.py", noisy + ONE)
-    assert suite.ends("hypotheses/noisy.py") == {"MiddleLayerTells": "PASSED"}
+    assert suite.ends("hypotheses/noisy.py") == {"SecondLayerTells": "PASSED"}
 
 
 # with xdist
@@ -364,7 +397,7 @@ def test_with_workers_ends_have_their_words_and_only_the_selection_is_one_family
     done.stdout.fnmatch_lines_random(
         [
             "*PASSED test_ordinary.py::test_one*",
-            "*PASSED hypotheses/card.py::MiddleLayerTells*",
+            "*PASSED hypotheses/card.py::SecondLayerTells*",
             "*FAILED hypotheses/card.py::FirstLayerTellsAHair*",
             "1 as expected, 1 against expectation, 1 inconclusive, 0 error; holm over the 3 weighed together",
         ]
@@ -394,7 +427,7 @@ def test_a_file_elsewhere_is_taken_when_it_is_named_and_only_then(suite):
     suite.write("elsewhere/claims.py", ONE)
     suite.run("elsewhere").assert_outcomes()
     suite.run("elsewhere/claims.py").assert_outcomes(passed=1)
-    suite.run("elsewhere/claims.py::MiddleLayerTells").assert_outcomes(passed=1)
+    suite.run("elsewhere/claims.py::SecondLayerTells").assert_outcomes(passed=1)
 
 
 def test_a_project_folder_called_hypotheses_is_not_full_of_claims(suite):
@@ -439,7 +472,7 @@ def test_doctests_are_not_looked_for_in_claim_files(suite):
 
 def test_a_file_that_cannot_be_loaded_is_one_item_and_its_neighbours_are_weighed(suite):
     suite.write("hypotheses/broken.py", "import modclaims\nclass Oops(:\n")
-    done = suite.run("hypotheses", "-k", "broken or Middle")
+    done = suite.run("hypotheses", "-k", "broken or Second")
     done.assert_outcomes(passed=1, errors=1)
     done.stdout.fnmatch_lines(
         ["*ERROR at setup of broken.py*", "broken.py, line 2: SyntaxError: invalid syntax*"], consecutive=True

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,10 +18,19 @@ from modclaims.errors import ClaimError
 from modclaims.hypothesis import Hypothesis
 from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.evidence import CategoryRow, Cell, Evidence, NullTest
+from modclaims.stats.multiplicity import clopper_pearson
 from modclaims.stats.quantifiers import at, somewhere
 from modclaims.verdict import Outcome, Weighed, judge, near_the_edge, summarise
 
 ALPHA = 0.05
+
+
+@pytest.fixture(autouse=True, scope="module")
+def frozen_garbage() -> Iterator[None]:
+    """statsmodels collects garbage at every Holm: what stood before these tests need not be looked through each time."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def weighed(p_plus: float, p_minus: float, **changes: Any) -> Weighed:
@@ -32,7 +42,9 @@ def weighed(p_plus: float, p_minus: float, **changes: Any) -> Weighed:
         interval="90 % interval, lower limit simultaneous over 6 cells and upper limit the cell's own",
         smallest_effect=0.2,
         expect="supported",
+        observed=0.02,
         p=p_plus,
+        p_interval=None,
         p_plus=p_plus,
         p_minus=p_minus,
         mc_plus=(p_plus, p_plus),
@@ -271,6 +283,10 @@ def test_a_summary_carries_the_levels_the_named_cell_and_its_interval() -> None:
     assert summary.effect == pytest.approx(0.6)
     assert summary.effect_low == found.bounds.lower(ALPHA, np.arange(2))[1]
     assert summary.effect_high == found.bounds.upper(ALPHA)[1]
+    assert found.test is not None
+    assert summary.observed == found.test.observed[1]
+    assert summary.p is not None
+    assert summary.p_interval == pytest.approx(clopper_pearson(round(200 * summary.p) - 1, 199))
     assert (summary.draws, summary.exact, summary.smallest_attainable_p) == (199, False, 1 / 200)
     assert summary.secondary == [{"name": "gap", "value": 0.2}]
     assert summary.degenerate == ["layer 0"]
@@ -290,7 +306,7 @@ def test_a_summary_survives_json() -> None:
 def test_a_contrast_is_summarised_from_its_bounds_alone() -> None:
     bounds = Bounds(np.array([0.6]), np.array([0.1]), np.random.default_rng(0).normal(size=(399, 1)))
     summary = summarise(Claim(), Evidence((Cell(),), "rise of delta", bounds, None, 48), ALPHA)
-    assert summary.p is None
+    assert summary.p is summary.p_interval is summary.observed is None
     assert summary.statistic == "bootstrap-t bound"
     assert summary.smallest_attainable_p == 1 / 400
     assert summary.p_plus == bounds.p_lower(0.2)[0]

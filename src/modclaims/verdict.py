@@ -11,7 +11,7 @@ import numpy as np
 
 from modclaims.hypothesis import Hypothesis
 from modclaims.stats.evidence import Evidence
-from modclaims.stats.multiplicity import Correction, adjust
+from modclaims.stats.multiplicity import Correction, adjust, clopper_pearson
 
 
 class Outcome(Enum):
@@ -38,7 +38,11 @@ class Weighed:
     interval: str
     smallest_effect: float
     expect: str
+    observed: float | None
+    """The permutation statistic at the named cell."""
     p: float | None
+    p_interval: tuple[float, float] | None
+    """Clopper-Pearson interval (99 %) of p where arrangements were drawn."""
     p_plus: float
     p_minus: float
     mc_plus: tuple[float, float]
@@ -79,6 +83,7 @@ class Weighed:
             values[name] = float("nan") if values[name] is None else values[name]
         for name in ("mc_plus", "mc_minus"):
             values[name] = tuple(values[name])
+        values["p_interval"] = None if values["p_interval"] is None else tuple(values["p_interval"])
         return cls(**values)
 
 
@@ -120,7 +125,11 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float) -> Weighed:
         interval=levels.interval,
         smallest_effect=float(claim.smallest_effect),
         expect=claim.expect,
+        observed=None if test is None else float(test.observed[levels.cell]),
         p=levels.p,
+        p_interval=None
+        if exact or test is None or levels.p is None
+        else clopper_pearson(max(0, min(draws, round(levels.p * (draws + 1)) - 1)), draws),
         p_plus=levels.p_plus,
         p_minus=levels.p_minus,
         mc_plus=levels.mc_plus,

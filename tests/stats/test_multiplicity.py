@@ -235,7 +235,7 @@ def test_a_further_cell_never_lowers_an_adjusted_p(null: Floats) -> None:
         assert (many.p_adjusted[:-1] >= few.p_adjusted).all()
 
 
-@settings(max_examples=10)  # statsmodels collects garbage at every call of Holm
+@settings(max_examples=5)  # statsmodels collects garbage at every call of Holm
 @given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=12))
 def test_corrected_p_are_ordered_like_raw_ones_and_never_below(p: list[float]) -> None:
     raw = np.array(p)

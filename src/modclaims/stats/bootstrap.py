@@ -108,14 +108,14 @@ class NoncentralF:
         from scipy.stats import f, ncf
 
         nc = self._noncentrality(max(smallest, 0.0))
-        return np.asarray(f.sf(self.f, self.df1, self.df2) if nc == 0 else ncf.sf(self.f, self.df1, self.df2, nc))
+        return np.asarray(f.sf(self.f, self.df1, self.df2) if nc < 1e-12 else ncf.sf(self.f, self.df1, self.df2, nc))
 
     def p_upper(self, smallest: float) -> Floats:
         """(cell,) P(F at most as large as observed) were omega^2 = `smallest`."""
         from scipy.stats import f, ncf
 
         nc = self._noncentrality(max(smallest, 0.0))
-        return np.asarray(f.cdf(self.f, self.df1, self.df2) if nc == 0 else ncf.cdf(self.f, self.df1, self.df2, nc))
+        return np.asarray(f.cdf(self.f, self.df1, self.df2) if nc < 1e-12 else ncf.cdf(self.f, self.df1, self.df2, nc))
 
     def texts_needed(self, smallest: float, alpha: float, *, cells: int, refute: int, support: int) -> tuple[int, int]:
         """Texts that would refute were omega^2 0 in all cells, and support were it twice `smallest`, in 4 runs of 5.

@@ -1,0 +1,49 @@
+"""What someone waits for: `modclaims run` of the card's suite, cold and with its recording cached, and `--help`, `list`.
+
+    python benchmarks/evidence.py
+
+Wall seconds and peak memory of whole processes, in folders of their own. The machine is part of these figures; the
+ratio of cached to cold is not.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+CARD = Path(__file__).resolve().parent.parent / "hypotheses" / "card.py"
+
+
+def timed(*args: str, home: Path) -> tuple[float, float]:
+    """Wall seconds of one process, and the largest resident memory of any so far, in GB."""
+    command = [sys.executable, "-m", "modclaims.cli", *args]
+    started = time.perf_counter()
+    done = subprocess.run(
+        command, env=os.environ | {"MODCLAIMS_HOME": str(home)}, capture_output=True, text=True, check=False, cwd=home
+    )
+    seconds = time.perf_counter() - started
+    if done.returncode not in (0, 1, 10):
+        sys.exit(done.stderr)
+    return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        for args in (("--help",), ("list",)):
+            seconds = statistics.median(timed(*args, home=home)[0] for _ in range(5))
+            print(f"modclaims {args[0]:8} {seconds:6.2f} s   (median of 5; at most 0.4)")
+        cold, memory = timed("run", str(CARD), "--out", "cold", home=home)
+        print(f"cold     {cold:6.1f} s   (at most 90)   peak memory {memory:.2f} GB (at most 2)")
+        cached, _ = timed("run", str(CARD), "--out", "cached", home=home)
+        print(f"cached   {cached:6.1f} s   (at most 20)   cached / cold = {cached / cold:.2f}")
+
+
+if __name__ == "__main__":
+    main()
