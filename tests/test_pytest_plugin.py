@@ -83,7 +83,7 @@ CORPUS = Corpus(
         Text(f"text{i}", f"word{i} of text{i}", {"category": STYLES[i % 3], "style": STYLES[i % 3]}) for i in range(24)
     ),
 )
-EFFECT = 1.0
+EFFECT = 0.8
 LOAD = pytest_plugin.load
 WORDS = {"PASSED", "FAILED", "INCONCLUSIVE", "ERROR", "SKIPPED"}
 

@@ -20,7 +20,7 @@ from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.evidence import CategoryRow, Cell, Evidence, NullTest
 from modclaims.stats.multiplicity import clopper_pearson
 from modclaims.stats.quantifiers import at, somewhere
-from modclaims.verdict import Outcome, Weighed, judge, near_the_edge, summarise
+from modclaims.verdict import Outcome, Weighed, judge, summarise
 
 ALPHA = 0.05
 
@@ -58,6 +58,7 @@ def weighed(p_plus: float, p_minus: float, **changes: Any) -> Weighed:
         statistic="gap within - between",
         action="exchanging topic",
         holds="somewhere",
+        bound_floor=1e-4,
         n_texts=64,
         n_units=64,
         unit="text",
@@ -169,7 +170,7 @@ def test_a_level_whose_interval_straddles_alpha_decides_nothing() -> None:
     one = weighed(0.045, 1.0, mc_plus=(0.03, 0.06))
     verdict = judge({"a": one}, alpha=ALPHA, correction="holm")["a"]
     assert verdict.outcome is Outcome.INCONCLUSIVE
-    assert "more relabellings" in verdict.message
+    assert "more draws (--permutations, --resamples)" in verdict.message
     assert outcomes({"a": replace(one, mc_plus=(0.03, 0.05))}) == {"a": Outcome.SUPPORTED}
     other = weighed(1.0, 0.045, mc_minus=(0.03, 0.06))
     assert outcomes({"a": other}) == {"a": Outcome.INCONCLUSIVE}
@@ -202,15 +203,22 @@ def test_an_inconclusive_claim_says_how_many_texts_would_decide() -> None:
     assert "more than can be said" in unknown
     near = judge({"a": weighed(0.2, 0.3, texts_to_refute=60, texts_to_support=50)}, alpha=ALPHA, correction="holm")["a"]
     assert "too close to the smallest that matters" in near.message
-    assert near_the_edge(64, 64, 64)
-    assert not near_the_edge(65, 10, 64)
-    assert not near_the_edge(None, 10, 64)
+    assert near.reason == "too close to the smallest effect to call"
+    far = judge({"a": weighed(0.2, 0.3, texts_to_refute=65, texts_to_support=50)}, alpha=ALPHA, correction="holm")["a"]
+    assert far.reason == "about 65 texts would decide"
+
+
+def test_a_claim_that_correction_alone_undid_says_so() -> None:
+    claims = {f"c{i}": weighed(1.0, 0.019) for i in range(10)}
+    verdict = judge(claims, alpha=ALPHA, correction="holm")["c0"]
+    assert verdict.reason == "lost to correction over 10 claims"
+    assert "Alone it would be refuted (.019)" in verdict.message
 
 
 def test_a_design_that_cannot_reach_alpha_says_so() -> None:
     claims = {f"c{i}": weighed(0.02, 1.0, smallest_attainable_p=0.02) for i in range(4)}
     message = judge(claims, alpha=ALPHA, correction="holm")["c0"].message
-    assert "With 4 claims the smallest p that this design attains, .02, cannot pass correction" in message
+    assert "With 4 claims the smallest level that this design and these draws attain, .02, cannot pass" in message
 
 
 def test_the_sentence_bears_the_numbers_that_decided() -> None:

@@ -156,6 +156,7 @@ def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool) -> i
 @click.option("--alpha", type=float, help="Error rate of each side, over all claims (.05).")
 @click.option("--correction", type=click.Choice(["holm", "bh", "by", "none"]), help="Correction over claims (holm).")
 @click.option("--permutations", type=int, help="Relabellings drawn, and the most that are enumerated (9999).")
+@click.option("--resamples", type=int, help="Resamples of the texts behind every bound (9999).")
 @click.option("--seed", type=int, help="Seed of every random stream (0).")
 @click.option("--out", metavar="DIR", help="The run folder (default: reports/CORPUS-MODEL-HASH).")
 @click.option("--strict", is_flag=True, default=None, help="An INCONCLUSIVE claim ends with exit code 10.")
@@ -236,7 +237,7 @@ def repeat_command(paths: tuple[str, ...], settings: Settings) -> str:
     words, plain = ["modclaims", "run", *paths], Defaults().as_dict()
     names = {"keyword": "-k", "workers": "-n"}
     for key, value in settings.as_dict().items():
-        if value == plain[key] or key in ("out", "workers", "batch_size", "no_cache", "resamples", "strict"):
+        if value == plain[key] or key in ("out", "workers", "batch_size", "no_cache", "strict"):
             continue
         words.append(names.get(key, "--" + key.replace("_", "-")))
         if value is not True:
@@ -325,10 +326,7 @@ def verdict_line(c: Mapping[str, Any], width: int) -> str:
     numbers = f"{c['effect_name']} {c['effect']:.2f} [{low}, {high}]{where}"
     expected = "expected" if c["as_expected"] else "AGAINST expectation"
     if outcome == "inconclusive":
-        needed = [v for v in (c["texts_to_refute"], c["texts_to_support"]) if v is not None]
-        tail = f"about {max(needed):,} texts would decide" if len(needed) == 2 else str(c["message"])
-        if len(needed) == 2 and max(needed) <= c["n_texts"]:
-            tail = "too close to the smallest effect to call"
+        tail = str(c["reason"])
     elif outcome == "supported":
         how = f"exact, {c['draws']:,}" if c["exact"] else f"{c['draws']:,} draws"
         tail = f"p+ {c['p_plus_adjusted']:.2g} ({how})"

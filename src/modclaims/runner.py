@@ -257,6 +257,7 @@ def summary(one: Collected, verdict: Verdict, w: Weighed | None) -> dict[str, An
         "outcome": verdict.outcome.word,
         "as_expected": verdict.as_expected,
         "sentence": verdict.sentence,
+        "reason": verdict.reason,
         "message": verdict.message,
         "warnings": list(verdict.warnings),
         "constants": claim.declared() if claim else {},

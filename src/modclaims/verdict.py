@@ -53,6 +53,8 @@ class Weighed:
     draws: int
     exact: bool
     smallest_attainable_p: float
+    bound_floor: float
+    """The smallest level that the resamples attain."""
     statistic: str
     action: str
     holds: str
@@ -97,6 +99,8 @@ class Verdict:
     p_minus_adjusted: float | None = None
     sentence: str = ""
     """The result in words."""
+    reason: str = ""
+    """Why it is inconclusive, in a few words."""
     message: str = ""
     """Why it is inconclusive, an error or skipped."""
     warnings: tuple[str, ...] = field(default=())
@@ -140,6 +144,7 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float) -> Weighed:
         draws=draws,
         exact=exact,
         smallest_attainable_p=floor,
+        bound_floor=1 / (len(bounds.t) + 1),
         statistic=test.statistic if test is not None else "bootstrap-t bound",
         action=test.action if test is not None else "resampling texts",
         holds=claim.holds.words,
@@ -163,7 +168,11 @@ def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[dict[str,
     """One row a tested cell, then one a category and listed cell."""
     bounds, test = evidence.bounds, evidence.test
     effect, low, high = bounds.effect, bounds.lower(alpha), bounds.upper(alpha)
-    chosen = set(claim.holds.chosen(evidence.cells).tolist())
+    cells = claim.holds.chosen(evidence.cells)
+    chosen = set(cells.tolist())
+    adjusted: dict[int, float] = {}
+    if test is not None:  # corrected over the cells that the claim speaks of, and blank elsewhere
+        adjusted = dict(zip(cells.tolist(), test.adjusted_among(cells).tolist(), strict=True))
     site = getattr(claim, "site", "")
     rows = []
     for i, cell in enumerate(evidence.cells):
@@ -180,7 +189,7 @@ def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[dict[str,
                 "effect_low": float(low[i]),
                 "effect_high": float(high[i]),
                 "p": None if test is None else float(test.p[i]),
-                "p_adjusted": None if test is None else float(test.p_adjusted[i]),
+                "p_adjusted": adjusted.get(i),
                 "status": status,
             }
         )
@@ -223,54 +232,62 @@ def _straddles(raw: float, adjusted: float, interval: tuple[float, float], alpha
 
 
 def _verdict(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> Verdict:
-    outcome, message = Outcome.INCONCLUSIVE, ""
+    outcome, reason, message = Outcome.INCONCLUSIVE, "", ""
     if plus <= alpha and not _straddles(w.p_plus, plus, w.mc_plus, alpha):
         outcome = Outcome.SUPPORTED
     elif minus <= alpha and not _straddles(w.p_minus, minus, w.mc_minus, alpha):
         outcome = Outcome.REFUTED
     else:
-        message = _why(w, plus, minus, alpha, claims)
+        reason, message = _why(w, plus, minus, alpha, claims)
     return Verdict(
         outcome,
         outcome.word == w.expect,
         plus,
         minus,
         _sentence(w, outcome),
+        reason,
         message,
         tuple(w.warnings),
     )
 
 
-def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> str:
+def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> tuple[str, str]:
+    """Why nothing is settled: in a few words, and in sentences."""
     if not w.bounded:
-        return (
+        return "no bound at the end of the scale", (
             "No bound: the effect stands at the end of its scale or does not vary between texts, so the bootstrap says "
             "nothing of it. More texts would."
         )
     if min(plus, minus) <= alpha:
-        return "The Monte Carlo interval of p straddles the deciding level; more relabellings (--permutations) would decide."
-    reasons = []
-    if near_the_edge(w.texts_to_refute, w.texts_to_support, w.n_texts):
-        return (
-            f"The effect lies too close to the smallest that matters ({w.smallest_effect:g}) to call: these {w.n_texts} texts would have "
-            "settled an effect of 0, or of twice that."
+        return "more draws would decide", (
+            "The Monte Carlo interval of the level straddles the deciding value; more draws (--permutations, --resamples) "
+            "would decide."
         )
-    if w.smallest_attainable_p * claims > alpha:
-        reasons.append(
-            f"With {claims} claims the smallest p that this design attains, {_p(w.smallest_attainable_p)}, cannot pass correction."
+    if min(w.p_plus, w.p_minus) <= alpha:
+        side, raw, after = ("supported", w.p_plus, plus) if w.p_plus < w.p_minus else ("refuted", w.p_minus, minus)
+        floor = max(w.smallest_attainable_p, w.bound_floor)
+        known = (
+            f" With {claims} claims the smallest level that this design and these draws attain, {_p(floor)}, cannot pass."
+            if floor * claims > alpha
+            else ""
         )
-    refute = "more than can be said" if w.texts_to_refute is None else f"about {w.texts_to_refute:,}"
-    support = "more than can be said" if w.texts_to_support is None else f"about {w.texts_to_support:,}"
-    reasons.append(
-        f"It would take {refute} texts to refute it were the effect 0, and {support} to support it were it "
-        f"twice the smallest that matters (before correction over claims)."
+        return f"lost to correction over {claims} claims", (
+            f"Alone it would be {side} ({_p(raw)}); corrected over the {claims} claims of this run it is not ({_p(after)}).{known}"
+        )
+    refute, support = w.texts_to_refute, w.texts_to_support
+    if refute is not None and support is not None and max(refute, support) <= w.n_texts:
+        return "too close to the smallest effect to call", (
+            f"The effect lies too close to the smallest that matters ({w.smallest_effect:g}) to call: these {w.n_texts} texts would "
+            "have settled an effect of 0, or of twice that."
+        )
+    words = ["more than can be said" if n is None else f"about {n:,}" for n in (refute, support)]
+    brief = "more texts would decide"
+    if refute is not None and support is not None:
+        brief = f"about {max(refute, support):,} texts would decide"
+    return brief, (
+        f"It would take {words[0]} texts to refute it were the effect 0, and {words[1]} to support it were it "
+        "twice the smallest that matters (before correction over claims)."
     )
-    return " ".join(reasons)
-
-
-def near_the_edge(refute: int | None, support: int | None, texts: int) -> bool:
-    """Whether the texts at hand would have settled an effect of 0, or of twice the smallest that matters."""
-    return refute is not None and support is not None and max(refute, support) <= texts
 
 
 def _p(value: float) -> str:
