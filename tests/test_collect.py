@@ -53,6 +53,11 @@ def test_a_file_that_raises_says_on_which_line(house):
     assert "bad.py, line 2: ZeroDivisionError" in collect(["hypotheses/bad.py"], house)[0].fault
 
 
+def test_a_file_that_exits_is_its_own_error(house):
+    (house / "hypotheses" / "leaves.py").write_text("import sys\nsys.exit(3)\n")
+    assert "leaves.py, line 2: SystemExit: 3" in collect(["hypotheses/leaves.py"], house)[0].fault
+
+
 def test_a_file_is_loaded_once_however_often_it_is_named(house):
     (house / "hypotheses" / "count.py").write_text(
         "import modclaims\nmodclaims.loaded = getattr(modclaims, 'loaded', 0) + 1\n" + CLAIM.format(name="Counted")

@@ -114,7 +114,7 @@ class Planted:
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    """Folder of the card's run without pytest. It also loads all modules, for pytester forgets those it did not find."""
+    """Folder of the card's run without pytest. It loads all modules, for pytester forgets those it did not find."""
     root = tmp_path_factory.mktemp("reference")
     (root / "hypotheses").mkdir()
     (root / "hypotheses" / "card.py").write_text(CARD, encoding="utf-8")
@@ -228,7 +228,8 @@ def test_a_claim_against_expectation_fails_with_its_numbers_and_no_traceback(sui
     done = suite.run("hypotheses", "-k", "FirstLayerTells and not Hair")
     done.stdout.re_match_lines(
         [
-            r"REFUTED, supported was expected: delta -?0\.0\d \[-0\.\d\d, 0\.\d\d\], smallest that matters 0\.5; p\+ 1, p- \.00\d+ \(holm, 1 claim\)",
+            r"REFUTED, supported was expected: delta -?0\.0\d \[-0\.\d\d, 0\.\d\d\], smallest that matters 0\.5; "
+            r"p\+ 1, p- \.00\d+ \(holm, 1 claim\)",
             r"The first layer tells styles apart\.",
             r"Exchanging style \(999 draws\) gave delta = ",
         ],

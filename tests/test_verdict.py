@@ -227,7 +227,7 @@ def test_the_sentence_bears_the_numbers_that_decided() -> None:
         "Exchanging topic (9,999 draws) gave delta = 0.31 at layer 3",
         "90 % interval [0.12, 0.47]",
         "adjusted p = .001",
-        "Read somewhere, with 0.2 as the smallest effect",
+        "The claim (somewhere; smallest effect that matters 0.2)",
         "differ in location (F2 agrees)",
     ):
         assert part in sentence
@@ -239,6 +239,27 @@ def test_the_sentence_bears_the_numbers_that_decided() -> None:
     assert "exact, N = 2,100" in exact
     words = judge({"a": weighed(0.001, 1.0, statistic="t beyond shared words")}, alpha=ALPHA, correction="holm")["a"]
     assert "not beyond every proxy" in words.sentence
+
+
+@pytest.mark.parametrize(
+    ("claim", "others", "reason"),
+    [
+        (weighed(1.0, 1.0, bounded=False), 0, "no bound at the end of the scale"),
+        (weighed(0.045, 1.0, mc_plus=(0.03, 0.06)), 0, "more draws would decide"),
+        (weighed(0.02, 1.0), 3, "lost to correction over 4 claims"),
+        (weighed(1.0, 0.02), 3, "lost to correction over 4 claims"),
+        (weighed(0.2, 0.3, texts_to_refute=64, texts_to_support=64), 0, "too close to the smallest effect to call"),
+        (weighed(0.2, 0.3, texts_to_refute=65, texts_to_support=10), 0, "about 65 texts would decide"),
+        (weighed(0.2, 0.3, texts_to_refute=None, texts_to_support=10), 0, "more texts would decide"),
+        (weighed(0.001, 1.0), 0, ""),
+        (weighed(1.0, 0.001), 0, ""),
+    ],
+)
+def test_a_claim_that_settles_nothing_says_why_in_a_few_words(claim: Weighed, others: int, reason: str) -> None:
+    claims = {"a": claim} | {f"b{i}": weighed(0.9, 0.9) for i in range(others)}
+    verdict = judge(claims, alpha=ALPHA, correction="holm")["a"]
+    assert verdict.reason == reason
+    assert bool(verdict.message) == bool(reason)
 
 
 def test_every_outcome_has_a_word_and_a_sentence() -> None:

@@ -99,9 +99,9 @@ def collect_file(path: Path, cwd: Path, only: str | None = None) -> list[Collect
     label, own = identity(path, cwd)
     try:
         module = load_module(path)
-    except (KeyboardInterrupt, SystemExit):
+    except KeyboardInterrupt:
         raise
-    except BaseException as fault:  # whatever a user's file raises is that file's ERROR
+    except BaseException as fault:  # whatever a user's file raises, SystemExit too, is that file's ERROR
         return [Collected(label, path, None, _one_line(fault, path), own)]
     found = []
     for name, value in vars(module).items():

@@ -62,7 +62,12 @@ class Hypothesis(ABC):
         found: dict[str, Any] = {}
         for base in reversed(cls.__mro__):
             for name, value in vars(base).items():
-                if name.startswith("_") or callable(value) or isinstance(value, (property, classmethod, staticmethod)):
+                if (
+                    name.startswith("_")
+                    or name == "pytestmark"
+                    or callable(value)
+                    or isinstance(value, (property, classmethod, staticmethod))
+                ):
                     continue
                 found[name] = value
         return {name: _plain(value) for name, value in sorted(found.items())}

@@ -98,12 +98,13 @@ class Judged:
         c = self.claim
         if c["effect"] is None:
             return str(c["message"])
-        outcome, expected = str(c["outcome"]).upper(), f"{c['expect']} was expected"
         where = f" at {c['best_words']}" if c["n_cells"] > 1 and c["p"] is not None else ""
         first = (
-            f"{outcome}, {expected}: {c['effect_name']} {number(c['effect'])} {interval(c['effect_low'], c['effect_high'])}{where}, "
+            f"{str(c['outcome']).upper()}, {c['expect']} was expected: "
+            f"{c['effect_name']} {number(c['effect'])} {interval(c['effect_low'], c['effect_high'])}{where}, "
             f"smallest that matters {c['smallest_effect']:g}; "
-            f"p+ {p_value(c['p_plus_adjusted'])}, p- {p_value(c['p_minus_adjusted'])} ({self.correction}, {count(self.family, 'claim')})"
+            f"p+ {p_value(c['p_plus_adjusted'])}, p- {p_value(c['p_minus_adjusted'])} "
+            f"({self.correction}, {count(self.family, 'claim')})"
         ).replace("−", "-")  # as in the sentence below, and found by who searches a log
         return "\n".join(part for part in (first, str(c["claim"]), str(c["sentence"]), str(c["message"])) if part)
 
@@ -139,8 +140,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--claims-model",
         action="append",
         metavar="MODEL",
-        help="Weigh claims on this model: embedded, a folder, or a hub id[@revision]; #untrained[:SEED] and the like for a "
-        "variant. May be given several times: one item a claim and model, each model's claims corrected together.",
+        help="Weigh claims on this model: embedded, a folder, or a hub id[@revision]; #untrained[:SEED] and the like "
+        "for a variant. May be given several times: one item a claim and model, each model's claims corrected apart.",
     )
     group.addoption(
         "--claims-corpus",
@@ -194,7 +195,7 @@ def pytest_collect_file(
 
 
 def _may_hold_claims(path: Path, session: pytest.Session) -> bool:
-    """Whether name, place and bytes say that this is a hypothesis file; the same names are left out as by `modclaims run`."""
+    """Whether name, place and bytes say that this is a hypothesis file; `modclaims run` leaves out the same names."""
     named = session.isinitpath(path)
     if path.suffix != ".py" or path.name.startswith(("test_", "conftest")):
         return False
@@ -454,20 +455,14 @@ def load(settings: Settings) -> tuple[Corpus, Recorder]:
 
     recorder = load_model(
         settings.model,
-        dtype=settings.dtype,
-        device=settings.device,
-        device_map=settings.device_map,
-        offline=settings.offline,
-        allow_bin=settings.allow_bin,
-        trust_remote_code=settings.trust_remote_code,
-        batch_size=settings.batch_size,
+        **settings.loading(),
         store=None if settings.no_cache else RecordingStore(),
     )
     return corpus, recorder
 
 
 def _settings(config: pytest.Config, model: str | None, workers: int) -> Settings:
-    """Settings of the files in the root folder, over which the options win; selecting and reporting are pytest's part."""
+    """Settings of the root folder's files, over which options win; selecting and reporting are pytest's own part."""
     from modclaims.settings import Settings, from_files
 
     told = from_files(config.rootpath)

@@ -77,6 +77,11 @@ class Settings:
         """What statistics depend on."""
         return Weighing(self.seed, self.permutations, self.resamples, self.alpha)
 
+    def loading(self) -> dict[str, Any]:
+        """What a model is loaded with, by the names of `lm.model.load_model`."""
+        names = ("dtype", "device", "device_map", "offline", "allow_bin", "trust_remote_code", "batch_size")
+        return {name: getattr(self, name) for name in names}
+
     def as_dict(self) -> dict[str, Any]:
         """All settings by name, as they stand in run.json."""
         return asdict(self)

@@ -307,7 +307,7 @@ def _sentence(w: Weighed, outcome: Outcome) -> str:
         word = "adjusted p" if w.n_cells > 1 else "p"
         first += f", {word} = {_p(w.p)}"
     parts = [first + "."]
-    parts.append(f"Read {w.holds}, with {w.smallest_effect:g} as the smallest effect that matters: {outcome.sentence}.")
+    parts.append(f"The claim ({w.holds}; smallest effect that matters {w.smallest_effect:g}): {outcome.sentence}.")
     if outcome is Outcome.SUPPORTED and w.location is not None:
         parts.append(
             "The categories differ in location (F2 agrees)."

@@ -148,6 +148,16 @@ def test_the_bootstrap_t_of_a_mean_is_the_textbooks() -> None:
         assert bounds.upper(0.05)[c] == pytest.approx(high)
 
 
+def test_a_resample_is_measured_from_the_effect_of_what_was_resampled() -> None:
+    # omega^2 corrects for bias, so the sample's own value is not what a resample's value estimates
+    a = Design.of(list("abc") * 5)
+    resamples = resample(a, count=50, rng=rng(6))
+    effect = omega_squared_replicates(rng(7).normal(size=(15, 2)), a, resamples)
+    assert (effect.centre > effect.value[0]).all()
+    t = (effect.value[1:] - effect.centre) / standard_errors(effect, resamples)[1:]
+    np.testing.assert_allclose(bootstrap_t(effect, resamples).t, t)
+
+
 def test_standard_errors_are_near_the_spread_of_new_samples() -> None:
     # 300 fresh samples of 3 x 12 texts: the sd of the effects over samples against the mean of their standard errors
     a = Design.of(list("abc") * 12)
