@@ -2,9 +2,9 @@
 
     python benchmarks/extract.py [--model FOLDER] [--pairs 30]
 
-A pair is one bare pass over a batch (no head, no cache, sdpa) and one recording of it into an empty store: the requests
+A pair is bare passes over the texts (no head, no cache, sdpa) and a recording of them into an empty store: the requests
 of a usual suite, hooks, copies, checksums and files included; tokens are at hand for both. Pairs are interleaved, on one
-torch thread; the ratio printed is the median of the pairs'. Peak memory is the growth of the process over one such pass,
+torch thread; the ratio printed is the median of the pairs'. Peak memory is the growth of a process over either,
 each in a process of its own.
 """
 

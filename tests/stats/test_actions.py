@@ -229,6 +229,23 @@ def test_enumeration_equals_brute_force(labels: str, strata: str) -> None:
     assert set(rows_of(every.labels)) == slow
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_joint_partitions_are_distinct_whatever_the_order_of_texts(seed: int) -> None:
+    # the first stratum may show its categories in another order than the corpus does
+    strata = rng(seed).permutation(list("xxxyyyyyy"))
+    labels = np.empty(9, dtype="<U1")
+    labels[strata == "x"], labels[strata == "y"] = (
+        rng(seed + 1).permutation(list("abc")),
+        rng(seed + 2).permutation(list("aabbcc")),
+    )
+    design = Design.of(labels.tolist(), strata.tolist())
+    joint = relabellings(design, budget=999, rng=rng(), blind="jointly")
+    assert joint.total == 6 * 90 // 6
+    assert {partition(row) for row in joint.labels} == {
+        partition(np.array(row)) for row in slow_labellings(design.labels, design.strata)
+    }
+
+
 # ---- properties
 
 DESIGNS = st.integers(4, 8).flatmap(
