@@ -16,6 +16,7 @@ from modclaims.recording import ModelShape, Recording, Request
 from modclaims.stats.evidence import Evidence
 from modclaims.stats.quantifiers import Holds, somewhere
 
+_NOT_DECLARED = ("pytestmark", "effect_name", "largest_effect")
 EXPECTATIONS = ("supported", "refuted", "inconclusive")
 
 
@@ -44,6 +45,8 @@ class Hypothesis(ABC):
     expect: str = "supported"
     """The outcome that passes: supported, refuted or inconclusive."""
     effect_name: ClassVar[str] = "effect"
+    largest_effect: ClassVar[float] = float("inf")
+    """Where the effect's scale ends."""
 
     @classmethod
     def sentence(cls) -> str:
@@ -86,6 +89,11 @@ class Hypothesis(ABC):
             raise ClaimError(f"holds = {self.holds!r} is no quantifier; write holds = somewhere(), everywhere(), ...")
         if isinstance(self.smallest_effect, bool) or not isinstance(self.smallest_effect, (int, float)):
             raise ClaimError(f"smallest_effect = {self.smallest_effect!r} is no number.")
+        if not 0 <= self.smallest_effect < self.largest_effect:
+            raise ClaimError(
+                f"smallest_effect = {self.smallest_effect!r} must be at least 0 and below {self.largest_effect:g}, "
+                f"the end of the scale of {self.effect_name}."
+            )
         if not isinstance(self.label, str) or not (self.within is None or isinstance(self.within, str)):
             raise ClaimError(f"label = {self.label!r} and within = {self.within!r} must name columns of the corpus.")
         if self.label == self.within:

@@ -11,7 +11,7 @@ import numpy as np
 
 from modclaims.hypothesis import Hypothesis
 from modclaims.stats.evidence import Evidence
-from modclaims.stats.multiplicity import Correction, adjust, clopper_pearson
+from modclaims.stats.multiplicity import Correction, adjust
 
 
 class Outcome(Enum):
@@ -131,9 +131,7 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float) -> Weighed:
         expect=claim.expect,
         observed=None if test is None else float(test.observed[levels.cell]),
         p=levels.p,
-        p_interval=None
-        if exact or test is None or levels.p is None
-        else clopper_pearson(max(0, min(draws, round(levels.p * (draws + 1)) - 1)), draws),
+        p_interval=levels.mc_p,
         p_plus=levels.p_plus,
         p_minus=levels.p_minus,
         mc_plus=levels.mc_plus,
@@ -284,7 +282,11 @@ def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> tu
     brief = "more texts would decide"
     if refute is not None and support is not None:
         brief = f"about {max(refute, support):,} texts would decide"
-    return brief, (
+    floor = max(w.smallest_attainable_p, w.bound_floor)
+    known = (
+        f"With {claims} claims the smallest level that this design and these draws attain, {_p(floor)}, cannot pass. "
+    )
+    return brief, (known if floor * claims > alpha else "") + (
         f"It would take {words[0]} texts to refute it were the effect 0, and {words[1]} to support it were it "
         "twice the smallest that matters (before correction over claims)."
     )

@@ -123,6 +123,9 @@ def test_a_constant_cell_is_named_as_degenerate():
         ({"expect": "true"}, "expect"),
         ({"within": "style"}, "nothing to exchange"),
         ({"smallest_effect": "big"}, "no number"),
+        ({"smallest_effect": float("nan")}, "at least 0"),
+        ({"smallest_effect": -0.1}, "at least 0"),
+        ({"smallest_effect": 1.0}, "below 1"),
         ({"holds": "somewhere"}, "quantifier"),
     ],
 )

@@ -51,6 +51,7 @@ class CategoryClustering(Hypothesis):
     twins: int = controls.TWINS
     """Untrained twins shown beside the claim; 0 for none."""
     effect_name: ClassVar[str] = "delta"
+    largest_effect: ClassVar[float] = 1.0
 
     def validate(self) -> None:
         super().validate()

@@ -62,6 +62,7 @@ class HeadSelectivity(Hypothesis):
     twins: int = controls.TWINS
     """Untrained twins shown beside the claim; 0 for none."""
     effect_name: ClassVar[str] = "omega^2"
+    largest_effect: ClassVar[float] = 1.0
 
     def validate(self) -> None:
         super().validate()

@@ -19,10 +19,13 @@ def render(run: Run) -> dict[str, bytes]:
     from modclaims.report import document, figures, html, junit, markdown
 
     told = document.Document.of(run)
-    drawings = {}
+    drawings, drawn = {}, {}  # claims that extend one another share pictures: each is drawn once
     for figure in told.figures():
         try:
-            drawings[figure.name] = figures.draw(figure.exhibit, limit=figure.limit)
+            key = (figures.identity(figure.exhibit), figure.limit)
+            if key not in drawn:
+                drawn[key] = figures.draw(figure.exhibit, limit=figure.limit)
+            drawings[figure.name] = drawn[key]
         except (ArithmeticError, LookupError, TypeError, ValueError) as fault:
             told = told.without_picture(figure.name, fault)
     files = {name: drawing.file() for name, drawing in drawings.items()}

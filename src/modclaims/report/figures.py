@@ -19,6 +19,7 @@ CSS variables, so that the page's light or dark scheme decides. All lengths are 
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import warnings
@@ -65,6 +66,16 @@ Floats = NDArray[np.float64]
 
 DEPTH_LEFT = 40.0
 """Where the axes of figures by depth begin."""
+
+
+def identity(exhibit: Exhibit) -> str:
+    """A hash of everything that a picture is drawn from."""
+    parts = [exhibit.kind, exhibit.title, exhibit.description, repr(sorted(exhibit.labels.items()))]
+    sha = hashlib.sha256("\x1f".join(parts).encode())
+    for name in sorted(exhibit.arrays):
+        array = np.asarray(exhibit.arrays[name])
+        sha.update(f"{name} {array.dtype} {array.shape} ".encode() + array.tobytes())
+    return sha.hexdigest()
 
 
 def draw(exhibit: Exhibit, *, limit: int = 128) -> Drawing:

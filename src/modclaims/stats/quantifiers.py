@@ -36,6 +36,8 @@ class Levels:
     """Interval of the named cell's effect at the run's alpha."""
     interval: str
     """In words, what that interval is."""
+    mc_p: tuple[float, float] | None
+    """Monte Carlo (99 %) interval of p; None where nothing was drawn for it."""
     mc_plus: tuple[float, float]
     mc_minus: tuple[float, float]
     """Monte Carlo (99 %) intervals of the two levels."""
@@ -92,6 +94,13 @@ def _monte_carlo(
     count = max(0, min(draws, round(level * (draws + 1)) - 1))
     low, high = clopper_pearson(count, draws)
     return min(1.0, low * factor), min(1.0, high * factor)
+
+
+def _drawn(p: Floats | None, at: int, evidence: Evidence, factor: float = 1.0) -> tuple[float, float] | None:
+    """The Monte Carlo interval of one permutation p; None where arrangements were enumerated or p is not used."""
+    if p is None or evidence.test is None or evidence.test.exact:
+        return None
+    return _monte_carlo(float(p[at]), evidence, p=p, cell=at, factor=factor)
 
 
 class Holds(ABC):
@@ -157,6 +166,7 @@ class Somewhere(Holds):
             float(bounds.lower(alpha, cells)[cell]),
             float(bounds.upper(alpha)[cell]),
             _interval_words(alpha, len(cells), band="lower"),
+            None if s.adjusted is None else _drawn(s.adjusted, int(s.adjusted.argmin()), evidence),
             _monte_carlo(float(plus[named]), evidence, p=s.adjusted, cell=named),
             _monte_carlo(minus, evidence),
             *_texts(evidence, cells, smallest, alpha, need_support=1, need_refute=len(cells)),
@@ -186,6 +196,7 @@ class Everywhere(Holds):
             float(bounds.lower(alpha)[cell]),
             float(bounds.upper(alpha, cells)[cell]),
             _interval_words(alpha, len(cells), band="upper"),
+            None if s.raw is None else _drawn(s.raw, int(s.raw.argmax()), evidence),
             _monte_carlo(float(plus.max()), evidence, p=s.raw, cell=int(plus.argmax())),
             _monte_carlo(minus, evidence),
             *_texts(evidence, cells, smallest, alpha, need_support=len(cells), need_refute=1),
@@ -228,6 +239,7 @@ class InFraction(Holds):
             float(bounds.lower(alpha)[cell]),
             float(bounds.upper(alpha)[cell]),
             _interval_words(alpha, 1, band=None) + f" (the cell ranked {u} of {m})",
+            None if s.raw is None else _drawn(s.raw, int(np.argsort(s.raw, kind="stable")[u - 1]), evidence, m - u + 1),
             _monte_carlo(float(each[order[u - 1]]), evidence, p=s.raw, cell=int(order[u - 1]), factor=m - u + 1),
             _monte_carlo(float(upper[m - u]), evidence, factor=u),
             *_texts(evidence, cells, smallest, alpha, need_support=u, need_refute=m - u + 1),
@@ -276,6 +288,7 @@ class AcrossSplits(Holds):
             float(np.median(bounds.lower(alpha / 2))),
             float(np.median(bounds.upper(alpha / 2))),
             f"{100 * (1 - 2 * alpha):g} % interval: medians over {len(effect)} splits of bounds at level {alpha / 2:g}",
+            None,
             _monte_carlo(plus / 2, evidence, factor=2.0),
             _monte_carlo(minus / 2, evidence, factor=2.0),
             *_texts(

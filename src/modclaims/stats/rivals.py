@@ -7,6 +7,7 @@ squared differences, one number a text.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,7 @@ def pseudo_f2_null(squared: Floats, pairs: Pairs, design: Design, arrangements: 
 
 @dataclass(frozen=True)
 class Permanova:
-    """One-way (within strata, additive) permutational analysis of variance on squared distances, a value a cell."""
+    """One-way (within strata, each stratum with its own category effect) permutational analysis of variance on squared distances, a value a cell."""
 
     f: Floats
     r2: Floats
@@ -178,6 +179,7 @@ def freedman_lane(
     return Beyond(null, s - fitted + centre, share, r2)
 
 
+@lru_cache(maxsize=4)
 def tfidf_similarity(texts: tuple[str, ...]) -> Floats:
     """(text, text) cosine similarity of TF-IDF word counts (scikit-learn), the first proxy for shared words."""
     from sklearn.feature_extraction.text import TfidfVectorizer
