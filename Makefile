@@ -15,13 +15,13 @@ $(STAMP): pyproject.toml constraints.txt
 # results, not failures; a claim that could not be weighed (3), wrong usage (4) and the like are failures.
 evidence: $(STAMP)
 	@rm -rf reports/evidence
-	@$(BIN)/modclaims run hypotheses/card.py --out reports/evidence || { code=$$?; [ $$code -eq 1 ] || [ $$code -eq 10 ] || exit $$code; }
+	@$(BIN)/modclaims run hypotheses/card.py -n 2 --out reports/evidence || { code=$$?; [ $$code -eq 1 ] || [ $$code -eq 10 ] || exit $$code; }
 	@echo "The report is reports/evidence/report.html"
 
 # The reports that are committed, made by the code as it stands.
 reports: $(STAMP)
 	rm -rf reports/card
-	$(BIN)/modclaims run hypotheses/card.py --out reports/card || { code=$$?; [ $$code -eq 1 ] || [ $$code -eq 10 ] || exit $$code; }
+	$(BIN)/modclaims run hypotheses/card.py -n 2 --out reports/card || { code=$$?; [ $$code -eq 1 ] || [ $$code -eq 10 ] || exit $$code; }
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
