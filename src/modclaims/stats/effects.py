@@ -19,6 +19,8 @@ from modclaims.stats.permutation import (
 )
 
 Floats = NDArray[np.float64]
+Counts = NDArray[np.floating]
+"""Weights of pairs: whole numbers and halves, exact in float32 too."""
 
 
 def same_pairs(design: Design, pairs: Pairs) -> NDArray[np.bool_]:
@@ -77,7 +79,7 @@ def cliffs_delta(similarities: Floats, design: Design, pairs: Pairs, resamples: 
             defined[block, 0] += good
             per_text = np.divide(1.0, m, out=np.zeros_like(m), where=m > 0)
             # Counts of pairs and their halves: float32 holds them exactly below 2^23, in half the memory traffic.
-            counted = weight.astype(np.float32) if size**2 < 2**23 else weight
+            counted: Counts = weight.astype(np.float32) if size**2 < 2**23 else weight
             for c, kernel in enumerate(kernels):
                 if kernel is not None:
                     exceeds = kernel.astype(counted.dtype)
@@ -105,7 +107,7 @@ def _exceeds(inside: Floats, outside: Floats) -> Floats:
     return np.where(tie, 0.5, (difference > 0).astype(np.float64))
 
 
-def _by_sorting(weight: Floats, count: int, values: Floats) -> tuple[Floats, Floats]:
+def _by_sorting(weight: Counts, count: int, values: Floats) -> tuple[Counts, Counts]:
     """For each within pair the weight of between pairs below it, and for each between pair that of within pairs above it."""
     order = np.argsort(values, kind="stable")
     back = np.argsort(order, kind="stable")
@@ -118,7 +120,7 @@ def _by_sorting(weight: Floats, count: int, values: Floats) -> tuple[Floats, Flo
 
 
 def _weighted_auc(
-    weight: Floats, count: int, above: Floats, below: Floats, within: Floats, between: Floats
+    weight: Floats, count: int, above: Counts, below: Counts, within: Floats, between: Floats
 ) -> tuple[Floats, Floats]:
     """AUC of within over between pairs (within pairs first), and each pair's share weight x d AUC / d weight.
 
@@ -140,7 +142,7 @@ def _weighted_auc(
     return auc, slope
 
 
-def _mid_cumulative(weight: Floats, ordered: Floats) -> Floats:
+def _mid_cumulative(weight: Counts, ordered: Floats) -> Counts:
     """For each pair, the weight of smaller values plus half that of equal ones (ties within 1e-12 of the range)."""
     upto = np.cumsum(weight, axis=1)
     span = float(ordered[-1] - ordered[0]) if len(ordered) else 0.0
