@@ -80,6 +80,8 @@ def cliffs_delta(similarities: Floats, design: Design, pairs: Pairs, resamples: 
             per_text = np.divide(1.0, m, out=np.zeros_like(m), where=m > 0)
             # Counts of pairs and their halves: float32 holds them exactly below 2^23, in half the memory traffic.
             counted: Counts = weight.astype(np.float32) if size**2 < 2**23 else weight
+            above: Counts
+            below: Counts
             for c, kernel in enumerate(kernels):
                 if kernel is not None:
                     exceeds = kernel.astype(counted.dtype)
