@@ -141,3 +141,19 @@ def test_figures_say_what_they_show():
     assert all(e.description and e.arrays for e in evidence.exhibits)
     maps = evidence.exhibits[1]
     assert maps.arrays["maps"].shape[1] == len(maps.labels["categories"])
+
+
+def test_many_texts_in_few_dimensions_take_the_cheaper_way_to_the_same_p(monkeypatch):
+    from modclaims.families import category_clustering
+
+    corpus, few = planted_corpus(topics=4, styles=2, texts=14), PlantedRecorder(width=4, effect=0.3)
+    taken = []
+    original = category_clustering.gap_null_from_vectors
+    monkeypatch.setattr(category_clustering, "gap_null_from_vectors", lambda *a: taken.append(True) or original(*a))
+    constants = {"within": None, "similarity": "cosine"}
+    _, cheap = weigh(few, corpus, **constants)
+    assert taken
+    monkeypatch.setattr(category_clustering, "cheaper_by_vectors", lambda *a: False)
+    _, plain = weigh(few, corpus, **constants)
+    assert np.allclose(cheap.test.null, plain.test.null, atol=1e-12)
+    assert np.array_equal(cheap.test.exceed, plain.test.exceed)

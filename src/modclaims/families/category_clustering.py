@@ -13,11 +13,11 @@ from modclaims.families import controls
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import HEAD_SITES, LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
-from modclaims.stats.actions import relabellings
+from modclaims.stats.actions import Arrangements, relabellings
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample
 from modclaims.stats.effects import cliffs_delta, gap
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
-from modclaims.stats.permutation import Pairs, delta_null, gap_null
+from modclaims.stats.permutation import Pairs, cheaper_by_vectors, delta_null, gap_null, gap_null_from_vectors
 from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
 from modclaims.stats.rivals import permanova
 from modclaims.stats.similarity import INNER_PRODUCTS, SIMILARITIES, Similarity, text_similarity, token_similarity
@@ -97,7 +97,7 @@ class CategoryClustering(Hypothesis):
         action = f"exchanging {self.label}" + (f" within {self.within}" if self.within else "")
         if units.unit == "block":
             action += " among whole blocks"
-        raw_null, tolerance = gap_null(similarities, pairs, units.design, arrangements)
+        raw_null, tolerance = _gap_null(per_cell, similarities, units, pairs, arrangements)
         taken = controls.beyond_words(
             recording,
             units,
@@ -342,6 +342,19 @@ class CategoryClustering(Hypothesis):
                 },
             ),
         ]
+
+
+def _gap_null(
+    per_cell: list[Similarity], similarities: Floats, units: Units, pairs: Pairs, arrangements: Arrangements
+) -> tuple[Floats, Floats]:
+    """The gap under every arrangement, through pairs or through sums over categories, whichever costs less."""
+    design, strata = units.design, len(pairs.slices)
+    vectors = [s.vectors for s in per_cell if s.vectors is not None]
+    if units.groups is None and len(vectors) == len(per_cell):
+        dimensions = max(v.shape[1] for v in vectors)
+        if len(pairs.members[0]) == design.n and cheaper_by_vectors(design.n, dimensions, design.k, strata):
+            return gap_null_from_vectors(vectors, similarities, pairs, design, arrangements)
+    return gap_null(similarities, pairs, design, arrangements)
 
 
 def null_histogram(test: NullTest, cell: int, cells: tuple[Cell, ...]) -> Exhibit:

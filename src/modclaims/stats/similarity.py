@@ -23,6 +23,8 @@ class Similarity:
     """(text, text), larger when texts are more alike."""
     squared_distance: Floats | None
     """(text, text) squared Euclidean distance where the similarity has one, so that location can be spoken of."""
+    vectors: Floats | None = None
+    """(text, dimension) rows whose inner products are the similarity, where there are such."""
 
 
 def _prepared(x: Floats, kind: str) -> Floats:
@@ -59,7 +61,7 @@ def text_similarity(activations: NDArray[np.floating], kind: str = "cosine") -> 
     squared = np.maximum(diagonal[:, None] + diagonal[None, :] - 2 * inner, 0.0)
     np.fill_diagonal(squared, 0.0)
     if kind in INNER_PRODUCTS:
-        return Similarity(inner, squared)
+        return Similarity(inner, squared, flat / np.sqrt(positions))
     distance = np.zeros((n, n))
     for p in range(positions):
         distance += _distances(x[:, p])
