@@ -70,6 +70,7 @@ class Weighed:
     controls: Sequence[Mapping[str, Any]] = ()
     secondary: Sequence[Mapping[str, Any]] = ()
     note: str = ""
+    detail: str = ""
     cells: Sequence[Mapping[str, Any]] = ()
     """Rows for cells.csv, without claim and model."""
 
@@ -158,6 +159,7 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float) -> Weighed:
         controls=[{"name": c.name, "sentence": c.sentence, "numbers": dict(c.numbers)} for c in evidence.controls],
         secondary=[{"name": name, "value": float(values[levels.cell])} for name, values in evidence.secondary.items()],
         note=evidence.note,
+        detail=evidence.detail,
         cells=_rows(claim, evidence, alpha),
     )
 
@@ -316,6 +318,8 @@ def _sentence(w: Weighed, outcome: Outcome) -> str:
             if w.location
             else "The categories differ, possibly only in spread."
         )
+    if w.detail:
+        parts.append(w.detail)
     if "shared words" in w.statistic:
         parts.append("This is beyond these proxies of shared words, not beyond every proxy.")
     return " ".join(parts)

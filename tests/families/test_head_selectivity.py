@@ -51,6 +51,7 @@ def test_the_preferred_category_is_named():
     strongest = max(rows, key=lambda r: r.hedges_g)
     assert strongest.category == "style3"  # planted the longest
     assert strongest.auc > 0.9
+    assert evidence.detail.startswith("Against the rest it answers most to 'style3' (Hedges' g ")
 
 
 def test_twins_that_learned_nothing_are_shown_beside():

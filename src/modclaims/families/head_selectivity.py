@@ -137,6 +137,7 @@ class HeadSelectivity(Hypothesis):
         best = np.lexsort((-bounds.effect, test.p_adjusted))[:SHOWN]
         significant = np.flatnonzero(test.p_adjusted <= weighing.alpha)
         listed = sorted({*best.tolist(), *significant[:CONTROL_CELLS].tolist(), named})
+        preferences = _preferences(y, design, listed)
         return Evidence(
             cells=cells,
             effect_name="omega^2",
@@ -149,12 +150,13 @@ class HeadSelectivity(Hypothesis):
                 int(c) for c in np.flatnonzero(~np.isfinite(null).all(axis=0) | (np.ptp(null, axis=0) == 0))
             ),
             controls=tuple(rivals),
-            exhibits=self._exhibits(recording, units, cells, y, bounds, test, named, best, weighing.alpha),
+            exhibits=self._exhibits(recording, units, cells, y, bounds, test, named, best, preferences, weighing.alpha),
             secondary={f"F of {self.label}": test.observed, "excess kurtosis": kurtosis},
-            categories=_preferences(y, design, listed),
+            categories=preferences,
             location=bool(spread.p_location[here] <= weighing.alpha),
             warnings=tuple(warnings),
             note=f"response {self.response}, unit {self.unit}",
+            detail=_preferred(preferences, named),
         )
 
     def _twin(
@@ -192,6 +194,7 @@ class HeadSelectivity(Hypothesis):
         test: NullTest,
         named: int,
         best: NDArray[np.int64],
+        preferences: Sequence[CategoryRow],
         alpha: float,
     ) -> tuple[Exhibit, ...]:
         found = []
@@ -223,7 +226,8 @@ class HeadSelectivity(Hypothesis):
                 f"Responses of the {len(best)} strongest units, one point a {units.unit}",
                 f"{self.response.capitalize()} of each {units.unit}'s response by {self.label}, for "
                 + "; ".join(str(cells[c]) for c in best)
-                + ".",
+                + ". "
+                + " ".join(f"{str(cells[c]).capitalize()}: {_preferred(preferences, int(c))}" for c in best),
                 {"responses": y[order][:, best].T},
                 {
                     "panels": [str(cells[c]) for c in best],
@@ -395,6 +399,16 @@ def _preferences(y: Floats, design: Design, listed: Sequence[int]) -> tuple[Cate
             inside, outside = y[design.labels == k, c], y[design.labels != k, c]
             rows.append(CategoryRow(int(c), category, hedges_g(inside, outside), auc(inside, outside)))
     return tuple(rows)
+
+
+def _preferred(rows: Sequence[CategoryRow], cell: int) -> str:
+    """Which categories one cell answers most and least, against the rest."""
+    mine = [r for r in rows if r.cell == cell]
+    if not mine:
+        return ""
+    top, bottom = max(mine, key=lambda r: r.hedges_g), min(mine, key=lambda r: r.hedges_g)
+    most, least = (f"{r.category!r} (Hedges' g {r.hedges_g:.2f}, AUC {r.auc:.2f})" for r in (top, bottom))
+    return f"Against the rest it answers most to {most} and least to {least}."
 
 
 def _halves(design: Design, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

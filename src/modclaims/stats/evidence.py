@@ -142,3 +142,6 @@ class Evidence:
     """Whether the difference may be called one of location (None: the question does not arise)."""
     warnings: tuple[str, ...] = ()
     note: str = ""
+    """What was looked at, in words: site, similarity, unit, response."""
+    detail: str = ""
+    """A sentence on the named cell that belongs to the result: which category a head prefers."""
