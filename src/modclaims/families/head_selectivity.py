@@ -224,10 +224,9 @@ class HeadSelectivity(Hypothesis):
             Exhibit(
                 "strip",
                 f"Responses of the {len(best)} strongest units, one point a {units.unit}",
-                f"{self.response.capitalize()} of each {units.unit}'s response by {self.label}, for "
-                + "; ".join(str(cells[c]) for c in best)
-                + ". "
-                + " ".join(f"{str(cells[c]).capitalize()}: {_preferred(preferences, int(c))}" for c in best),
+                f"{self.response.capitalize()} of each {units.unit}'s response by {self.label}; most and least against the rest: "
+                + "; ".join(f"{cells[c]}{_extremes(preferences, int(c))}" for c in best)
+                + ".",
                 {"responses": y[order][:, best].T},
                 {
                     "panels": [str(cells[c]) for c in best],
@@ -409,6 +408,14 @@ def _preferred(rows: Sequence[CategoryRow], cell: int) -> str:
     top, bottom = max(mine, key=lambda r: r.hedges_g), min(mine, key=lambda r: r.hedges_g)
     most, least = (f"{r.category!r} (Hedges' g {r.hedges_g:.2f}, AUC {r.auc:.2f})" for r in (top, bottom))
     return f"Against the rest it answers most to {most} and least to {least}."
+
+
+def _extremes(rows: Sequence[CategoryRow], cell: int) -> str:
+    """The same in a few words, for a picture of many cells."""
+    mine = sorted((r for r in rows if r.cell == cell), key=lambda r: r.hedges_g)
+    if not mine:
+        return ""
+    return f" {mine[-1].category} (g {mine[-1].hedges_g:.1f}), {mine[0].category} (g {mine[0].hedges_g:.1f})"
 
 
 def _halves(design: Design, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
