@@ -67,8 +67,9 @@ class Result:
             return [row for row in csv.DictReader(file) if row["claim"].endswith(f"::{name}") and not row["category"]]
 
     def significant(self, name: str) -> set[tuple[str, str]]:
-        """Layer and head of the cells whose adjusted p is at most alpha."""
-        return {(row["layer"], row["head"]) for row in self.rows(name) if float(row["p_adjusted"]) <= ALPHA}
+        """Layer and head of the cells whose adjusted p is at most alpha; cells that a claim does not name have none."""
+        tested = [row for row in self.rows(name) if row["status"] == "tested"]
+        return {(row["layer"], row["head"]) for row in tested if float(row["p_adjusted"]) <= ALPHA}
 
     def nulls(self, name: str) -> dict[str, Any]:
         """Arrays of one claim in nulls.npz."""
@@ -234,7 +235,9 @@ def test_attention_outputs_cluster_at_the_answering_layer_alone(told: Result) ->
 def test_the_stream_clusters_from_the_answering_layer_on(told: Result) -> None:
     found = [told.outcomes[f"StreamClusters{where}"] for where in ("Before2", "At2", "At3")]
     assert found == ["refuted", "supported", "supported"]
-    assert told.significant("StreamClustersBefore2") == {(str(layer), "") for layer in range(LAYER, LAYERS)}
+    assert told.significant("StreamClustersBefore2") == set()
+    assert told.significant("StreamClustersAt2") == {("2", "")}
+    assert told.significant("StreamClustersAt3") == {("3", "")}
 
 
 def test_mlp_outputs_cluster_nowhere(told: Result) -> None:
