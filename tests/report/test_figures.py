@@ -53,8 +53,8 @@ def test_every_kind_is_drawn_with_text_as_text(drawings: dict[str, Drawing]) -> 
     assert len(drawings) == 9
     for kind, drawing in drawings.items():
         root = ET.fromstring(drawing.file())
-        assert root.find(f"{SVG}title").text  # type: ignore[union-attr]
-        assert root.find(f"{SVG}desc").text  # type: ignore[union-attr]
+        assert root.find(f"{SVG}title").text
+        assert root.find(f"{SVG}desc").text
         assert words(root), kind
         assert not list(root.iter(f"{SVG}style"))
         assert not list(root.iter(f"{SVG}script"))

@@ -61,7 +61,7 @@ def test_ids_are_unique_and_every_reference_finds_one(page: Page) -> None:
     for _, attributes in page.tags:
         for key in ("href", "xlink:href"):
             if (attributes.get(key) or "").startswith("#"):
-                assert attributes[key][1:] in ids  # type: ignore[index]
+                assert attributes[key][1:] in ids
         for key in ("aria-labelledby", "aria-describedby"):
             if key in attributes:
                 assert attributes[key] in ids

@@ -71,7 +71,7 @@ def test_tables_are_whole(files: dict[str, bytes]) -> None:
 
 def test_figures_are_relative_and_there(files: dict[str, bytes]) -> None:
     images = [t.attrs["src"] for t in tokens(files["report.md"].decode()) if t.type == "image"]
-    assert sorted(images) == sorted(n for n in files if n.endswith(".svg"))  # type: ignore[type-var]
+    assert sorted(images) == sorted(n for n in files if n.endswith(".svg"))
     assert all(t.content for t in tokens(files["report.md"].decode()) if t.type == "image")
 
 

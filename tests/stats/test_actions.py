@@ -110,9 +110,9 @@ def test_two_and_two_texts_have_six_labellings_and_three_partitions() -> None:
 def test_four_three_three_texts_have_4200_labellings_and_2100_partitions() -> None:
     design = Design.of(list("aaaabbbccc"))
     for blind, count in (("no", 4200), ("jointly", 2100), ("within_strata", 2100)):
-        every = relabellings(design, budget=9999, rng=rng(), blind=blind)  # type: ignore[arg-type]
+        every = relabellings(design, budget=9999, rng=rng(), blind=blind)
         assert every.exact
-        assert every.total == count_arrangements(design, blind=blind) == len(set(rows_of(every.labels))) == count  # type: ignore[arg-type]
+        assert every.total == count_arrangements(design, blind=blind) == len(set(rows_of(every.labels))) == count
         assert len({partition(row) for row in every.labels}) == 2100
 
 
@@ -125,7 +125,7 @@ def test_three_blocks_of_two_and_two_have_216_labellings() -> None:
 @pytest.mark.parametrize("blind", ["jointly", "within_strata"])
 def test_names_swap_in_all_blocks_of_a_stratum_at_once(blind: str) -> None:
     labels, blocks = list("aabbabababba"), list("111122223333")
-    every = relabellings(Design.of(labels), budget=999, rng=rng(), blocks=blocks, blind=blind)  # type: ignore[arg-type]
+    every = relabellings(Design.of(labels), budget=999, rng=rng(), blocks=blocks, blind=blind)
     assert len({partition(row) for row in every.labels}) == every.total == 108
 
 
@@ -268,10 +268,10 @@ def made(labels: list[str], strata: list[str]) -> Design:
 def test_each_arrangement_comes_once_and_the_observed_first(values: tuple[list[str], list[str]]) -> None:
     design = made(*values)
     for blind in ("no", "jointly", "within_strata"):
-        every = relabellings(design, budget=99999, rng=rng(), blind=blind)  # type: ignore[arg-type]
+        every = relabellings(design, budget=99999, rng=rng(), blind=blind)
         np.testing.assert_array_equal(every.labels[0], design.labels)
         rows = rows_of(every.labels)
-        assert len(rows) == len(set(rows)) == every.total == count_arrangements(design, blind=blind)  # type: ignore[arg-type]
+        assert len(rows) == len(set(rows)) == every.total == count_arrangements(design, blind=blind)
         assert set(rows) <= slow_labellings(design.labels, design.strata)
 
 

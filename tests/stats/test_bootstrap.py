@@ -39,7 +39,7 @@ def means(y: Floats, resamples: Resamples) -> Replicates:
 
 
 def made(theta: list[float], t: Floats, **further: object) -> Bounds:
-    return Bounds(np.array(theta), np.ones(len(theta)), t, **further)  # type: ignore[arg-type]
+    return Bounds(np.array(theta), np.ones(len(theta)), t, **further)
 
 
 # ---- bad input

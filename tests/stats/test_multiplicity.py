@@ -165,7 +165,7 @@ R_ADJUSTED = (
 @pytest.mark.parametrize(("p", "expected"), R_ADJUSTED)
 def test_corrections_are_those_of_r(p: tuple[float, ...], expected: dict[str, tuple[float, ...]]) -> None:
     for correction, adjusted in expected.items():
-        np.testing.assert_allclose(adjust(np.array(p), correction), adjusted, rtol=1e-12)  # type: ignore[arg-type]
+        np.testing.assert_allclose(adjust(np.array(p), correction), adjusted, rtol=1e-12)
     np.testing.assert_array_equal(adjust(np.array(p), "none"), p)
 
 
@@ -240,7 +240,7 @@ def test_a_further_cell_never_lowers_an_adjusted_p(null: Floats) -> None:
 def test_corrected_p_are_ordered_like_raw_ones_and_never_below(p: list[float]) -> None:
     raw = np.array(p)
     for correction in ("holm", "bh", "by"):
-        adjusted = adjust(raw, correction)  # type: ignore[arg-type]
+        adjusted = adjust(raw, correction)
         assert (adjusted >= raw - 1e-15).all()
         assert (adjusted <= 1).all()
         assert (np.diff(adjusted[np.argsort(raw, kind="stable")]) >= -1e-15).all()

@@ -70,7 +70,7 @@ def test_a_fraction_of_the_cells_lies_between_none_and_all(fraction: float) -> N
 
 def test_depth_is_risen_or_fallen_along() -> None:
     with pytest.raises(ClaimError, match="'grows'"):
-        along_depth("grows")  # type: ignore[arg-type]
+        along_depth("grows")
 
 
 @pytest.mark.parametrize("layers", [(4,), (0, 9), (-5,), ()])
@@ -198,7 +198,7 @@ def test_named_layers_are_corrected_for_themselves_alone() -> None:
 
 def test_along_depth_has_no_permutation_p() -> None:
     for direction in ("rises", "falls"):
-        holds = along_depth(direction)  # type: ignore[arg-type]
+        holds = along_depth(direction)
         assert holds.words == f"{direction} along depth"
         up, down = (holds.levels(evidence([theta]), 0.0, 0.05) for theta in (clears(0.03), -clears(0.03)))
         assert up.p is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -241,8 +241,8 @@ def span(*values: NDArray[np.floating] | Sequence[float] | float, margin: float 
     return low - pad, high + pad
 
 
-def grid(axes: Axes, axis: str = "y") -> None:
-    axes.grid(True, axis=axis, color=colour_of("faint"), linewidth=0.7)  # type: ignore[arg-type]
+def grid(axes: Axes, axis: Literal["x", "y", "both"] = "y") -> None:
+    axes.grid(True, axis=axis, color=colour_of("faint"), linewidth=0.7)
 
 
 def tidy_numbers(axes: Axes, which: str, most: int = 6) -> None:
