@@ -297,7 +297,7 @@ def tell(finished: Finished, cwd: Path) -> None:
         counts[c["outcome"]] = counts.get(c["outcome"], 0) + 1
     against = sum(c["as_expected"] is False and c["outcome"] in ("supported", "refuted") for c in claims)
     told = ", ".join(f"{n} {word}" for word, n in counts.items())
-    click.echo(f"\n{len(claims)} claims: {told}; {against} against expectation.")
+    click.echo(f"\n{len(claims)} claim{'s' if len(claims) > 1 else ''}: {told}; {against} against expectation.")
     if finished.folder is not None:
         try:
             place = finished.folder.resolve().relative_to(cwd.resolve())
