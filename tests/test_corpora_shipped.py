@@ -88,7 +88,6 @@ def test_every_program_of_crossed_is_python_that_compiles_without_a_warning(cros
             compile(ast.parse(text.body), text.id, "exec")
 
 
-@pytest.mark.skipif(not TOKENIZER.is_file(), reason="the embedded model is not in this checkout")
 def test_every_text_has_at_least_530_tokens_of_the_embedded_tokenizer(corpus: Corpus) -> None:
     from tokenizers import Tokenizer
 

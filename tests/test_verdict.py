@@ -279,7 +279,7 @@ class Claim(Hypothesis):
         return ()
 
     def weigh(self, recording: Any, weighing: Any) -> Evidence:
-        raise NotImplementedError
+        raise AssertionError("summarised from evidence at hand; never weighed")
 
 
 def evidence(seed: int = 1) -> Evidence:

@@ -263,14 +263,12 @@ def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> tu
             "The Monte Carlo interval of the level straddles the deciding value; more draws (--permutations, --resamples) "
             "would decide."
         )
+    floor = max(w.smallest_attainable_p, w.bound_floor)
+    known = ""
+    if floor * claims > alpha:
+        known = f" With {claims} claims the smallest level that this design and these draws attain, {_p(floor)}, cannot pass."
     if min(w.p_plus, w.p_minus) <= alpha:
         side, raw, after = ("supported", w.p_plus, plus) if w.p_plus < w.p_minus else ("refuted", w.p_minus, minus)
-        floor = max(w.smallest_attainable_p, w.bound_floor)
-        known = (
-            f" With {claims} claims the smallest level that this design and these draws attain, {_p(floor)}, cannot pass."
-            if floor * claims > alpha
-            else ""
-        )
         return f"lost to correction over {claims} claims", (
             f"Alone it would be {side} ({_p(raw)}); corrected over the {claims} claims of this run it is not ({_p(after)}).{known}"
         )
@@ -284,13 +282,9 @@ def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> tu
     brief = "more texts would decide"
     if refute is not None and support is not None:
         brief = f"about {max(refute, support):,} texts would decide"
-    floor = max(w.smallest_attainable_p, w.bound_floor)
-    known = (
-        f"With {claims} claims the smallest level that this design and these draws attain, {_p(floor)}, cannot pass. "
-    )
-    return brief, (known if floor * claims > alpha else "") + (
+    return brief, (
         f"It would take {words[0]} texts to refute it were the effect 0, and {words[1]} to support it were it "
-        "twice the smallest that matters (before correction over claims)."
+        f"twice the smallest that matters (before correction over claims).{known}"
     )
 
 

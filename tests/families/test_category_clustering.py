@@ -112,6 +112,20 @@ def test_a_constant_cell_is_named_as_degenerate():
     assert evidence.test.p_adjusted[2] == 1
 
 
+def test_a_constant_layer_is_named_beside_a_rise_along_depth():
+    class Flat(PlantedRecorder):
+        def _array(self, corpus, request, layer):
+            array = super()._array(corpus, request, layer)
+            return np.ones_like(array) if layer == 2 and request.site == "attn_out" else array
+
+    claim, evidence = weigh(Flat(), holds=along_depth("rises"))
+    assert summarise(claim, evidence, 0.05).warnings == ["Similarities do not vary at layer 2."]
+
+
+def test_a_claim_beyond_words_leaves_location_unsaid():
+    assert weigh(beyond="shared_words")[1].location is None
+
+
 @pytest.mark.parametrize(
     ("constants", "message"),
     [

@@ -94,10 +94,7 @@ class CategoryClustering(Hypothesis):
             rng=stream(weighing.seed, name, units.design.digest, "relabellings"),
             blind="within_strata",
         )
-        action = f"exchanging {self.label}" + (f" within {self.within}" if self.within else "")
-        if units.unit == "block":
-            action += " among whole blocks"
-        raw_null, tolerance = _gap_null(per_cell, similarities, units, pairs, arrangements)
+        action = units.action(self.label, self.within)
         taken = controls.beyond_words(
             recording,
             units,
@@ -117,7 +114,8 @@ class CategoryClustering(Hypothesis):
             )
             effect = cliffs_delta(taken.adjusted, units.design, pairs, resamples)
         else:
-            test = NullTest.of("gap within - between", raw_null, tolerance, exact=arrangements.exact, action=action)
+            null, tolerance = _gap_null(per_cell, similarities, units, pairs, arrangements)
+            test = NullTest.of("gap within - between", null, tolerance, exact=arrangements.exact, action=action)
             effect = cliffs_delta(similarities, units.design, pairs, resamples)
         by_cell = bootstrap_t(effect, resamples, ends=(-1.0, 1.0))
         named = int(np.argmax(np.nan_to_num(by_cell.theta, nan=-np.inf)))
@@ -134,9 +132,9 @@ class CategoryClustering(Hypothesis):
         secondary["ANOSIM p (ranks)"] = (band >= band[0] - 1e-12).mean(axis=0)
         if all(s is not None for s in squared):
             unit_squared = [units.squared_distance(s) for s in squared if s is not None]
-            spread = controls.spread(unit_squared, units, pairs, arrangements, named, where)
+            spread = controls.spread(unit_squared, units, pairs, arrangements, named, where, weighing.alpha)
             rivals.append(spread.control)
-            if self.similarity in INNER_PRODUCTS:
+            if self.similarity in INNER_PRODUCTS and not self.beyond:  # F2 knows nothing of what words explain
                 location = bool(spread.p_location[named] <= weighing.alpha)
             analysis = permanova(pairs.matrix(unit_squared), pairs, units.design)
             secondary |= {"PERMANOVA F": analysis.f, "PERMANOVA omega^2": analysis.omega2}
@@ -147,10 +145,12 @@ class CategoryClustering(Hypothesis):
             rivals.append(controls.untrained_twin(bounds, twins, named, weighing.alpha, where))
 
         exhibits = self._exhibits(recording, cells, per_cell, by_cell, band, twins, test, named, weighing.alpha)
-        final_cells, final_bounds = cells, by_cell
+        final_cells, final_bounds, degenerate, warnings = cells, by_cell, _degenerate(similarities), units.warnings
         final_test: NullTest | None = test
-        if isinstance(self.holds, AlongDepth):
+        if isinstance(self.holds, AlongDepth):  # one cell, the contrast; layers that cannot enter it are named
             final_cells, final_bounds, final_test = (Cell(),), self._slope(cells, effect, resamples), None
+            warnings += tuple(f"Similarities do not vary at {cells[c]}." for c in degenerate)
+            degenerate = ()
         return Evidence(
             cells=final_cells,
             effect_name="rise of delta" if isinstance(self.holds, AlongDepth) else "delta",
@@ -159,12 +159,12 @@ class CategoryClustering(Hypothesis):
             n_texts=len(recording.corpus),
             unit=units.unit,
             n_units=units.n,
-            degenerate=_degenerate(similarities),
+            degenerate=degenerate,
             controls=tuple(rivals),
             exhibits=exhibits,
             secondary={} if isinstance(self.holds, AlongDepth) else secondary,
             location=location,
-            warnings=units.warnings,
+            warnings=warnings,
             note=f"similarity {self.similarity}, site {self.site}",
         )
 

@@ -91,7 +91,7 @@ class Spread:
 
 
 def spread(
-    squared: list[Floats], units: Units, pairs: Pairs, arrangements: Arrangements, cell: int, where: str
+    squared: list[Floats], units: Units, pairs: Pairs, arrangements: Arrangements, cell: int, where: str, alpha: float
 ) -> Spread:
     """F2 (blind to unequal spread) and PERMDISP in all dimensions, from (unit, unit) squared distances a cell."""
     design, few = units.design, fewer(arrangements)
@@ -103,7 +103,7 @@ def spread(
     means = [float(distances[design.labels == k, 0].mean()) for k in range(design.k)]
     ratio = max(means) / min(means) if min(means) > 0 else float("inf")
     p = float(location.p_adjusted[cell])
-    told = "the difference is one of location" if p <= 0.05 else "categories may differ only in spread"
+    told = "the difference is one of location" if p <= alpha else "categories may differ only in spread"
     return Spread(
         Control(
             "spread",

@@ -104,9 +104,7 @@ class HeadSelectivity(Hypothesis):
         resamples = resample(
             design, count=weighing.resamples, rng=stream(weighing.seed, name, design.digest, "resamples")
         )
-        action = f"exchanging {self.label}" + (f" within {self.within}" if self.within else "")
-        if units.unit == "block":
-            action += " among whole blocks"
+        action = units.action(self.label, self.within)
         null, tolerance = f_null(y, design, arrangements)
         test = NullTest.of(f"F of {self.label}", null, tolerance, exact=arrangements.exact, action=action)
         bounds = omega_squared_bounds(y, design, resamples)
@@ -124,10 +122,12 @@ class HeadSelectivity(Hypothesis):
         taken = controls.beyond_words(
             recording, units, pairs, -np.sqrt(pairs.matrix(squared)), name, weighing, controls.CONTROL_DRAWS
         )
-        spread = controls.spread(squared, units, pairs, arrangements, here, where)
+        spread = controls.spread(squared, units, pairs, arrangements, here, where, weighing.alpha)
         rivals = [controls.shared_words(taken, here, where), spread.control]
         if self.twins:
-            rivals.append(self._twin(recording, units, arrangements, float(bounds.effect[named]), where))
+            rivals.append(
+                self._twin(recording, units, arrangements, float(bounds.effect[named]), where, weighing.alpha)
+            )
         kurtosis = excess_kurtosis(y, design)
         warnings = list(units.warnings)
         if kurtosis[named] > HEAVY_TAIL:
@@ -160,7 +160,7 @@ class HeadSelectivity(Hypothesis):
         )
 
     def _twin(
-        self, recording: Recording, units: Units, arrangements: Arrangements, effect: float, where: str
+        self, recording: Recording, units: Units, arrangements: Arrangements, effect: float, where: str, alpha: float
     ) -> Control:
         """The strongest unit of each untrained twin, beside the claim's: searched in the same way, over as many cells."""
         design, best, p = units.design, [], []
@@ -171,11 +171,11 @@ class HeadSelectivity(Hypothesis):
             test = NullTest.of("F", null, tolerance, exact=False, action="")
             best.append(float(omega_squared(test.observed, df1, design.n).max()))
             p.append(float(test.p_adjusted.min()))
-        count = sum(value <= 0.05 for value in p)
+        count, level = sum(value <= alpha for value in p), f"{alpha:g}".removeprefix("0")
         return Control(
             "untrained_twin",
             f"The strongest {self.unit} of the untrained twins ({self.twins} seeds) reaches omega^2 {min(best):.2f} to {max(best):.2f} "
-            f"(adjusted p at most .05 in {count} of {self.twins}), against {effect:.2f} {where}: "
+            f"(adjusted p at most {level} in {count} of {self.twins}), against {effect:.2f} {where}: "
             + (
                 "a network that learned nothing shows as much."
                 if max(best) >= effect

@@ -76,6 +76,11 @@ class Units:
         """Number of units."""
         return self.design.n
 
+    def action(self, label: str, within: str | None) -> str:
+        """What chance does to these units, in words."""
+        words = f"exchanging {label}" + (f" within {within}" if within else "")
+        return words + (" among whole blocks" if self.unit == "block" else "")
+
     def categories(self) -> list[str]:
         """The category of each unit."""
         return [self.design.names[k] for k in self.design.labels]

@@ -96,7 +96,7 @@ def _device(name: str | None) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         torch.empty(0, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError) as fault:
+    except (RuntimeError, AssertionError, NotImplementedError) as fault:  # torch raises each, by kind of device
         reason = str(fault).strip().splitlines() or ["no reason given"]
         raise UsageError(f"--device {name!r} cannot be used here: {reason[0]}") from None
     return name

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
 from modclaims.stats.evidence import Cell, Evidence
-from modclaims.stats.multiplicity import clopper_pearson
+from modclaims.stats.multiplicity import clopper_pearson, partial_conjunction
 
 Floats = NDArray[np.float64]
 
@@ -226,10 +226,10 @@ class InFraction(Holds):
         u = max(1, math.ceil(self.fraction * m - 1e-9))
         each = _at_least(s.raw, s.lower)
         order = np.argsort(each, kind="stable")
-        plus = float(min(1.0, (m - u + 1) * each[order[u - 1]]))
+        plus = partial_conjunction(each, u)
         upper = np.sort(s.upper)
-        minus = float(min(1.0, u * upper[m - u]))  # m - u + 1 cells whose upper bound falls below
-        raw = None if s.raw is None else float(min(1.0, (m - u + 1) * np.sort(s.raw)[u - 1]))
+        minus = partial_conjunction(s.upper, m - u + 1)  # so many upper bounds that fall below leave fewer than u cells
+        raw = None if s.raw is None else partial_conjunction(s.raw, u)
         cell, bounds = int(cells[order[u - 1]]), evidence.bounds
         return Levels(
             raw,
