@@ -170,7 +170,7 @@ def test_head_writes_and_the_bias_add_up_to_the_attention_output(
     network: Any, values: dict[Entry, NDArray[Any]]
 ) -> None:
     for layer in range(LAYERS):
-        bias = network.part(layer, network.anatomy.matrices["o"]).bias.numpy()
+        bias = network.bias(layer, "o").numpy()
         assert np.abs(bias).max() > 0.01
         writes = values[Entry("head_write", layer, AT)]
         np.testing.assert_allclose(
@@ -229,8 +229,10 @@ def test_nothing_runs_after_the_last_thing_needed(
     handles = []
     for layer, block in enumerate(network.blocks):
         handles.append(block.register_forward_hook(count("block")))
-        handles.append(network.part(layer, network.anatomy.attention_write).register_forward_hook(count("attention")))
-        handles.append(network.part(layer, network.anatomy.mlp_write).register_forward_hook(count("mlp")))
+        handles.append(
+            network.part(layer, network.anatomy.write("attention")).register_forward_hook(count("attention"))
+        )
+        handles.append(network.part(layer, network.anatomy.write("mlp")).register_forward_hook(count("mlp")))
     for name, module in network.trunk.named_modules():
         if name in network.anatomy.final:
             handles.append(module.register_forward_hook(count("after")))

@@ -7,7 +7,7 @@ parts. To support another architecture, write its entry in `ANATOMIES`; `tests/l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -17,67 +17,161 @@ from modclaims.recording import ModelShape
 
 
 @dataclass(frozen=True)
+class Fused:
+    """One of several matrices that share a module's weight."""
+
+    path: str
+    index: int
+    of: int
+    by_head: bool = False
+    """Whether the matrices take turns head by head; otherwise one stands whole before the next."""
+
+
+@dataclass(frozen=True)
 class Anatomy:
-    """One architecture, for networks whose blocks are attention and then an MLP, each added to the residual."""
+    """One architecture, for networks whose blocks are attention and an MLP, each added to the residual."""
 
     blocks: str
     """From the trunk: the list of blocks."""
     attention: str
     """From a block: the module that calls the attention function."""
-    attention_write: str
-    """From a block: the module whose output attention adds to the residual."""
-    mlp_write: str
-    """From a block: the module whose output the MLP adds to the residual."""
-    matrices: Mapping[str, str]
-    """From a block, by `q`, `k`, `v`, `o` (head_z enters it), `mlp_in`, `mlp_out` (mlp_act enters it)."""
+    matrices: Mapping[str, str | Fused]
+    """From a block: `q`, `k`, `v`, `o` (head_z enters it), `mlp_in`, `mlp_out` (mlp_act enters it), `mlp_gate` if gated."""
     norms: Mapping[str, str]
     """From a block, by `attention` and `mlp`: before each in a pre-norm block, after each sum in a post-norm block."""
-    final: tuple[str, ...]
+    final: tuple[str, ...] = ()
     """From the trunk: what follows the last block, in order; some networks lack some of it."""
-    sizes: Mapping[str, str]
-    """Names in the configuration of `layers`, `heads`, `width`, `mlp_width` and `context`."""
+    sandwich: Mapping[str, str] = field(default_factory=dict)
+    """From a block, by `attention` and `mlp`: a norm between its output matrix and the residual, if there is one."""
+    sizes: Mapping[str, str] = field(default_factory=dict)
+    """Names in the configuration, where they are not those of `SIZES`."""
+    mlp_ratio: int | None = None
+    """MLP units to a residual unit where the configuration leaves them open."""
+    padding_first: bool = False
+    """Whether positions are counted from behind the padding token's id, which shortens the context."""
+    transposed: bool = False
+    """Whether weights are kept as (input unit, output unit)."""
     norm_first: str | bool = True
     """Whether blocks are pre-norm, or the name in the configuration that says so."""
     causal: bool = True
+    """Whether tokens attend to what is before them only ..."""
+    causal_unless: str | None = None
+    """... and the switch in the configuration that makes it the other way round."""
+    head: str | None = None
+    """From the language model: its head, where that is more than the output embeddings."""
+    logit_cap: str | None = None
+    """Name in the configuration of the number that logits are squashed below, if it is one."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What the trunk's class must be told to leave out parts that a checkpoint may lack."""
+    trunk: str | None = None
+    """From a network that reads more than text: its trunk."""
 
     def is_pre_norm(self, config: Any) -> bool:
         """Whether pre + attn + mlp = post; otherwise post = LN2(LN1(pre + attn) + mlp)."""
         return bool(getattr(config, self.norm_first)) if isinstance(self.norm_first, str) else self.norm_first
 
-    def shape(self, config: Any, name: str, provenance: Mapping[str, str]) -> ModelShape:
-        """The network's dimensions, read off its configuration. Raises `ModelError` if one is not a positive integer."""
+    def path(self, name: str) -> str:
+        """From a block: the module that one of the matrices belongs to."""
+        found = self.matrices[name]
+        return found.path if isinstance(found, Fused) else found
 
-        def size(what: str) -> int:
-            value = getattr(config, self.sizes[what], None)
+    def write(self, name: str) -> str:
+        """From a block, of `attention` or `mlp`: the module whose output is added to the residual."""
+        return self.sandwich.get(name) or self.path({"attention": "o", "mlp": "mlp_out"}[name])
+
+    def shape(self, config: Any, name: str, provenance: Mapping[str, str]) -> ModelShape:
+        """The network's dimensions, read off its configuration. Raises `ModelError` if one is impossible."""
+
+        def size(what: str, otherwise: int | None = None) -> int:
+            key = self.sizes.get(what, SIZES[what])
+            value = getattr(config, key, None)
+            if value is None and otherwise is not None:
+                return otherwise
             if not isinstance(value, int) or value < 1:
-                raise ModelError(
-                    f"The configuration of model {name!r} has {self.sizes[what]} = {value!r}; it must be at least 1."
-                )
+                raise ModelError(f"The configuration of model {name!r} has {key} = {value!r}; it must be at least 1.")
             return value
 
         heads, width = size("heads"), size("width")
-        if width % heads:
+        kv_heads = size("kv_heads", heads)
+        head_width = size("head_width", width // heads)
+        if head_width * heads != width and not getattr(config, self.sizes.get("head_width", SIZES["head_width"]), None):
             raise ModelError(f"Model {name!r} has width {width}, which its {heads} heads do not divide.")
+        if heads % kv_heads:
+            raise ModelError(f"Model {name!r} has {heads} heads, which its {kv_heads} key-value heads do not divide.")
+        context = size("context")
+        if self.padding_first:
+            context -= config.pad_token_id + 1
         return ModelShape(
             name=name,
             layers=size("layers"),
             heads=heads,
-            kv_heads=heads,
+            kv_heads=kv_heads,
             width=width,
-            head_width=width // heads,
-            mlp_width=size("mlp_width"),
-            context=size("context"),
-            causal=self.causal,
+            head_width=head_width,
+            mlp_width=size("mlp_width", width * self.mlp_ratio if self.mlp_ratio else None),
+            context=context,
+            causal=self.causal != bool(self.causal_unless and getattr(config, self.causal_unless, False)),
             provenance=provenance,
         )
 
+
+SIZES: Mapping[str, str] = {
+    "layers": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "kv_heads": "num_key_value_heads",
+    "width": "hidden_size",
+    "head_width": "head_dim",
+    "mlp_width": "intermediate_size",
+    "context": "max_position_embeddings",
+}
+"""What most configurations call each size. Key-value heads and the heads' width may be missing: then every head has
+its own keys, and the heads divide the width."""
+
+_LLAMA = Anatomy(
+    blocks="layers",
+    attention="self_attn",
+    matrices={
+        "q": "self_attn.q_proj",
+        "k": "self_attn.k_proj",
+        "v": "self_attn.v_proj",
+        "o": "self_attn.o_proj",
+        "mlp_gate": "mlp.gate_proj",
+        "mlp_in": "mlp.up_proj",
+        "mlp_out": "mlp.down_proj",
+    },
+    norms={"attention": "input_layernorm", "mlp": "post_attention_layernorm"},
+    final=("norm",),
+)
+_GEMMA_2 = replace(
+    _LLAMA,
+    norms={"attention": "input_layernorm", "mlp": "pre_feedforward_layernorm"},
+    sandwich={"attention": "post_attention_layernorm", "mlp": "post_feedforward_layernorm"},
+    causal_unless="use_bidirectional_attention",
+    logit_cap="final_logit_softcapping",
+)
+_BERT = Anatomy(
+    blocks="encoder.layer",
+    attention="attention.self",
+    matrices={
+        "q": "attention.self.query",
+        "k": "attention.self.key",
+        "v": "attention.self.value",
+        "o": "attention.output.dense",
+        "mlp_in": "intermediate.dense",
+        "mlp_out": "output.dense",
+    },
+    norms={"attention": "attention.output.LayerNorm", "mlp": "output.LayerNorm"},
+    norm_first=False,
+    causal=False,
+    causal_unless="is_decoder",
+    head="cls",
+    options={"add_pooling_layer": False},
+)
 
 ANATOMIES: Mapping[str, Anatomy] = {
     "opt": Anatomy(
         blocks="decoder.layers",
         attention="self_attn",
-        attention_write="self_attn.out_proj",
-        mlp_write="fc2",
         matrices={
             "q": "self_attn.q_proj",
             "k": "self_attn.k_proj",
@@ -88,15 +182,50 @@ ANATOMIES: Mapping[str, Anatomy] = {
         },
         norms={"attention": "self_attn_layer_norm", "mlp": "final_layer_norm"},
         final=("decoder.final_layer_norm", "decoder.project_out"),
-        sizes={
-            "layers": "num_hidden_layers",
-            "heads": "num_attention_heads",
-            "width": "hidden_size",
-            "mlp_width": "ffn_dim",
-            "context": "max_position_embeddings",
-        },
+        sizes={"mlp_width": "ffn_dim"},
         norm_first="do_layer_norm_before",
     ),
+    "gpt2": Anatomy(
+        blocks="h",
+        attention="attn",
+        matrices={
+            "q": Fused("attn.c_attn", 0, of=3),
+            "k": Fused("attn.c_attn", 1, of=3),
+            "v": Fused("attn.c_attn", 2, of=3),
+            "o": "attn.c_proj",
+            "mlp_in": "mlp.c_fc",
+            "mlp_out": "mlp.c_proj",
+        },
+        norms={"attention": "ln_1", "mlp": "ln_2"},
+        final=("ln_f",),
+        sizes={"mlp_width": "n_inner"},
+        mlp_ratio=4,
+        transposed=True,
+    ),
+    "gpt_neox": Anatomy(
+        blocks="layers",
+        attention="attention",
+        matrices={
+            "q": Fused("attention.query_key_value", 0, of=3, by_head=True),
+            "k": Fused("attention.query_key_value", 1, of=3, by_head=True),
+            "v": Fused("attention.query_key_value", 2, of=3, by_head=True),
+            "o": "attention.dense",
+            "mlp_in": "mlp.dense_h_to_4h",
+            "mlp_out": "mlp.dense_4h_to_h",
+        },
+        norms={"attention": "input_layernorm", "mlp": "post_attention_layernorm"},
+        final=("final_layer_norm",),
+    ),
+    "llama": _LLAMA,
+    "mistral": _LLAMA,
+    "qwen2": _LLAMA,
+    "qwen3": _LLAMA,
+    "gemma": replace(_LLAMA, causal_unless="use_bidirectional_attention"),
+    "gemma2": _GEMMA_2,
+    "gemma3_text": _GEMMA_2,
+    "gemma3": replace(_GEMMA_2, trunk="language_model"),
+    "bert": _BERT,
+    "roberta": replace(_BERT, head="lm_head", padding_first=True),
 }
 """By `model_type` of the configuration."""
 
@@ -122,15 +251,16 @@ class Network:
     shape: ModelShape
     head: torch.nn.Module | None = None
     """From the trunk's last hidden state to logits, if the loss was asked for."""
+    logit_cap: float | None = None
+    """Logits are squashed below it by a tanh."""
 
     def __post_init__(self) -> None:
         try:
             for path in (
                 self.anatomy.attention,
-                self.anatomy.attention_write,
-                self.anatomy.mlp_write,
-                *self.anatomy.matrices.values(),
+                *(self.anatomy.path(name) for name in self.anatomy.matrices),
                 *self.anatomy.norms.values(),
+                *self.anatomy.sandwich.values(),
             ):
                 self.part(0, path)
         except AttributeError as fault:
@@ -156,6 +286,23 @@ class Network:
 
     def matrix(self, layer: int, name: str) -> torch.Tensor:
         """One of the anatomy's matrices, (output unit, input unit)."""
-        weight = self.part(layer, self.anatomy.matrices[name]).weight
+        where = self.anatomy.matrices[name]
+        weight = self.part(layer, self.anatomy.path(name)).weight
         assert isinstance(weight, torch.Tensor)
-        return weight
+        return _part_of(weight.T if self.anatomy.transposed else weight, where, self.shape.heads)
+
+    def bias(self, layer: int, name: str) -> torch.Tensor | None:
+        """What the module of a matrix adds to its output, (output unit,), if anything."""
+        where = self.anatomy.matrices[name]
+        bias = getattr(self.part(layer, self.anatomy.path(name)), "bias", None)
+        assert bias is None or isinstance(bias, torch.Tensor)
+        return None if bias is None else _part_of(bias, where, self.shape.heads)
+
+
+def _part_of(outputs: torch.Tensor, where: str | Fused, heads: int) -> torch.Tensor:
+    """The rows, by output unit, that are one of several matrices."""
+    if isinstance(where, str):
+        return outputs
+    if not where.by_head:
+        return outputs.chunk(where.of)[where.index]
+    return outputs.unflatten(0, (heads, where.of, -1))[:, where.index].flatten(0, 1)

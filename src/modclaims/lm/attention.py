@@ -15,8 +15,10 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-NAME = "modclaims_sdpa"
-"""What the implementation is registered as."""
+NAME = "modclaims_attention"
+"""What the implementation is registered as; transformers reads a name with `sdpa` in it as its own."""
+SCORES_AT_ONCE = 2**24
+"""Attention scores that are held at a time where sdpa does not serve: 64 MiB of float32."""
 VERSION = f"{NAME} 1"
 """Part of every recording's key; raised when the implementation changes its numbers."""
 
@@ -37,13 +39,16 @@ class Product:
     """The softmax scale, if the network has not multiplied the queries by it already."""
     causal: bool
     """Whether a missing mask means that each token attends to itself and what is before it."""
+    cap: float | None = None
+    """Scores are squashed below it by a tanh, before the mask."""
 
     def pattern(self, queries: torch.Tensor) -> torch.Tensor:
         """Attention probabilities of some queries (a 1-D index), (text, head, query, key), in float32 or float64."""
-        groups = self.query.shape[1] // self.key.shape[1]
-        key = self.key if groups == 1 else self.key.repeat_interleave(groups, dim=1)
+        key = self._by_query_head(self.key)
         scores = (self.query.index_select(2, queries) @ key.transpose(2, 3)) * self.scale
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        if self.cap is not None:
+            scores = self.cap * torch.tanh(scores / self.cap)
         if self.mask is not None:
             rows = self.mask.index_select(2, queries)
             scores = scores.masked_fill(~rows, -torch.inf) if rows.dtype == torch.bool else scores + rows
@@ -51,6 +56,19 @@ class Product:
             keys = torch.arange(key.shape[2], device=queries.device)
             scores = scores.masked_fill(keys > queries[:, None], -torch.inf)
         return scores.softmax(dim=-1)
+
+    def mixed(self) -> torch.Tensor:
+        """Values mixed by the patterns of all queries, (text, query, head, unit), some queries at a time."""
+        value = self._by_query_head(self.value)
+        texts, heads, keys = value.shape[:3]
+        queries = torch.arange(self.query.shape[2], device=value.device)
+        parts = queries.split(max(1, SCORES_AT_ONCE // (texts * heads * keys)))
+        return torch.cat([self.pattern(part).to(value.dtype) @ value for part in parts], dim=2).transpose(1, 2)
+
+    def _by_query_head(self, kept: torch.Tensor) -> torch.Tensor:
+        """Keys or values with one head for each query head, which may share them."""
+        groups = self.query.shape[1] // kept.shape[1]
+        return kept if groups == 1 else kept.repeat_interleave(groups, dim=1)
 
 
 Tap = Callable[[Product], None]
@@ -82,18 +100,20 @@ def register() -> str:
         attention_mask: torch.Tensor | None,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        scale, causal, cap = kwargs.get("scaling"), kwargs.get("is_causal"), kwargs.get("softcap")
+        product = Product(
+            query,
+            key,
+            value,
+            attention_mask,
+            query.shape[-1] ** -0.5 if scale is None else scale,
+            bool(getattr(module, "is_causal", True) if causal is None else causal),
+            cap,
+        )
         if (tap := _taps.get(module)) is not None:
-            scale, causal = kwargs.get("scaling"), kwargs.get("is_causal")
-            tap(
-                Product(
-                    query,
-                    key,
-                    value,
-                    attention_mask,
-                    query.shape[-1] ** -0.5 if scale is None else scale,
-                    bool(getattr(module, "is_causal", True) if causal is None else causal),
-                )
-            )
+            tap(product)
+        if cap is not None:  # sdpa cannot squash scores
+            return product.mixed().contiguous(), None
         output: tuple[torch.Tensor, torch.Tensor | None] = sdpa(module, query, key, value, attention_mask, **kwargs)
         return output
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +24,7 @@ from modclaims.errors import ClaimError, ModelError
 from modclaims.lm.variants import KINDS, Variant
 from modclaims.shipped import shipped
 
+_DTYPES = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 EMBEDDED = ("data", "models", "opt-mini")
 TRY_SECONDS = 3.0
 """How long the hub may take to answer at all before a run goes on with local files."""
@@ -68,6 +71,21 @@ class Checkpoint:
     def safetensors(self) -> bool:
         """Whether the weights are safetensors; otherwise pickles, which the user allowed."""
         return self.weights[0].suffix == ".safetensors"
+
+    @cached_property
+    def dtype(self) -> str | None:
+        """What most of the weights are stored in, as torch calls it (as safetensors does, if torch has no such
+        floating-point numbers); None of pickles, which do not tell before they are read."""
+        if not self.safetensors:
+            return None
+        sizes: Counter[str] = Counter()
+        for path in self.weights:
+            with safe_open(path, framework="numpy") as file:
+                for name in file.keys():  # noqa: SIM118 - it is no mapping
+                    part = file.get_slice(name)
+                    sizes[part.get_dtype()] += math.prod(part.get_shape())
+        found = max(sizes, key=sizes.__getitem__, default="F32")
+        return _DTYPES.get(found, found)
 
     @cached_property
     def digests(self) -> Mapping[str, str]:

@@ -46,24 +46,28 @@ def extract(network: Network, ids: NDArray[Any], entries: Iterable[Entry]) -> di
             return take.taken
         if loss is not None:
             assert network.head is not None, "a network whose loss is wanted is loaded with its head"
-            take.taken[loss] = next_token_loss(hidden, network.head, tokens).numpy()
+            take.taken[loss] = next_token_loss(hidden, network.head, tokens, network.logit_cap).numpy()
     return take.taken
 
 
-def next_token_loss(hidden: torch.Tensor, head: torch.nn.Module, ids: torch.Tensor) -> torch.Tensor:
+def next_token_loss(
+    hidden: torch.Tensor, head: torch.nn.Module, ids: torch.Tensor, logit_cap: float | None = None
+) -> torch.Tensor:
     """Mean negative log-probability, in nats, of each text's tokens after the first, given those before: (text,) float64.
 
-    `hidden` is (text, token, unit), `ids` (text, token) with at least two tokens. Logits are made a few rows at a time.
+    `hidden` is (text, token, unit), `ids` (text, token) with at least two tokens. Logits are made a few rows at a time,
+    and squashed below `logit_cap`, where there is one, by cap * tanh(logit / cap).
     """
-    weight = next(head.parameters())
+    weight = max(head.parameters(), key=len)  # a logit for each row
     rows = max(1, LOGITS_AT_ONCE // len(weight))
     losses = []
     for states, targets in zip(hidden[:, :-1].to(weight.device), ids[:, 1:].to(weight.device), strict=True):
         nats = torch.zeros((), dtype=torch.float64)
         for some, next_ones in zip(states.split(rows), targets.split(rows), strict=True):
-            nats += (
-                torch.nn.functional.cross_entropy(_exact(head(some)), next_ones, reduction="none").double().sum().cpu()
-            )
+            logits = _exact(head(some))
+            if logit_cap is not None:
+                logits = logit_cap * torch.tanh(logits / logit_cap)
+            nats += torch.nn.functional.cross_entropy(logits, next_ones, reduction="none").double().sum().cpu()
         losses.append(nats / len(targets))
     return torch.stack(losses)
 
@@ -110,11 +114,11 @@ class _Take:
             "embed": (True, ""),
             "resid_pre": (True, ""),
             "resid_post": (False, ""),
-            "attn_out": (False, anatomy.attention_write),
-            "mlp_out": (False, anatomy.mlp_write),
-            "mlp_act": (True, anatomy.matrices["mlp_out"]),
-            "head_z": (True, anatomy.matrices["o"]),
-            "head_write": (True, anatomy.matrices["o"]),
+            "attn_out": (False, anatomy.write("attention")),
+            "mlp_out": (False, anatomy.write("mlp")),
+            "mlp_act": (True, anatomy.path("mlp_out")),
+            "head_z": (True, anatomy.path("o")),
+            "head_write": (True, anatomy.path("o")),
         }[site]
 
         def keep(states: torch.Tensor) -> None:

@@ -44,12 +44,17 @@ class Placement:
     """How and where networks are loaded."""
 
     dtype: str
-    """One of `DTYPES`."""
+    """One of `DTYPES`, of weights and activations."""
     device: str
     """Of networks without a device map."""
     device_map: Any
     """None, or what transformers' `from_pretrained` takes: then accelerate spreads the weights."""
     trust_remote_code: bool
+
+    @property
+    def halved(self) -> bool:
+        """Whether numbers are rounded so coarsely that those of a text would depend on its batch."""
+        return self.dtype in ("bfloat16", "float16")
 
     @property
     def where(self) -> str:
@@ -72,23 +77,34 @@ def load_model(
     """The model that `spec` means, ready to record; its weights are hashed now and loaded when first needed.
 
     `spec` is `embedded`, a folder, or a hub id with `@revision`; each with `#untrained`, `#gaussian` or `#permuted` and
-    a seed (`#untrained:1`). `dtype` defaults to float32 whatever the weights are stored in, `device` to a CUDA device if
-    there is one and else the CPU. Without `store` nothing is kept beyond the recordings at hand.
+    a seed (`#untrained:1`). `dtype` defaults to what the weights are stored in, `device` to a CUDA device if there is one
+    and else the CPU. `batch_size` texts are run at a time, of a network in half precision always one: there the rounding
+    depends on the batch, and verdicts must not. Without `store` nothing is kept beyond the recordings at hand.
 
     Raises `ModelError` for a model that cannot be found, read or understood, `UsageError` for settings.
     """
-    placement = Placement(_dtype(dtype), _device(device), device_map, trust_remote_code)
+    if dtype is not None and dtype not in DTYPES:
+        raise UsageError(f"--dtype {dtype!r} is unknown; choose one of {', '.join(DTYPES)}.")
+    device = _device(device)
     if batch_size < 1:
         raise UsageError(f"--batch-size is {batch_size}; it must be at least 1.")
     checkpoint = find_checkpoint(spec, offline=offline, allow_bin=allow_bin)
     config, tokenizer = _config_and_tokenizer(checkpoint, trust_remote_code)
+    placement = Placement(dtype or _stored_dtype(checkpoint, config), device, device_map, trust_remote_code)
     return LanguageModel(checkpoint, config, tokenizer, placement, batch_size, store or RecordingStore.temporary())
 
 
-def _dtype(name: str | None) -> str:
-    if name is not None and name not in DTYPES:
-        raise UsageError(f"--dtype {name!r} is unknown; choose one of {', '.join(DTYPES)}.")
-    return name or "float32"
+def _stored_dtype(checkpoint: Checkpoint, config: Any) -> str:
+    """What the weights are stored in; of pickles, what the configuration says, and else float32."""
+    if checkpoint.dtype is None:
+        said = str(config.dtype).removeprefix("torch.")
+        return said if said in DTYPES else "float32"
+    if checkpoint.dtype not in DTYPES:
+        raise ModelError(
+            f"The weights of model {checkpoint.origin!r} are stored as {checkpoint.dtype}, in which nothing is computed; "
+            f"choose what to run them in with --dtype {', '.join(DTYPES)}."
+        )
+    return checkpoint.dtype
 
 
 def _device(name: str | None) -> str:
@@ -134,6 +150,12 @@ def _config_and_tokenizer(checkpoint: Checkpoint, trust_remote_code: bool) -> tu
             tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, **options)
         except Exception as fault:  # so may a tokenizer's files
             raise ModelError(f"The tokenizer of model {checkpoint.origin!r} cannot be read: {_brief(fault)}") from fault
+    if method := getattr(config, "quantization_config", None):
+        method = method.get("quant_method") if isinstance(method, dict) else getattr(method, "quant_method", None)
+        raise ModelError(
+            f"Model {checkpoint.origin!r} is quantised ({method or 'by a method without a name'}), and its matrices cannot be "
+            "read as numbers; give the model with plain weights, in half precision if memory is short (--dtype bfloat16)."
+        )
     return config, tokenizer
 
 
@@ -156,11 +178,12 @@ class LanguageModel:
     ) -> None:
         self.checkpoint = checkpoint
         self.store = store
-        self.batch_size = batch_size
+        self.batch_size = 1 if placement.halved else batch_size
         self._config = config
         self._placement = placement
         self._anatomy: Anatomy = anatomy_of(config, checkpoint.name)
-        self._shape = self._anatomy.shape(config, checkpoint.name, self._provenance())
+        self._text_config = config.get_text_config() if self._anatomy.trunk else config
+        self._shape = self._anatomy.shape(self._text_config, checkpoint.name, self._provenance())
         with _quiet():
             self.reader = TextReader(tokenizer, checkpoint.name)
         self._own: Network | None = None
@@ -296,7 +319,10 @@ class LanguageModel:
             if request.positions is not None:
                 self.check(corpus, tokens, request.positions)
         elif not self.shape.causal:
-            raise ClaimError(f"Model {self.shape.name!r} is not causal, so it has no next-token loss.")
+            raise ClaimError(
+                f"Model {self.shape.name!r} is not causal: its tokens also see what comes after them, so it has no "
+                "next-token loss. Leave this claim out, or choose a causal model."
+            )
         else:
             self._check_length(corpus, tokens, 2, "a next-token loss")
 
@@ -346,7 +372,8 @@ class LanguageModel:
         trunk.eval().requires_grad_(False)
         if lm_head is not None:
             lm_head.eval().requires_grad_(False)
-        network = Network(trunk, self._anatomy, self.shape, lm_head if head else None)
+        cap = getattr(self._text_config, self._anatomy.logit_cap, None) if self._anatomy.logit_cap else None
+        network = Network(trunk, self._anatomy, self.shape, lm_head if head else None, cap)
         if variant is not None and variant.kind != "untrained":
             scramble(network, variant)
         return network
@@ -365,21 +392,32 @@ class LanguageModel:
             trust_remote_code=self._placement.trust_remote_code,
             local_files_only=True,
             output_loading_info=True,
+            **({} if head else self._anatomy.options),
         )
         if missing := sorted(report["missing_keys"]):
             raise ValueError(f"{_first(missing)} not among them, so parts of the network would be left to chance.")
         if self._placement.device_map is None:
             model.to(self._placement.device)
-        return (model.base_model, model.get_output_embeddings()) if head else (model, None)
+        return self._parts(model, head)
 
-    def _untrained(self, seed: int) -> tuple[torch.nn.Module, torch.nn.Module]:
-        """Fresh weights, drawn on the CPU in float32 and with the head, so that they are the same however they are used.
+    def _parts(self, model: Any, head: bool) -> tuple[torch.nn.Module, torch.nn.Module | None]:
+        """The trunk, and the language-model head if the model was loaded with it."""
+        base = model.base_model if head else model
+        trunk = base.get_submodule(self._anatomy.trunk) if self._anatomy.trunk else base
+        if not head:
+            return trunk, None
+        return trunk, model.get_submodule(self._anatomy.head) if self._anatomy.head else model.get_output_embeddings()
+
+    def _untrained(self, seed: int) -> tuple[torch.nn.Module, torch.nn.Module | None]:
+        """Fresh weights, drawn on the CPU in float32 and with the head of a causal model whether it is asked for or not,
+        so that they are the same however they are used.
 
         A device map is for weights that are read; these are put on one device.
         """
         import transformers
 
-        loader: Any = transformers.AutoModelForCausalLM
+        head = self.shape.causal
+        loader: Any = transformers.AutoModelForCausalLM if head else transformers.AutoModel
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = loader.from_config(
@@ -387,9 +425,10 @@ class LanguageModel:
                 dtype=torch.float32,
                 attn_implementation=attention.NAME,
                 trust_remote_code=self._placement.trust_remote_code,
+                **({} if head else self._anatomy.options),
             )
         model.to(self._placement.device, DTYPES[self._placement.dtype])
-        return model.base_model, model.get_output_embeddings()
+        return self._parts(model, head)
 
 
 def _first(names: Sequence[str]) -> str:

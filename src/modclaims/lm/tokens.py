@@ -37,7 +37,7 @@ class TextReader:
         bare = self._ids(probe, add_special_tokens=False)
         whole = self._ids(probe, add_special_tokens=True)
         starts = [start for start in range(len(whole)) if whole[start : start + len(bare)] == bare]
-        if not starts:
+        if not bare or not starts:
             raise ModelError(
                 f"The tokenizer of model {name!r} gives {whole} for {probe!r}, which does not hold its own {bare}."
             )
