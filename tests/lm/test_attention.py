@@ -47,6 +47,32 @@ def test_patterns_are_what_sdpa_mixes_values_by(kind: str, groups: int) -> None:
     torch.testing.assert_close(made.pattern(queries), expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("groups", [1, 2], ids=["own keys", "shared keys"])
+@pytest.mark.parametrize("kind", ["causal", "everything", "window", "bias"])
+def test_without_a_cap_values_are_mixed_as_sdpa_mixes_them(
+    kind: str, groups: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = product(mask(kind), causal=kind != "everything", groups=groups)
+    keys, values = (part.repeat_interleave(groups, dim=1) for part in (made.key, made.value))
+    expected = scaled_dot_product_attention(
+        made.query, keys, values, attn_mask=made.mask, is_causal=kind == "causal", scale=made.scale
+    ).transpose(1, 2)
+    torch.testing.assert_close(made.mixed(), expected, rtol=0, atol=2e-6)
+    monkeypatch.setattr(attention, "SCORES_AT_ONCE", 200)
+    torch.testing.assert_close(made.mixed(), expected, rtol=0, atol=2e-6)
+
+
+def test_scores_are_squashed_below_the_cap_before_the_mask() -> None:
+    """By hand: two keys with scores 3 and 1 under a cap of 2; a third one is masked."""
+    query, key = torch.ones(1, 1, 1, 1), torch.tensor([3.0, 1.0, 9.0]).view(1, 1, 3, 1)
+    seen = torch.tensor([[[[True, True, False]]]])
+    made = Product(query, key, key, seen, 1.0, False, cap=2.0)
+    weights = torch.exp(2 * torch.tanh(torch.tensor([1.5, 0.5])))
+    first, second = (weights / weights.sum()).tolist()
+    assert made.pattern(torch.tensor([0])).flatten().tolist() == pytest.approx([first, second, 0])
+    assert made.mixed().flatten().tolist() == pytest.approx([3 * first + second])
+
+
 def test_queries_are_taken_times_the_scale_that_is_still_to_come() -> None:
     made, queries = product(None, causal=True, scale=0.3), torch.tensor([2, 7])
     rows = {site: take(made, queries) for site, take in extract._PRODUCT_ROWS.items()}

@@ -305,4 +305,4 @@ def _part_of(outputs: torch.Tensor, where: str | Fused, heads: int) -> torch.Ten
         return outputs
     if not where.by_head:
         return outputs.chunk(where.of)[where.index]
-    return outputs.unflatten(0, (heads, where.of, -1))[:, where.index].flatten(0, 1)
+    return outputs.reshape(heads, where.of, -1, *outputs.shape[1:])[:, where.index].flatten(0, 1)

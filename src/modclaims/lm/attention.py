@@ -62,7 +62,7 @@ class Product:
         value = self._by_query_head(self.value)
         texts, heads, keys = value.shape[:3]
         queries = torch.arange(self.query.shape[2], device=value.device)
-        parts = queries.split(max(1, SCORES_AT_ONCE // (texts * heads * keys)))
+        parts = torch.split(queries, max(1, SCORES_AT_ONCE // (texts * heads * keys)))
         return torch.cat([self.pattern(part).to(value.dtype) @ value for part in parts], dim=2).transpose(1, 2)
 
     def _by_query_head(self, kept: torch.Tensor) -> torch.Tensor:
