@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lm.tiny_opt import CONTEXT, HEADS, LAYERS, MLP, WIDTH, save_model, texts
+from lm.tiny_architectures import save as save_architecture
+from lm.tiny_opt import CONTEXT, HEADS, LAYERS, MLP, WIDTH, save_model, save_tokenizer, texts
 from safetensors.torch import load_file, save_file
+from transformers import GPT2LMHeadModel
 
 from modclaims.corpus import Corpus, Text
 from modclaims.errors import ClaimError, CorpusError, InputError, ModelError, UsageError
@@ -118,6 +120,27 @@ def test_recordings_with_gaps_equal_those_made_at_once(load: Callable[..., Langu
     whole = load(store=RecordingStore.temporary()).record(corpus, requests, **RUN)
     for request in requests:
         np.testing.assert_allclose(pieces.array(request), whole.array(request), rtol=1e-5, atol=1e-6, strict=True)
+
+
+def test_a_model_may_open_its_texts_with_no_special_token(tmp_path: Path) -> None:
+    """As GPT-2 does: position 0 is the text's first token, and its loss begins with the second."""
+    folder = save_architecture(tmp_path, "gpt2")
+    save_tokenizer(folder, leading=False)
+    model = load_model(str(folder), device="cpu")
+    assert model.reader.leading == []
+    body = "abcdefgh"
+    (text,) = model.reader.read([body], 20)
+    assert len(text.ids) == len(body)
+    request = Activations("resid_pre", layers=(0,))
+    corpus = Corpus("one", (Text("t", body, {}),))
+    recording = model.record(corpus, [request, Loss()], tokens=8, positions=Positions("0,7"))
+    bare = GPT2LMHeadModel.from_pretrained(folder).eval()
+    ids = torch.from_numpy(text.ids)[None]
+    with torch.no_grad():
+        first = bare.transformer.wte(ids) + bare.transformer.wpe(torch.arange(8))
+        loss = float(bare(ids, labels=ids).loss)
+    np.testing.assert_allclose(recording.array(request, 0)[0], first[0, [0, 7]].numpy(), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(recording.array(Loss()), [loss], rtol=1e-6)
 
 
 def test_values_stand_in_the_order_of_the_corpus(load: Callable[..., LanguageModel]) -> None:

@@ -18,15 +18,15 @@ STYLES = {
 }
 
 
-def save_tokenizer(folder: Path, *, trailing: bool = False) -> int:
-    """A tokenizer of single bytes that opens each text with <s> (and closes it with <s> if asked); its vocabulary size."""
+def save_tokenizer(folder: Path, *, leading: bool = True, trailing: bool = False) -> int:
+    """A tokenizer of single bytes that opens and closes each text with <s> where asked to; its vocabulary size."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {word: index for index, word in enumerate(["<s>", "<pad>", *alphabet])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A <s>" if trailing else "<s> $A", special_tokens=[("<s>", 0)]
+        single=f"{'<s> ' * leading}$A{' <s>' * trailing}", special_tokens=[("<s>", 0)]
     )
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token="<s>", eos_token="<s>", pad_token="<pad>"

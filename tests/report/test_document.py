@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,11 @@ def test_the_lead_names_model_corpus_and_labels(run: Run) -> None:
         "9 modularity claims about opt-mini (a language model of 6 layers, 8 heads, width 256), tested on the 64 texts of crossed, "
         "labelled by category (4), style (4) and topic (4)."
     )
+
+
+def test_a_network_that_is_not_causal_is_called_an_encoder(run: Run) -> None:
+    facts = {**run.facts, "model": {**run.facts["model"], "causal": False}}
+    assert "(an encoder of 6 layers, " in Document.of(dataclasses.replace(run, facts=facts)).lead
 
 
 def test_outcomes_are_tallied_and_undecided_is_not_against(run: Run) -> None:

@@ -234,7 +234,8 @@ def _lead(facts: Mapping[str, Any], claims: int) -> str:
         for key, word in (("layers", "layer"), ("heads", "head"), ("width", "width"))
         if isinstance(model.get(key), int)
     ]
-    network = f"{_name(facts, 'model')}" + (f" (a language model of {', '.join(built)})" if built else "")
+    kind = "an encoder" if model.get("causal") is False else "a language model"
+    network = f"{_name(facts, 'model')}" + (f" ({kind} of {', '.join(built)})" if built else "")
     texts = count(corpus["texts"], "text") if isinstance(corpus.get("texts"), int) else "texts"
     counts = {k: v for k, v in (corpus.get("counts") or {}).items() if isinstance(v, Mapping)}
     labelled = series(f"{plain(k)} ({len(v)})" for k, v in counts.items() if len(v) > 1)
