@@ -39,6 +39,7 @@ test: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/extract.py
 	$(BIN)/python benchmarks/permutation.py
+	$(BIN)/python benchmarks/jacobian.py
 	$(BIN)/python benchmarks/evidence.py
 
 wheel: $(STAMP)

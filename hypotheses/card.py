@@ -1,4 +1,5 @@
-"""Do texts of one style, or of one topic, look alike inside the model, and do single heads answer them?
+"""The four families of claims: do texts of one style, or of one topic, look alike inside the model; do single heads
+answer them; do blocks narrow; do single coordinates of the stream carry them?
 
 Expectations come from the study that began this (ten texts, OPT-125M and OPT-2.7B) and from the discussion below
 it; they were written down before the embedded model was first looked at. The first two claims need no more than
@@ -7,9 +8,15 @@ that style cannot pass for topic nor topic for style.
 """
 
 from modclaims import (
+    AxesAgainstRotations,
+    AxisStreams,
     CategoryClustering,
     HeadsAgainstBlocks,
     HeadSelectivity,
+    HeavyTails,
+    TighterThanAttention,
+    TightestAt,
+    TightPass,
     along_depth,
     at,
     in_fraction,
@@ -126,3 +133,52 @@ class HeadsAreABetterUnit(HeadsAgainstBlocks):
     within = "topic"
     smallest_effect = 0.1
     expect = "refuted"  # the study: heads have not shown themselves a particularly better unit than whole blocks
+
+
+class MlpIsATightPass(TightPass):
+    """In at least one layer the MLP lets through fewer directions than one with Gaussian weights of the same size."""
+
+    smallest_effect = 0.05
+
+
+class MlpIsTightestRightAfterTheFirstLayer(TightestAt):
+    """The MLPs right after the first layer let through fewer directions than those of the other layers."""
+
+    named = (1, 2)
+    smallest_effect = 0.05
+
+
+class AttentionIsATightPass(TightPass):
+    """In at least one layer attention lets through fewer directions than one with Gaussian weights of the same size."""
+
+    block = "attention"
+    smallest_effect = 0.05
+    expect = "refuted"  # the study: attention blocks have hardly a tight pass in any layer
+
+
+class MlpIsTighterThanAttention(TighterThanAttention):
+    """In at least one layer the MLP lets through fewer directions than the attention block of that layer."""
+
+    smallest_effect = 0.05
+
+
+class AxisCarriesStyle(AxisStreams):
+    """At least one coordinate of the residual stream tells styles apart."""
+
+    label = "style"
+    within = "topic"
+    smallest_effect = 0.1
+
+
+class AxesBeatRandomDirections(AxesAgainstRotations):
+    """In at least one layer the coordinates of the residual stream tell styles apart better than random directions."""
+
+    label = "style"
+    within = "topic"
+    smallest_effect = 0.1
+
+
+class StreamIsHeavyTailed(HeavyTails):
+    """In at least one layer single coordinates hold far more of a token than they would in a random basis."""
+
+    smallest_effect = 1.0

@@ -1,17 +1,25 @@
 """modclaims: test modularity claims about transformer language models."""
 
+from modclaims.families.axis_streams import AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.hypothesis import Hypothesis
 from modclaims.stats.quantifiers import along_depth, at, everywhere, in_fraction, somewhere
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AxesAgainstRotations",
+    "AxisStreams",
     "CategoryClustering",
     "HeadSelectivity",
     "HeadsAgainstBlocks",
+    "HeavyTails",
     "Hypothesis",
+    "TightPass",
+    "TighterThanAttention",
+    "TightestAt",
     "along_depth",
     "at",
     "everywhere",

@@ -313,9 +313,7 @@ def verdict_line(c: Mapping[str, Any], width: int) -> str:
     head = f"{c['id']:{width}}  {word}"
     if c["effect"] is None:
         return f"{head}  {c['message']}"
-    where = ""
-    if c["n_cells"] > 1:
-        where = f" at {c['best_words']}" if c["p"] is not None else " over splits"
+    where = f" at {c['best_words']}" if c["n_cells"] > 1 else ""
     low, high = (("?" if v is None or v != v else f"{v:.2f}") for v in (c["effect_low"], c["effect_high"]))
     numbers = f"{c['effect_name']} {c['effect']:.2f} [{low}, {high}]{where}"
     expected = "expected" if c["as_expected"] else "AGAINST expectation"

@@ -98,7 +98,7 @@ class Judged:
         c = self.claim
         if c["effect"] is None:
             return str(c["message"])
-        where = f" at {c['best_words']}" if c["n_cells"] > 1 and c["p"] is not None else ""
+        where = f" at {c['best_words']}" if c["n_cells"] > 1 else ""
         first = (
             f"{str(c['outcome']).upper()}, {c['expect']} was expected: "
             f"{c['effect_name']} {number(c['effect'])} {interval(c['effect_low'], c['effect_high'])}{where}, "

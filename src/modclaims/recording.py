@@ -93,7 +93,81 @@ class Loss:
     variant: str | None = None
 
 
-Request = Activations | Loss
+BLOCKS = ("mlp", "attention")
+SPECTRUM = (
+    "effective_rank",
+    "effective_rank_error",
+    "stable_rank",
+    "above_tenth",
+    "above_tenth_error",
+    "rank_at_least",
+    "rank_at_most",
+    "largest",
+    "floor",
+)
+"""What a summary of a spectrum holds, in this order: exp of the entropy of sigma^2 / sum; ||J||_F^2 / sigma_1^2; how many
+singular values lie above a tenth of the first; the numerical rank (two numbers, equal where it is determined); sigma_1;
+and the noise floor, in units of sigma_1, below which nothing is counted. Errors are 0 where the spectrum is exact."""
+
+
+@dataclass(frozen=True)
+class Jacobian:
+    """Ask for the singular values of d block(x) / d x, without the residual, at real inputs, in float64.
+
+    x is the block's input stream at the first `tokens` tokens of each text as the model itself makes it, also where the
+    block's weights are those of a variant. With `normalised` the block's own normalisation is part of it. Rows of the
+    answer are the texts of `chosen`, in that order.
+    """
+
+    block: str
+    """One of `BLOCKS`."""
+    tokens: int = 4
+    layers: tuple[int, ...] | None = None
+    """Layers, negative ones counted from the end; None for all."""
+    normalised: bool = True
+    texts: int | None = None
+    """At most so many texts; None for all."""
+    answer: Literal["summary", "values", "effective_rank"] = "summary"
+    """`summary` is the numbers of `SPECTRUM`, `effective_rank` the first of them alone, at less cost; `values` all singular
+    values, largest first, not a number where they were only estimated together."""
+    variant: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.block not in BLOCKS:
+            raise ClaimError(f"Block {self.block!r} is unknown; choose one of {', '.join(BLOCKS)}.")
+        if self.tokens < 1:
+            raise ClaimError(f"tokens = {self.tokens}: a Jacobian needs at least 1.")
+        if self.texts is not None and self.texts < 2:
+            raise ClaimError(f"texts = {self.texts}: at least 2 are needed, or None for all.")
+
+    def chosen(self, corpus: Corpus) -> tuple[int, ...]:
+        """Indices of the texts that are answered for: all, or so many spread evenly over the corpus, by id ascending."""
+        order = sorted(range(len(corpus)), key=lambda i: corpus.texts[i].id)
+        count = len(order) if self.texts is None else min(self.texts, len(order))
+        return tuple(order[k * len(order) // count] for k in range(count))
+
+
+EMBEDDINGS = ("embedding", "unembedding")
+MATRICES = (*EMBEDDINGS, "q", "k", "v", "o", "mlp_in", "mlp_gate", "mlp_out")
+"""Matrices of a network: the first two once, (token, width), the others one a layer, (output unit, input unit)."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Ask for one matrix of the network itself, which has no text axis."""
+
+    matrix: str
+    """One of `MATRICES`."""
+    layers: tuple[int, ...] | None = None
+    """Layers, negative ones counted from the end; None for all."""
+    variant: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.matrix not in MATRICES:
+            raise ClaimError(f"Matrix {self.matrix!r} is unknown; choose one of {', '.join(MATRICES)}.")
+
+
+Request = Activations | Loss | Jacobian | Weights
 
 
 @dataclass(frozen=True)
@@ -113,16 +187,24 @@ class ModelShape:
     provenance: Mapping[str, str] = field(default_factory=dict)
     """Resolved id, revision, SHA-256 of weights and tokenizer, dtype, attention implementation."""
 
-    def resolve_layers(self, request: Activations) -> tuple[int, ...]:
+    def resolve_layers(self, request: Request) -> tuple[int, ...]:
         """Ascending layer indices of a request. Raises `ClaimError` for a layer that the model lacks."""
-        count = 1 if request.site == "embed" else self.layers
+        if isinstance(request, Loss):
+            return (0,)
+        if isinstance(request, Activations):
+            what, single = f"site {request.site!r}", request.site == "embed"
+        elif isinstance(request, Jacobian):
+            what, single = f"block {request.block!r}", False
+        else:
+            what, single = f"matrix {request.matrix!r}", request.matrix in EMBEDDINGS
+        count = 1 if single else self.layers
         if request.layers is None:
             return tuple(range(count))
         found = []
         for layer in request.layers:
             if not -count <= layer < count:
                 raise ClaimError(
-                    f"Layer {layer} of site {request.site!r} does not exist: model {self.name!r} has layers 0 to {count - 1}."
+                    f"Layer {layer} of {what} does not exist: model {self.name!r} has layers 0 to {count - 1}."
                 )
             found.append(layer % count)
         return tuple(sorted(set(found)))
@@ -139,7 +221,8 @@ class Recording:
     """Answers to the requests of a suite for one corpus and model.
 
     `array` gives (text, position, unit) or (text, position, head, unit); without the unit axis after `norm`,
-    without the position axis after `mean`; one number a text for `Loss`.
+    without the position axis after `mean`; one number a text for `Loss`; (text, quantity) or (text, singular value) for
+    `Jacobian`; (output unit, input unit) for `Weights`.
     """
 
     corpus: Corpus
@@ -175,7 +258,8 @@ class _Reordered:
     order: tuple[int, ...]
 
     def array(self, request: Request, layer: int) -> Array:
-        return self.source.array(request, layer)[list(self.order)]
+        array = self.source.array(request, layer)
+        return array if isinstance(request, (Weights, Jacobian)) else array[list(self.order)]
 
 
 class Recorder(Protocol):

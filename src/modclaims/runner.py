@@ -282,6 +282,7 @@ def summary(one: Collected, verdict: Verdict, w: Weighed | None) -> dict[str, An
         "n_units",
         "unit",
         "n_cells",
+        "splits",
         "best",
         "best_words",
         "controls",

@@ -73,6 +73,8 @@ class Weighed:
     detail: str = ""
     cells: Sequence[Mapping[str, Any]] = ()
     """Rows for cells.csv, without claim and model."""
+    splits: int = 0
+    """Splits of the texts that effect, interval and levels are medians over; 0 for none."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -113,15 +115,12 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float) -> Weighed:
     bounds, test, cell = evidence.bounds, evidence.test, evidence.cells[levels.cell]
     chosen = claim.holds.chosen(evidence.cells)
     effect = float(bounds.effect[levels.cell])
-    across = levels.p is None and len(evidence.cells) > 1
-    if across:
-        effect = float(np.median(bounds.effect))
     if test is not None:
         exact, draws = test.exact, test.arrangements if test.exact else test.arrangements - 1
-        floor = 1 / test.arrangements
+        floor = test.factor / test.arrangements
     else:
         exact, draws = False, len(bounds.t)
-        floor = (2 if across else 1) / (len(bounds.t) + 1)
+        floor = bounds.factor / (len(bounds.t) + 1)
     return Weighed(
         effect=effect,
         effect_name=evidence.effect_name,
@@ -143,14 +142,15 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float) -> Weighed:
         draws=draws,
         exact=exact,
         smallest_attainable_p=floor,
-        bound_floor=1 / (len(bounds.t) + 1),
+        bound_floor=bounds.factor / (len(bounds.t) + 1),
         statistic=test.statistic if test is not None else "bootstrap-t bound",
-        action=test.action if test is not None else "resampling texts",
+        action=test.action if test is not None else f"resampling {evidence.resampled}",
         holds=claim.holds.words,
         n_texts=evidence.n_texts,
         n_units=evidence.n_units or evidence.n_texts,
         unit=evidence.unit,
         n_cells=len(chosen),
+        splits=bounds.splits,
         location=evidence.location,
         texts_to_refute=levels.texts_to_refute,
         texts_to_support=levels.texts_to_support,
@@ -296,8 +296,8 @@ def _sentence(w: Weighed, outcome: Outcome) -> str:
     """The result in words, with the numbers that decided it."""
     how = f"exact, N = {w.draws:,}" if w.exact else f"{w.draws:,} draws"
     where = f" at {w.best_words}" if any(v is not None for v in w.best.values()) and w.n_cells > 1 else ""
-    if w.p is None and w.n_cells > 1:
-        where = f", the median of {w.n_cells} splits"
+    if w.splits:
+        where += f", the median of {w.splits} splits"
     first = f"{w.action[:1].upper()}{w.action[1:]} ({how}) gave {w.effect_name} = {w.effect:.2f}{where}"
     if np.isfinite(w.effect_low) or np.isfinite(w.effect_high):
         first += f", {w.interval.split(',')[0].split(':')[0]} [{w.effect_low:.2f}, {w.effect_high:.2f}]"

@@ -89,14 +89,14 @@ def test_picking_and_testing_never_see_the_same_texts(monkeypatch):
     from modclaims.families import head_selectivity
 
     seen = []
-    original = head_selectivity._halves
+    original = head_selectivity.halves
 
     def halves(design, rng):
         first, second = original(design, rng)
         seen.append((set(first.tolist()), set(second.tolist())))
         return first, second
 
-    monkeypatch.setattr(head_selectivity, "_halves", halves)
+    monkeypatch.setattr(head_selectivity, "halves", halves)
     weigh(HeadsAgainstBlocks, corpus=planted_corpus(texts=4), label="style", within="topic")
     assert len(seen) == 20
     assert all(not a & b and len(a | b) == 64 for a, b in seen)

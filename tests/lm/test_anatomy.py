@@ -81,6 +81,7 @@ def test_an_entry_that_does_not_fit_its_network_is_refused(plain: Path) -> None:
         {"sandwich": {"mlp": "mlp_norm"}},
         {"blocks": "decoder.blocks"},
         {"attention": "attn"},
+        {"activation": "act"},
     ):
         with pytest.raises(ModelError, match=r"not as modclaims/lm/anatomy\.py describes it"):
             Network(network.trunk, dataclasses.replace(network.anatomy, **change), network.shape)
@@ -120,6 +121,7 @@ def test_a_newcomer_adds_an_architecture_by_one_entry(tmp_path: Path, monkeypatc
             "mlp_in": "mlp.c_fc",
             "mlp_out": "mlp.c_proj",
         },
+        activation="mlp.act",
     )
     monkeypatch.setattr(anatomy_module, "ANATOMIES", {**ANATOMIES, "starcoder2": entry})
     recording = load_model(str(tmp_path), device="cpu").record(

@@ -172,6 +172,133 @@ def volcano(rng: np.random.Generator, cells: int = 48) -> Exhibit:
     )
 
 
+def spectra(rng: np.random.Generator, layers: int = 6, size: int = 96) -> Exhibit:
+    rank = np.arange(size)
+    values = np.exp(-rank / rng.uniform(8, 20, layers)[:, None])
+    values[:, -3:] = 1e-17
+    values[-1, 40:] = np.nan
+    return Exhibit(
+        "spectra",
+        "Singular values of the mlp's Jacobian",
+        f"Singular values relative to the largest, one line a layer, of {layers}.",
+        {
+            "values": values,
+            "floor": np.full(layers, 2e-14),
+            "layer": np.arange(layers),
+            "above_tenth": (values > 0.1).sum(axis=1).astype(float),
+            "effective_rank": rng.uniform(5, 20, layers),
+        },
+        {"block": "mlp"},
+    )
+
+
+def rank_by_depth(
+    rng: np.random.Generator, layers: int = 6, blocks: Sequence[str] = ("mlp",), null: bool = True
+) -> Exhibit:
+    rank = rng.uniform(0.2, 0.5, (len(blocks), layers))
+    arrays = {
+        "depth": np.arange(layers) / max(layers - 1, 1),
+        "layer": np.arange(layers),
+        "rank": rank,
+        "low": rank - 0.02,
+        "high": rank + 0.03,
+        "marked": np.arange(layers) == 1,
+    }
+    if null:
+        mean = rng.uniform(0.5, 0.55, layers)
+        arrays |= {"null_low": mean - 0.01, "null_high": mean + 0.01, "null_mean": mean}
+    return Exhibit(
+        "rank_by_depth",
+        "Effective rank by relative depth",
+        f"Effective rank over tokens x width at {layers} layers.",
+        arrays,
+        {"blocks": list(blocks), "null": "20 gaussian null objects" if null else ""},
+    )
+
+
+def stream(rng: np.random.Generator, ids: Sequence[str] | None = None, layers: int = 7, positions: int = 6) -> Exhibit:
+    own, _, style = texts()
+    text = np.repeat(np.arange(len(style)), positions)
+    lean = np.array([STYLES.index(s) for s in style])[text][:, None] * np.linspace(0, 0.8, layers)
+    values = lean + rng.normal(0, 0.25, (len(text), layers)).cumsum(axis=1) + rng.normal(0, 0.2, len(style))[text, None]
+    values[0, layers // 3 :] += 42
+    return Exhibit(
+        "stream",
+        "Axis 13 through the layers",
+        f"Values of axis 13 of resid_post at {positions} positions of {len(style)} texts, one line a position.",
+        {
+            "values": values.astype(np.float32),
+            "text": text,
+            "layer": np.arange(layers),
+            "depth": np.arange(layers) / max(layers - 1, 1),
+        },
+        {
+            "categories": style,
+            "ids": list(ids) if ids is not None else own,
+            "coordinate": "axis 13",
+            "site": "resid_post",
+        },
+    )
+
+
+def two_distributions(rng: np.random.Generator, panels: int = LAYERS, width: int = 256, draws: int = 40) -> Exhibit:
+    at = np.linspace(-0.05, 0.8, 120)
+
+    def shares(values: Any) -> Any:
+        return (values[..., None] >= at).mean(axis=-2)
+
+    own = np.array([np.clip(rng.exponential(0.03 + 0.012 * i, width) - 0.02, -0.04, 0.78) for i in range(panels)])
+    random = rng.gamma(2, 0.022, (panels, draws, width)) - 0.02
+    found, largest = shares(random), random.max(axis=-1)
+    return Exhibit(
+        "two_distributions",
+        "omega^2 of style: coordinate axes against random directions",
+        f"Share of directions whose omega^2 is at least so large, at {panels} layers.",
+        {
+            "at": at,
+            "axes": shares(own),
+            "random": found.mean(axis=1),
+            "random_low": np.quantile(found, 0.05, axis=1),
+            "random_high": np.quantile(found, 0.95, axis=1),
+            "summary_axes": own.max(axis=-1),
+            "summary_random": np.quantile(largest, (0.05, 0.5, 0.95), axis=1).T,
+            "p_adjusted": np.linspace(1, 0.0017, panels) ** 2,
+        },
+        {
+            "panels": [f"layer {i}" for i in range(panels)],
+            "summary": "largest omega^2",
+            "effect_name": "omega^2",
+            "note": f"Random directions are the axes after {draws} random rotations",
+        },
+    )
+
+
+def kurtosis_by_depth(rng: np.random.Generator, layers: int = LAYERS, width: int = 256) -> Exhibit:
+    depth = np.arange(layers) / max(layers - 1, 1)
+    own = 4 + 30 * np.sin(np.pi * depth) + rng.uniform(0, 2, layers)
+    rotated = 3 + rng.normal(0, 0.03, layers)
+    first = own * rng.uniform(4, 6, layers)
+    first[0] = np.nan
+    return Exhibit(
+        "kurtosis_by_depth",
+        "Kurtosis of the stream's coordinates by relative depth",
+        f"Kurtosis over the coordinates of resid_post at {layers} layers, mean over texts with the lowest and highest text.",
+        {
+            "depth": depth,
+            "layer": np.arange(layers),
+            "own": own,
+            "low": own * 0.8,
+            "high": own * 1.3,
+            "rotated_mean": rotated,
+            "rotated_low": rotated - 0.2,
+            "rotated_high": rotated + 0.25,
+            "first": first,
+            "gaussian": np.array(3 * (width - 1) / (width + 1)),
+        },
+        {"site": "resid_post"},
+    )
+
+
 def splits(rng: np.random.Generator, count: int = 20) -> Exhibit:
     effect = rng.normal(0.03, 0.05, count)
     return Exhibit(
@@ -538,6 +665,11 @@ def every_kind() -> Callable[..., tuple[Exhibit, ...]]:
             strip(rng, ids),
             volcano(rng),
             splits(rng),
+            spectra(rng),
+            rank_by_depth(rng),
+            stream(rng, ids),
+            two_distributions(rng),
+            kurtosis_by_depth(rng),
             unknown(),
         )
 

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from modclaims.report import render
-from modclaims.report.figures import averaged, draw
+from modclaims.report.figures import _KINDS, averaged, draw
+from modclaims.report.stream_figures import MOST_LINES, SHADES, thinned
 from modclaims.report.svg import COLOURS, Drawing
+from modclaims.report.tables import DRAWN, MOST_ROWS, exhibit_table
 from modclaims.run_folder import Run
 from modclaims.stats.evidence import Exhibit
 
@@ -50,7 +52,7 @@ def with_arrays(exhibit: Exhibit, **arrays: Any) -> Exhibit:
 
 
 def test_every_kind_is_drawn_with_text_as_text(drawings: dict[str, Drawing]) -> None:
-    assert len(drawings) == 9
+    assert len(drawings) == 14
     for kind, drawing in drawings.items():
         root = ET.fromstring(drawing.file())
         assert root.find(f"{SVG}title").text
@@ -186,3 +188,224 @@ def test_a_figure_that_cannot_be_drawn_leaves_its_table_and_says_so(one_claim: C
     for page in (files["report.md"].decode(), files["report.html"].decode()):
         assert "could not be drawn from its arrays" in page
         assert "OneClaim-head_map.svg" not in page
+
+
+def test_every_kind_with_a_table_is_drawn_and_every_drawing_has_a_table() -> None:
+    assert {*_KINDS, "heat_maps"} == DRAWN
+
+
+def test_the_table_of_spectra_writes_small_values_as_powers_of_ten(every_kind: Any) -> None:
+    table = exhibit_table(of_kind(every_kind(), "spectra"))
+    cells = dict(zip(table.head, table.rows[0], strict=True))
+    assert cells["noise floor"] == "2\u00a0×\u00a010⁻¹⁴"
+    assert (cells["value 1"], cells["value 96"]) == ("1", "10⁻¹⁷")
+    assert cells["above a tenth"] == f"{cells['above a tenth'].split('.')[0]}.0"
+    assert table.rows[-1][-1] == "–"
+
+
+def of_kind(exhibits: tuple[Exhibit, ...], kind: str) -> Exhibit:
+    return next(e for e in exhibits if e.kind == kind)
+
+
+def strokes(root: ET.Element) -> list[tuple[str, str, str]]:
+    """Colour, opacity and path of every line in a category's colour, keys left out (theirs are opaque)."""
+    found = []
+    for path in root.iter(f"{SVG}path"):
+        style = dict(part.split(": ", 1) for part in path.get("style", "").split("; ") if ": " in part)
+        opacity = style.get("opacity", style.get("stroke-opacity", ""))
+        if style.get("fill") == "none" and opacity:
+            found.append((style["stroke"], opacity, path.get("d", "")))
+    return found
+
+
+def streamed(layers: int, positions: int, texts: int = 8, **labels: Any) -> Exhibit:
+    rng = np.random.default_rng(1)
+    arrays = {
+        "values": rng.normal(size=(texts * positions, layers)),
+        "text": np.repeat(np.arange(texts), positions),
+        "layer": np.arange(layers),
+        "depth": np.arange(layers) / max(1, layers - 1),
+    }
+    told = {"categories": ["a", "b"] * (texts // 2), "ids": [f"t{i}" for i in range(texts)], "coordinate": "axis 13"}
+    return Exhibit("stream", "t", "d", arrays, {**told, "site": "resid_post", **labels})
+
+
+def test_a_stream_is_drawn_zoomed_and_whole_with_hues_by_category_and_shades_by_text() -> None:
+    exhibit = streamed(4, 3)
+    values = np.array(exhibit.arrays["values"])
+    values[0] = 800.0
+    root = drawn(with_arrays(exhibit, values=values))
+    found = words(root)
+    assert found.count("axis 13 of resid_post") == found.count("relative depth") == 2
+    assert {"zoomed: the 1\u00a0% to the 99\u00a0% quantile", "whole: lowest to highest", "a", "b"} <= set(found)
+    assert not any("lines are drawn" in word for word in found)
+    lines = strokes(root)
+    assert len(lines) == 2 * 8, "one path a text and panel"
+    assert {colour for colour, _, _ in lines} == {COLOURS["category-1"][0], COLOURS["category-2"][0]}
+    for colour in {colour for colour, _, _ in lines}:
+        shades = [float(opacity) for c, opacity, _ in lines if c == colour]
+        assert shades == [*SHADES, *SHADES], "neighbouring texts of a category differ"
+
+
+def test_a_stream_of_many_lines_is_thinned_by_position_and_says_so() -> None:
+    rng = np.random.default_rng(0)
+    many = streamed(13, 100, texts=10)
+    drawing = draw(many)
+    assert len(drawing.file()) < 300_000
+    assert "500 of 1,000 lines are drawn: one position in 2 of every text" in words(ET.fromstring(drawing.file()))
+    deep = draw(streamed(48, 100, texts=10))
+    assert len(deep.file()) < 300_000
+    assert "150 of 1,000 lines are drawn: one position in 7 of every text" in words(ET.fromstring(deep.file()))
+    crowd = draw(streamed(13, 1, texts=600, categories=[f"category {i % 12}" for i in range(600)]))
+    assert len(crowd.file()) < 300_000
+    assert len(strokes(ET.fromstring(crowd.file()))) == 2 * 12 * len(SHADES), "one path a category and shade"
+    text = rng.permutation(np.repeat(np.arange(7), 300))
+    kept, _ = thinned(text, list("abababa"), MOST_LINES)
+    assert len(kept) <= MOST_LINES
+    assert all((np.flatnonzero(text == t)[0] in kept) for t in range(7)), "the first position is always there"
+    alone, told = thinned(np.arange(2000), ["a", "b", "c", "d"] * 500, MOST_LINES)
+    assert set((alone % 4).tolist()) == {0, 1, 2, 3}, "every category keeps some of its texts"
+    assert len(alone) == 500
+    assert told == "500 of 2,000 lines are drawn: one text in 4"
+    everything, told = thinned(np.zeros(MOST_LINES, dtype=np.int64), ["a"], MOST_LINES)
+    assert len(everything) == MOST_LINES and told == ""
+
+
+@pytest.mark.parametrize("layers", [1, 2, 48])
+def test_a_stream_is_drawn_for_any_number_of_layers(layers: int) -> None:
+    exhibit = streamed(layers, 2)
+    root = drawn(exhibit)
+    assert all("L" in path for _, _, path in strokes(root)), "a line of one layer is a dash"
+    assert words(root).count("layer") == 2
+    table = exhibit_table(exhibit)
+    assert len(table.rows) == (layers if layers <= MOST_ROWS else MOST_ROWS)
+    assert table.left_out.startswith("16 lines of 8 texts; the 1\u00a0% and the 99\u00a0% quantile")
+
+
+def test_a_stream_of_more_categories_than_colours_tells_them_apart_by_markers() -> None:
+    exhibit = streamed(3, 2, texts=12, categories=[f"a category with a very long name, number {i}" for i in range(12)])
+    found = words(drawn(exhibit))
+    assert sum(word.startswith("a category with") and word.endswith("…") for word in found) == 12
+    few, many = (len(list(drawn(e).iter(f"{SVG}use"))) for e in (streamed(3, 2, texts=12), exhibit))
+    assert many > few
+    assert "8 further categories left out." in exhibit_table(exhibit).left_out
+
+
+def test_a_stream_without_some_values_is_drawn_and_says_so() -> None:
+    exhibit = streamed(4, 2)
+    values = np.array(exhibit.arrays["values"])
+    values[0, :2], values[3, 1], values[:, 3] = np.nan, np.inf, np.nan
+    broken = with_arrays(exhibit, values=values)
+    assert "19 of 64 values are not finite" in words(drawn(broken))
+    assert exhibit_table(broken).rows[3][2:] == ("–",) * 6
+    assert words(drawn(with_arrays(exhibit, values=np.full((16, 4), 2.5))))
+    with pytest.raises(ValueError, match="no finite value"):
+        draw(with_arrays(exhibit, values=values * np.nan))
+    with pytest.raises(ValueError, match="text of stream has no index for each of 16 lines"):
+        draw(with_arrays(exhibit, text=np.arange(3)))
+    with pytest.raises(ValueError, match="categories of stream has 8 entries for 9"):
+        draw(with_arrays(exhibit, text=np.full(16, 8)))
+    with pytest.raises(ValueError, match="a stream of 4 layers has 3 layers and 4 depths"):
+        draw(with_arrays(exhibit, layer=np.arange(3)))
+
+
+def test_a_long_coordinate_is_cut_to_its_panel() -> None:
+    found = words(drawn(streamed(3, 2, coordinate="axis 13 of the frame " * 9)))
+    assert [word[-1] for word in found if word.startswith("axis 13")] == ["…", "…"]
+
+
+def test_two_distributions_have_a_panel_a_layer_with_its_adjusted_p(every_kind: Any) -> None:
+    exhibit = of_kind(every_kind(), "two_distributions")
+    found = words(drawn(exhibit))
+    assert "layer 0: adjusted p\u00a0=\u00a01" in found
+    assert "layer 5: adjusted p\u00a0=\u00a0.0000029" in found
+    assert {"1", "0.1", "0.01", "ω²", "share of directions, log scale"} <= set(found)
+    assert {"largest ω²: axes", "largest ω²: median of rotations"} <= set(found)
+    table = exhibit_table(exhibit)
+    assert table.head[1:3] == ("largest ω², axes", "largest ω², random directions: median [5\u00a0%, 95\u00a0%]")
+    low, middle, high = exhibit.arrays["summary_random"][0]
+    own = exhibit.arrays["summary_axes"][0]
+    assert table.rows[0] == ("layer 0", f"{own:.2f}", f"{middle:.2f} [{low:.2f}, {high:.2f}]", "1")
+
+
+def test_two_distributions_reach_down_to_half_of_one_direction() -> None:
+    at = np.array([0.0, 0.1, 0.2, 0.3])
+    shares = np.array([[1.0, 0.1, 0.001, 0.0]])
+    arrays = {
+        "at": at,
+        "axes": shares,
+        "random": shares,
+        "random_low": shares * 0,
+        "random_high": shares,
+        "summary_axes": np.array([0.21]),
+        "summary_random": np.array([[0.1, 0.15, 0.2]]),
+        "p_adjusted": np.array([np.nan]),
+    }
+    exhibit = Exhibit("two_distributions", "t", "d", arrays, {"panels": ["layer 7"]})
+    found = words(drawn(exhibit))
+    assert {"1", "0.1", "0.01", "0.001", "layer 7"} <= set(found)
+    assert "0.0001" not in found
+    assert exhibit_table(exhibit).rows == (("layer 7", "0.21", "0.15 [0.10, 0.20]", "–"),)
+    flat = {**arrays, "summary_random": np.full((1, 3), 0.2), "axes": np.ones((1, 4))}
+    assert words(drawn(Exhibit("two_distributions", "t", "d", flat, {})))
+    unknown = {**arrays, "summary_random": np.full((1, 3), np.nan), "random_high": shares * np.nan}
+    assert words(drawn(Exhibit("two_distributions", "t", "d", unknown, {})))
+    none = {**arrays, **dict.fromkeys(("axes", "random", "random_high"), shares * 0)}
+    with pytest.raises(ValueError, match="no positive share"):
+        draw(Exhibit("two_distributions", "t", "d", none, {}))
+    with pytest.raises(ValueError, match="differ in panels or points"):
+        draw(Exhibit("two_distributions", "t", "d", {**arrays, "at": at[:3]}, {}))
+    with pytest.raises(ValueError, match="do not fit 1 panels"):
+        draw(Exhibit("two_distributions", "t", "d", {**arrays, "p_adjusted": np.ones(2)}, {}))
+
+
+@pytest.mark.parametrize("panels", [1, 13, 48])
+def test_titles_of_two_distributions_take_a_second_line_where_panels_are_narrow(panels: int, every_kind: Any) -> None:
+    exhibit = of_kind(every_kind(), "two_distributions")
+    arrays = {k: v if k == "at" else np.resize(v, (panels, *v.shape[1:])) for k, v in exhibit.arrays.items()}
+    labels = {**exhibit.labels, "panels": [f"layer {i}" for i in range(panels)]}
+    found = words(drawn(Exhibit(exhibit.kind, "t", "d", arrays, labels)))
+    assert sum(word.startswith("layer ") for word in found) == panels
+    levels = [word for word in found if "p\u00a0=\u00a0" in word]
+    assert len(levels) == panels
+    assert all(("adjusted" in word) == (panels < 48) for word in levels)
+    assert ("ω²;  p is adjusted" in found) == (panels == 48)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 48])
+def test_kurtosis_is_drawn_for_any_number_of_layers(layers: int, every_kind: Any) -> None:
+    exhibit = of_kind(every_kind(), "kurtosis_by_depth")
+    arrays = {k: np.resize(v, layers) if v.ndim else v for k, v in exhibit.arrays.items()}
+    arrays |= {"depth": np.arange(layers) / max(1, layers - 1), "layer": np.arange(layers)}
+    found = words(drawn(with_arrays(exhibit, **arrays)))
+    assert {"relative depth", "layer", "Gaussian, 2.98", "kurtosis of resid_post, log scale"} <= set(found)
+
+
+def test_kurtosis_has_ticks_of_a_log_axis_and_its_table_a_row_a_layer(every_kind: Any) -> None:
+    exhibit = of_kind(every_kind(), "kurtosis_by_depth")
+    found = words(drawn(exhibit))
+    assert {"5", "10", "20", "50", "100"} <= set(found)
+    assert "own axes, first token" in found
+    table = exhibit_table(exhibit)
+    assert table.left_out == "The value of Gaussian coordinates is 2.98."
+    assert len(table.rows) == 6
+    assert table.rows[0][-1] == "–"
+    wide = with_arrays(exhibit, first=np.array([np.nan, 3.0, 300.0, 3e4, 3e6, 3e8]))
+    assert {"10", "1000", "10⁵", "10⁷"} <= set(words(drawn(wide)))
+
+
+def test_kurtosis_that_is_constant_or_missing_is_drawn(every_kind: Any) -> None:
+    exhibit = of_kind(every_kind(), "kurtosis_by_depth")
+    curves = [k for k, v in exhibit.arrays.items() if v.ndim and k not in ("depth", "layer")]
+    flat = with_arrays(exhibit, **{k: np.full(6, 3.0) for k in curves}, gaussian=np.array(3.0))
+    assert "3" in words(drawn(flat))
+    own = np.array(exhibit.arrays["own"])
+    own[1], own[2] = np.nan, np.inf
+    nothing = np.full(6, np.nan)
+    found = words(drawn(with_arrays(exhibit, own=own, low=own, first=nothing, gaussian=np.array(np.nan))))
+    assert not any(word.startswith(("own axes, first", "Gaussian")) for word in found)
+    assert exhibit_table(with_arrays(exhibit, gaussian=np.array(np.nan))).left_out == ""
+    with pytest.raises(ValueError, match="no finite value"):
+        draw(with_arrays(exhibit, **dict.fromkeys(curves, nothing), gaussian=np.array(np.nan)))
+    with pytest.raises(ValueError, match="differ in layers"):
+        draw(with_arrays(exhibit, own=own[:3]))

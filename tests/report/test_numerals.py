@@ -13,6 +13,7 @@ from modclaims.report.numerals import (
     number,
     p_value,
     plain,
+    power_of_ten,
     said,
     series,
     shortened,
@@ -34,7 +35,9 @@ from modclaims.report.numerals import (
         (1.0, "1"),
         (0.998, "1"),
         (0.0, "< .0001"),
-        (2.3e-9, "2.3 × 10^−9"),
+        (2.34e-9, "2.3\u00a0×\u00a010⁻⁹"),
+        (9.99e-8, "1.0\u00a0×\u00a010⁻⁷"),
+        (1e-7, "10⁻⁷"),
         (None, "–"),
         (math.nan, "–"),
     ],
@@ -74,9 +77,33 @@ def test_significant_digits_keep_no_zeros_that_say_nothing() -> None:
         "0.123",
         "1,234",
         "9,999",
-        "1.00 × 10^−9",
+        "10⁻⁹",
         "−0.05",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1e-13, "10⁻¹³"),
+        (-1e-13, "−10⁻¹³"),
+        (2e-14, "2\u00a0×\u00a010⁻¹⁴"),
+        (2.5e-13, "2.5\u00a0×\u00a010⁻¹³"),
+        (-2.547e-13, "−2.5\u00a0×\u00a010⁻¹³"),
+        (9.97e-9, "1.0\u00a0×\u00a010⁻⁸"),
+        (5e-324, "4.9\u00a0×\u00a010⁻³²⁴"),
+        (1.5e9 + 0.5, "1.5\u00a0×\u00a010⁹"),
+        (0.00003, "0.00003"),
+    ],
+)
+def test_very_small_and_large_numbers_have_a_raised_power_of_ten(value: float, text: str) -> None:
+    assert significant(value, 2) == text
+    assert "e" not in tick(value) and "^" not in tick(value)
+
+
+def test_powers_of_ten_are_raised() -> None:
+    assert [power_of_ten(k) for k in (-12, 0, 1, 3)] == ["10⁻¹²", "1", "10¹", "10³"]
+    assert [tick(v) for v in (2e-7, -1e-9, 1e7, 0.5)] == ["2\u00a0×\u00a010⁻⁷", "−10⁻⁹", "10⁷", "0.5"]
 
 
 def test_intervals_may_be_open() -> None:

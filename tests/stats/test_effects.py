@@ -11,8 +11,9 @@ from sklearn.datasets import load_iris
 
 from modclaims.stats import effects
 from modclaims.stats.actions import Arrangements, Design
-from modclaims.stats.bootstrap import Resamples, resample
+from modclaims.stats.bootstrap import Resamples, bootstrap_t, resample
 from modclaims.stats.effects import (
+    LogRatio,
     auc,
     cliffs_delta,
     excess_kurtosis,
@@ -281,6 +282,40 @@ def test_omega_squared_takes_the_wider_of_its_two_bounds() -> None:
     assert (bounds.upper(0.05) >= parametric.limit(0.05) - 1e-12).all()
     assert (bounds.p_lower(0.1) >= parametric.p_lower(0.1)).all()
     assert (bounds.p_upper(0.1) >= parametric.p_upper(0.1)).all()
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_many_cells_through_moments_are_those_through_influences(name: str) -> None:
+    a = design(name)
+    y = rng(5).normal(size=(a.n, 6)) * np.array([1e-6, 1, 1e6, 1, 1, 1]) + np.array([0, 0, 1e7, 1e3, 0, -5])
+    drawn = resample(a, count=299, rng=rng(6))
+    slow = omega_squared_replicates(y, a, drawn)
+    bounds = bootstrap_t(slow, drawn)
+    fast = LogRatio.of(y, a, drawn)
+    se, t = fast.studentised()
+    np.testing.assert_allclose(fast.value[0], bounds.theta, rtol=1e-9)
+    np.testing.assert_allclose(fast.centre, slow.centre, rtol=1e-9)
+    np.testing.assert_allclose(se, bounds.se, rtol=1e-9)
+    # a resample that leaves a perfect fit has no standard error but rounding, in either way
+    ordinary = np.isfinite(bounds.t) & (np.abs(bounds.t) < 1e6) & (fast.value[1:] < 20)
+    assert ordinary.mean() > 0.8
+    np.testing.assert_allclose(t[ordinary], bounds.t[ordinary], rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_influences_through_moments_differ_by_a_constant_of_the_group(name: str) -> None:
+    a = design(name)
+    y = rng(7).normal(size=(a.n, 3))
+    drawn = resample(a, count=20, rng=rng(8))
+    slow, fast = omega_squared_replicates(y, a, drawn).influence, LogRatio.of(y, a, drawn)
+    every = [np.broadcast_to(one, fast.value.shape) for one in np.eye(3)]
+    influence = np.stack([fast.influence(one) for one in every], axis=2)
+    for g in np.unique(a.cells):
+        where = np.flatnonzero(a.cells == g)
+        apart = np.where(drawn.times[:, where, None] > 0, influence[:, where] - slow[:, where], np.nan)
+        ordinary = np.isfinite(fast.value) & (fast.value < 10)
+        spread = np.nanmax(apart, axis=1) - np.nanmin(apart, axis=1)
+        np.testing.assert_allclose(spread[ordinary], 0, atol=1e-7)
 
 
 def test_many_cells_have_the_bounds_that_each_has_alone(monkeypatch: pytest.MonkeyPatch) -> None:

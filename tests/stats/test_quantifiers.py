@@ -15,7 +15,6 @@ from modclaims.stats.effects import log_one_plus_f2, omega2_of_log
 from modclaims.stats.evidence import Cell, Evidence, NullTest
 from modclaims.stats.multiplicity import clopper_pearson, weigh_cells
 from modclaims.stats.quantifiers import (
-    AcrossSplits,
     Holds,
     InFraction,
     along_depth,
@@ -98,11 +97,6 @@ def test_a_cell_without_a_bound_can_carry_no_claim_and_no_refutation_of_all() ->
         levels = holds.levels(nothing, 0.1, 0.05)
         assert (levels.p_plus, levels.p_minus) == (1, 1)
         assert np.isnan([levels.low, levels.high]).all()
-
-
-def test_splits_of_which_one_has_no_bound_are_still_weighed() -> None:
-    levels = AcrossSplits().levels(evidence([clears(0.01)] * 4 + [np.nan]), 0.0, 0.05)
-    assert levels.p_plus == pytest.approx(0.02)
 
 
 # ---- by hand
@@ -205,16 +199,6 @@ def test_along_depth_has_no_permutation_p() -> None:
         assert up.p_plus == down.p_minus == pytest.approx(0.03)
 
 
-def test_across_splits_takes_twice_the_median() -> None:
-    levels = AcrossSplits().levels(evidence([clears(p) for p in (0.01, 0.3, 0.02, 0.001, 0.4)]), 0.0, 0.05)
-    assert levels.p is None
-    assert levels.p_plus == pytest.approx(2 * 0.02)
-    assert levels.cell == 2
-    down = AcrossSplits().levels(evidence([-clears(p) for p in (0.01, 0.3, 0.02, 0.001)]), 0.0, 0.05)
-    assert down.p_minus == pytest.approx(0.01 + 0.02)  # of four: the middle two
-    assert AcrossSplits().levels(evidence([0.0] * 3), 0.0, 0.05).p_plus == 1
-
-
 @pytest.mark.parametrize(
     ("holds", "words"),
     [
@@ -222,7 +206,6 @@ def test_across_splits_takes_twice_the_median() -> None:
         (everywhere(), "everywhere"),
         (in_fraction(0.5), "in at least 50 % of the cells"),
         (at(0, -1), "at layer 0, -1"),
-        (AcrossSplits(), "in the median of the splits"),
     ],
 )
 def test_quantifiers_say_what_they_mean(holds: Holds, words: str) -> None:
@@ -261,8 +244,6 @@ def test_monte_carlo_error_grows_with_the_factor_of_the_partial_conjunction() ->
     down = in_fraction(0.5).levels(evidence([-clears(p) for p in (0.01, 0.02, 0.03, 0.3)], test), 0.0, 0.05)
     assert down.p_minus == pytest.approx(2 * 0.03)
     assert down.mc_minus == pytest.approx([2 * v for v in clopper_pearson(29, 999)])
-    split = AcrossSplits().levels(evidence([clears(0.02)] * 3), 0.0, 0.05)
-    assert split.mc_plus == pytest.approx([2 * v for v in clopper_pearson(19, 999)])
 
 
 # ---- how many texts
@@ -316,7 +297,7 @@ def test_texts_needed_for_omega_squared_come_from_the_noncentral_f() -> None:
 
 # ---- properties
 
-EVERY = st.sampled_from((somewhere(), everywhere(), in_fraction(0.5), in_fraction(1.0), at(0), AcrossSplits()))
+EVERY = st.sampled_from((somewhere(), everywhere(), in_fraction(0.5), in_fraction(1.0), at(0)))
 
 
 @given(EVERY, st.integers(0, 500), st.integers(1, 5), st.floats(-1, 3))

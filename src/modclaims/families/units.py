@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,6 +110,42 @@ class Units:
     def responses(self, values: Floats) -> Floats:
         """(unit, cell) responses from (text, cell) ones: block means where blocks are units."""
         return values if self.groups is None else np.stack([values[g].mean(axis=0) for g in self.groups])
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The units of a claim that compares no categories: texts, or the blocks that they belong to."""
+
+    groups: tuple[NDArray[np.int64], ...]
+    """Rows of text-level arrays that make each unit."""
+    unit: str
+    """`text` or `block`."""
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, corpus: Corpus, chosen: Sequence[int] | None = None) -> Sample:
+        """Units of the chosen texts of a corpus (None: all), rows in the order chosen."""
+        which = range(len(corpus)) if chosen is None else chosen
+        blocks = corpus.blocks()
+        if blocks is None:
+            return cls(tuple(np.array([i]) for i in range(len(which))), "text")
+        mine = [blocks[i] for i in which]
+        return cls(
+            tuple(np.array([i for i, b in enumerate(mine) if b == name]) for name in dict.fromkeys(mine)), "block"
+        )
+
+    @property
+    def n(self) -> int:
+        """Number of units."""
+        return len(self.groups)
+
+    def units(self, values: Floats) -> Floats:
+        """(unit, ...) from (text, ...): means inside blocks."""
+        return np.stack([values[g].mean(axis=0) for g in self.groups])
+
+    def design(self, draws: int) -> str:
+        """What draws of the bootstrap hang on."""
+        return f"{self.n} {self.unit}s x {draws} null objects"
 
 
 def _check(corpus: str, label: str, labels: list[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from modclaims.errors import ModelError
+from modclaims.errors import ClaimError, ModelError
 from modclaims.recording import ModelShape
 
 
@@ -37,12 +37,18 @@ class Anatomy:
     """From a block: the module that calls the attention function."""
     matrices: Mapping[str, str | Fused]
     """From a block: `q`, `k`, `v`, `o` (head_z enters it), `mlp_in`, `mlp_out` (mlp_act enters it), `mlp_gate` if gated."""
+    activation: str
+    """From a block: the module between the MLP's matrices; in a gated MLP it acts on the gate."""
     norms: Mapping[str, str]
     """From a block, by `attention` and `mlp`: before each in a pre-norm block, after each sum in a post-norm block."""
     final: tuple[str, ...] = ()
     """From the trunk: what follows the last block, in order; some networks lack some of it."""
     sandwich: Mapping[str, str] = field(default_factory=dict)
     """From a block, by `attention` and `mlp`: a norm between its output matrix and the residual, if there is one."""
+    head_norms: tuple[str, ...] = ()
+    """From a block: what normalises the queries and keys of each head, if anything."""
+    norm_offset: float = 0.0
+    """What RMSNorms add to their weights."""
     sizes: Mapping[str, str] = field(default_factory=dict)
     """Names in the configuration, where they are not those of `SIZES`."""
     mlp_ratio: int | None = None
@@ -139,16 +145,19 @@ _LLAMA = Anatomy(
         "mlp_in": "mlp.up_proj",
         "mlp_out": "mlp.down_proj",
     },
+    activation="mlp.act_fn",
     norms={"attention": "input_layernorm", "mlp": "post_attention_layernorm"},
     final=("norm",),
 )
+_HEAD_NORMS = ("self_attn.q_norm", "self_attn.k_norm")
+_GEMMA = replace(_LLAMA, norm_offset=1.0, causal_unless="use_bidirectional_attention")
 _GEMMA_2 = replace(
-    _LLAMA,
+    _GEMMA,
     norms={"attention": "input_layernorm", "mlp": "pre_feedforward_layernorm"},
     sandwich={"attention": "post_attention_layernorm", "mlp": "post_feedforward_layernorm"},
-    causal_unless="use_bidirectional_attention",
     logit_cap="final_logit_softcapping",
 )
+_GEMMA_3 = replace(_GEMMA_2, head_norms=_HEAD_NORMS)
 _BERT = Anatomy(
     blocks="encoder.layer",
     attention="attention.self",
@@ -160,6 +169,7 @@ _BERT = Anatomy(
         "mlp_in": "intermediate.dense",
         "mlp_out": "output.dense",
     },
+    activation="intermediate.intermediate_act_fn",
     norms={"attention": "attention.output.LayerNorm", "mlp": "output.LayerNorm"},
     norm_first=False,
     causal=False,
@@ -180,6 +190,7 @@ ANATOMIES: Mapping[str, Anatomy] = {
             "mlp_in": "fc1",
             "mlp_out": "fc2",
         },
+        activation="activation_fn",
         norms={"attention": "self_attn_layer_norm", "mlp": "final_layer_norm"},
         final=("decoder.final_layer_norm", "decoder.project_out"),
         sizes={"mlp_width": "ffn_dim"},
@@ -196,6 +207,7 @@ ANATOMIES: Mapping[str, Anatomy] = {
             "mlp_in": "mlp.c_fc",
             "mlp_out": "mlp.c_proj",
         },
+        activation="mlp.act",
         norms={"attention": "ln_1", "mlp": "ln_2"},
         final=("ln_f",),
         sizes={"mlp_width": "n_inner"},
@@ -213,17 +225,18 @@ ANATOMIES: Mapping[str, Anatomy] = {
             "mlp_in": "mlp.dense_h_to_4h",
             "mlp_out": "mlp.dense_4h_to_h",
         },
+        activation="mlp.act",
         norms={"attention": "input_layernorm", "mlp": "post_attention_layernorm"},
         final=("final_layer_norm",),
     ),
     "llama": _LLAMA,
     "mistral": _LLAMA,
     "qwen2": _LLAMA,
-    "qwen3": _LLAMA,
-    "gemma": replace(_LLAMA, causal_unless="use_bidirectional_attention"),
+    "qwen3": replace(_LLAMA, head_norms=_HEAD_NORMS),
+    "gemma": _GEMMA,
     "gemma2": _GEMMA_2,
-    "gemma3_text": _GEMMA_2,
-    "gemma3": replace(_GEMMA_2, trunk="language_model"),
+    "gemma3_text": _GEMMA_3,
+    "gemma3": replace(_GEMMA_3, trunk="language_model"),
     "bert": _BERT,
     "roberta": replace(_BERT, head="lm_head", padding_first=True),
 }
@@ -258,15 +271,20 @@ class Network:
         try:
             for path in (
                 self.anatomy.attention,
+                self.anatomy.activation,
                 *(self.anatomy.path(name) for name in self.anatomy.matrices),
                 *self.anatomy.norms.values(),
                 *self.anatomy.sandwich.values(),
+                *self.anatomy.head_norms,
             ):
                 self.part(0, path)
         except AttributeError as fault:
-            raise ModelError(
-                f"The architecture of model {self.shape.name!r} is not as modclaims/lm/anatomy.py describes it: {fault}."
-            ) from None
+            raise self._unlike_its_anatomy(fault) from None
+
+    def _unlike_its_anatomy(self, fault: AttributeError) -> ModelError:
+        return ModelError(
+            f"The architecture of model {self.shape.name!r} is not as modclaims/lm/anatomy.py describes it: {fault}."
+        )
 
     @property
     def device(self) -> torch.device:
@@ -284,6 +302,13 @@ class Network:
         """A module of one block."""
         return self.blocks[layer].get_submodule(path)
 
+    def activation(self, layer: int) -> torch.nn.Module:
+        """What the MLP bends its units by, one by one. Raises `ModelError` if its path leads nowhere."""
+        try:  # here, since only Jacobians need it
+            return self.part(layer, self.anatomy.activation)
+        except AttributeError as fault:
+            raise self._unlike_its_anatomy(fault) from None
+
     def matrix(self, layer: int, name: str) -> torch.Tensor:
         """One of the anatomy's matrices, (output unit, input unit)."""
         where = self.anatomy.matrices[name]
@@ -297,6 +322,36 @@ class Network:
         bias = getattr(self.part(layer, self.anatomy.path(name)), "bias", None)
         assert bias is None or isinstance(bias, torch.Tensor)
         return None if bias is None else _part_of(bias, where, self.shape.heads)
+
+    def embedding(self) -> torch.Tensor:
+        """(token, width) rows that tokens enter with, before positions."""
+        embeddings: Any = self.trunk
+        weight = embeddings.get_input_embeddings().weight
+        assert isinstance(weight, torch.Tensor)
+        return self._as_wide(weight, "embeds its tokens")
+
+    def unembedding(self) -> torch.Tensor:
+        """(token, width): the residual after the final norm, times its transpose, is the logits, up to any cap and bias.
+
+        The network must have been loaded with its head.
+        """
+        assert self.head is not None
+        weight: torch.Tensor = max((p for p in self.head.parameters() if p.ndim == 2), key=len)
+        for path in self.anatomy.final:
+            try:
+                module = self.trunk.get_submodule(path)
+            except AttributeError:
+                continue
+            if isinstance(module, torch.nn.Linear):
+                weight = weight @ module.weight
+        return self._as_wide(weight, "reads its logits")
+
+    def _as_wide(self, weight: torch.Tensor, does: str) -> torch.Tensor:
+        if weight.shape[1] != self.shape.width:
+            raise ClaimError(
+                f"Model {self.shape.name!r} {does} in {weight.shape[1]} dimensions, not in the {self.shape.width} of its residual."
+            )
+        return weight
 
 
 def _part_of(outputs: torch.Tensor, where: str | Fused, heads: int) -> torch.Tensor:

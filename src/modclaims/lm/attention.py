@@ -44,31 +44,41 @@ class Product:
 
     def pattern(self, queries: torch.Tensor) -> torch.Tensor:
         """Attention probabilities of some queries (a 1-D index), (text, head, query, key), in float32 or float64."""
-        key = self._by_query_head(self.key)
-        scores = (self.query.index_select(2, queries) @ key.transpose(2, 3)) * self.scale
-        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-        if self.cap is not None:
-            scores = self.cap * torch.tanh(scores / self.cap)
+        scores = self._scores(queries)
         if self.mask is not None:
             rows = self.mask.index_select(2, queries)
             scores = scores.masked_fill(~rows, -torch.inf) if rows.dtype == torch.bool else scores + rows
         elif self.causal:
-            keys = torch.arange(key.shape[2], device=queries.device)
+            keys = torch.arange(scores.shape[-1], device=queries.device)
             scores = scores.masked_fill(keys > queries[:, None], -torch.inf)
         return scores.softmax(dim=-1)
 
+    def slopes(self, queries: torch.Tensor) -> torch.Tensor:
+        """d score / d (query . key) of some queries, (text, head, query, key): the scale, less where the cap squashes."""
+        scores = self._scores(queries)
+        if self.cap is None:
+            return torch.full_like(scores, self.scale)
+        return self.scale * (1 - (scores / self.cap) ** 2)
+
     def mixed(self) -> torch.Tensor:
         """Values mixed by the patterns of all queries, (text, query, head, unit), some queries at a time."""
-        value = self._by_query_head(self.value)
+        value = self.by_query_head(self.value)
         texts, heads, keys = value.shape[:3]
         queries = torch.arange(self.query.shape[2], device=value.device)
         parts = torch.split(queries, max(1, SCORES_AT_ONCE // (texts * heads * keys)))
         return torch.cat([self.pattern(part).to(value.dtype) @ value for part in parts], dim=2).transpose(1, 2)
 
-    def _by_query_head(self, kept: torch.Tensor) -> torch.Tensor:
-        """Keys or values with one head for each query head, which may share them."""
-        groups = self.query.shape[1] // kept.shape[1]
-        return kept if groups == 1 else kept.repeat_interleave(groups, dim=1)
+    def by_query_head(self, kept: torch.Tensor) -> torch.Tensor:
+        """Keys or values, (..., head, token, unit), with one head for each query head, which may share them."""
+        groups = self.query.shape[-3] // kept.shape[-3]
+        return kept if groups == 1 else kept.repeat_interleave(groups, dim=-3)
+
+    def _scores(self, queries: torch.Tensor) -> torch.Tensor:
+        """Scores before the mask, (text, head, query, key), in float32 or float64."""
+        key = self.by_query_head(self.key)
+        scores = (self.query.index_select(2, queries) @ key.transpose(2, 3)) * self.scale
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        return scores if self.cap is None else self.cap * torch.tanh(scores / self.cap)
 
 
 Tap = Callable[[Product], None]
@@ -83,6 +93,27 @@ def tapped(module: torch.nn.Module, tap: Tap) -> Iterator[None]:
         yield
     finally:
         del _taps[module]
+
+
+class _Entered(Exception):
+    """Raised inside an attention module once it is known what enters its product."""
+
+    def __init__(self, product: Product) -> None:
+        self.product = product
+
+
+def entering(module: torch.nn.Module, *arguments: Any, **keywords: Any) -> Product:
+    """What enters the product when an attention module is called so, differentiable; the module is run no further."""
+
+    def stop(product: Product) -> None:
+        raise _Entered(product)
+
+    with tapped(module, stop):
+        try:
+            module(*arguments, **keywords)
+        except _Entered as entered:
+            return entered.product
+    raise AssertionError("the module was loaded with another attention implementation")
 
 
 def register() -> str:

@@ -23,10 +23,33 @@ from modclaims.lm import attention
 from modclaims.lm.anatomy import Anatomy, Network, anatomy_of
 from modclaims.lm.checkpoint import Checkpoint, find_checkpoint
 from modclaims.lm.extract import extract
-from modclaims.lm.store import LOSS, Entry, RecordingStore, Shelf, StoredFile, StoredSource, entries_of, text_key
+from modclaims.lm.jacobian import BlockInput, block_inputs
+from modclaims.lm.spectra import spectra
+from modclaims.lm.store import (
+    LOSS,
+    NO_TEXT,
+    WEIGHTS,
+    Entry,
+    RecordingStore,
+    Shelf,
+    StoredFile,
+    StoredSource,
+    entries_of,
+    text_key,
+)
 from modclaims.lm.tokens import ReadText, TextReader
 from modclaims.lm.variants import Variant, scramble
-from modclaims.recording import Activations, ModelShape, Positions, Recording, Request
+from modclaims.recording import (
+    EMBEDDINGS,
+    Activations,
+    Array,
+    Jacobian,
+    ModelShape,
+    Positions,
+    Recording,
+    Request,
+    Weights,
+)
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _LOADING_FAULTS = (
@@ -271,18 +294,27 @@ class LanguageModel:
         loss that this model cannot have; `ModelError` if its weights do not load, or give values that are not finite.
         """
         self.check(corpus, tokens, positions)
-        where = positions.resolve(tokens)
-        wanted: dict[Variant | None, set[Entry]] = {}
-        for request in requests:
-            self._check_request(request, corpus, tokens)
-            wanted.setdefault(self._variant(request), set()).update(entries_of(request, self.shape, where, tokens))
-
+        where, own = positions.resolve(tokens), str(self.checkpoint.variant or "")
         read = self._read(corpus, tokens)
         keys = [text_key(text.ids) for text in read]
         texts = dict(zip(keys, read, strict=True))
-        ids = {key: text.id for key, text in zip(keys, corpus.texts, strict=True)}
+        ids = {key: text.id for key, text in zip(keys, corpus.texts, strict=True)} | {NO_TEXT: "(weights)"}
+        wanted: dict[Variant | None, dict[str, set[Entry]]] = {}
+        jacobians: dict[Entry, Jacobian] = {}
+        chosen: dict[Request, tuple[int, ...]] = {}
+        for request in requests:
+            self._check_request(request, corpus, tokens)
+            entries = entries_of(request, self.shape, where, tokens, own)
+            if isinstance(request, Jacobian):
+                chosen[request] = request.chosen(corpus)
+                jacobians.update(dict.fromkeys(entries, request))
+            of = [NO_TEXT] if isinstance(request, Weights) else [keys[i] for i in chosen.get(request, range(len(keys)))]
+            for key in of:
+                wanted.setdefault(self._variant(request), {}).setdefault(key, set()).update(entries)
+
         own_first = sorted(wanted, key=lambda variant: (variant != self.checkpoint.variant, str(variant)))
-        jobs = [_Job(variant, self._shelf(variant), wanted[variant], texts) for variant in own_first]
+        jobs = [_Job(variant, self._shelf(variant), wanted[variant]) for variant in own_first]
+        inputs = _Inputs(self, texts)
         total, done = sum(len(job.missing) for job in jobs), 0
         for job in jobs:
             if not job.missing:
@@ -290,9 +322,9 @@ class LanguageModel:
             name = self.checkpoint.called(job.variant)
             if progress is not None:
                 progress(done, total, name)
-            network = self.network(job.variant, head=any(Entry(LOSS) in missing for missing in job.missing.values()))
-            for batch in job.batches(self.batch_size):
-                values = extract(network, np.stack([texts[key].ids for key in batch]), job.missing[batch[0]])
+            network = self.network(job.variant, head=job.needs_head)
+            for batch in job.batches(texts, self.batch_size):
+                values = self._measured(network, batch, job.missing[batch[0]], texts, jacobians, inputs)
                 self._check_finite(values, [ids[key] for key in batch], name)
                 for row, key in enumerate(batch):
                     job.keep(key, {entry: array[row] for entry, array in values.items()})
@@ -308,8 +340,31 @@ class LanguageModel:
             tokens,
             tuple(keys),
             {request.variant: held[self._variant(request)] for request in requests},
+            own,
+            chosen,
         )
         return Recording(corpus, self.shape, where, tuple(text.read for text in read), source, total)
+
+    def _measured(
+        self,
+        network: Network,
+        batch: Sequence[str],
+        entries: Iterable[Entry],
+        texts: Mapping[str, ReadText],
+        jacobians: Mapping[Entry, Jacobian],
+        inputs: _Inputs,
+    ) -> dict[Entry, Array]:
+        """What one batch of texts lacks, each entry with a leading text axis (of 1, for weights)."""
+        entries = frozenset(entries)
+        if batch[0] == NO_TEXT:
+            return {entry: _matrix(network, entry)[None] for entry in entries}
+        spectral = entries & jacobians.keys()
+        values: dict[Entry, Array] = {}
+        if entries - spectral:
+            values = extract(network, np.stack([texts[key].ids for key in batch]), entries - spectral)
+        for entry, rows in spectra(network, spectral, jacobians, [inputs.of(key) for key in batch]).items():
+            values[entry] = rows
+        return values
 
     def _variant(self, request: Request) -> Variant | None:
         return Variant.parse(request.variant) if request.variant is not None else self.checkpoint.variant
@@ -318,6 +373,16 @@ class LanguageModel:
         if isinstance(request, Activations):
             if request.positions is not None:
                 self.check(corpus, tokens, request.positions)
+        elif isinstance(request, Jacobian):
+            self._check_length(corpus, tokens, request.tokens, f"a Jacobian at {request.tokens} tokens")
+        elif isinstance(request, Weights):
+            if request.matrix == "unembedding" and not self.shape.causal:
+                raise ClaimError(f"Model {self.shape.name!r} is an encoder and has no unembedding.")
+            if request.matrix not in (*EMBEDDINGS, *self._anatomy.matrices):
+                raise ClaimError(
+                    f"Model {self.shape.name!r} has no matrix {request.matrix!r}; it has: "
+                    f"{', '.join((*EMBEDDINGS, *self._anatomy.matrices))}."
+                )
         elif not self.shape.causal:
             raise ClaimError(
                 f"Model {self.shape.name!r} is not causal: its tokens also see what comes after them, so it has no "
@@ -328,8 +393,10 @@ class LanguageModel:
 
     def _check_finite(self, values: Mapping[Entry, Any], ids: Sequence[str], name: str) -> None:
         for entry, array in values.items():
-            if not np.isfinite(array).all():
-                bad = next(index for index, row in zip(ids, array, strict=True) if not np.isfinite(row).all())
+            # singular values that were only estimated together are not numbers
+            wrong = np.isinf(array) if entry.reduce == "values" else ~np.isfinite(array)
+            if wrong.any():
+                bad = next(index for index, row in zip(ids, wrong, strict=True) if row.any())
                 raise ModelError(
                     f"Model {name!r} gives values that are not finite for {entry.site} of layer {entry.layer} in text {bad!r}; "
                     f"it was run in {self._placement.dtype}, try --dtype float32."
@@ -437,29 +504,64 @@ def _first(names: Sequence[str]) -> str:
     )
 
 
+def _matrix(network: Network, entry: Entry) -> Array:
+    """One of the network's matrices, as float32 (float64 from a float64 network)."""
+    name = entry.site.removeprefix(WEIGHTS)
+    if name in EMBEDDINGS:
+        weight = network.embedding() if name == "embedding" else network.unembedding()
+    else:
+        weight = network.matrix(entry.layer, name)
+    return weight.detach().to(torch.promote_types(weight.dtype, torch.float32)).cpu().contiguous().numpy()
+
+
+class _Inputs:
+    """What enters the blocks of the model itself, text by text, kept while a recording is made."""
+
+    def __init__(self, model: LanguageModel, texts: Mapping[str, ReadText]) -> None:
+        self.model = model
+        self.texts = texts
+        self._kept: dict[tuple[str, str, int], Mapping[int, BlockInput]] = {}
+
+    def of(self, key: str) -> Callable[[Jacobian], Mapping[int, BlockInput]]:
+        """For one text: the inputs, by layer, that a request is about."""
+
+        def find(request: Jacobian) -> Mapping[int, BlockInput]:
+            place = (key, request.block, request.tokens)
+            if place not in self._kept:
+                network = self.model.network(self.model.checkpoint.variant)
+                ids = self.texts[key].ids[: request.tokens]
+                self._kept[place] = block_inputs(network, ids, range(self.model.shape.layers), request.block)
+            return self._kept[place]
+
+        return find
+
+
 class _Job:
     """What one network must still record, text by text, and the files that hold the rest."""
 
-    def __init__(
-        self, variant: Variant | None, shelf: Shelf, entries: Iterable[Entry], texts: Mapping[str, ReadText]
-    ) -> None:
+    def __init__(self, variant: Variant | None, shelf: Shelf, wanted: Mapping[str, Iterable[Entry]]) -> None:
         self.variant = variant
         self.shelf = shelf
-        self.texts = texts
-        self.held: dict[str, tuple[StoredFile, ...]] = shelf.find(list(texts))
+        self.held: dict[str, tuple[StoredFile, ...]] = shelf.find(list(wanted))
         self.missing: dict[str, frozenset[Entry]] = {}
         """By text key; only of texts that lack something."""
-        by_name = {entry.name: entry for entry in entries}
         for key, files in self.held.items():
+            by_name = {entry.name: entry for entry in wanted[key]}
             lacking = set(by_name).difference(*(file.layout for file in files))
             if lacking:
                 self.missing[key] = frozenset(by_name[name] for name in lacking)
 
-    def batches(self, size: int) -> Iterator[list[str]]:
+    @property
+    def needs_head(self) -> bool:
+        """Whether anything that is missing is made with the language-model head."""
+        return any(entry in (Entry(LOSS), Entry(f"{WEIGHTS}unembedding")) for m in self.missing.values() for entry in m)
+
+    def batches(self, texts: Mapping[str, ReadText], size: int) -> Iterator[list[str]]:
         """Keys of texts that lack the same entries and have the same number of tokens, in the corpus' order."""
         groups: dict[tuple[int, frozenset[Entry]], list[str]] = {}
         for key, lacking in self.missing.items():
-            groups.setdefault((len(self.texts[key].ids), lacking), []).append(key)
+            length = len(texts[key].ids) if key in texts else 0
+            groups.setdefault((length, lacking), []).append(key)
         for keys in groups.values():
             for start in range(0, len(keys), size):
                 yield keys[start : start + size]

@@ -19,7 +19,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError, UsageError
-from modclaims.recording import Activations, Array, Loss, ModelShape, Request
+from modclaims.recording import Array, Jacobian, Loss, ModelShape, Request, Weights
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Entry:
     """What is kept of one text and network under one name: a site of a layer, at some positions, perhaps reduced."""
 
     site: str
-    """One of `recording.SITES`, or `loss`."""
+    """One of `recording.SITES`, `loss`, `jacobian.BLOCK` of a model, or `weights.MATRIX`."""
     layer: int = 0
     positions: tuple[int, ...] = ()
     reduce: str = "none"
@@ -70,6 +70,9 @@ class Entry:
 
 
 LOSS = "loss"
+WEIGHTS = "weights."
+NO_TEXT = hashlib.sha256(b"weights").hexdigest()
+"""The key under which a network's own matrices are kept."""
 
 
 @lru_cache
@@ -334,14 +337,24 @@ class StoredSource:
     """Keys of `text_key`, in the corpus' order."""
     files: Mapping[str | None, Mapping[str, tuple[StoredFile, ...]]] = field(repr=False)
     """By variant as requests write it, then by text key."""
+    own: str = ""
+    """The variant that the model itself is, if any."""
+    chosen: Mapping[Request, tuple[int, ...]] = field(default_factory=dict, repr=False)
+    """Of requests that ask for some texts only, which."""
 
     def array(self, request: Request, layer: int = 0) -> Array:
         """See `Recording.array`; where texts differ in length, missing keys of `attn_pattern` are zero.
 
         Raises `ClaimError` for what was not recorded and `UsageError` if a file has gone since.
         """
-        entry = entry_of(request, layer, self.shape, self.positions, self.tokens)
-        held = [self._held(request, layer, text, entry.name) for text in self.texts]
+        entry = entry_of(request, layer, self.shape, self.positions, self.tokens, self.own)
+        if isinstance(request, Weights):
+            file = self._held(request, layer, NO_TEXT, entry.name)
+            matrix = np.empty(file.layout[entry.name].shape, dtype=file.layout[entry.name].dtype)
+            _read_into(file.path, file.layout[entry.name], matrix.reshape(-1))
+            return matrix
+        which = self.chosen.get(request, range(len(self.texts)))
+        held = [self._held(request, layer, self.texts[index], entry.name) for index in which]
         spans = [file.layout[entry.name] for file in held]
         shape = tuple(max(sizes) for sizes in zip(*(span.shape for span in spans), strict=True))
         values = np.zeros((len(spans), *shape), dtype=spans[0].dtype)
@@ -362,22 +375,33 @@ class StoredSource:
         raise ClaimError(f"Nothing was recorded for {request} at layer {layer}.")
 
 
-def entry_of(request: Request, layer: int, shape: ModelShape, positions: tuple[int, ...], tokens: int) -> Entry:
-    """The entry that answers a request at one layer, given the run's positions and the tokens kept of each text."""
+def entry_of(
+    request: Request, layer: int, shape: ModelShape, positions: tuple[int, ...], tokens: int, own: str = ""
+) -> Entry:
+    """The entry that answers a request at one layer, given the run's positions, the tokens kept of each text, and what
+    variant the model itself is, at whose inputs Jacobians are taken."""
     if isinstance(request, Loss):
         return Entry(LOSS)
+    once = shape.resolve_layers(replace(request, layers=None)) == (0,)
+    at = max(layer, 0) if once else layer + shape.layers if layer < 0 else layer
+    if isinstance(request, Weights):
+        return Entry(WEIGHTS + request.matrix, at)
+    if isinstance(request, Jacobian):
+        site = f"jacobian.{request.block}{'' if request.normalised else '.bare'}{f'@{own}' if own else ''}"
+        return Entry(site, at, tuple(range(request.tokens)), request.answer)
     return Entry(
         request.site,
-        layer + shape.layers if layer < 0 and request.site != "embed" else max(layer, 0),
+        at,
         request.positions.resolve(tokens) if request.positions is not None else positions,
         request.reduce,
     )
 
 
-def entries_of(request: Request, shape: ModelShape, positions: tuple[int, ...], tokens: int) -> tuple[Entry, ...]:
+def entries_of(
+    request: Request, shape: ModelShape, positions: tuple[int, ...], tokens: int, own: str = ""
+) -> tuple[Entry, ...]:
     """All entries that a request asks for. Raises `ClaimError` for a layer that the model lacks."""
-    layers = shape.resolve_layers(request) if isinstance(request, Activations) else (0,)
-    return tuple(entry_of(request, layer, shape, positions, tokens) for layer in layers)
+    return tuple(entry_of(request, layer, shape, positions, tokens, own) for layer in shape.resolve_layers(request))
 
 
 def _read_into(path: Path, span: Span, row: Array) -> None:

@@ -26,7 +26,7 @@ from modclaims.report.numerals import (
     series,
     significant,
 )
-from modclaims.report.tables import Table, exhibit_table
+from modclaims.report.tables import DRAWN, Table, exhibit_table
 from modclaims.run_folder import Run, dump_json
 from modclaims.stats.evidence import Exhibit
 
@@ -450,25 +450,10 @@ def _figures(
             exhibit_table(exhibit),
             (*_notes(exhibit, limit), f"Arrays: nulls.npz, {at}/{j}/."),
             limit,
-            drawn=exhibit.kind in _DRAWN,
+            drawn=exhibit.kind in DRAWN,
         )
         (null if exhibit.kind == "null_histogram" else shown).append(figure)
     return tuple(shown), tuple(null)
-
-
-_DRAWN = frozenset(
-    (
-        "effect_by_depth",
-        "head_map",
-        "heat_maps",
-        "levels_by_depth",
-        "null_histogram",
-        "splits",
-        "strip",
-        "text_map",
-        "volcano",
-    )
-)
 
 
 def _slug(text: str) -> str:
@@ -476,7 +461,7 @@ def _slug(text: str) -> str:
 
 
 def _notes(exhibit: Exhibit, limit: int) -> tuple[str, ...]:
-    if exhibit.kind not in _DRAWN:
+    if exhibit.kind not in DRAWN:
         return (f"No picture is known for {plain(exhibit.kind)!r}; the table lists its arrays.",)
     notes = []
     found = exhibit.labels.get("note", "")

@@ -12,6 +12,16 @@ Kinds and their arrays (further labels in brackets):
     volcano          effect, p_adjusted (cell,), alpha  [cells; effect_name]
     splits           effect, low, high (split,), smallest_effect                        [picks; effect_name]
     forest           effect, low, high, smallest (claim,)     [claims; outcomes; effect_names; interval]
+    spectra          values (layer, rank), relative to the first; floor, above_tenth, effective_rank, layer (layer,) [block]
+    rank_by_depth    depth, layer (layer,); rank, low, high (block, layer); null_low, null_high, null_mean, marked
+                     (layer,) where there are any                                       [blocks; null]
+    stream           values (line, layer); text (line,), an index; depth, layer (layer,)
+                                                                      [categories; ids: one a text; coordinate; site]
+    two_distributions  at (point,); axes, random, random_low, random_high (panel, point), shares of directions;
+                     summary_axes, p_adjusted (panel,); summary_random (panel, 3) = 5 %, median, 95 %
+                                                                                 [panels; summary; effect_name; note]
+    kurtosis_by_depth  depth, layer, own, low, high, rotated_mean, rotated_low, rotated_high, first (layer,); gaussian
+                                                                                                               [site]
 
 Colours are names. In a file of its own a drawing is dark ink on white paper; inlined in a page the same names are
 CSS variables, so that the page's light or dark scheme decides. All lengths are in points.
@@ -34,11 +44,12 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from modclaims.report.numerals import NOTHING, interval, number, p_value, said, shortened, significant, tick
+from modclaims.report.numerals import NOTHING, interval, number, p_value, said, shortened, significant
 from modclaims.report.paper import (
+    DEPTH_LEFT,
     HALF,
     RC,
     SMALL,
@@ -52,20 +63,19 @@ from modclaims.report.paper import (
     fitted,
     grid,
     key_height,
+    layer_axis,
     sequential,
     span,
     text_width,
     tidy_numbers,
 )
+from modclaims.report.spectral_figures import rank_by_depth, spectra
+from modclaims.report.stream_figures import kurtosis_by_depth, stream, two_distributions
 from modclaims.report.svg import Drawing
 from modclaims.report.tables import finite, floats, groups_in_order, names, scalar, word
 from modclaims.stats.evidence import Exhibit
 
 Floats = NDArray[np.float64]
-
-
-DEPTH_LEFT = 40.0
-"""Where the axes of figures by depth begin."""
 
 
 def identity(exhibit: Exhibit) -> str:
@@ -219,21 +229,6 @@ def _brackets(paper: Paper, category: Sequence[str], left: float, bottom: float,
                 paper.say(at - 4, height, fitted(line, 6.5, 66), size=6.5, ha="right", colour="ink")
 
 
-def _layer_axis(paper: Paper, axes: Axes, depth: Floats, layer: Floats, top: float) -> None:
-    """Relative depth below, layers above the axes, whose upper edge is at `top`."""
-    x0, x1 = (-0.03, 1.03) if len(depth) > 1 else (depth[0] - 0.5, depth[0] + 0.5)
-    axes.set_xlim(x0, x1)
-    axes.xaxis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1] if len(depth) > 1 else [float(depth[0])]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: tick(float(v))))
-    axes.set_xlabel("relative depth", labelpad=3)
-    left, width = DEPTH_LEFT, WIDTH - DEPTH_LEFT - 10
-    for i in range(0, len(layer), -(-len(layer) // 16)):
-        at = left + (depth[i] - x0) / (x1 - x0) * width
-        paper.over.plot([at, at], [top, top + 2.5], color=colour_of("rule"), linewidth=0.8)
-        paper.say(at, top + 6, tick(float(layer[i])), ha="center")
-    paper.say(left + width / 2, top + 15, "layer", ha="center", size=TEXT, colour="ink")
-
-
 def _effect_by_depth(exhibit: Exhibit) -> Figure:
     depth, layer, effect, low, high, band, null_low, null_high = (
         floats(exhibit, k, 1) for k in ("depth", "layer", "effect", "low", "high", "band_low", "null_low", "null_high")
@@ -275,7 +270,7 @@ def _effect_by_depth(exhibit: Exhibit) -> Figure:
     axes.plot(depth, effect, color=colour_of("effect"), marker="o", markersize=4)
     axes.set_ylim(*limits)
     tidy_numbers(axes, "y")
-    _layer_axis(paper, axes, depth, layer, top - 22)
+    layer_axis(paper, axes, depth, layer, top - 22)
     paper.say(8, 30 + (top - 52) / 2, name, rotation=90, ha="center", size=TEXT, colour="ink")
     return paper.figure
 
@@ -299,7 +294,7 @@ def _levels_by_depth(exhibit: Exhibit) -> Figure:
         axes.plot(depth, levels[key], color=colour_of(colour), marker=marker, markersize=4)
     axes.set_ylim(*span(*levels.values()))
     tidy_numbers(axes, "y", 5)
-    _layer_axis(paper, axes, depth, layer, top - 22)
+    layer_axis(paper, axes, depth, layer, top - 22)
     words = word(exhibit, "similarity", "similarity").replace("_", " ")
     paper.say(8, 30 + (top - 52) / 2, fitted(words, TEXT, top - 40), rotation=90, ha="center", size=TEXT, colour="ink")
     return paper.figure
@@ -728,10 +723,15 @@ _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
     "effect_by_depth": _effect_by_depth,
     "forest": _forest,
     "head_map": _head_map,
+    "kurtosis_by_depth": kurtosis_by_depth,
     "levels_by_depth": _levels_by_depth,
     "null_histogram": _null_histogram,
+    "rank_by_depth": rank_by_depth,
+    "spectra": spectra,
     "splits": _splits,
+    "stream": stream,
     "strip": _strip,
     "text_map": _text_map,
+    "two_distributions": two_distributions,
     "volcano": _volcano,
 }

@@ -1,4 +1,7 @@
-"""How numbers are written: p-values as .0012, effects with two decimals, a true minus sign, a dash for nothing."""
+"""How numbers are written: p-values as .0012, effects with two decimals, a true minus sign, a dash for nothing.
+
+What is too small or too large for decimals is written as 2.5 x 10⁻¹³.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any, TypeGuard
 NOTHING = "–"
 _JOINERS = "\u200c\u200d"
 _LEVELS = (0.1, 0.05, 0.01, 0.001)
+_RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def is_number(value: Any) -> TypeGuard[float]:
@@ -37,8 +41,7 @@ def significant(value: Any, digits: int = 3) -> str:
         return number(int(value))
     size = math.floor(math.log10(abs(value)))
     if size < -5 or size > 7:
-        mantissa = value / 10.0**size
-        return f"{mantissa:.{digits - 1}f} × 10^{size}".replace("-", "−")
+        return _scaled(value, digits)
     text = number(float(value), max(0, digits - 1 - size))
     exact = math.isclose(round(value, max(0, digits - 1 - size)), value, rel_tol=1e-9)
     return text.rstrip("0").rstrip(".") if exact and "." in text else text
@@ -46,7 +49,24 @@ def significant(value: Any, digits: int = 3) -> str:
 
 def tick(value: float) -> str:
     """A number on an axis, without trailing zeros."""
-    return f"{value:.6g}".replace("-", "−")
+    text = f"{value:.6g}"
+    return _scaled(value, 6) if "e" in text else text.replace("-", "−")
+
+
+def power_of_ten(exponent: int) -> str:
+    """`10⁻³`; 1 for the exponent 0."""
+    return f"10{str(exponent).translate(_RAISED)}" if exponent else "1"
+
+
+def _scaled(value: float, digits: int) -> str:
+    """`2.5 x 10⁻¹³`, unbroken; without zeros that say nothing, and without a factor that is one."""
+    factor, exponent = f"{value:.{digits - 1}e}".split("e")
+    if math.isclose(float(f"{factor}e{exponent}"), value, rel_tol=1e-9) and "." in factor:
+        factor = factor.rstrip("0").rstrip(".")
+    power = power_of_ten(int(exponent))
+    if factor in ("1", "-1"):
+        return f"{factor[:-1]}{power}".replace("-", "−")
+    return f"{factor}\u00a0×\u00a0{power}".replace("-", "−")
 
 
 def p_value(value: Any) -> str:
@@ -59,7 +79,7 @@ def p_value(value: Any) -> str:
         return "< .0001"
     size = math.floor(math.log10(value))
     if size < -6:
-        return f"{value / 10.0**size:.1f} × 10^−{-size}"
+        return _scaled(value, 2)
     for digits in (2, 3, 4, 5, 6):
         text = f"{value:.{digits - 1 - size}f}"
         if math.isclose(float(text), value, rel_tol=1e-9):

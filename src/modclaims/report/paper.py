@@ -15,7 +15,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from modclaims.report.numerals import shortened, tick
@@ -184,6 +184,25 @@ class Paper:
 
 def colour_of(name: str) -> str:
     return COLOURS[name][0] if name in COLOURS else name
+
+
+DEPTH_LEFT = 40.0
+"""Where the axes of figures by depth begin."""
+
+
+def layer_axis(paper: Paper, axes: Axes, depth: NDArray[np.floating], layer: NDArray[np.floating], top: float) -> None:
+    """Relative depth below, layers above the axes, whose upper edge is at `top`."""
+    x0, x1 = (-0.03, 1.03) if len(depth) > 1 else (depth[0] - 0.5, depth[0] + 0.5)
+    axes.set_xlim(x0, x1)
+    axes.xaxis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1] if len(depth) > 1 else [float(depth[0])]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: tick(float(v))))
+    axes.set_xlabel("relative depth", labelpad=3)
+    left, width = DEPTH_LEFT, WIDTH - DEPTH_LEFT - 10
+    for i in range(0, len(layer), -(-len(layer) // 16)):
+        at = left + (depth[i] - x0) / (x1 - x0) * width
+        paper.over.plot([at, at], [top, top + 2.5], color=colour_of("rule"), linewidth=0.8)
+        paper.say(at, top + 6, tick(float(layer[i])), ha="center")
+    paper.say(left + width / 2, top + 15, "layer", ha="center", size=TEXT, colour="ink")
 
 
 def key_height(entries: Sequence[Entry], most: float) -> float:

@@ -196,6 +196,10 @@ class Bounds:
     noncentral: NoncentralF | None = None
     ends: tuple[float, float] = (-np.inf, np.inf)
     """The ends of the effect's scale; an effect there has no bound."""
+    factor: float = 1.0
+    """By what a level counted off `t` is multiplied (2 for medians over splits)."""
+    splits: int = 0
+    """Splits of the texts that these bounds are medians over; 0 for none."""
 
     @property
     def effect(self) -> Floats:

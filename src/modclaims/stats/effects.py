@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.stats.actions import Arrangements, Design
-from modclaims.stats.bootstrap import Bounds, NoncentralF, Replicates, Resamples, bootstrap_t
+from modclaims.stats.bootstrap import Bounds, NoncentralF, Replicates, Resamples
 from modclaims.stats.permutation import (
     GapWeights,
     Pairs,
@@ -217,27 +219,127 @@ def omega_squared_replicates(responses: Floats, design: Design, resamples: Resam
 def omega_squared_bounds(responses: Floats, design: Design, resamples: Resamples) -> Bounds:
     """omega^2 of every cell with the wider of two bounds: noncentral-F inversion, and bootstrap-t on log(1 + f^2).
 
-    `responses` is (unit, cell). Cells are taken in blocks, so that thousands of neurons fit in memory.
+    `responses` is (unit, cell). Resampled are units inside each category x stratum.
     """
     observed = Arrangements(design.labels[None].astype(np.int16), True, 1)
     f = f_null(responses, design, observed)[0][0]
     df1, df2 = degrees_of_freedom(design)
     parts = []
-    step = max(1, 2**22 // (len(resamples.times) * design.n) + 1)
+    step = max(1, 2**21 // (len(resamples.times) * len(np.unique(design.cells))))
     for start in range(0, responses.shape[1], step):
-        replicates = omega_squared_replicates(responses[:, start : start + step], design, resamples)
-        parts.append(bootstrap_t(replicates, resamples))
+        part = LogRatio.of(responses[:, start : start + step], design, resamples)
+        parts.append((part.value[0], *part.studentised()))
+    theta, se, t = (np.concatenate(found, axis=-1) for found in zip(*parts, strict=True))
     flat = unvarying(responses, between_ss_null(responses, design, observed)[1])
-    theta = np.where(flat, 0.0, np.concatenate([p.theta for p in parts]))
     return Bounds(
-        theta,
-        np.where(flat, 0.0, np.concatenate([p.se for p in parts])),
-        np.concatenate([p.t for p in parts], axis=1),
+        np.where(flat, 0.0, theta),
+        np.where(flat, 0.0, se),
+        t,
         log_one_plus_f2,
         omega2_of_log,
         NoncentralF(f, df1, df2, design.n),
         (-np.inf, 1.0),
     )
+
+
+@dataclass(frozen=True)
+class LogRatio:
+    """log(1 + f^2) of category given strata under every resample, of many cells at once.
+
+    The same numbers as `omega_squared_replicates`, without an influence a unit and resample in memory: a residual is a
+    unit's deviation u from its group's sample mean (group: category x stratum) plus a constant of the resample, so an
+    influence is linear u + square u^2 but for a constant of the group, and all sums are those of u, u^2, u^3 and u^4 in
+    a group, which are matrix products.
+    """
+
+    resamples: Resamples
+    groups: tuple[NDArray[np.int64], ...]
+    """Units of each group."""
+    deviation: Floats
+    """(unit, cell) u."""
+    value: Floats
+    """(1 + R, cell)."""
+    centre: Floats
+    """(cell,) the plug-in value that a resample's value estimates."""
+    linear: Floats
+    """(1 + R, group, cell)."""
+    square: Floats
+    """(1 + R, cell)."""
+    first: Floats
+    """(1 + R, group, cell) sums of u over what was drawn."""
+    second: Floats
+    """(1 + R, group, cell) sums of u^2."""
+
+    @classmethod
+    def of(cls, responses: Floats, design: Design, resamples: Resamples) -> LogRatio:
+        """From (unit, cell) responses; resampled are units inside each category x stratum."""
+        times, n = resamples.times, design.n
+        y = np.asarray(responses, dtype=np.float64)
+        y = y - y.mean(axis=0)
+        df1, df2 = degrees_of_freedom(design)
+        groups = tuple(np.flatnonzero(design.cells == g) for g in np.unique(design.cells))
+        size = np.array([len(g) for g in groups], dtype=np.float64)
+        stratum, category = (np.array([of[g[0]] for g in groups]) for of in (design.strata, design.labels))
+        share = (stratum[:, None] == stratum) * size
+        share = share / share.sum(axis=1)[:, None]  # (group, group): the mean of a group's stratum
+        hot = (category[:, None] == np.arange(design.k)).astype(np.float64)
+        centred = hot - share @ hot
+        fit = centred @ np.linalg.pinv(indicator_gram(design)) @ (centred * size[:, None]).T
+        mean = np.stack([y[g].mean(axis=0) for g in groups])
+        u = y.copy()
+        for g, m in zip(groups, mean, strict=True):
+            u[g] -= m
+        first = np.stack([times[:, g] @ u[g] for g in groups], axis=1)
+        second = np.stack([times[:, g] @ u[g] ** 2 for g in groups], axis=1)
+        drawn = mean + first / size[:, None]  # (resample, group, cell) means of what was drawn
+        centred_mean = drawn - share @ drawn
+        left = centred_mean - fit @ centred_mean
+        inside = _at_least_rounding(second - first**2 / size[:, None], second)
+        sst = (inside + size[:, None] * centred_mean**2).sum(axis=1)
+        sse = (inside + size[:, None] * left**2).sum(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            c = sst / sse
+            ratio = df2 * (sst - sse) / sse
+            value = np.log((ratio - df1 + n) / n)
+            scale = df2 / (sse * (ratio - df1 + n))
+            # d SST = (a + u)^2 and d SSE = (b + u)^2 by a unit's multiplicity, a + u and b + u being its residuals
+            a, b = centred_mean - first / size[:, None], left - first / size[:, None]
+            linear = 2 * scale[:, None] * (a - c[:, None] * b)
+            return cls(resamples, groups, u, value, np.log(c[0]), linear, scale * (1 - c), first, second)
+
+    def studentised(self) -> tuple[Floats, Floats]:
+        """Standard errors (cell,) and t* (R, cell): Hajek's projection inside groups, as `bootstrap_t` has it."""
+        variance = np.zeros_like(self.value)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for g, where in enumerate(self.groups):
+                if (size := len(where)) < 2:
+                    continue
+                u, drawn = self.deviation[where], self.resamples.times[:, where]
+                linear, one, two = self.linear[:, g], self.first[:, g], self.second[:, g]
+                third, fourth = drawn @ u**3, drawn @ u**4
+                part = linear**2 * (two - one**2 / size)
+                part += 2 * linear * self.square * (third - one * two / size)
+                part += self.square**2 * (fourth - two**2 / size)
+                terms = linear**2 * two + self.square**2 * fourth
+                variance += size / (size - 1) * _at_least_rounding(part, terms)
+            error = np.sqrt(variance)
+            apart = self.value[1:] - self.centre
+            return error[0], np.where(apart == 0, 0.0, apart / error[1:])
+
+    def influence(self, weights: Floats) -> Floats:
+        """(1 + R, unit) influences on the sum over cells of weights (1 + R, cell) x value, but for a constant a group."""
+        out = np.empty((len(self.value), len(self.deviation)))
+        with np.errstate(invalid="ignore"):
+            square = weights * self.square
+            for g, where in enumerate(self.groups):
+                u = self.deviation[where].T
+                out[:, where] = (weights * self.linear[:, g]) @ u + square @ u**2
+        return out
+
+
+def _at_least_rounding(difference: Floats, terms: Floats) -> Floats:
+    """A difference that cannot be negative; 0 where it is no more than what rounding leaves of its terms."""
+    return np.where(difference > 1e-13 * terms, difference, 0.0)
 
 
 def excess_kurtosis(responses: Floats, design: Design) -> Floats:

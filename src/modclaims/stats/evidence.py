@@ -56,6 +56,10 @@ class NullTest:
     """(cell,) differences that count as ties."""
     max_null: Floats
     """(arrangement,) largest standardised statistic over the cells."""
+    factor: float = 1.0
+    """By what a counted p is multiplied (2 for medians over splits)."""
+    parts: tuple[NullTest, ...] = ()
+    """The tests of the splits, where this one is their median."""
 
     @classmethod
     def of(cls, statistic: str, null: Floats, tolerance: Floats, *, exact: bool, action: str) -> NullTest:
@@ -78,6 +82,8 @@ class NullTest:
 
     def adjusted_among(self, cells: NDArray[np.int64]) -> Floats:
         """Adjusted p of some of the cells, corrected for these alone."""
+        if self.parts:
+            return np.minimum(1.0, self.factor * np.median([t.adjusted_among(cells) for t in self.parts], axis=0))
         return weigh_cells(self.null[:, cells], self.tolerance[cells]).p_adjusted
 
 
@@ -131,6 +137,8 @@ class Evidence:
     unit: str = "text"
     """What was relabelled and resampled: `text` or `block`."""
     n_units: int = 0
+    resampled: str = "texts"
+    """What the bootstrap drew anew, in words."""
     degenerate: tuple[int, ...] = ()
     """Indices of cells that could not be tested (constant or not finite)."""
     controls: tuple[Control, ...] = ()

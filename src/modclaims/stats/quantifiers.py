@@ -86,13 +86,13 @@ def _monte_carlo(
     Relabellings where the permutation p of the cell is what set the level (the level itself, if all were enumerated),
     resamples elsewhere.
     """
-    draws, test = len(evidence.bounds.t), evidence.test
+    draws, test, splits = len(evidence.bounds.t), evidence.test, evidence.bounds.factor
     if test is not None and p is not None and p[cell] == level:
-        draws = 0 if test.exact else test.arrangements - 1
+        draws, splits = 0 if test.exact else test.arrangements - 1, test.factor
     if draws == 0:
         return min(1.0, level * factor), min(1.0, level * factor)
-    count = max(0, min(draws, round(level * (draws + 1)) - 1))
-    low, high = clopper_pearson(count, draws)
+    count = max(0, min(draws, round(level / splits * (draws + 1)) - 1))
+    low, high = (splits * limit for limit in clopper_pearson(count, draws))
     return min(1.0, low * factor), min(1.0, high * factor)
 
 
@@ -165,7 +165,7 @@ class Somewhere(Holds):
             cell,
             float(bounds.lower(alpha, cells)[cell]),
             float(bounds.upper(alpha)[cell]),
-            _interval_words(alpha, len(cells), band="lower"),
+            _interval_words(alpha, len(cells), bounds.splits, band="lower"),
             None if s.adjusted is None else _drawn(s.adjusted, int(s.adjusted.argmin()), evidence),
             _monte_carlo(float(plus[named]), evidence, p=s.adjusted, cell=named),
             _monte_carlo(minus, evidence),
@@ -195,7 +195,7 @@ class Everywhere(Holds):
             cell,
             float(bounds.lower(alpha)[cell]),
             float(bounds.upper(alpha, cells)[cell]),
-            _interval_words(alpha, len(cells), band="upper"),
+            _interval_words(alpha, len(cells), bounds.splits, band="upper"),
             None if s.raw is None else _drawn(s.raw, int(s.raw.argmax()), evidence),
             _monte_carlo(float(plus.max()), evidence, p=s.raw, cell=int(plus.argmax())),
             _monte_carlo(minus, evidence),
@@ -238,7 +238,7 @@ class InFraction(Holds):
             cell,
             float(bounds.lower(alpha)[cell]),
             float(bounds.upper(alpha)[cell]),
-            _interval_words(alpha, 1, band=None) + f" (the cell ranked {u} of {m})",
+            _interval_words(alpha, 1, bounds.splits) + f" (the cell ranked {u} of {m})",
             None if s.raw is None else _drawn(s.raw, int(np.argsort(s.raw, kind="stable")[u - 1]), evidence, m - u + 1),
             _monte_carlo(float(each[order[u - 1]]), evidence, p=s.raw, cell=int(order[u - 1]), factor=m - u + 1),
             _monte_carlo(float(upper[m - u]), evidence, factor=u),
@@ -266,42 +266,13 @@ class AlongDepth(Holds):
         return Somewhere().levels(evidence, smallest, alpha)
 
 
-@dataclass(frozen=True)
-class AcrossSplits(Holds):
-    """Cells are splits of the texts in halves: one picks, the other tests, and p = 2 x the median over splits."""
-
-    @property
-    def words(self) -> str:
-        return "in the median of the splits"
-
-    def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
-        bounds = evidence.bounds
-        plus, minus = (float(min(1.0, 2 * np.median(p))) for p in (bounds.p_lower(smallest), bounds.p_upper(smallest)))
-        effect = bounds.effect
-        middle = int(np.argsort(effect, kind="stable")[(len(effect) - 1) // 2])
-        every = np.arange(len(effect))
-        return Levels(
-            None,
-            plus,
-            minus,
-            middle,
-            float(np.median(bounds.lower(alpha / 2))),
-            float(np.median(bounds.upper(alpha / 2))),
-            f"{100 * (1 - 2 * alpha):g} % interval: medians over {len(effect)} splits of bounds at level {alpha / 2:g}",
-            None,
-            _monte_carlo(plus / 2, evidence, factor=2.0),
-            _monte_carlo(minus / 2, evidence, factor=2.0),
-            *_texts(
-                evidence, every, smallest, alpha / 2, need_support=len(every) // 2 + 1, need_refute=len(every) // 2 + 1
-            ),
-        )
-
-
-def _interval_words(alpha: float, cells: int, band: str | None) -> str:
+def _interval_words(alpha: float, cells: int, splits: int, band: str | None = None) -> str:
     words = f"{100 * (1 - 2 * alpha):g} % interval"
     if cells > 1 and band is not None:
         other = "upper" if band == "lower" else "lower"
         words += f", {band} limit simultaneous over {cells} cells and {other} limit the cell's own"
+    if splits:
+        words += f": medians over {splits} splits of limits at level {alpha / 2:g}"
     return words
 
 
@@ -315,6 +286,7 @@ def _texts(
     to clear is found draw by draw. Observed effects are not used.
     """
     bounds = evidence.bounds
+    alpha = alpha / bounds.factor
     use = cells[bounds.bounded[cells]]
     if smallest <= 0 or len(use) < max(need_support, need_refute):
         return None, None

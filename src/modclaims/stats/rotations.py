@@ -1,0 +1,205 @@
+"""Random rotations of the coordinate axes: is the basis privileged, or would any orthonormal one do as well?
+
+Under the null the law of the activations does not change with a rotation of the axes, so that rotated data are drawn
+as the data were. A rotation is the same for all cells of a draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.stats.actions import Design
+from modclaims.stats.permutation import degrees_of_freedom, indicator_gram
+
+Floats = NDArray[np.float64]
+Drawn = TypeVar("Drawn")
+REFLECTORS = 96
+ROWS = 256
+WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Rows of vectors in as few coordinates as span them, ready to be rotated.
+
+    `rows` is (row, m), m the smaller of rows and width; with m x width orthonormal rows it gives the vectors back. Turned
+    at random, these are the first m rows of a Haar matrix, so that width directions meet width directions.
+    """
+
+    rows: Floats
+    width: int
+
+    @classmethod
+    def of(cls, vectors: Floats) -> Coordinates:
+        """From (row, width) vectors."""
+        if len(vectors) >= vectors.shape[1]:
+            return cls(np.ascontiguousarray(vectors, dtype=np.float64), vectors.shape[1])
+        return cls(np.ascontiguousarray(np.asarray(np.linalg.qr(vectors.T, mode="r")).T), vectors.shape[1])
+
+    def turned(self, rng: np.random.Generator) -> Floats:
+        """(row, width) vectors times a Haar-random orthogonal matrix.
+
+        The matrix is a product of Householder reflections of independent Gaussian vectors (Stewart 1980), applied in
+        blocks I - V T V' and never formed. Reflections that would meet nothing but zeros are left out.
+        """
+        used, width = self.rows.shape[1], self.width
+        v = np.tril(rng.standard_normal((width, used)))
+        diagonal = np.arange(used)
+        sign = np.where(v[diagonal, diagonal] < 0, -1.0, 1.0)
+        v[diagonal, diagonal] += sign * np.sqrt((v * v).sum(axis=0))
+        out = np.zeros((len(self.rows), width))
+        out[:, :used] = self.rows * -sign  # each column's own sign, so that the product is Haar and not a coset of it
+        blocks = []
+        for start in range((used - 1) // REFLECTORS * REFLECTORS, -1, -REFLECTORS):
+            block = v[start:, start : start + REFLECTORS]
+            gram = block.T @ block
+            # H_k ... H_1 = I - V T' V', T the inverse of the upper triangle of V'V with its diagonal halved
+            triangle = np.triu(gram, 1) + np.diag(np.diag(gram) / 2)
+            blocks.append((start, block @ np.linalg.inv(triangle).T, np.ascontiguousarray(block.T)))
+        for at in range(0, len(out), ROWS):  # so few rows at a time stay in the processor's cache
+            for start, left, right in blocks:
+                part = out[at : at + ROWS, start:]
+                part -= (part @ left) @ right
+        return out
+
+
+def draws(count: int, rng: np.random.Generator, one: Callable[[np.random.Generator], Drawn]) -> list[Drawn]:
+    """`one` for so many draws, each with a stream of its own, in order; two at a time."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(one, rng.spawn(count)))
+
+
+@dataclass(frozen=True)
+class Directions:
+    """omega^2 of category given strata, and root mean square over units, of every direction of one basis."""
+
+    omega2: Floats
+    """(layer, direction)."""
+    size: Floats
+    """(layer, direction)."""
+
+    def kept(self, outliers: float | None) -> NDArray[np.bool_]:
+        """(layer, direction) False for outliers: a root mean square above `outliers` times the layer's median one."""
+        if outliers is None:
+            return np.ones(self.size.shape, dtype=bool)
+        return np.asarray(self.size <= outliers * np.median(self.size, axis=1, keepdims=True))
+
+
+SUMMARIES = ("largest", "upper", "count")
+"""Of the omega^2 of a layer's directions: the largest, the 99th percentile, the share of directions above a threshold."""
+
+
+def summarised(directions: Directions, kept: NDArray[np.bool_], summary: str, threshold: float) -> Floats:
+    """(layer,) one of `SUMMARIES` over the kept directions."""
+    out = []
+    for omega2, mask in zip(directions.omega2, kept, strict=True):
+        values = omega2[mask]
+        if summary == "largest":
+            out.append(values.max())
+        elif summary == "upper":
+            out.append(np.quantile(values, 0.99))
+        else:
+            out.append((values >= threshold).mean())
+    return np.array(out, dtype=np.float64)
+
+
+def shares(directions: Directions, kept: NDArray[np.bool_], at: Floats) -> Floats:
+    """(layer, point) share of kept directions whose omega^2 is at least `at`."""
+    rows = []
+    for omega2, mask in zip(directions.omega2, kept, strict=True):
+        values = np.sort(omega2[mask])
+        rows.append(1 - np.searchsorted(values, at, side="left") / len(values))
+    return np.stack(rows)
+
+
+@dataclass(frozen=True)
+class UnitBasis:
+    """An orthonormal basis of the units' space in which sums of squares are sums of squared rows.
+
+    Rows of `matrix` (unit, unit): the categories given strata, the residual, the strata's means, in this order.
+    """
+
+    matrix: Floats
+    df1: int
+    strata: int
+
+    @classmethod
+    def of(cls, design: Design) -> UnitBasis:
+        """The basis of a design."""
+        df1, _ = degrees_of_freedom(design)
+        stratum = (design.strata[:, None] == np.unique(design.strata)).astype(np.float64)
+        hot = (design.labels[:, None] == np.arange(design.k)).astype(np.float64)
+        centred = hot - stratum @ ((stratum.T @ hot) / stratum.sum(axis=0)[:, None])
+        values, axes = np.linalg.eigh(indicator_gram(design))
+        keep = np.argsort(values)[::-1][:df1]
+        categories = centred @ axes[:, keep] / np.sqrt(values[keep])
+        means = stratum / np.sqrt(stratum.sum(axis=0))
+        named = np.hstack([categories, means])
+        rest = np.linalg.qr(named, mode="complete")[0][:, named.shape[1] :]
+        return cls(np.ascontiguousarray(np.hstack([categories, rest, means]).T), df1, stratum.shape[1])
+
+    def rows(self, vectors: Floats) -> Floats:
+        """(layer, unit, direction) vectors in this basis."""
+        return np.asarray(self.matrix @ vectors)
+
+    def directions(self, rows: Floats) -> Directions:
+        """omega^2 of every direction from (layer, row, direction) vectors in this basis."""
+        n = len(self.matrix)
+        squares = rows * rows
+        category = squares[:, : self.df1].sum(axis=1)
+        error = squares[:, self.df1 : n - self.strata].sum(axis=1)
+        size = np.sqrt((category + error + squares[:, n - self.strata :].sum(axis=1)) / n)
+        df2 = n - self.strata - self.df1
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # df1 (F - 1) / (df1 (F - 1) + n) with F = (category / df1) / (error / df2)
+            excess = df2 * category - self.df1 * error
+            omega2 = np.where(category + error > 0, excess / (excess + n * error), 0.0)
+        return Directions(omega2, size)
+
+
+@dataclass(frozen=True)
+class Turning:
+    """Vectors of units by layer, whose axes are turned at random, in all layers alike."""
+
+    basis: UnitBasis
+    vectors: Floats
+    """(layer, unit, width) in that basis."""
+    coordinates: Coordinates
+
+    @classmethod
+    def of(cls, vectors: Floats, design: Design) -> Turning:
+        """From (layer, unit, width) vectors."""
+        basis = UnitBasis.of(design)
+        rows = basis.rows(vectors)
+        return cls(basis, rows, Coordinates.of(rows.reshape(-1, vectors.shape[2])))
+
+    def axes(self) -> Directions:
+        """Of the coordinate axes."""
+        return self.basis.directions(self.vectors)
+
+    def turned(self, rng: np.random.Generator) -> Directions:
+        """Of the axes turned at random."""
+        return self.basis.directions(self.coordinates.turned(rng).reshape(self.vectors.shape))
+
+
+def kurtosis(vectors: Floats) -> Floats:
+    """(...,) kurtosis over coordinates of (..., width) vectors, about their mean: d sum y^4 / (sum y^2)^2.
+
+    A vector turned at random has 3 (d - 1) / (d + 1) on average, whatever it was: centred, it is uniform on a sphere of
+    d - 1 dimensions. Not a number for a constant vector.
+    """
+    y = vectors - vectors.mean(axis=-1, keepdims=True)
+    squares = y * y
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(vectors.shape[-1] * (squares * squares).sum(axis=-1) / squares.sum(axis=-1) ** 2)
+
+
+def gaussian_kurtosis(width: int) -> float:
+    """The mean kurtosis over the coordinates of a random direction: 3 (d - 1) / (d + 1)."""
+    return 3 * (width - 1) / (width + 1)

@@ -1,0 +1,170 @@
+"""Halves of the units, and what many splits say together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from modclaims.stats.actions import Design
+from modclaims.stats.bootstrap import Bounds
+from modclaims.stats.evidence import Cell, Evidence, NullTest
+from modclaims.stats.multiplicity import clopper_pearson
+from modclaims.stats.quantifiers import at, everywhere, somewhere
+from modclaims.stats.splits import MedianBounds, halves, median_test, part, too_small_to_split
+
+Floats = NDArray[np.float64]
+GRID = np.arange(-499.0, 500) / 100
+"""999 values of t*."""
+
+
+def clears(p: float) -> float:
+    """The estimate (of standard error 1) whose lower bound clears 0 at levels from `p` on; `-clears(p)` falls below."""
+    return (501 - round(1000 * p)) / 100 - 0.005
+
+
+def bounds(*theta: float, ends: tuple[float, float] = (-np.inf, np.inf)) -> Bounds:
+    t = np.repeat(GRID[:, None], len(theta), axis=1)
+    return Bounds(np.array(theta), np.ones(len(theta)), t, ends=ends)
+
+
+def one_cell(*theta: float) -> Evidence:
+    return Evidence((Cell(),), "difference", MedianBounds.of([bounds(v) for v in theta]), None, 64)
+
+
+# ---- halves
+
+
+def test_halves_are_disjoint_whole_and_balanced_in_every_group() -> None:
+    design = Design.of(list("aabb" * 8) + ["a"] * 3, list("xyxy" * 8) + ["x"] * 3)
+    sizes = set()
+    for seed in range(20):
+        first, second = halves(design, np.random.default_rng(seed))
+        assert sorted([*first.tolist(), *second.tolist()]) == list(range(design.n))
+        for g in np.unique(design.cells):
+            inside = [int((design.cells[side] == g).sum()) for side in (first, second)]
+            assert abs(inside[0] - inside[1]) <= 1
+        sizes.add(len(first))
+    assert sizes == {17, 18}  # the odd text goes to either side
+
+
+def test_a_part_keeps_its_units_labels_and_the_names() -> None:
+    design = Design.of(list("abababab"), list("xxxxyyyy"))
+    half = part(design, np.array([1, 4]))
+    assert [half.names[k] for k in half.labels] == ["b", "a"]
+    assert half.strata.tolist() == [design.strata[1], design.strata[4]]
+
+
+def test_categories_with_fewer_than_four_of_a_stratum_are_too_small() -> None:
+    assert too_small_to_split(Design.of(list("aaaabbb"), None)) == ("b",)
+    assert too_small_to_split(Design.of(list("aaaabbbb" * 2), list("x" * 8 + "y" * 8))) == ()
+
+
+# ---- medians
+
+
+def test_levels_are_twice_the_median_over_splits() -> None:
+    up = somewhere().levels(one_cell(*(clears(p) for p in (0.01, 0.3, 0.02, 0.001, 0.4))), 0.0, 0.05)
+    assert up.p is None
+    assert up.p_plus == pytest.approx(2 * 0.02)
+    down = somewhere().levels(one_cell(*(-clears(p) for p in (0.01, 0.3, 0.02, 0.001))), 0.0, 0.05)
+    assert down.p_minus == pytest.approx(0.01 + 0.02)  # of four: the middle two
+    assert somewhere().levels(one_cell(0.0, 0.0, 0.0), 0.0, 0.05).p_plus == 1
+
+
+def test_limits_agree_with_levels() -> None:
+    found = MedianBounds.of([bounds(v) for v in (0.3, 1.2, 2.5, 3.1, 0.9)])
+    for level in (0.01, 0.05, 0.2):
+        low, high = float(found.lower(level)[0]), float(found.upper(level)[0])
+        assert found.p_lower(low - 1e-9)[0] <= level < found.p_lower(low + 1e-9)[0]
+        assert found.p_upper(high + 1e-9)[0] <= level < found.p_upper(high - 1e-9)[0]
+
+
+def test_the_effect_is_the_median_and_the_interval_says_so() -> None:
+    found = one_cell(1.0, 3.0, 2.0)
+    assert found.bounds.effect.tolist() == [2.0]
+    levels = somewhere().levels(found, 0.0, 0.05)
+    assert levels.interval == "90 % interval: medians over 3 splits of limits at level 0.025"
+
+
+def test_bands_are_medians_of_the_splits_own_bands() -> None:
+    rng = np.random.default_rng(0)
+    parts = [Bounds(rng.normal(size=3) + 2, np.ones(3), rng.normal(size=(999, 3))) for _ in range(5)]
+    found, cells = MedianBounds.of(parts), np.arange(3)
+    expected = np.minimum(1, 2 * np.median([p.p_lower(0.5, cells) for p in parts], axis=0))
+    np.testing.assert_array_equal(found.p_lower(0.5, cells), expected)
+    np.testing.assert_array_equal(found.lower(0.1, cells), np.median([p.lower(0.05, cells) for p in parts], axis=0))
+
+
+def test_splits_of_which_some_have_no_bound_are_still_weighed() -> None:
+    found = one_cell(*[clears(0.01)] * 4, np.nan)
+    assert somewhere().levels(found, 0.0, 0.05).p_plus == pytest.approx(0.02)
+    nothing = MedianBounds.of([bounds(0.5), bounds(np.nan), bounds(np.nan)])
+    assert not nothing.bounded[0]
+    assert np.isnan(nothing.lower(0.05)[0])
+    assert nothing.p_lower(0.0)[0] == 1
+
+
+def test_effects_at_the_end_of_the_scale_in_most_splits_have_no_bound() -> None:
+    ends = (-1.0, 1.0)
+    found = MedianBounds.of([bounds(1.0, ends=ends), bounds(1.0, ends=ends), bounds(0.5, ends=ends)])
+    assert not found.bounded[0]
+
+
+def test_the_monte_carlo_error_is_that_of_a_counted_level_twice() -> None:
+    levels = somewhere().levels(one_cell(*[clears(0.02)] * 3), 0.0, 0.05)
+    assert levels.p_plus == pytest.approx(0.04)
+    assert levels.mc_plus == pytest.approx([2 * v for v in clopper_pearson(19, 999)])
+
+
+def test_texts_needed_are_those_of_half_the_level() -> None:
+    rng = np.random.default_rng(1)
+    one = Bounds(np.array([0.1]), np.array([0.1]), rng.normal(size=(1999, 1)), ends=(-1.0, 1.0))
+    split = Evidence((Cell(),), "delta", MedianBounds.of([one] * 3), None, 64)
+    alone = Evidence((Cell(),), "delta", one, None, 64)
+    assert somewhere().levels(split, 0.2, 0.05).texts_to_refute == somewhere().levels(alone, 0.2, 0.025).texts_to_refute
+
+
+# ---- tests of splits
+
+
+def made_tests(count: int = 5) -> list[NullTest]:
+    rng = np.random.default_rng(2)
+    made = []
+    for _ in range(count):
+        null = rng.normal(size=(200, 3))
+        null[0] = (4.0, 2.0, 0.0)
+        made.append(NullTest.of("F", null, np.zeros(3), exact=False, action="exchanging topic"))
+    return made
+
+
+def test_p_is_twice_the_median_and_at_most_one() -> None:
+    made = made_tests()
+    found = median_test(made, 0)
+    np.testing.assert_allclose(found.p, np.minimum(1, 2 * np.median([t.p for t in made], axis=0)))
+    np.testing.assert_allclose(found.p_adjusted, np.minimum(1, 2 * np.median([t.p_adjusted for t in made], axis=0)))
+    assert found.p.max() <= 1
+    assert found.observed.tolist() == [4.0, 2.0, 0.0]
+
+
+def test_some_cells_are_corrected_for_these_alone_in_every_split() -> None:
+    made = made_tests()
+    found, cells = median_test(made, 0), np.array([1])
+    expected = np.minimum(1, 2 * np.median([t.adjusted_among(cells) for t in made], axis=0))
+    np.testing.assert_allclose(found.adjusted_among(cells), expected)
+    evidence = Evidence(
+        tuple(Cell(layer=i) for i in range(3)), "omega^2", MedianBounds.of([bounds(5.0, 5.0, 5.0)] * 5), found, 64
+    )
+    assert at(1).levels(evidence, 0.0, 0.05).p == pytest.approx(float(expected[0]))
+    assert everywhere().levels(evidence, 0.0, 0.05).p == pytest.approx(float(found.p.max()))
+
+
+def test_a_p_that_splits_share_has_twice_the_monte_carlo_error() -> None:
+    found = median_test(made_tests(), 0)
+    evidence = Evidence(
+        tuple(Cell(layer=i) for i in range(3)), "omega^2", MedianBounds.of([bounds(9.0, 0.0, 0.0)] * 5), found, 64
+    )
+    levels = somewhere().levels(evidence, 0.0, 0.05)
+    assert levels.p == pytest.approx(2 / 200)
+    assert levels.mc_p is not None
+    assert levels.mc_p == pytest.approx([2 * v for v in clopper_pearson(0, 199)])
