@@ -40,6 +40,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/extract.py
 	$(BIN)/python benchmarks/permutation.py
 	$(BIN)/python benchmarks/jacobian.py
+	$(BIN)/python benchmarks/rotations.py
 	$(BIN)/python benchmarks/evidence.py
 
 wheel: $(STAMP)

@@ -365,7 +365,7 @@ def card(
         "## Held-out text",
         paragraph(
             "Bits per byte on whole documents that training never saw: those whose id's SHA-256 is divisible by 50. "
-            "Every token is scored once, in windows of `<s>` and up to 511 tokens, in float32. The trigram (Witten-Bell, "
+            "Every token is scored once, in windows of `<s>` and up to 511 tokens that overlap by half, in float32. The trigram (Witten-Bell, "
             "interpolated) is of the same tokens, counted once on the whole training text. `xz -9` compresses the "
             "documents of a line joined into one. *Mixed* is all documents together. *Repeated* is the share of tokens that lie in a run of "
             f"{RUN} tokens which also stands somewhere in the training text."

@@ -1,7 +1,8 @@
 """What the embedded model needs for its held-out documents, beside xz and a trigram on the same bytes.
 
 Bits per byte are total bits over total UTF-8 bytes of whole documents. Of each document every token is scored once, in
-float32, in windows of `<s>` and up to 511 tokens, the last one as short as it falls. Beside the model stand
+float32, in windows of `<s>` and up to 511 tokens that overlap: after the first window a token follows at least 255
+others of its document, and the last window reaches back as far as it can. Beside the model stand
 
 - `xz -9`: Python's lzma, .xz container with CRC64, preset 9, on the documents of a category joined without separator,
   and on those of all categories; the command of XZ Utils 5.4.1 gave the same sizes to the byte;
@@ -29,30 +30,41 @@ from witten_bell import WittenBell, trigram_keys
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN = 16
+STEP = 256
 
 
-def windows(ids: np.ndarray) -> list[np.ndarray]:
-    """A document's tokens, opened by BOS, as BOS and up to 511 tokens each: every token after BOS stands in one."""
-    return [np.concatenate([ids[:1], ids[at : at + CONTEXT - 1]]) for at in range(1, len(ids), CONTEXT - 1)]
+def windows(ids: np.ndarray) -> list[tuple[np.ndarray, int]]:
+    """A document's tokens, opened by BOS, as BOS and up to 511 tokens each, and where in each the scoring begins.
+
+    Every token after BOS is scored in one window; after the first, at most 256 of a window are.
+    """
+    found, scored, room = [], 1, CONTEXT - 1
+    while scored < len(ids):
+        end = min(len(ids), 1 + room if scored == 1 else scored + STEP)
+        start = max(1, end - room)
+        found.append((np.concatenate([ids[:1], ids[start:end]]), scored - start + 1))
+        scored = end
+    return found
 
 
 @torch.no_grad()
 def model_bits(model: OPTForCausalLM, docs: Sequence[np.ndarray], batch: int = 16) -> np.ndarray:
     """Bits that the model needs for each document; windows of one length share a batch, so nothing is padded."""
-    by_length: dict[int, list[tuple[int, np.ndarray]]] = defaultdict(list)
+    by_length: dict[int, list[tuple[int, np.ndarray, int]]] = defaultdict(list)
     for number, ids in enumerate(docs):
-        for window in windows(ids):
-            by_length[len(window)].append((number, window))
+        for window, first in windows(ids):
+            by_length[len(window)].append((number, window, first))
     model.eval()
     bits = np.zeros(len(docs))
     done, of = 0, sum(len(found) for found in by_length.values())
     for found in by_length.values():
         for at in range(0, len(found), batch):
-            numbers, rows = zip(*found[at : at + batch], strict=True)
+            numbers, rows, firsts = zip(*found[at : at + batch], strict=True)
             tokens = torch.from_numpy(np.stack(rows).astype(np.int64))
             logits = model(tokens, use_cache=False).logits[:, :-1].float()
             nats = torch.nn.functional.cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none")
-            np.add.at(bits, list(numbers), nats.double().sum(1).numpy() / math.log(2))
+            scored = torch.arange(1, tokens.shape[1]) >= torch.tensor(firsts)[:, None]
+            np.add.at(bits, list(numbers), (nats.double() * scored).sum(1).numpy() / math.log(2))
             if done // 200 < (done + len(rows)) // 200:
                 print(f"window {done + len(rows)} of {of}", flush=True)
             done += len(rows)

@@ -110,12 +110,17 @@ def test_trigram_bits_count_every_training_category_once() -> None:
 # ---- the model's bits
 
 
-@pytest.mark.parametrize("length", [0, 1, 510, 511, 512, 1022, 1200])
-def test_windows_hold_every_token_once_after_a_bos(length: int) -> None:
+@pytest.mark.parametrize("length", [0, 1, 510, 511, 512, 767, 768, 1022, 1200])
+def test_windows_score_every_token_once_after_a_bos_and_enough_of_the_document(length: int) -> None:
     ids = np.arange(1000, 1000 + length)
     found = held_out.windows(np.array([0, *ids]))
-    assert np.array_equal(np.concatenate([window[1:] for window in found]) if found else ids[:0], ids)
-    assert all(window[0] == 0 and 1 < len(window) <= 512 for window in found)
+    scored = [window[first:] for window, first in found]
+    assert np.array_equal(np.concatenate(scored) if found else ids[:0], ids)
+    for window, first in found:
+        assert window[0] == 0
+        assert np.array_equal(np.diff(window[1:]), np.ones(len(window) - 2))
+        assert 1 < len(window) <= 512
+        assert first == 1 or (first >= 256 and len(window) == 512)
 
 
 @pytest.fixture(scope="module")
@@ -131,11 +136,10 @@ def test_bits_in_batches_are_those_of_windows_taken_alone(tiny: OPTForCausalLM, 
     alone = []
     for document in documents:
         nats = 0.0
-        for start in range(1, len(document), 511):
-            ids = torch.tensor([[0, *document[start : start + 511]]])
+        for window, first in held_out.windows(document):
             with torch.no_grad():
-                chances = tiny(ids).logits[0].double().log_softmax(-1)
-            nats -= sum(float(chances[i, token]) for i, token in enumerate(ids[0, 1:]))
+                chances = tiny(torch.tensor([window.tolist()])).logits[0].double().log_softmax(-1)
+            nats -= sum(float(chances[i - 1, token]) for i, token in enumerate(window) if i >= first)
         alone.append(nats / math.log(2))
     assert held_out.model_bits(tiny, documents, batch=3) == pytest.approx(alone, rel=1e-5)
 

@@ -247,7 +247,8 @@ def test_mlp_outputs_cluster_nowhere(told: Result) -> None:
 
 def test_rival_explanations_are_cleared_where_none_of_them_holds(told: Result) -> None:
     rivals = {control["name"]: control["numbers"] for control in told.claims["AttentionClusters"]["controls"]}
-    assert set(rivals) == {"shared_words", "spread", "untrained_twin"}
+    assert set(rivals) == {"shared_words", "plain_measures", "spread", "untrained_twin"}
+    assert rivals["plain_measures"]["share_left"] > 0.8
     assert rivals["shared_words"]["share_left"] > 0.9
     assert rivals["shared_words"]["p_adjusted"] <= ALPHA
     assert rivals["spread"]["p_adjusted"] <= ALPHA

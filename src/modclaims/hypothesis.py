@@ -14,6 +14,7 @@ from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.recording import ModelShape, Recording, Request
 from modclaims.stats.evidence import Evidence
+from modclaims.stats.multiplicity import ADJUSTMENTS, Adjustment
 from modclaims.stats.quantifiers import Holds, somewhere
 
 _NOT_DECLARED = ("pytestmark", "effect_name", "largest_effect")
@@ -40,6 +41,8 @@ class Hypothesis(ABC):
     """A label inside whose values chance may exchange; None for free exchange."""
     holds: Holds = somewhere()
     """How the claim quantifies over its cells."""
+    adjust: Adjustment = "maxT"
+    """How p is adjusted over cells: maxT (studentised), or minP where the cells' nulls differ in shape."""
     smallest_effect: float = 0.0
     """The smallest effect that matters, on the effect's own scale; less would not."""
     expect: str = "supported"
@@ -87,6 +90,8 @@ class Hypothesis(ABC):
             raise ClaimError(f"expect = {self.expect!r} is unknown; choose one of {', '.join(EXPECTATIONS)}.")
         if not isinstance(self.holds, Holds):
             raise ClaimError(f"holds = {self.holds!r} is no quantifier; write holds = somewhere(), everywhere(), ...")
+        if self.adjust not in ADJUSTMENTS:
+            raise ClaimError(f"adjust = {self.adjust!r} is unknown; choose one of {', '.join(ADJUSTMENTS)}.")
         if isinstance(self.smallest_effect, bool) or not isinstance(self.smallest_effect, (int, float)):
             raise ClaimError(f"smallest_effect = {self.smallest_effect!r} is no number.")
         if not 0 <= self.smallest_effect < self.largest_effect:

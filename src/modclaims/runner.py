@@ -283,6 +283,7 @@ def summary(one: Collected, verdict: Verdict, w: Weighed | None) -> dict[str, An
         "unit",
         "n_cells",
         "splits",
+        "intersection",
         "best",
         "best_words",
         "controls",

@@ -73,6 +73,8 @@ class Weighed:
     detail: str = ""
     cells: Sequence[Mapping[str, Any]] = ()
     """Rows for cells.csv, without claim and model."""
+    intersection: Mapping[str, float] = field(default_factory=dict)
+    """p of "no effect in any cell" by three combinations; empty where there is none."""
     splits: int = 0
     """Splits of the texts that effect, interval and levels are medians over; 0 for none."""
 
@@ -150,6 +152,7 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float) -> Weighed:
         n_units=evidence.n_units or evidence.n_texts,
         unit=evidence.unit,
         n_cells=len(chosen),
+        intersection=dict(test.intersection) if test is not None else {},
         splits=bounds.splits,
         location=evidence.location,
         texts_to_refute=levels.texts_to_refute,

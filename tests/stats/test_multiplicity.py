@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from modclaims.stats.multiplicity import adjust, clopper_pearson, partial_conjunction, weigh_cells
+from modclaims.stats.multiplicity import (
+    adjust,
+    clopper_pearson,
+    combined,
+    partial_conjunction,
+    tail_counts,
+    weigh_cells,
+)
 
 Floats = NDArray[np.float64]
 
@@ -123,6 +130,78 @@ def test_step_down_equals_the_slow_algorithm(seed: int) -> None:
     np.testing.assert_array_equal(weigh_cells(null).exceed_adjusted, slow_step_down(z))
 
 
+def slow_min_p(null: Floats) -> tuple[list[float], list[float]]:
+    """Raw p and Westfall & Young's (1993) algorithm 4.2, arrangement by arrangement and subset by subset."""
+    rows, cells = null.shape
+    p = np.array([[np.mean(null[:, c] >= null[b, c]) for c in range(cells)] for b in range(rows)])
+    order, adjusted, so_far = sorted(range(cells), key=lambda c: p[0, c]), [0.0] * cells, 0.0
+    for rank, cell in enumerate(order):
+        left = order[rank:]
+        so_far = max(so_far, float(np.mean([min(p[b, c] for c in left) <= p[0, cell] for b in range(rows)])))
+        adjusted[cell] = so_far
+    return p[0].tolist(), adjusted
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_min_p_equals_the_slow_algorithm(seed: int) -> None:
+    null = random_null(60, 7, seed, shift=4.0 if seed % 2 else 0.0)
+    found = weigh_cells(null, by="minP")
+    p, adjusted = slow_min_p(null)
+    np.testing.assert_allclose(found.p, p)
+    np.testing.assert_allclose(found.p_adjusted, adjusted)
+
+
+def test_min_p_lets_cells_of_unlike_shape_meet_as_equals() -> None:
+    rng = np.random.default_rng(0)
+    null = np.stack([rng.normal(size=999), np.exp(0.8 * rng.normal(size=999))], axis=1)
+    null[0] = np.quantile(null[:, 0], 0.99), 1.0
+    by_t, by_p = weigh_cells(null), weigh_cells(null, by="minP")
+    np.testing.assert_array_equal(by_t.p, by_p.p)
+    assert by_p.p_adjusted[0] < 0.023
+    assert by_t.p_adjusted[0] > 0.03  # the long tail of the other cell sets the band of maxT
+
+
+def test_cells_that_cannot_be_tested_are_left_out_of_min_p_and_of_combinations() -> None:
+    null = random_null(99, 3, 0, shift=3.0)
+    spoilt = np.concatenate([null, np.full((99, 1), np.nan), np.ones((99, 1))], axis=1)
+    found = weigh_cells(spoilt, by="minP")
+    assert found.degenerate == (3, 4)
+    assert found.p_adjusted[3:].tolist() == [1, 1]
+    np.testing.assert_array_equal(found.p_adjusted[:3], weigh_cells(null, by="minP").p_adjusted)
+    assert combined(spoilt) == combined(null)
+    assert set(combined(spoilt[:, 3:]).values()) == {1.0}
+
+
+def test_combinations_by_hand() -> None:
+    # p by row: (1/3, 2/3), (2/3, 1), (1, 1/3); Fisher's products 2/9, 2/3, 1/3 and Tippett's minima 1/3, 2/3, 1/3
+    null = np.array([[3.0, 2.0], [2.0, 1.0], [1.0, 3.0]])
+    np.testing.assert_array_equal(tail_counts(null, np.zeros(2)), [[1, 2], [2, 3], [3, 1]])
+    found = combined(null)
+    assert found["fisher"] == pytest.approx(1 / 3)
+    assert found["tippett"] == pytest.approx(2 / 3)
+    assert found["stouffer"] == pytest.approx(1 / 3)
+
+
+def test_many_small_effects_show_together_where_none_shows_alone() -> None:
+    rng = np.random.default_rng(1)
+    null = rng.normal(size=(1000, 30))
+    null[0] = 1.0
+    assert weigh_cells(null).p_adjusted.min() > 0.5
+    assert combined(null)["fisher"] < 0.01
+    assert combined(null)["stouffer"] < 0.01
+
+
+def test_combinations_over_noise_are_small_no_more_often_than_promised() -> None:
+    rng = np.random.default_rng(2)
+    small = dict.fromkeys(("fisher", "tippett", "stouffer"), 0)
+    for _ in range(400):
+        shared = rng.normal(size=(100, 1))
+        for name, p in combined(shared + rng.normal(size=(100, 5))).items():
+            small[name] += p <= 0.05
+    for count in small.values():
+        assert clopper_pearson(count, 400, level=0.998)[0] <= 0.05
+
+
 def test_statistics_of_one_mean_and_sd_step_down_like_multtest() -> None:
     # where every cell's null is a rearrangement of the same values, standardising changes no order, and the counts
     # are those of the unstandardised algorithm that multtest's mt.maxT runs
@@ -210,6 +289,13 @@ def test_adjusted_p_rises_with_falling_statistics_and_is_never_below_raw(null: F
     assert (tests.p > 0).all()
     assert (tests.p_adjusted <= 1).all()
     assert (tests.p_adjusted <= len(z) * np.sort(tests.p).max() + 1e-12).all()
+
+
+@given(NULLS)
+def test_min_p_never_exceeds_bonferroni_on_the_same_draws(null: Floats) -> None:
+    found = weigh_cells(null, by="minP")
+    assert (found.p_adjusted <= np.minimum(1, null.shape[1] * found.p) + 1e-12).all()
+    assert (found.p_adjusted >= found.p).all()
 
 
 @given(NULLS)

@@ -64,7 +64,7 @@ class AxisStreams(Selectivity):
     which directions the coordinates are taken: the network's own `axes`; `random` orthonormal ones; the right singular
     vectors of the unembedding (`unembedding_svd`), largest first; or `pca` and `nmf` components. Components are learned,
     blind to labels, from the tokens of one half of the texts (by layer) and tested on the other, in 20 seeded splits;
-    levels are twice the median over splits. The effect is omega^2 of the response over categories, given strata; p is
+    levels are twice the median over splits; component k is the k-th strongest of each split. The effect is omega^2 of the response over categories, given strata; p is
     that of F under exchange of labels, studentised and step-down over all cells. Exchangeable under the null: the
     responses of texts, inside strata.
     """
@@ -116,16 +116,18 @@ class AxisStreams(Selectivity):
         what = "axis" if self.basis == "axes" else "component" if self.basis in LEARNED else "direction"
         return what, "coordinate", note
 
-    def _responses(self, recording: Recording, variant: str | None = None) -> tuple[Cells, Floats]:
+    def _responses(self, recording: Recording, weighing: Weighing, variant: str | None = None) -> tuple[Cells, Floats]:
         """Along fixed directions; along learned ones, those of the first split's first half."""
         layers = recording.shape.resolve_layers(self._request())
-        learners = None
-        if self.basis in LEARNED:
-            units = Units.of(recording.corpus, self.label, self.within)
-            learners = _texts(units, self._halves(units.design, 0, 0)[0])
-        columns = [
-            self._along(self._tokens(recording, layer, variant), recording, learners, variant) for layer in layers
-        ]
+        units = Units.of(recording.corpus, self.label, self.within)
+        columns = []
+        for layer in layers:
+            tokens = self._tokens(recording, layer, variant)
+            if self.basis in LEARNED:
+                learners = _texts(units, self._halves(units.design, weighing.seed, 0)[0])
+                columns.append(self._learned(tokens, learners, self._count(units.design, tokens))(tokens))
+            else:
+                columns.append(self._along(tokens, recording, variant))
         cells = tuple(
             Cell(layer=layer, axis=k)
             for layer, column in zip(layers, columns, strict=True)
@@ -137,14 +139,10 @@ class AxisStreams(Selectivity):
         """(text, position, unit)."""
         return np.asarray(recording.array(for_variant(self._request(), variant), layer), dtype=np.float64)
 
-    def _along(
-        self, tokens: Floats, recording: Recording, learners: NDArray[np.int64] | None, variant: str | None
-    ) -> Floats:
-        """(text, position, direction) coordinates in the claim's basis, learned from some texts where it is learned."""
+    def _along(self, tokens: Floats, recording: Recording, variant: str | None = None) -> Floats:
+        """(text, position, direction) coordinates in a basis that no text decides."""
         if self.basis == "axes":
             return tokens
-        if learners is not None:
-            return self._learned(tokens, learners)(tokens)
         return np.asarray(tokens @ self._fixed(recording, tokens.shape[-1], variant))
 
     def _fixed(self, recording: Recording, width: int, variant: str | None) -> Floats:
@@ -154,18 +152,17 @@ class AxisStreams(Selectivity):
         matrix = np.asarray(recording.array(Weights("unembedding", variant=variant)), dtype=np.float64)
         return np.asarray(np.linalg.eigh(matrix.T @ matrix)[1][:, ::-1])
 
-    def _learned(self, tokens: Floats, learners: NDArray[np.int64]) -> Callable[[Floats], Floats]:
-        """What turns (text, position, unit) into (text, position, component), learned from the tokens of some texts."""
+    def _learned(self, tokens: Floats, learners: NDArray[np.int64], count: int) -> Callable[[Floats], Floats]:
+        """What turns (text, position, unit) into (text, position, component), `count` learned from the tokens of some texts."""
         from sklearn.decomposition import NMF, PCA
 
         seen = tokens[learners].reshape(-1, tokens.shape[-1])
-        count = min(self.components, *seen.shape)
         if self.basis == "pca":
             model, order = PCA(count, svd_solver="full").fit(seen), np.arange(count)
         else:
-            if seen.min() < 0:
+            if tokens.min() < 0:
                 raise ClaimError(
-                    f"Site {self.site!r} has negative activations (down to {seen.min():.2g}); basis = 'nmf' needs non-negative "
+                    f"Site {self.site!r} has negative activations (down to {tokens.min():.2g}); basis = 'nmf' needs non-negative "
                     "ones, such as site = 'mlp_act' of a network with ReLU."
                 )
             model = NMF(count, init="nndsvda", max_iter=400, tol=1e-3, random_state=0)
@@ -178,10 +175,15 @@ class AxisStreams(Selectivity):
 
         def transform(values: Floats) -> Floats:
             flat = values.reshape(-1, values.shape[-1])
-            found = model.transform(flat if self.basis == "pca" else np.maximum(flat, 0))
+            found = model.transform(flat)
             return np.asarray(found[:, order], dtype=np.float64).reshape(*values.shape[:2], -1)
 
         return transform
+
+    def _count(self, design: Design, tokens: Floats) -> int:
+        """Components that the tokens of the smallest half can carry."""
+        fewest = sum(int((design.cells == g).sum()) // 2 for g in np.unique(design.cells))
+        return int(min(self.components, tokens.shape[2], tokens.shape[1] * fewest))
 
     def _halves(self, design: Design, seed: int, split: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return halves(design, stream(seed, type(self).__name__, design.digest, "split", str(split)))
@@ -198,7 +200,7 @@ class AxisStreams(Selectivity):
         for split in range(self.splits):
             first, second = self._halves(units.design, weighing.seed, split)
             learners = _texts(units, first)
-            found = [self._learned(t, learners)(t).mean(axis=1) for t in tokens]
+            found = [self._learned(t, learners, self._count(units.design, t))(t).mean(axis=1) for t in tokens]
             responses.append(units.responses(np.concatenate(found, axis=1)))
             test, bounds, _ = self._weighed(
                 part(units.design, second), responses[-1][second], units, weighing, name, "split", str(split)
@@ -226,6 +228,8 @@ class AxisStreams(Selectivity):
             return ""
         same = {c.layer or 0: i for i, c in enumerate(cells) if c.axis == cells[named].axis}
         layers = sorted(same)
+        if len(layers) == 1:
+            return ""
         here = layers.index(cells[named].layer or 0)
         if test.p_adjusted[named] > alpha:
             return ""
@@ -248,17 +252,18 @@ class AxisStreams(Selectivity):
         bounds: Bounds,
         test: NullTest,
         named: int,
-        alpha: float,
+        weighing: Weighing,
     ) -> tuple[Exhibit, ...]:
         layers = recording.shape.resolve_layers(self._request())
         tokens = [self._tokens(recording, layer) for layer in layers]
         cell, k = cells[named], cells[named].axis or 0
         if self.basis in LEARNED:  # one direction, that of the named layer, followed through all of them
-            learners = _texts(units, self._halves(units.design, 0, 0)[0])
-            transform = self._learned(tokens[layers.index(cell.layer or 0)], learners)
+            learners = _texts(units, self._halves(units.design, weighing.seed, 0)[0])
+            here = tokens[layers.index(cell.layer or 0)]
+            transform = self._learned(here, learners, self._count(units.design, here))
             values = [transform(t)[..., k] for t in tokens]
         else:
-            values = [self._along(t, recording, None, None)[..., k] for t in tokens]
+            values = [self._along(t, recording)[..., k] for t in tokens]
         return (
             stream_of(recording, self.label, np.stack(values, axis=2), layers, f"{self._words()[0]} {k}", self.site),
         )
@@ -372,11 +377,12 @@ class AxesAgainstRotations(Hypothesis):
             1e-9 * np.abs(observed),
             exact=False,
             action="turning the coordinate axes at random",
+            by=self.adjust,
         )
         bounds, picks = self._bounds(vectors, units, cells, weighing)
         bare = Evidence(cells, self.effect_name, bounds, test, units.n, n_units=units.n)
         named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
-        left_out = (~kept).sum(axis=1)
+        left_out = (own.varies & ~kept).sum(axis=1)
         favourite, often = _most_common([pick[named] for pick in picks])
         followed = np.stack([t[..., favourite] for t in tokens], axis=2)
         return Evidence(
@@ -403,7 +409,7 @@ class AxesAgainstRotations(Hypothesis):
             if self.outliers is not None
             else f"site {self.site}; no coordinate left out",
             detail=f"On the first half of the texts axis {favourite} was picked most often there, in {often} of {self.splits} splits. "
-            f"p is conditional on these texts; {int(left_out[named])} outlying coordinates were left out.",
+            f"p is conditional on these texts; outlying coordinates left out: {int(left_out[named])}.",
         )
 
     def _bounds(
@@ -568,11 +574,18 @@ class HeavyTails(Hypothesis):
         layers = recording.shape.resolve_layers(request)
         cells = tuple(Cell(layer=layer) for layer in layers)
         name = type(self).__name__
+        later = [i for i, position in enumerate(recording.positions) if position > 0]
+        if not later:
+            raise ClaimError("The run reads the first token alone; HeavyTails needs further --positions.")
         # (layer, text, 1 + position, unit), the first token first
         tokens = np.stack(
             [
                 np.concatenate(
-                    [np.asarray(recording.array(r, layer), dtype=np.float64) for r in (first, request)], axis=1
+                    [
+                        np.asarray(recording.array(first, layer), dtype=np.float64),
+                        np.asarray(recording.array(request, layer), dtype=np.float64)[:, later],
+                    ],
+                    axis=1,
                 )
                 for layer in layers
             ]

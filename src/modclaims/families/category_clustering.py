@@ -111,11 +111,14 @@ class CategoryClustering(Hypothesis):
                 np.zeros(len(cells)),
                 exact=False,
                 action=f"{action} given the words",
+                by=self.adjust,
             )
             effect = cliffs_delta(taken.adjusted, units.design, pairs, resamples)
         else:
             null, tolerance = _gap_null(per_cell, similarities, units, pairs, arrangements)
-            test = NullTest.of("gap within - between", null, tolerance, exact=arrangements.exact, action=action)
+            test = NullTest.of(
+                "gap within - between", null, tolerance, exact=arrangements.exact, action=action, by=self.adjust
+            )
             effect = cliffs_delta(similarities, units.design, pairs, resamples)
         by_cell = bootstrap_t(effect, resamples, ends=(-1.0, 1.0))
         named = int(np.argmax(np.nan_to_num(by_cell.theta, nan=-np.inf)))
@@ -124,7 +127,10 @@ class CategoryClustering(Hypothesis):
         where = f"at {cells[named]}"
 
         few = Resamples(resamples.times[: controls.CONTROL_RESAMPLES + 1], resamples.groups)
-        rivals: list[Control] = [controls.shared_words(taken, named, where)]
+        rivals: list[Control] = [
+            controls.shared_words(taken, named, where),
+            controls.plain_measures(recording, units, pairs, similarities[:, named], name, weighing, where),
+        ]
         location: bool | None = None
         squared = [s.squared_distance for s in per_cell]
         secondary: dict[str, Floats] = {"gap within - between": gap(similarities, units.design, pairs)}
@@ -361,7 +367,7 @@ def null_histogram(test: NullTest, cell: int, cells: tuple[Cell, ...]) -> Exhibi
     """The named cell's null sample with the observed value."""
     return Exhibit(
         "null_histogram",
-        f"{test.statistic} under chance, {cells[cell]}",
+        f"{test.statistic[:1].upper()}{test.statistic[1:]} under chance, {cells[cell]}",
         f"{test.arrangements:,} arrangements by {test.action}; {int(test.exceed[cell]):,} of them, the observed one included, "
         "are at least as large as what was observed.",
         {"null": test.null[:, cell].astype(np.float32), "observed": np.array(test.observed[cell])},

@@ -1,7 +1,9 @@
-"""Rival explanations, weighed in the same way for every category claim: shared words, spread, the untrained twin."""
+"""Rival explanations, weighed in the same way for every category claim: words, plain measures, spread, untrained twins."""
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +14,10 @@ from modclaims.hypothesis import Weighing
 from modclaims.recording import Activations, Recording
 from modclaims.stats.actions import Arrangements, index_permutations
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, standard_errors
+from modclaims.stats.effects import omega_squared
 from modclaims.stats.evidence import Control
 from modclaims.stats.multiplicity import weigh_cells
-from modclaims.stats.permutation import Pairs, f_null
+from modclaims.stats.permutation import Pairs, degrees_of_freedom, f_null
 from modclaims.stats.rivals import (
     Beyond,
     distances_to_centroid,
@@ -77,6 +80,48 @@ def shared_words(beyond: Beyond, cell: int, where: str) -> Control:
             "share_left": share,
             "r2_proxies": float(beyond.r2[cell]),
             "draws": len(beyond.null) - 1,
+        },
+    )
+
+
+def measures(texts: Sequence[str]) -> dict[str, Floats]:
+    """(text,) plain measures of what was read: length in characters, and shares of punctuation (symbols too) and digits."""
+    length = np.array([max(1, len(text)) for text in texts], dtype=np.float64)
+
+    def share(kinds: str) -> Floats:
+        return np.array([sum(unicodedata.category(c)[0] in kinds for c in text) for text in texts]) / length
+
+    digits = np.array([sum(c.isdigit() for c in text) for text in texts]) / length
+    return {"length": length, "punctuation": share("PS"), "digits": digits}
+
+
+def plain_measures(
+    recording: Recording, units: Units, pairs: Pairs, similarity: Floats, name: str, weighing: Weighing, where: str
+) -> Control:
+    """What is left of the category effect on (pair,) similarities beyond length, punctuation and digits of the texts."""
+    design = units.design
+    found = {key: units.responses(values[:, None])[:, 0] for key, values in measures(recording.read).items()}
+    proxies = [-np.abs(values[pairs.i] - values[pairs.j]) for values in found.values()]
+    rng = stream(weighing.seed, name, design.digest, "measures")
+    orders = index_permutations(design, draws=CONTROL_DRAWS, rng=rng)
+    beyond = freedman_lane(similarity[:, None], proxies, pairs, design, orders)
+    p, share = float(weigh_cells(beyond.null).p[0]), float(beyond.share_left[0])
+    left = "none" if not np.isfinite(share) or share <= 0 else f"{100 * min(share, 1):.0f} %"
+    df1, _ = degrees_of_freedom(design)
+    observed = Arrangements(design.labels[None].astype(np.int16), True, 1)
+    f = f_null(np.stack(list(found.values()), axis=1), design, observed)[0][0]
+    explained = dict(zip(found, omega_squared(f, df1, design.n).tolist(), strict=True))
+    told = ", ".join(f"{key} {max(value, 0):.2f}" for key, value in explained.items())
+    return Control(
+        "plain_measures",
+        f"Beyond how long the texts are and how much of them is punctuation and digits (cubic splines of their differences) "
+        f"{left} of the difference {where} is left (p {p:.2g}). Categories explain of these measures (omega^2): {told}.",
+        {
+            "t": float(beyond.null[0, 0]),
+            "p": p,
+            "share_left": share,
+            "r2_measures": float(beyond.r2[0]),
+            **{f"omega2_{key}": float(value) for key, value in explained.items()},
         },
     )
 

@@ -72,7 +72,7 @@ class HeadSelectivity(Selectivity):
         shape.resolve_layers(mine)
         return (mine, controls.EMBED, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
 
-    def _responses(self, recording: Recording, variant: str | None = None) -> tuple[Cells, Floats]:
+    def _responses(self, recording: Recording, weighing: Weighing, variant: str | None = None) -> tuple[Cells, Floats]:
         return responses(recording, replace(self._request(), variant=variant), self.unit)
 
     def _words(self) -> tuple[str, str, str]:
@@ -87,10 +87,11 @@ class HeadSelectivity(Selectivity):
         bounds: Bounds,
         test: NullTest,
         named: int,
-        alpha: float,
+        weighing: Weighing,
     ) -> tuple[Exhibit, ...]:
         if self.unit == "neuron":
             return ()
+        alpha = weighing.alpha
         effect, marked = bounds.effect, test.p_adjusted <= alpha
         layers = len({c.layer for c in cells})
         shape = (layers, len(cells) // layers)

@@ -55,7 +55,7 @@ class Selectivity(Hypothesis):
         Units.of(corpus, self.label, self.within)
 
     @abstractmethod
-    def _responses(self, recording: Recording, variant: str | None = None) -> tuple[Cells, Floats]:
+    def _responses(self, recording: Recording, weighing: Weighing, variant: str | None = None) -> tuple[Cells, Floats]:
         """Cells and (text, cell) responses of the network or of one of its variants."""
 
     @abstractmethod
@@ -71,7 +71,7 @@ class Selectivity(Hypothesis):
         bounds: Bounds,
         test: NullTest,
         named: int,
-        alpha: float,
+        weighing: Weighing,
     ) -> tuple[Exhibit, ...]:
         """Figures of the family's own, before the strip, the volcano and the null."""
         return ()
@@ -84,7 +84,7 @@ class Selectivity(Hypothesis):
         self, recording: Recording, units: Units, weighing: Weighing
     ) -> tuple[Cells, Floats, NullTest, Bounds, Arrangements]:
         """Cells, (unit, cell) responses, their test and bounds."""
-        cells, values = self._responses(recording)
+        cells, values = self._responses(recording, weighing)
         y = units.responses(values)
         test, bounds, arrangements = self._weighed(units.design, y, units, weighing, type(self).__name__)
         return cells, y, test, bounds, arrangements
@@ -104,7 +104,9 @@ class Selectivity(Hypothesis):
         )
         null, tolerance = f_null(y, design, arrangements)
         action = units.action(self.label, self.within)
-        test = NullTest.of(f"F of {self.label}", null, tolerance, exact=arrangements.exact, action=action)
+        test = NullTest.of(
+            f"F of {self.label}", null, tolerance, exact=arrangements.exact, action=action, by=self.adjust
+        )
         return test, omega_squared_bounds(y, design, resamples), arrangements
 
     def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
@@ -126,11 +128,14 @@ class Selectivity(Hypothesis):
             recording, units, pairs, -np.sqrt(pairs.matrix(squared)), name, weighing, controls.CONTROL_DRAWS
         )
         spread = controls.spread(squared, units, pairs, arrangements, here, where, weighing.alpha)
-        rivals = [controls.shared_words(taken, here, where), spread.control]
+        alike = -np.sqrt(pairs.vector(squared[here]))
+        rivals = [
+            controls.shared_words(taken, here, where),
+            controls.plain_measures(recording, units, pairs, alike, name, weighing, where),
+            spread.control,
+        ]
         if self.twins:
-            rivals.append(
-                self._twin(recording, units, arrangements, float(bounds.effect[named]), where, weighing.alpha)
-            )
+            rivals.append(self._twin(recording, units, arrangements, float(bounds.effect[named]), where, weighing))
         kurtosis = excess_kurtosis(y, design)
         warnings = list(units.warnings)
         if kurtosis[named] > HEAVY_TAIL:
@@ -154,7 +159,7 @@ class Selectivity(Hypothesis):
             ),
             controls=tuple(rivals),
             exhibits=(
-                *self._pictures(recording, units, cells, y, bounds, test, named, weighing.alpha),
+                *self._pictures(recording, units, cells, y, bounds, test, named, weighing),
                 *self._common(recording, units, cells, y, bounds, test, named, best, preferences, weighing.alpha),
             ),
             secondary={f"F of {self.label}": test.observed, "excess kurtosis": kurtosis, **self._beside(cells, y)},
@@ -170,18 +175,24 @@ class Selectivity(Hypothesis):
         return ""
 
     def _twin(
-        self, recording: Recording, units: Units, arrangements: Arrangements, effect: float, where: str, alpha: float
+        self,
+        recording: Recording,
+        units: Units,
+        arrangements: Arrangements,
+        effect: float,
+        where: str,
+        weighing: Weighing,
     ) -> Control:
         """The strongest unit of each untrained twin, beside the claim's: searched in the same way, over as many cells."""
         design, best, p = units.design, [], []
         df1, _ = degrees_of_freedom(design)
         for variant in controls.twin_variants(self.twins):
-            _, values = self._responses(recording, variant)
+            _, values = self._responses(recording, weighing, variant)
             null, tolerance = f_null(units.responses(values), design, controls.fewer(arrangements))
-            test = NullTest.of("F", null, tolerance, exact=False, action="")
+            test = NullTest.of("F", null, tolerance, exact=False, action="", by=self.adjust)
             best.append(float(omega_squared(test.observed, df1, design.n).max()))
             p.append(float(test.p_adjusted.min()))
-        count, level = sum(value <= alpha for value in p), f"{alpha:g}".removeprefix("0")
+        count, level = sum(value <= weighing.alpha for value in p), f"{weighing.alpha:g}".removeprefix("0")
         return Control(
             "untrained_twin",
             f"The strongest {self._words()[0]} of the untrained twins ({self.twins} seeds) reaches omega^2 {min(best):.2f} to {max(best):.2f} "
@@ -218,7 +229,7 @@ class Selectivity(Hypothesis):
             Exhibit(
                 "strip",
                 f"Responses of the {len(best)} strongest units, one point a {units.unit}",
-                f"{response.capitalize()} of each {units.unit}'s response by {self.label}; most and least against the rest: "
+                f"{response.capitalize()} by {units.unit} and {self.label}; most and least against the rest: "
                 + "; ".join(f"{cells[c]}{_extremes(preferences, int(c))}" for c in best)
                 + ".",
                 {"responses": y[order][:, best].T},

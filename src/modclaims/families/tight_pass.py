@@ -24,6 +24,7 @@ from modclaims.stats.streams import stream
 Floats = NDArray[np.float64]
 NULLS = ("gaussian", "permuted", "untrained")
 MIN_UNITS = 6
+TITLES = {"mlp": "MLP", "attention": "attention block"}
 OTHER_DRAWS = 5
 OTHER_TEXTS = 2
 """Null objects of the other kinds are controls: so many of each, at so many texts."""
@@ -136,7 +137,7 @@ class TightPass(Hypothesis):
             exhibits=(
                 _spectra(recording, self._request(), layers, sample, summary, self.block),
                 _by_depth(
-                    f"Effective rank of the {self.block}'s Jacobian by relative depth",
+                    f"Effective rank of the {TITLES[self.block]}'s Jacobian by relative depth",
                     {self.block: measured},
                     layers,
                     recording.shape.layers,
@@ -215,7 +216,7 @@ class TightestAt(TightPass):
             n_units=sample.n,
             exhibits=(
                 _by_depth(
-                    f"Effective rank of the {self.block}'s Jacobian by relative depth",
+                    f"Effective rank of the {TITLES[self.block]}'s Jacobian by relative depth",
                     {self.block: measured},
                     layers,
                     recording.shape.layers,
@@ -265,7 +266,12 @@ class TighterThanAttention(TightPass):
         null = signs.astype(np.float64) @ differences / sample.n
         tolerance = 100 * np.finfo(np.float64).eps * np.abs(differences).max(axis=0)
         test = NullTest.of(
-            "mean paired difference", null, tolerance, exact=exact, action="flipping the signs of paired differences"
+            "mean paired difference",
+            null,
+            tolerance,
+            exact=exact,
+            action="flipping the signs of paired differences",
+            by=self.adjust,
         )
         bounds = _text_bounds(differences, sample, weighing, name)
         return Evidence(
@@ -406,7 +412,7 @@ def _spectra(
     counted = summary["above_tenth"].mean(axis=0)
     return Exhibit(
         "spectra",
-        f"Singular values of the {block}'s Jacobian",
+        f"Singular values of the {TITLES[block]}'s Jacobian",
         f"Singular values relative to the largest, median over {sample.n} {sample.unit}s, one line a layer; those above a tenth are "
         f"marked ({', '.join(f'{c:.0f}' for c in counted)}), and nothing is counted below the noise floor.",
         {

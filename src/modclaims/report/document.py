@@ -346,6 +346,7 @@ def _numbers(summary: Mapping[str, Any], terms: _Terms, decimals: int) -> tuple[
         ("p+, to support it", _both(get("p_plus"), get("p_plus_adjusted"), terms)),
         ("p−, to refute it", _both(get("p_minus"), get("p_minus_adjusted"), terms)),
         ("p over cells, of any effect", p_value(get("p"))),
+        ("p over all cells together", _combined(get("intersection"))),
         ("chance", plain(get("action") or "")),
         ("arrangements", _draws(summary)),
         ("smallest p attainable", p_value(get("smallest_attainable_p"))),
@@ -362,6 +363,14 @@ def _numbers(summary: Mapping[str, Any], terms: _Terms, decimals: int) -> tuple[
         if kept:
             tables.append(Table((caption, ""), kept, caption, words=(0, 1)))
     return tuple(tables)
+
+
+def _combined(found: Any) -> str:
+    """An intersection test says that some cell has an effect, not which."""
+    if not isinstance(found, Mapping) or not found:
+        return ""
+    told = ", ".join(f"{plain(name).capitalize()} {p_value(value)}" for name, value in found.items())
+    return f"{told} (that some cell has an effect, not which)"
 
 
 def _about(value: Any) -> str:
@@ -544,7 +553,7 @@ def _reading(claims: Sequence[Claim], terms: _Terms, facts: Mapping[str, Any]) -
     lines += [
         (
             terms.interval,
-            f"Two one-sided bounds, each at level {level}, from a bootstrap over texts. Where many places were searched, the claim's "
+            f"Two one-sided bounds, each at level {level}, from a bootstrap over texts (and over null objects, where a claim has some). Where many places were searched, the claim's "
             "numbers say which limit holds for all of them at once.",
         ),
         (

@@ -31,6 +31,7 @@ Floats = NDArray[np.float64]
 LEFT = DEPTH_LEFT
 LEAST_DECADES = 3
 DECADES = 18
+BLOCK_TITLES = {"mlp": "MLP", "attention": "attention"}
 BLOCK_STYLES = {"mlp": ("category-1", "o"), "attention": ("category-2", "s")}
 
 
@@ -94,7 +95,7 @@ def rank_by_depth(exhibit: Exhibit) -> Figure:
     blocks = names(exhibit, "blocks", len(ranks))
     styles = [BLOCK_STYLES.get(block, ("effect", "o")) for block in blocks]
     entries = [
-        (marker, colour, f"{block}, mean and range over texts")
+        (marker, colour, f"{BLOCK_TITLES.get(block, block)}, mean and range over texts")
         for block, (colour, marker) in zip(blocks, styles, strict=True)
     ]
     null = "null_low" in exhibit.arrays

@@ -262,13 +262,13 @@ class LogRatio:
     centre: Floats
     """(cell,) the plug-in value that a resample's value estimates."""
     linear: Floats
-    """(1 + R, group, cell)."""
+    """(group, 1 + R, cell)."""
     square: Floats
     """(1 + R, cell)."""
     first: Floats
-    """(1 + R, group, cell) sums of u over what was drawn."""
+    """(group, 1 + R, cell) sums of u over what was drawn."""
     second: Floats
-    """(1 + R, group, cell) sums of u^2."""
+    """(group, 1 + R, cell) sums of u^2."""
 
     @classmethod
     def of(cls, responses: Floats, design: Design, resamples: Resamples) -> LogRatio:
@@ -287,24 +287,37 @@ class LogRatio:
         fit = centred @ np.linalg.pinv(indicator_gram(design)) @ (centred * size[:, None]).T
         mean = np.stack([y[g].mean(axis=0) for g in groups])
         u = y.copy()
-        for g, m in zip(groups, mean, strict=True):
-            u[g] -= m
-        first = np.stack([times[:, g] @ u[g] for g in groups], axis=1)
-        second = np.stack([times[:, g] @ u[g] ** 2 for g in groups], axis=1)
-        drawn = mean + first / size[:, None]  # (resample, group, cell) means of what was drawn
-        centred_mean = drawn - share @ drawn
-        left = centred_mean - fit @ centred_mean
-        inside = _at_least_rounding(second - first**2 / size[:, None], second)
-        sst = (inside + size[:, None] * centred_mean**2).sum(axis=1)
-        sse = (inside + size[:, None] * left**2).sum(axis=1)
+        for where, m in zip(groups, mean, strict=True):
+            u[where] -= m
+        shape = (len(groups), len(times), y.shape[1])
+        first, second, average = np.empty(shape), np.empty(shape), np.empty(shape)
+        for g, where in enumerate(groups):
+            np.matmul(times[:, where], u[where], out=first[g])
+            np.matmul(times[:, where], u[where] ** 2, out=second[g])
+            np.divide(first[g], size[g], out=average[g])
+        drawn = average + mean[:, None]  # means of what was drawn
+        every = np.eye(len(groups))
+
+        def mixed(matrix: Floats) -> Floats:
+            return np.asarray((matrix @ drawn.reshape(len(groups), -1)).reshape(shape))
+
+        # stratum-centred group means, and what the full model leaves of them
+        centred_mean, left = mixed(every - share), mixed((every - fit) @ (every - share))
+        inside = _at_least_rounding(second - first * average, second).sum(axis=0)
+        weights = size[:, None, None]
+        sst = inside + (weights * centred_mean**2).sum(axis=0)
+        sse = inside + (weights * left**2).sum(axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
             c = sst / sse
             ratio = df2 * (sst - sse) / sse
             value = np.log((ratio - df1 + n) / n)
             scale = df2 / (sse * (ratio - df1 + n))
             # d SST = (a + u)^2 and d SSE = (b + u)^2 by a unit's multiplicity, a + u and b + u being its residuals
-            a, b = centred_mean - first / size[:, None], left - first / size[:, None]
-            linear = 2 * scale[:, None] * (a - c[:, None] * b)
+            linear = centred_mean - average
+            left -= average
+            left *= c
+            linear -= left
+            linear *= 2 * scale
             return cls(resamples, groups, u, value, np.log(c[0]), linear, scale * (1 - c), first, second)
 
     def studentised(self) -> tuple[Floats, Floats]:
@@ -315,7 +328,7 @@ class LogRatio:
                 if (size := len(where)) < 2:
                     continue
                 u, drawn = self.deviation[where], self.resamples.times[:, where]
-                linear, one, two = self.linear[:, g], self.first[:, g], self.second[:, g]
+                linear, one, two = self.linear[g], self.first[g], self.second[g]
                 third, fourth = drawn @ u**3, drawn @ u**4
                 part = linear**2 * (two - one**2 / size)
                 part += 2 * linear * self.square * (third - one * two / size)
@@ -333,7 +346,7 @@ class LogRatio:
             square = weights * self.square
             for g, where in enumerate(self.groups):
                 u = self.deviation[where].T
-                out[:, where] = (weights * self.linear[:, g]) @ u + square @ u**2
+                out[:, where] = (weights * self.linear[g]) @ u + square @ u**2
         return out
 
 

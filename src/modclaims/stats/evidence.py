@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.stats.bootstrap import Bounds
-from modclaims.stats.multiplicity import weigh_cells
+from modclaims.stats.multiplicity import Adjustment, combined, weigh_cells
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ class NullTest:
     p: Floats
     """Raw p of each cell, (count of at least as extreme, identity included) / (arrangements)."""
     p_adjusted: Floats
-    """Step-down maxT over the cells."""
+    """Step-down maxT, or minP, over the cells."""
     exceed: NDArray[np.int64]
     """Count behind each raw p."""
     exceed_adjusted: NDArray[np.int64]
@@ -56,15 +56,28 @@ class NullTest:
     """(cell,) differences that count as ties."""
     max_null: Floats
     """(arrangement,) largest standardised statistic over the cells."""
+    by: Adjustment = "maxT"
+    """How p is adjusted over the cells."""
+    intersection: Mapping[str, float] = field(default_factory=dict)
+    """p of "no effect in any cell" by Fisher's, Tippett's and Stouffer's combinations; empty for a single cell."""
     factor: float = 1.0
     """By what a counted p is multiplied (2 for medians over splits)."""
     parts: tuple[NullTest, ...] = ()
     """The tests of the splits, where this one is their median."""
 
     @classmethod
-    def of(cls, statistic: str, null: Floats, tolerance: Floats, *, exact: bool, action: str) -> NullTest:
+    def of(
+        cls,
+        statistic: str,
+        null: Floats,
+        tolerance: Floats,
+        *,
+        exact: bool,
+        action: str,
+        by: Adjustment = "maxT",
+    ) -> NullTest:
         """Raw and step-down adjusted p of a joint null (arrangement, cell) whose row 0 was observed."""
-        tests = weigh_cells(null, tolerance)
+        tests = weigh_cells(null, tolerance, by)
         return cls(
             statistic,
             null[0],
@@ -78,13 +91,15 @@ class NullTest:
             action,
             tolerance,
             tests.max_null,
+            by,
+            combined(null, tolerance) if null.shape[1] > 1 else {},
         )
 
     def adjusted_among(self, cells: NDArray[np.int64]) -> Floats:
         """Adjusted p of some of the cells, corrected for these alone."""
         if self.parts:
             return np.minimum(1.0, self.factor * np.median([t.adjusted_among(cells) for t in self.parts], axis=0))
-        return weigh_cells(self.null[:, cells], self.tolerance[cells]).p_adjusted
+        return weigh_cells(self.null[:, cells], self.tolerance[cells], self.by).p_adjusted
 
 
 @dataclass(frozen=True)

@@ -83,12 +83,18 @@ class Directions:
     """(layer, direction)."""
     size: Floats
     """(layer, direction)."""
+    varies: NDArray[np.bool_]
+    """(layer, direction) whether units differ along it, by more than rounding; omega^2 is 0 where they do not."""
 
     def kept(self, outliers: float | None) -> NDArray[np.bool_]:
-        """(layer, direction) False for outliers: a root mean square above `outliers` times the layer's median one."""
+        """(layer, direction) False for directions that do not vary, and for outliers.
+
+        An outlier's root mean square exceeds `outliers` times the median one of the layer's directions that vary.
+        """
         if outliers is None:
-            return np.ones(self.size.shape, dtype=bool)
-        return np.asarray(self.size <= outliers * np.median(self.size, axis=1, keepdims=True))
+            return self.varies
+        limit = [outliers * np.median(s[v]) if v.any() else 0.0 for s, v in zip(self.size, self.varies, strict=True)]
+        return np.asarray(self.varies & (self.size <= np.array(limit)[:, None]))
 
 
 SUMMARIES = ("largest", "upper", "count")
@@ -96,11 +102,13 @@ SUMMARIES = ("largest", "upper", "count")
 
 
 def summarised(directions: Directions, kept: NDArray[np.bool_], summary: str, threshold: float) -> Floats:
-    """(layer,) one of `SUMMARIES` over the kept directions."""
+    """(layer,) one of `SUMMARIES` over the kept directions; not a number where none is kept."""
     out = []
     for omega2, mask in zip(directions.omega2, kept, strict=True):
         values = omega2[mask]
-        if summary == "largest":
+        if not len(values):
+            out.append(np.nan)
+        elif summary == "largest":
             out.append(values.max())
         elif summary == "upper":
             out.append(np.quantile(values, 0.99))
@@ -110,11 +118,11 @@ def summarised(directions: Directions, kept: NDArray[np.bool_], summary: str, th
 
 
 def shares(directions: Directions, kept: NDArray[np.bool_], at: Floats) -> Floats:
-    """(layer, point) share of kept directions whose omega^2 is at least `at`."""
+    """(layer, point) share of kept directions whose omega^2 is at least `at`; 0 where none is kept."""
     rows = []
     for omega2, mask in zip(directions.omega2, kept, strict=True):
         values = np.sort(omega2[mask])
-        rows.append(1 - np.searchsorted(values, at, side="left") / len(values))
+        rows.append(1 - np.searchsorted(values, at, side="left") / len(values) if len(values) else np.zeros(len(at)))
     return np.stack(rows)
 
 
@@ -154,13 +162,14 @@ class UnitBasis:
         squares = rows * rows
         category = squares[:, : self.df1].sum(axis=1)
         error = squares[:, self.df1 : n - self.strata].sum(axis=1)
-        size = np.sqrt((category + error + squares[:, n - self.strata :].sum(axis=1)) / n)
+        whole = category + error + squares[:, n - self.strata :].sum(axis=1)
+        varies = category + error > 1e3 * np.finfo(np.float64).eps * whole
         df2 = n - self.strata - self.df1
         with np.errstate(divide="ignore", invalid="ignore"):
             # df1 (F - 1) / (df1 (F - 1) + n) with F = (category / df1) / (error / df2)
             excess = df2 * category - self.df1 * error
-            omega2 = np.where(category + error > 0, excess / (excess + n * error), 0.0)
-        return Directions(omega2, size)
+            omega2 = np.where(varies, excess / (excess + n * error), 0.0)
+        return Directions(omega2, np.sqrt(whole / n), varies)
 
 
 @dataclass(frozen=True)

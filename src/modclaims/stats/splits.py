@@ -107,6 +107,10 @@ def median_test(tests: Sequence[NullTest], typical: int) -> NullTest:
         p=middle([t.p for t in tests]),
         p_adjusted=middle([t.p_adjusted for t in tests]),
         exact=all(t.exact for t in tests),
+        intersection={
+            name: min(1.0, FACTOR * float(np.median([t.intersection[name] for t in tests])))
+            for name in tests[typical].intersection
+        },
         factor=FACTOR,
         parts=tuple(tests),
     )

@@ -1,0 +1,961 @@
+"""AxisStreams, AxesAgainstRotations and HeavyTails on planted activations, whose answer is known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from planted import planted_corpus, shuffled
+from scipy import stats as scipy_stats
+
+from modclaims import AxesAgainstRotations, AxisStreams, HeavyTails
+from modclaims.corpus import Corpus
+from modclaims.errors import ClaimError
+from modclaims.families import axis_streams, controls
+from modclaims.families.units import Units
+from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.recording import Activations, MemorySource, ModelShape, Recording, Request, Weights
+from modclaims.runner import weigh
+from modclaims.stats import rotations
+from modclaims.stats.actions import Design
+from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, resample, resample_groups, standard_errors
+from modclaims.stats.effects import omega_squared_replicates
+from modclaims.stats.evidence import Evidence, NullTest
+from modclaims.stats.quantifiers import at
+from modclaims.stats.rotations import SUMMARIES, Coordinates, Turning, draws, gaussian_kurtosis, kurtosis, summarised
+from modclaims.stats.splits import halves, part
+from modclaims.stats.streams import stream
+from modclaims.verdict import Verdict, Weighed, judge
+
+Floats = NDArray[np.float64]
+LAYERS, WIDTH, MLP, POSITIONS = 3, 16, 20, 3
+AXIS, LAYER = 5, 1
+WEIGHING = Weighing(seed=1, permutations=199, resamples=399)
+LONGER = replace(WEIGHING, permutations=499, resamples=499)
+"""Twice the median of so many levels can be told from .05."""
+SHAPE = ModelShape("planted", LAYERS, 2, 2, WIDTH, WIDTH // 2, MLP, 64, 512)
+
+
+def axis(k: int = AXIS, width: int = WIDTH) -> Floats:
+    return np.eye(width)[k]
+
+
+def random_direction(seed: int = 3, width: int = WIDTH) -> Floats:
+    found = np.random.default_rng(seed).normal(size=width)
+    return np.asarray(found / np.linalg.norm(found))
+
+
+def activations(direction: Floats | None = None, effect: float = 1.5) -> Callable[..., Floats]:
+    """Noise of texts and of tokens, alike in all directions; at one layer the style along one direction."""
+
+    def made(rng: np.random.Generator, style: int, request: Activations, layer: int, positions: int) -> Floats:
+        width = MLP if request.site == "mlp_act" else WIDTH
+        x = 0.6 * rng.standard_normal(width) + 0.5 * rng.standard_normal((positions, width))
+        if direction is not None and layer == LAYER and request.variant is None and request.site != "embed":
+            x = x + effect * (style - 1.5) * direction
+        return x
+
+    return made
+
+
+class Streams:
+    """Answers requests with what `made` gives for each text, keyed by text so that the order of rows changes nothing."""
+
+    def __init__(self, made: Callable[..., Floats], seed: int = 0) -> None:
+        self.made, self.seed, self.shape = made, seed, SHAPE
+
+    def record(self, corpus: Corpus, requests: tuple[Request, ...]) -> Recording:
+        arrays: dict[tuple[Request, int], Any] = {}
+        for request in requests:
+            for layer in self.shape.resolve_layers(request):
+                if isinstance(request, Weights):
+                    rng = np.random.default_rng([self.seed, *(request.variant or "").encode()])
+                    arrays[request, layer] = rng.standard_normal((64, WIDTH)) * np.linspace(2, 1, WIDTH)
+                else:
+                    assert isinstance(request, Activations)
+                    arrays[request, layer] = self._activations(corpus, request, layer)
+        bodies = tuple(t.body for t in corpus.texts)
+        return Recording(corpus, self.shape, tuple(range(5, 5 + POSITIONS)), bodies, MemorySource(arrays))
+
+    def _activations(self, corpus: Corpus, request: Activations, layer: int) -> Floats:
+        out = []
+        for text in corpus.texts:
+            first = request.positions is not None
+            key = [self.seed, layer, first, *request.site.encode(), *(request.variant or "").encode()]
+            rng = np.random.default_rng([*key, *text.id.encode()])
+            style = int(text.labels["style"][-1])
+            out.append(self.made(rng, style, request, layer, 1 if first else POSITIONS))
+        return np.stack(out)
+
+
+@pytest.fixture(autouse=True)
+def few_control_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controls, "CONTROL_DRAWS", 99)
+
+
+class Planted(AxisStreams):
+    """One coordinate answers style."""
+
+    label, twins, splits, components = "style", 0, 5, 3
+
+
+class Against(AxesAgainstRotations):
+    """The axes answer style better than random directions do."""
+
+    label, splits, rotations = "style", 5, 199
+
+
+class Heavy(HeavyTails):
+    """Single coordinates hold much of a token."""
+
+
+def prepared(
+    base: type[Hypothesis], made: Callable[..., Floats], corpus: Corpus | None = None, **constants: Any
+) -> tuple[Any, Recording]:
+    """A claim that has been checked, and its recording."""
+    claim = type(base.__name__, (base,), {"__doc__": "A variation.", **constants})()
+    claim.validate()
+    corpus = corpus or planted_corpus()
+    claim.check(corpus)
+    return claim, Streams(made).record(corpus, claim.requests(SHAPE))
+
+
+def evidence(base: type[Hypothesis], made: Callable[..., Floats], **constants: Any) -> Evidence:
+    claim, recording = prepared(base, made, **constants)
+    found: Evidence = claim.weigh(recording.by_id(), WEIGHING)
+    return found
+
+
+def judged(claim: Hypothesis, recording: Recording, weighing: Weighing = WEIGHING) -> tuple[Verdict, Weighed]:
+    weighed, _ = weigh(claim, recording, weighing)
+    return judge({"claim": weighed}, alpha=0.05, correction="none")["claim"], weighed
+
+
+def outcome(
+    base: type[Hypothesis], made: Callable[..., Floats], weighing: Weighing = WEIGHING, **constants: Any
+) -> tuple[Verdict, Weighed]:
+    return judged(*prepared(base, made, **constants), weighing)
+
+
+def lower_limit(count: int, sets: int) -> float:
+    """One-sided 99.9 % Clopper-Pearson lower limit of a rate."""
+    return 0.0 if count == 0 else float(scipy_stats.beta.ppf(0.001, count, sets - count + 1))
+
+
+def omega_squared_by_hand(y: Floats, labels: NDArray[np.int64]) -> float:
+    """Through scipy's F."""
+    groups = [y[labels == k] for k in np.unique(labels)]
+    f, df1 = scipy_stats.f_oneway(*groups).statistic, len(groups) - 1
+    return float(df1 * (f - 1) / (df1 * (f - 1) + len(y)))
+
+
+# ---- AxisStreams
+
+
+def test_a_planted_axis_is_supported_and_named_and_no_other_is_found() -> None:
+    verdict, weighed = outcome(Planted, activations(axis()))
+    assert verdict.outcome.word == "supported"
+    assert weighed.best == {"layer": LAYER, "head": None, "axis": AXIS}
+    assert weighed.n_cells == LAYERS * WIDTH
+    found = evidence(Planted, activations(axis()))
+    small = [str(c) for c, p in zip(found.cells, found.test.p_adjusted, strict=True) if p <= 0.05]
+    assert small == [f"layer {LAYER}, axis {AXIS}"]
+    assert "omega^2" in verdict.sentence
+    assert f"at layer {LAYER}, axis {AXIS}" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("site", "cells"), [("embed", WIDTH), ("resid_pre", LAYERS * WIDTH), ("mlp_act", LAYERS * MLP)]
+)
+def test_cells_are_the_coordinates_of_a_site_at_its_layers(site: str, cells: int) -> None:
+    assert len(evidence(Planted, activations(), site=site).cells) == cells
+    assert len(evidence(Planted, activations(), site=site, layers=(0,)).cells) == cells // (1 if site == "embed" else 3)
+
+
+@pytest.mark.parametrize("basis", ["axes", "random", "unembedding_svd", "pca"])
+def test_nothing_is_supported_where_nothing_is_planted(basis: str) -> None:
+    verdict, weighed = outcome(Planted, activations(), basis=basis)
+    assert verdict.outcome.word != "supported"
+    assert weighed.p is not None and weighed.p > 0.05
+
+
+def test_the_effect_of_an_axis_is_omega_squared_of_means_over_positions() -> None:
+    claim, recording = prepared(Planted, activations(axis()))
+    found = claim.weigh(recording.by_id(), WEIGHING)
+    ordered = recording.by_id()
+    labels = np.array([int(t.labels["style"][-1]) for t in ordered.corpus.texts])
+    for cell, effect in list(zip(found.cells, found.bounds.effect, strict=True))[WIDTH : WIDTH + 8]:
+        y = ordered.array(Activations("resid_post"), cell.layer)[:, :, cell.axis].mean(axis=1)
+        assert effect == pytest.approx(omega_squared_by_hand(y, labels))
+
+
+@pytest.mark.parametrize("basis", ["pca", "random", "unembedding_svd"])
+def test_a_category_along_a_random_direction_is_found_in_other_bases(basis: str) -> None:
+    verdict, weighed = outcome(Planted, activations(random_direction(), effect=3.0), LONGER, basis=basis)
+    assert verdict.outcome.word == "supported"
+    assert weighed.best["layer"] == LAYER
+    if basis == "pca":
+        assert weighed.best["axis"] == 0
+        assert weighed.n_cells == LAYERS * 3
+        assert weighed.splits == 5
+        assert weighed.effect > 0.8
+    else:
+        assert weighed.n_cells == LAYERS * WIDTH
+
+
+def test_components_are_counted_and_never_more_than_there_can_be() -> None:
+    assert len(evidence(Planted, activations(), basis="pca", components=2).cells) == 2 * LAYERS
+    assert len(evidence(Planted, activations(), basis="pca", components=40).cells) == WIDTH * LAYERS
+
+
+def test_components_are_no_more_than_the_tokens_of_the_smallest_half() -> None:
+    """Of 7 texts either half may have 3 or 4, so that halves differ; components must be as many in all splits."""
+    corpus = planted_corpus(topics=7, texts=1)
+
+    def one_position(rng: np.random.Generator, style: int, request: Activations, layer: int, positions: int) -> Floats:
+        return activations()(rng, style, request, layer, 1)
+
+    found = evidence(Planted, one_position, corpus=corpus, basis="pca", components=WIDTH)
+    assert len(found.cells) % LAYERS == 0
+
+
+def test_the_same_category_in_other_bases_is_one_of_a_rotation() -> None:
+    """The random basis is orthonormal: over all of it, the squared lengths are those over the axes."""
+    claim, recording = prepared(Planted, activations(axis()), basis="random")
+    plain = type("Plain", (Planted,), {"__doc__": "P."})()
+    y = claim._responses(recording, WEIGHING)[1].reshape(-1, LAYERS, WIDTH)
+    x = plain._responses(recording, WEIGHING)[1].reshape(-1, LAYERS, WIDTH)
+    np.testing.assert_allclose((y**2).sum(axis=2), (x**2).sum(axis=2), rtol=1e-10)
+    assert not np.allclose(np.sort(np.abs(y)), np.sort(np.abs(x)))
+
+
+def test_directions_of_the_unembedding_are_its_right_singular_vectors_largest_first() -> None:
+    claim, recording = prepared(Planted, activations(), basis="unembedding_svd")
+    vectors = np.linalg.svd(recording.array(Weights("unembedding")))[2].T
+    x = np.asarray(recording.array(Activations("resid_post"), 2)).mean(axis=1)
+    found = claim._responses(recording, WEIGHING)[1].reshape(-1, LAYERS, WIDTH)[:, 2]
+    np.testing.assert_allclose(np.abs(found), np.abs(x @ vectors), atol=1e-9)
+
+
+def parts(plant: float) -> Callable[..., Floats]:
+    """Non-negative activations: each token is two of six parts, of which style strengthens one at one layer."""
+    table = np.random.default_rng(2).exponential(size=(6, MLP)) ** 2
+
+    def made(rng: np.random.Generator, style: int, request: Activations, layer: int, positions: int) -> Floats:
+        weights = rng.exponential(size=(positions, 6)) + 0.3 * rng.exponential(size=6)
+        if layer == LAYER and request.variant is None:
+            weights[:, 4] += plant * style
+        return weights @ table + 0.05 * rng.exponential(size=(positions, MLP))
+
+    return made
+
+
+def test_nmf_finds_a_planted_part_of_non_negative_activations() -> None:
+    verdict, weighed = outcome(Planted, parts(4.0), LONGER, basis="nmf", site="mlp_act")
+    assert verdict.outcome.word == "supported"
+    assert weighed.best["layer"] == LAYER
+    assert "basis nmf, 3 components learned on one half of the texts and tested on the other" in weighed.note
+    assert outcome(Planted, parts(0.0), basis="nmf", site="mlp_act")[0].outcome.word != "supported"
+
+
+def test_nmf_refuses_negative_activations() -> None:
+    with pytest.raises(ClaimError, match=r"Site 'resid_post' has negative activations \(down to -.*non-negative"):
+        evidence(Planted, activations(), basis="nmf")
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+def test_learning_and_testing_never_see_the_same_texts(blocks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = blocked() if blocks else planted_corpus()
+    learned: list[set[int]] = []
+    tested: list[set[int]] = []
+    learn = Planted._learned
+    units = Units.of(replace(corpus, texts=tuple(sorted(corpus.texts, key=lambda t: t.id))), "style", None)
+
+    def watch_learning(self: Planted, tokens: Floats, learners: NDArray[np.int64], count: int) -> Any:
+        learned.append(set(learners.tolist()))
+        return learn(self, tokens, learners, count)
+
+    def watch_part(design: Design, where: NDArray[np.int64]) -> Design:
+        tested.append(set(axis_streams._texts(units, where).tolist()))
+        return part(design, where)
+
+    monkeypatch.setattr(Planted, "_learned", watch_learning)
+    monkeypatch.setattr(axis_streams, "part", watch_part)
+    evidence(Planted, activations(), corpus=corpus, basis="pca")
+    assert len(tested) == 5
+    for split in range(5):
+        for layer in range(LAYERS):
+            assert not learned[split * LAYERS + layer] & tested[split]
+            assert learned[split * LAYERS + layer] | tested[split] == set(range(len(corpus)))
+    assert len({frozenset(t) for t in tested}) == 5
+
+
+def test_learned_components_do_not_hang_on_the_texts_that_they_are_tested_on() -> None:
+    claim, recording = prepared(Planted, activations(axis()), basis="pca")
+    tokens = np.asarray(recording.array(Activations("resid_post"), LAYER))
+    learners = np.arange(0, 48, 2)
+    other = tokens.copy()
+    other[1::2] *= 100
+    np.testing.assert_array_equal(
+        claim._learned(tokens, learners, 16)(tokens[:4]), claim._learned(other, learners, 16)(tokens[:4])
+    )
+
+
+@pytest.mark.parametrize("basis", ["pca", "nmf"])
+def test_too_few_texts_to_split_are_refused_where_a_basis_is_learned(basis: str) -> None:
+    claim = type("Few", (Planted,), {"__doc__": "F.", "within": "topic", "basis": basis})()
+    with pytest.raises(ClaimError, match="Splitting in halves needs 4 texts of each style in every stratum"):
+        claim.check(planted_corpus(texts=3))
+    claim.check(planted_corpus(texts=4))
+    type("Axes", (Planted,), {"__doc__": "A.", "within": "topic"})().check(planted_corpus(texts=3))
+
+
+@pytest.mark.parametrize(
+    ("constants", "message"),
+    [
+        ({"site": "head_z"}, "Site 'head_z' is unknown; choose one of embed, "),
+        ({"basis": "ica"}, "Basis 'ica' is unknown; choose one of axes, pca, nmf, random, unembedding_svd"),
+        ({"basis": "unembedding_svd", "site": "mlp_act"}, "The unembedding reads the residual stream"),
+        ({"components": 0}, "components = 0"),
+        ({"splits": 4}, "splits = 4: one split is a lottery, at least 5 are needed"),
+        ({"twins": 3}, "twins = 3"),
+        ({"smallest_effect": 1.0}, "below 1, the end of the scale of omega^2"),
+    ],
+)
+def test_constants_of_axis_streams_are_checked(constants: dict[str, Any], message: str) -> None:
+    with pytest.raises(ClaimError, match=re.escape(message)):
+        type("Wrong", (Planted,), {"__doc__": "Wrong.", **constants})().validate()
+
+
+def test_a_layer_that_the_network_lacks_is_refused() -> None:
+    for base in (Planted, Against, Heavy):
+        with pytest.raises(ClaimError, match="Layer 7"):
+            type("Deep", (base,), {"__doc__": "D.", "layers": (7,)})().requests(SHAPE)
+
+
+@pytest.mark.parametrize("basis", ["axes", "pca", "unembedding_svd"])
+def test_the_stream_has_a_line_for_each_text_and_position(basis: str) -> None:
+    found = evidence(Planted, activations(axis(), effect=3.0), basis=basis)
+    assert [e.kind for e in found.exhibits][:3] == ["stream", "strip", "volcano"]
+    exhibit = found.exhibits[0]
+    assert exhibit.arrays["values"].shape == (48 * POSITIONS, LAYERS)
+    assert exhibit.arrays["text"].tolist() == [t for t in range(48) for _ in range(POSITIONS)]
+    assert exhibit.arrays["layer"].tolist() == [0, 1, 2]
+    assert exhibit.arrays["depth"].tolist() == [0, 0.5, 1]
+    assert len(exhibit.labels["categories"]) == len(exhibit.labels["ids"]) == 48
+
+
+def test_the_stream_is_that_of_the_named_axis() -> None:
+    claim, recording = prepared(Planted, activations(axis()))
+    ordered = recording.by_id()
+    exhibit = claim.weigh(ordered, WEIGHING).exhibits[0]
+    assert exhibit.labels["coordinate"] == f"axis {AXIS}"
+    for layer in range(LAYERS):
+        expected = ordered.array(Activations("resid_post"), layer)[:, :, AXIS].ravel()
+        np.testing.assert_allclose(exhibit.arrays["values"][:, layer], expected, rtol=1e-6)
+
+
+def test_the_stream_on_show_is_that_of_the_first_split() -> None:
+    """Its values, averaged over positions, are the responses that the strip shows beside it."""
+    found = evidence(Planted, activations(random_direction(), effect=3.0), basis="pca")
+    followed, strip = (next(e for e in found.exhibits if e.kind == kind) for kind in ("stream", "strip"))
+    panel = list(strip.labels["panels"]).index(f"layer {LAYER}, axis 0")
+    values = followed.arrays["values"][:, LAYER].reshape(-1, POSITIONS).mean(axis=1)
+    by_id = dict(zip(followed.labels["ids"], values, strict=True))
+    shown = strip.arrays["responses"][panel]
+    np.testing.assert_allclose(np.abs([by_id[i] for i in strip.labels["ids"]]), np.abs(shown), rtol=1e-5)
+
+
+def blocked(corpus: Corpus | None = None) -> Corpus:
+    """Blocks of three texts that share topic and style: four of each style."""
+    corpus = corpus or planted_corpus()
+    return replace(
+        corpus, texts=tuple(replace(t, block=f"{t.labels['topic']} {t.labels['style']}") for t in corpus.texts)
+    )
+
+
+@pytest.mark.parametrize(("base", "basis"), [(Planted, "axes"), (Planted, "pca"), (Against, None), (Heavy, None)])
+def test_blocks_of_texts_are_units(base: type[Hypothesis], basis: str | None) -> None:
+    constants = {} if basis is None else {"basis": basis}
+    _, weighed = outcome(base, activations(axis(), effect=3.0), corpus=blocked(), **constants)
+    assert (weighed.unit, weighed.n_units, weighed.n_texts) == ("block", 16, 48)
+    if basis is not None:
+        assert weighed.best["layer"] == LAYER
+
+
+VARIATIONS = [
+    (Planted, {}),
+    (Planted, {"basis": "pca"}),
+    (Planted, {"basis": "random"}),
+    (Against, {"rotations": 99}),
+    (Heavy, {}),
+]
+
+
+@pytest.mark.parametrize(("base", "constants"), VARIATIONS)
+def test_the_order_of_texts_changes_nothing(base: type[Hypothesis], constants: dict[str, Any]) -> None:
+    made = activations(axis(), effect=0.6)
+    one = outcome(base, made, **constants)[1].as_dict()
+    other = outcome(base, made, corpus=shuffled(planted_corpus()), **constants)[1].as_dict()
+    assert one == other
+
+
+def test_neighbours_change_nothing() -> None:
+    """Alone, and weighed after others from a recording that answers them too."""
+    corpus, made = planted_corpus(), activations(axis(), effect=0.6)
+    claims = [type(f"{base.__name__}{i}", (base,), {"__doc__": "N.", **c})() for i, (base, c) in enumerate(VARIATIONS)]
+    alone = [weigh(c, Streams(made).record(corpus, c.requests(SHAPE)), WEIGHING)[0].as_dict() for c in claims]
+    union = tuple(dict.fromkeys(r for c in reversed(claims) for r in c.requests(SHAPE)))
+    together = Streams(made).record(corpus, union)
+    beside = [weigh(c, together, WEIGHING)[0].as_dict() for c in reversed(claims)][::-1]
+    assert alone == beside
+
+
+def test_persistence_is_the_correlation_with_the_layer_before() -> None:
+    def followed(rng: np.random.Generator, style: int, request: Activations, layer: int, positions: int) -> Floats:
+        return np.broadcast_to(rng.standard_normal(WIDTH), (positions, WIDTH))
+
+    claim, recording = prepared(Planted, followed)
+    ordered = recording.by_id()
+    found = claim.weigh(ordered, WEIGHING)
+    beside = found.secondary["correlation with the layer before"].reshape(LAYERS, WIDTH)
+    values = [np.asarray(ordered.array(Activations("resid_post"), layer))[:, 0] for layer in range(LAYERS)]
+    assert np.isnan(beside[0]).all()
+    for layer, k in [(1, 0), (2, 7)]:
+        assert beside[layer, k] == pytest.approx(np.corrcoef(values[layer][:, k], values[layer - 1][:, k])[0, 1])
+
+
+def test_persistence_is_one_for_a_copy_and_blank_without_a_layer_before_or_spread() -> None:
+    cells = tuple(axis_streams.Cell(layer=layer, axis=k) for layer in (0, 1, 3) for k in range(3))
+    y = np.random.default_rng(0).normal(size=(9, 9))
+    y[:, 3], y[:, 4], y[:, 2] = 2 * y[:, 0] + 1, -y[:, 1], 7.0
+    found = axis_streams._persistence(cells, y)
+    assert found[3] == pytest.approx(1)
+    assert found[4] == pytest.approx(-1)
+    assert np.isnan(found[[0, 1, 2, 5, 6, 7, 8]]).all()
+
+
+def through(layers: tuple[int, ...]) -> Callable[..., Floats]:
+    """Style along one axis at some layers."""
+
+    def made(rng: np.random.Generator, style: int, request: Activations, layer: int, positions: int) -> Floats:
+        x = activations()(rng, style, request, layer, positions)
+        return x + (layer in layers) * 1.5 * (style - 1.5) * axis()
+
+    return made
+
+
+def test_it_is_told_through_which_layers_the_named_axis_carries_the_label() -> None:
+    assert "adjusted p at most .05, from layer 1 to 2." in evidence(Planted, through((1, 2))).detail
+    assert "from layer 0 to 2." in evidence(Planted, through((0, 1, 2))).detail
+    assert (
+        "In the layers beside it the same axis does not (adjusted p above .05)."
+        in evidence(Planted, through((1,))).detail
+    )
+    assert "same axis" not in evidence(Planted, through(())).detail
+
+
+def test_nothing_is_told_of_layers_beside_where_none_was_looked_at() -> None:
+    assert "layers beside" not in evidence(Planted, through((1,)), layers=(1,)).detail
+
+
+@pytest.mark.parametrize("basis", ["axes", "pca", "unembedding_svd"])
+def test_twins_that_learned_nothing_are_shown_beside_streams(basis: str) -> None:
+    found = evidence(Planted, activations(random_direction(), effect=3.0), basis=basis, twins=5)
+    twin = next(c for c in found.controls if c.name == "untrained_twin")
+    assert "no untrained network reaches that" in twin.sentence
+    assert len(twin.numbers["omega2"]) == 5
+    assert max(twin.numbers["omega2"]) < 0.5
+
+
+# ---- AxesAgainstRotations
+
+
+@pytest.mark.parametrize("summary", SUMMARIES)
+def test_a_planted_axis_beats_random_directions_and_is_named(summary: str) -> None:
+    made = activations(axis(), effect=1.0)
+    verdict, weighed = outcome(Against, made, summary="largest")
+    assert verdict.outcome.word == "supported"
+    assert weighed.best["layer"] == LAYER
+    assert weighed.p is not None and weighed.p <= 0.01
+    found = evidence(Against, made, summary=summary)
+    assert f"axis {AXIS} was picked most often there, in 5 of 5 splits" in found.detail
+    if summary != "count":  # one axis of 16 is no large share
+        assert found.test.p_adjusted.argmin() == LAYER
+
+
+def test_a_category_along_a_random_direction_is_not_the_axes_own() -> None:
+    outcomes = [
+        outcome(Against, activations(random_direction(seed), effect=1.0), summary=summary)[0].outcome.word
+        for seed, summary in enumerate(SUMMARIES)
+    ]
+    assert "supported" not in outcomes
+    assert outcome(Against, activations())[0].outcome.word != "supported"
+
+
+def test_coordinates_that_never_vary_are_no_axes_that_tell() -> None:
+    """Most axes are alike in all texts, and the others do not answer style."""
+
+    def constant(rng: np.random.Generator, style: int, request: Activations, layer: int, positions: int) -> Floats:
+        x = activations()(rng, style, request, layer, positions)
+        x[:, :10] = 0.37 * np.arange(1, 11) / 7
+        return x
+
+    found = evidence(Against, constant, outliers=None)
+    assert found.test.p_adjusted.min() > 0.05
+    assert np.isfinite(found.bounds.effect).all()
+
+
+def test_where_most_coordinates_are_silent_the_others_are_no_outliers() -> None:
+    """As of neurons that never fire: the median root mean square is 0."""
+
+    def silent(rng: np.random.Generator, style: int, request: Activations, layer: int, positions: int) -> Floats:
+        x = activations(axis())(rng, style, request, layer, positions)
+        x[:, AXIS + 1 :] = 0
+        return x
+
+    found = evidence(Against, silent)
+    assert found.secondary["outlying coordinates left out"].max() < AXIS
+
+
+def test_an_outlying_axis_is_left_out_unless_all_are_kept() -> None:
+    def large(rng: np.random.Generator, style: int, request: Activations, layer: int, positions: int) -> Floats:
+        x = activations(axis())(rng, style, request, layer, positions)
+        x[:, AXIS] += 100
+        return x
+
+    found = evidence(Against, large)
+    assert found.secondary["outlying coordinates left out"].tolist() == [1, 1, 1]
+    assert "outlying coordinates left out: 1." in found.detail
+    assert found.test.p_adjusted.min() > 0.05
+    whole = evidence(Against, large, outliers=None)
+    assert whole.secondary["outlying coordinates left out"].tolist() == [0, 0, 0]
+    assert whole.secondary["largest omega^2"][LAYER] > 0.7
+    assert "no coordinate left out" in whole.note
+
+
+def test_axes_against_rotations_inside_strata() -> None:
+    verdict, weighed = outcome(Against, activations(axis()), corpus=planted_corpus(texts=6), within="topic")
+    assert verdict.outcome.word == "supported"
+    assert weighed.best["layer"] == LAYER
+
+
+def test_the_secondary_numbers_are_the_summaries_of_axes_and_rotations() -> None:
+    found = evidence(Against, activations(axis()))
+    np.testing.assert_array_equal(found.secondary["largest omega^2"], found.test.observed)
+    np.testing.assert_allclose(
+        found.secondary["largest omega^2, median over rotations"], np.median(found.test.null[1:], axis=0)
+    )
+    assert found.test.null.shape == (200, LAYERS)
+    plotted = found.exhibits[0]
+    assert plotted.kind == "two_distributions"
+    for name in ("axes", "random", "random_low", "random_high"):
+        shares = plotted.arrays[name]
+        assert shares.shape == (LAYERS, len(plotted.arrays["at"]))
+        assert all(a >= b for row in shares for a, b in pairwise(row))
+    followed = found.exhibits[1]
+    assert followed.arrays["values"].shape == (48 * POSITIONS, LAYERS)
+    assert followed.labels["coordinate"] == f"axis {AXIS}"
+
+
+@pytest.mark.parametrize(("summary", "outliers"), [("largest", 2.0), ("upper", None), ("count", 2.0)])
+def test_the_null_is_that_of_turned_axes_with_outliers_found_anew(summary: str, outliers: float | None) -> None:
+    def large(rng: np.random.Generator, style: int, request: Activations, layer: int, positions: int) -> Floats:
+        x = activations(random_direction())(rng, style, request, layer, positions)
+        x[:, 3] += 20
+        return x
+
+    claim, recording = prepared(Against, large, summary=summary, outliers=outliers, threshold=0.05, rotations=99)
+    ordered = recording.by_id()
+    found = claim.weigh(ordered, WEIGHING)
+    design = Units.of(ordered.corpus, "style", None).design
+    turning = Turning.of(
+        np.stack([ordered.array(Activations("resid_post"), la).mean(axis=1) for la in range(LAYERS)]), design
+    )
+    turned = draws(99, stream(WEIGHING.seed, "Against", design.digest, "rotations"), turning.turned)
+    assert outliers is None or not all(d.kept(outliers).all() for d in turned)
+    expected = [summarised(d, d.kept(outliers), summary, 0.05) for d in (turning.axes(), *turned)]
+    np.testing.assert_allclose(found.test.null, expected, atol=1e-12)
+
+
+def test_picking_and_measuring_never_see_the_same_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[set[int]] = []
+
+    def watched(design: Design, where: NDArray[np.int64]) -> Design:
+        seen.append(set(where.tolist()))
+        return part(design, where)
+
+    monkeypatch.setattr(axis_streams, "part", watched)
+    evidence(Against, activations(axis()), splits=6)
+    assert len(seen) == 12
+    for first, second in zip(seen[::2], seen[1::2], strict=True):
+        assert not first & second
+        assert len(first | second) == 48
+
+
+def test_what_is_picked_hangs_on_the_first_half_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    claim, recording = prepared(Against, activations(axis(), effect=0.4))
+    ordered = recording.by_id()
+    units = Units.of(ordered.corpus, "style", None)
+    first, second = halves(units.design, np.random.default_rng(0))
+    monkeypatch.setattr(axis_streams, "halves", lambda design, rng: (first, second))
+    vectors = np.stack([ordered.array(Activations("resid_post"), la).mean(axis=1) for la in range(LAYERS)])
+    cells = tuple(axis_streams.Cell(layer=la) for la in range(LAYERS))
+    bounds, picks = claim._bounds(vectors, units, cells, WEIGHING)
+    changed = vectors.copy()
+    changed[:, second] = np.random.default_rng(1).normal(size=changed[:, second].shape)
+    other, again = claim._bounds(changed, units, cells, WEIGHING)
+    assert picks == again
+    assert not np.allclose(bounds.effect, other.effect)
+    changed = vectors.copy()
+    changed[:, first] = np.random.default_rng(1).normal(size=changed[:, first].shape)
+    assert claim._bounds(changed, units, cells, WEIGHING)[1] != picks
+
+
+def test_the_same_data_are_turned_for_p_whatever_is_asked_beside() -> None:
+    """The first rotations of many are the rotations of few."""
+    few, many = (evidence(Against, activations(axis()), rotations=count) for count in (99, 199))
+    np.testing.assert_array_equal(few.test.null, many.test.null[:100])
+
+
+@pytest.mark.parametrize(
+    ("constants", "message"),
+    [
+        ({"site": "q"}, "Site 'q' is unknown"),
+        ({"summary": "mean"}, "Summary 'mean' is unknown; choose one of largest, upper, count"),
+        ({"rotations": 98}, "rotations = 98: p cannot fall below 1 / 99"),
+        ({"outliers": 1.0}, "outliers = 1: half of the coordinates"),
+        ({"splits": 4}, "splits = 4"),
+        ({"smallest_effect": 1.0}, "below 1"),
+    ],
+)
+def test_constants_of_axes_against_rotations_are_checked(constants: dict[str, Any], message: str) -> None:
+    with pytest.raises(ClaimError, match=re.escape(message)):
+        type("Wrong", (Against,), {"__doc__": "Wrong.", **constants})().validate()
+
+
+def test_too_few_texts_to_split_are_refused_by_axes_against_rotations() -> None:
+    claim = type("Few", (Against,), {"__doc__": "F.", "within": "topic"})()
+    with pytest.raises(ClaimError, match="Splitting in halves needs 4 texts of each style"):
+        claim.check(planted_corpus(texts=3))
+
+
+# ---- AxesAgainstRotations: how often chance passes
+
+SETS, TURNS, DIMENSIONS = 200, 99, 24
+OUTLIERS = (None, 5.0)
+
+
+def findings(x: Floats, design: Design, rng: np.random.Generator) -> tuple[list[bool], bool]:
+    """Whether any layer is found, for each summary without and with the rule for outliers; whether any were left out."""
+    turning = Turning.of(x, design)
+
+    def measured(directions: rotations.Directions) -> list[Floats]:
+        return [
+            summarised(directions, directions.kept(outliers), summary, 0.14)
+            for outliers in OUTLIERS
+            for summary in SUMMARIES
+        ]
+
+    observed = turning.axes()
+    null = np.array([measured(observed), *draws(TURNS, rng, lambda r: measured(turning.turned(r)))])
+    found = []
+    for k in range(null.shape[1]):
+        test = NullTest.of("summary", null[:, k], 1e-9 * np.abs(null[0, k]), exact=False, action="turning")
+        found.append(bool(test.p_adjusted.min() <= 0.05))
+    return found, not observed.kept(OUTLIERS[1]).all()
+
+
+@pytest.mark.parametrize("outlier", [False, True])
+def test_activations_without_axes_of_their_own_are_found_no_more_often_than_promised(
+    outlier: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their law does not change with a rotation; the direction of the category is drawn anew for each data set, of
+    which every third has none."""
+    monkeypatch.setattr(rotations, "WORKERS", 1)
+    counts, left_out = np.zeros(len(OUTLIERS) * len(SUMMARIES), dtype=int), 0
+    for seed in range(SETS):
+        rng = np.random.default_rng([41, seed, outlier])
+        design = Design.of(list("abcd" * 6) if seed % 2 else list("a" * 9 + "b" * 15))
+        x = rng.normal(size=(2, design.n, DIMENSIONS)) + 0.5 * rng.normal(size=(design.n, DIMENSIONS))
+        if seed % 3:
+            x[:, :, 0] += rng.normal(size=design.k)[design.labels]
+            x[1, :, 1] += rng.normal(size=design.k)[design.labels]
+        if outlier:
+            x[:, :, 2] = 60 + 10 * rng.normal(size=(2, design.n))
+        x = Coordinates.of(x.reshape(-1, DIMENSIONS)).turned(rng).reshape(x.shape)
+        found, some = findings(x, design, rng)
+        counts += found
+        left_out += some
+    assert all(lower_limit(int(c), SETS) <= 0.05 for c in counts), counts
+    assert counts[0] >= 2, "a test that never errs is silent"
+    assert (left_out > SETS // 20) == outlier
+
+
+def test_axes_that_are_privileged_are_found_by_every_summary() -> None:
+    """Half of the axes tell categories apart, the others are loud, and so is whatever mixes both."""
+    rng = np.random.default_rng(42)
+    design = Design.of(list("abcd" * 6))
+    quiet = np.arange(DIMENSIONS) % 2 == 0
+    x = rng.normal(size=(2, design.n, DIMENSIONS)) * np.where(quiet, 1.0, 4.0)
+    centres = rng.normal(size=(design.k, DIMENSIONS)) * quiet
+    assert all(findings(x + centres[design.labels], design, rng)[0])
+
+
+# ---- AxesAgainstRotations: effect, error and influences
+
+
+def against_rivals(
+    responses: Floats, design: Design, texts: Resamples, rivals: Resamples, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Bounds, Replicates, Resamples]:
+    """What is weighed, with the replicates that the bounds are made of."""
+    kept = []
+    original = axis_streams.bootstrap_t
+
+    def watched(replicates: Replicates, resamples: Resamples, **options: Any) -> Bounds:
+        kept.append((replicates, resamples))
+        return original(replicates, resamples, **options)
+
+    monkeypatch.setattr(axis_streams, "bootstrap_t", watched)
+    bounds = axis_streams._against_rivals(responses, design, texts, rivals)
+    return bounds, *kept[0]
+
+
+def made_rivals(design: Design, rivals: int = 6, layers: int = 2, seed: int = 0) -> Floats:
+    """(1 + rival, unit, layer) responses, of which row 0 tells categories apart best."""
+    rng = np.random.default_rng(seed)
+    strength = np.r_[1.2, rng.uniform(0.2, 0.8, rivals)]
+    y = rng.normal(size=(1 + rivals, design.n, layers)) + 2.0 * design.strata[:, None]
+    return np.asarray(y + (strength[:, None] * (design.labels - 1.0))[:, :, None])
+
+
+RIVAL_DESIGNS = [
+    Design.of(list("abc" * 10)),
+    Design.of(list("a" * 8 + "b" * 13 + "c" * 6)),
+    Design.of(list("aaaabbbbcccc" + "aaaaabbbbbccc"), list("x" * 12 + "y" * 13)),
+]
+
+
+@pytest.mark.parametrize("design", RIVAL_DESIGNS)
+def test_the_effect_is_omega_squared_of_the_picked_axis_minus_the_mean_of_its_rivals(
+    design: Design, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    responses, rng = made_rivals(design), np.random.default_rng(1)
+    texts = resample(design, count=20, rng=rng)
+    rivals = resample_groups(np.zeros(6, dtype=np.int64), count=20, rng=rng)
+    bounds, replicates, _ = against_rivals(responses, design, texts, rivals, monkeypatch)
+    if design.strata.any():
+        each = 1 - np.exp(-np.stack([omega_squared_replicates(y, design, texts).value[0] for y in responses]))
+    else:
+        each = np.array([[omega_squared_by_hand(y[:, la], design.labels) for la in range(2)] for y in responses])
+    np.testing.assert_allclose(bounds.effect, each[0] - each[1:].mean(axis=0), atol=1e-12)
+    assert bounds.ends == (-2.0, 2.0)
+    np.testing.assert_array_equal(replicates.value[0], bounds.theta)
+
+
+@pytest.mark.parametrize("design", RIVAL_DESIGNS)
+def test_replicates_and_influences_are_those_of_a_slow_reference(
+    design: Design, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    responses, rng = made_rivals(design), np.random.default_rng(2)
+    texts = resample(design, count=30, rng=rng)
+    rivals = resample_groups(np.zeros(6, dtype=np.int64), count=30, rng=rng)
+    bounds, found, both = against_rivals(responses, design, texts, rivals, monkeypatch)
+    slow = [omega_squared_replicates(y, design, texts) for y in responses]
+    omega2 = np.stack([1 - np.exp(-s.value) for s in slow])  # (row, resample, layer)
+    slopes = np.stack([np.exp(-s.value)[:, None] * s.influence for s in slow])
+    centre = np.stack([1 - np.exp(-s.centre) for s in slow])
+    share = rivals.times / 6
+    for b in range(31):
+        mean = np.einsum("r,rl->l", share[b], omega2[1:, b])
+        np.testing.assert_allclose(found.value[b], omega2[0, b] - mean, atol=1e-10)
+        by_text = slopes[0, b] - np.einsum("r,rnl->nl", share[b], slopes[1:, b])
+        for g in np.unique(design.cells):  # equal but for a constant of the group, which no error sees
+            drawn = np.flatnonzero((design.cells == g) & (texts.times[b] > 0))
+            apart = found.influence[b, drawn] - by_text[drawn]
+            np.testing.assert_allclose(apart, np.broadcast_to(apart[0], apart.shape), atol=1e-9)
+        np.testing.assert_allclose(found.influence[b, design.n :], -(omega2[1:, b] - mean) / 6, atol=1e-10)
+    np.testing.assert_allclose(found.centre, centre[0] - centre[1:].mean(axis=0), atol=1e-12)
+    value = omega2[0] - np.einsum("br,rbl->bl", share, omega2[1:])
+    by_text = slopes[0] - np.einsum("br,rbnl->bnl", share, slopes[1:])
+    by_rival = -(omega2[1:] - (omega2[0] - value)).transpose(1, 0, 2) / 6
+    slowly = standard_errors(Replicates(value, np.concatenate([by_text, by_rival], axis=1), found.centre), both)
+    np.testing.assert_allclose(bounds.se, slowly[0], rtol=1e-9)
+    np.testing.assert_allclose(bounds.t, (value[1:] - found.centre) / slowly[1:], rtol=1e-8)
+    assert both.times.shape == (31, design.n + 6)
+    assert set(both.groups[design.n :].tolist()).isdisjoint(both.groups[: design.n].tolist())
+
+
+@pytest.mark.parametrize("design", RIVAL_DESIGNS)
+def test_influences_of_texts_are_derivatives_by_multiplicity(design: Design, monkeypatch: pytest.MonkeyPatch) -> None:
+    responses, step = made_rivals(design), 1e-6
+    times = np.ones((design.n + 1, design.n))
+    times[np.arange(1, design.n + 1), np.arange(design.n)] += step
+
+    # moving a text's weight moves its group's size; the plug-in F keeps sizes fixed, so weights move inside the group
+    for i, row in enumerate(times[1:]):
+        mates = np.flatnonzero(design.cells == design.cells[i])
+        row[mates] -= step / len(mates)
+    rivals = resample_groups(np.zeros(6, dtype=np.int64), count=design.n, rng=np.random.default_rng(0))
+    alike = Resamples(np.ones_like(rivals.times), rivals.groups)
+    _, found, _ = against_rivals(responses, design, Resamples(times, design.cells), alike, monkeypatch)
+    slope = (found.value[1:] - found.value[0]) / step
+    own = found.influence[0, : design.n]
+    centred = own - np.stack([own[design.cells == g].mean(axis=0) for g in design.cells])
+    np.testing.assert_allclose(slope, centred, atol=1e-5)
+
+
+@pytest.mark.parametrize("design", RIVAL_DESIGNS)
+def test_the_standard_error_is_near_that_of_a_jackknife(design: Design, monkeypatch: pytest.MonkeyPatch) -> None:
+    responses = made_rivals(design)
+    texts, rivals = Resamples(np.ones((1, design.n)), design.cells), Resamples(np.ones((1, 6)), np.zeros(6, dtype=int))
+    bounds, *_ = against_rivals(responses, design, texts, rivals, monkeypatch)
+
+    def effect(units: NDArray[np.int64], rows: list[int]) -> Floats:
+        half = part(design, units)
+        plain = Resamples(np.ones((1, half.n)), half.cells)
+        of = [1 - np.exp(-omega_squared_replicates(responses[r][units], half, plain).value[0]) for r in rows]
+        return np.asarray(of[0] - np.mean(of[1:], axis=0))
+
+    every, variance = np.arange(design.n), np.zeros(2)
+    for g in np.unique(design.cells):
+        where = np.flatnonzero(design.cells == g)
+        left = np.stack([effect(np.delete(every, i), list(range(7))) for i in where])
+        variance += (len(where) - 1) / len(where) * ((left - left.mean(axis=0)) ** 2).sum(axis=0)
+    left = np.stack([effect(every, [0, *(r for r in range(1, 7) if r != out)]) for out in range(1, 7)])
+    variance += 5 / 6 * ((left - left.mean(axis=0)) ** 2).sum(axis=0)
+    np.testing.assert_allclose(bounds.se, np.sqrt(variance), rtol=0.2)
+
+
+def test_texts_and_random_bases_are_resampled_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    design, rng = RIVAL_DESIGNS[0], np.random.default_rng(5)
+    texts = resample(design, count=50, rng=rng)
+    rivals = resample_groups(np.zeros(6, dtype=np.int64), count=50, rng=rng)
+    _, _, both = against_rivals(made_rivals(design), design, texts, rivals, monkeypatch)
+    assert (both.times[:, : design.n].sum(axis=1) == design.n).all()
+    assert (both.times[:, design.n :].sum(axis=1) == 6).all()
+
+
+# ---- HeavyTails
+
+
+def tokens(
+    heavy: tuple[int, ...] = (), first: float = 0.0, turned: bool = False, large: float = 12.0
+) -> Callable[..., Floats]:
+    """Gaussian tokens, one coordinate of which is large at some layers; `first` makes it large at the first token."""
+    matrix = Coordinates.of(np.eye(WIDTH)).turned(np.random.default_rng(8))
+
+    def made(rng: np.random.Generator, style: int, request: Activations, layer: int, positions: int) -> Floats:
+        x = rng.standard_normal((positions, WIDTH))
+        size = first if request.positions is not None else large * (layer in heavy)
+        x[:, 2] += size * (1 + 0.1 * rng.standard_normal())
+        return x @ matrix if turned else x
+
+    return made
+
+
+def test_heavy_coordinates_are_supported_at_their_layer() -> None:
+    verdict, weighed = outcome(Heavy, tokens(heavy=(1,)))
+    assert verdict.outcome.word == "supported"
+    assert weighed.best["layer"] == 1
+    assert weighed.p is None
+    assert weighed.effect > 5
+    assert weighed.effect_low < weighed.effect < weighed.effect_high
+    assert outcome(Heavy, tokens(heavy=(1,)), holds=at(0))[0].outcome.word == "refuted"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_gaussian_and_rotated_activations_are_refuted(turned: bool) -> None:
+    made = tokens(heavy=(1,), turned=True, large=3.0) if turned else tokens()
+    verdict, weighed = outcome(Heavy, made)
+    assert verdict.outcome.word == "refuted"
+    assert weighed.smallest_effect == 1
+    assert abs(weighed.effect) < 1
+
+
+@pytest.mark.parametrize("heavy", [(), (1,)])
+def test_the_mean_kurtosis_of_rotated_tokens_is_the_gaussian_one(heavy: tuple[int, ...]) -> None:
+    found = evidence(Heavy, tokens(heavy=heavy), draws=80)
+    rotated = next(e for e in found.exhibits if e.kind == "kurtosis_by_depth")
+    assert rotated.arrays["gaussian"] == pytest.approx(3 * (WIDTH - 1) / (WIDTH + 1))
+    # all tokens of a draw turn alike, and tokens with a large coordinate in common nearly as one
+    error = 0.05 if not heavy else 0.25
+    np.testing.assert_allclose(found.secondary["kurtosis rotated"], gaussian_kurtosis(WIDTH), atol=error)
+    assert (rotated.arrays["rotated_low"] <= rotated.arrays["rotated_mean"]).all()
+    assert (rotated.arrays["rotated_mean"] <= rotated.arrays["rotated_high"]).all()
+
+
+def test_kurtosis_of_a_layer_is_the_mean_over_texts_and_positions() -> None:
+    claim, recording = prepared(Heavy, tokens(heavy=(1,), first=20.0))
+    found = claim.weigh(recording, WEIGHING)
+    rest, first = claim.requests(SHAPE)
+    for layer in range(LAYERS):
+        x, x0 = recording.array(rest, layer), recording.array(first, layer)
+        k, k0 = (scipy_stats.kurtosis(v, axis=-1, fisher=False) for v in (x, x0))
+        numbers = {name: float(values[layer]) for name, values in found.secondary.items()}
+        assert numbers["kurtosis without the first token"] == pytest.approx(k.mean())
+        assert numbers["kurtosis at the first token"] == pytest.approx(k0.mean())
+        assert numbers["kurtosis with the first token"] == pytest.approx(np.concatenate([k0, k], axis=1).mean())
+        assert found.bounds.effect[layer] == pytest.approx(k.mean() - numbers["kurtosis rotated"])
+
+
+def test_the_first_token_counts_where_it_is_asked_for_only() -> None:
+    made = tokens(first=40.0)
+    assert outcome(Heavy, made)[0].outcome.word == "refuted"
+    verdict, weighed = outcome(Heavy, made, first_token=True)
+    assert verdict.outcome.word == "supported"
+    assert "with the first token" in weighed.note
+
+
+def test_the_first_token_is_left_out_where_the_run_reads_it_too() -> None:
+    claim, recording = prepared(Heavy, tokens())
+    rest, first = claim.requests(SHAPE)
+    arrays = {}
+    for layer in range(LAYERS):
+        x = np.random.default_rng(layer).standard_normal((48, POSITIONS, WIDTH))
+        x[:, 0, 2] += 40
+        arrays[rest, layer], arrays[first, layer] = x, x[:, :1]
+    both = replace(recording, positions=tuple(range(POSITIONS)), source=MemorySource(arrays))
+    assert judged(claim, both)[0].outcome.word == "refuted"
+
+
+def test_standardising_takes_a_heavy_tail_that_is_one_coordinates_scale() -> None:
+    def wide(rng: np.random.Generator, style: int, request: Activations, layer: int, positions: int) -> Floats:
+        x = rng.standard_normal((positions, WIDTH))
+        x[:, 2] = 20 * x[:, 2] + 7
+        return x
+
+    assert outcome(Heavy, wide)[0].outcome.word == "supported"
+    verdict, weighed = outcome(Heavy, wide, standardised=True)
+    assert verdict.outcome.word == "refuted"
+    assert "coordinates standardised" in weighed.note
+
+
+def test_standardising_keeps_a_heavy_tail_that_is_no_coordinates_scale() -> None:
+    def sparse(rng: np.random.Generator, style: int, request: Activations, layer: int, positions: int) -> Floats:
+        return rng.standard_normal((positions, WIDTH)) * 10.0 ** rng.standard_normal((positions, WIDTH))
+
+    assert outcome(Heavy, sparse, standardised=True)[0].outcome.word == "supported"
+
+
+def test_constants_of_heavy_tails_are_checked_and_no_label_is_needed() -> None:
+    with pytest.raises(ClaimError, match="Site 'k' is unknown"):
+        type("Wrong", (Heavy,), {"__doc__": "W.", "site": "k"})().validate()
+    with pytest.raises(ClaimError, match="draws = 19: a bound over rotations needs at least 20"):
+        type("Wrong", (Heavy,), {"__doc__": "W.", "draws": 19})().validate()
+    with pytest.raises(ClaimError, match="5 texts of corpus 'planted' carry this claim; it needs at least 6"):
+        Heavy().check(planted_corpus().select(range(5)))
+    assert Heavy().columns() == ()
+
+
+def test_kurtosis_is_read_token_by_token() -> None:
+    """Two tokens with different heavy coordinates are both heavy; their mean would be less so."""
+    x = np.zeros((2, WIDTH))
+    x[0, 1], x[1, 9] = 10, 10
+    assert kurtosis(x).mean() > 1.5 * float(kurtosis(x.mean(axis=0)))

@@ -1,0 +1,66 @@
+"""Rival explanations that stand beside category claims."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from modclaims.families.controls import measures, plain_measures
+from modclaims.families.units import Units
+from modclaims.hypothesis import Weighing
+from modclaims.stats.actions import Design
+from modclaims.stats.permutation import Pairs
+
+TEXTS = 40
+WEIGHING = Weighing(seed=0)
+
+
+def pieces(lengths, categories):
+    recording = SimpleNamespace(read=tuple("a" * int(n) for n in lengths))
+    units = Units(Design.of(list(categories)), "text", None, ())
+    return recording, units, Pairs.of(units.design)
+
+
+def test_measures_are_length_and_shares_of_punctuation_and_digits():
+    found = measures(["ab, 12!", "x = 1 + 2", "", "٣"])
+    assert found["length"].tolist() == [7, 9, 1, 1]
+    assert found["punctuation"] == pytest.approx([2 / 7, 2 / 9, 0, 0])
+    assert found["digits"] == pytest.approx([2 / 7, 2 / 9, 0, 1])
+
+
+def test_a_difference_that_is_all_length_is_not_left_beyond_length():
+    rng = np.random.default_rng(0)
+    lengths = np.concatenate([rng.integers(100, 500, TEXTS // 2), rng.integers(300, 700, TEXTS // 2)])
+    recording, units, pairs = pieces(lengths, "a" * (TEXTS // 2) + "b" * (TEXTS // 2))
+    apart = np.abs(lengths[pairs.i] - lengths[pairs.j])
+    alike = -np.sqrt(apart) + rng.normal(size=len(pairs))
+    control = plain_measures(recording, units, pairs, alike, "Claim", WEIGHING, "at layer 1")
+    assert control.numbers["p"] > 0.05
+    assert control.numbers["share_left"] < 0.3
+    assert control.numbers["omega2_length"] > 0.2
+    assert control.numbers["r2_measures"] > 0.8
+    assert control.numbers["omega2_digits"] == pytest.approx(0, abs=0.05)
+
+
+def test_a_difference_of_its_own_is_left_beyond_measures():
+    rng = np.random.default_rng(1)
+    lengths = rng.integers(100, 500, TEXTS)
+    recording, units, pairs = pieces(lengths, "ab" * (TEXTS // 2))
+    same = units.design.labels[pairs.i] == units.design.labels[pairs.j]
+    alike = same + rng.normal(size=len(pairs))
+    control = plain_measures(recording, units, pairs, alike, "Claim", WEIGHING, "at layer 1")
+    assert control.numbers["p"] == pytest.approx(1 / 1000)
+    assert control.numbers["share_left"] == pytest.approx(1, abs=0.15)
+    assert "of the difference at layer 1 is left (p 0.001)" in control.sentence
+
+
+def test_blocks_enter_by_the_means_of_their_texts():
+    lengths = [100, 300, 200, 200, 400, 600, 500, 500] * 2
+    recording = SimpleNamespace(read=tuple("a" * n for n in lengths))
+    groups = tuple(np.array([2 * b, 2 * b + 1]) for b in range(8))
+    units = Units(Design.of(list("aabbaabb")), "block", groups, ())
+    pairs = Pairs.of(units.design)
+    control = plain_measures(
+        recording, units, pairs, np.random.default_rng(2).normal(size=len(pairs)), "C", WEIGHING, "x"
+    )
+    assert control.numbers["omega2_length"] == pytest.approx(1)  # blocks of a category have one mean length
