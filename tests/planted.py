@@ -91,3 +91,19 @@ def shuffled(corpus, seed=0):
     """The same texts in another order."""
     order = np.random.default_rng(seed).permutation(len(corpus))
     return replace(corpus, texts=tuple(corpus.texts[i] for i in order))
+
+
+def assert_bare_decides_alike(claim, recording, weighing):
+    """Weighed bare, a claim has the test and the bounds that it has with all that stands beside them."""
+    bare, dressed = (claim.weigh(recording, replace(weighing, bare=b)) for b in (True, False))
+    assert bare.cells == dressed.cells
+    np.testing.assert_array_equal(bare.bounds.theta, dressed.bounds.theta)
+    np.testing.assert_array_equal(bare.bounds.t, dressed.bounds.t)
+    assert (bare.test is None) == (dressed.test is None)
+    if bare.test is not None:
+        np.testing.assert_array_equal(bare.test.p_adjusted, dressed.test.p_adjusted)
+    low, high = (claim.holds.levels(e, claim.smallest_effect, 0.05) for e in (bare, dressed))
+    assert (low.p_plus, low.p_minus, low.cell) == (high.p_plus, high.p_minus, high.cell)
+    assert not bare.exhibits
+    assert not bare.controls
+    assert dressed.exhibits

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from planted import planted_corpus, shuffled
+from planted import assert_bare_decides_alike, planted_corpus, shuffled
 from scipy import stats as scipy_stats
 
 from modclaims import AxesAgainstRotations, AxisStreams, HeavyTails
@@ -959,3 +959,9 @@ def test_kurtosis_is_read_token_by_token() -> None:
     x = np.zeros((2, WIDTH))
     x[0, 1], x[1, 9] = 10, 10
     assert kurtosis(x).mean() > 1.5 * float(kurtosis(x.mean(axis=0)))
+
+
+@pytest.mark.parametrize("base", [Planted, Against, Heavy])
+def test_bare_evidence_decides_alike(base: type[Hypothesis]) -> None:
+    claim, recording = prepared(base, activations(axis()))
+    assert_bare_decides_alike(claim, recording.by_id(), WEIGHING)

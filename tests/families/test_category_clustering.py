@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from planted import PlantedRecorder, planted_corpus
+from planted import PlantedRecorder, assert_bare_decides_alike, planted_corpus
 
 from modclaims import CategoryClustering, along_depth, everywhere, in_fraction
 from modclaims.errors import ClaimError
@@ -171,3 +171,11 @@ def test_many_texts_in_few_dimensions_take_the_cheaper_way_to_the_same_p(monkeyp
     _, plain = weigh(few, corpus, **constants)
     assert np.allclose(cheap.test.null, plain.test.null, atol=1e-12)
     assert np.array_equal(cheap.test.exceed, plain.test.exceed)
+
+
+@pytest.mark.parametrize("constants", [{}, {"beyond": "shared_words"}, {"holds": along_depth("rises")}])
+def test_bare_evidence_decides_alike(constants):
+    claim = type("Bare", (Planted,), {"__doc__": "B.", **constants})()
+    recorder, corpus = PlantedRecorder(), planted_corpus()
+    recording = recorder.record(corpus, claim.requests(recorder.shape), tokens=64, positions=Positions("0,1,2"))
+    assert_bare_decides_alike(claim, recording.by_id(), WEIGHING)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from planted import PlantedRecorder, planted_corpus
+from planted import PlantedRecorder, assert_bare_decides_alike, planted_corpus
 
 from modclaims import HeadsAgainstBlocks, HeadSelectivity
 from modclaims.errors import ClaimError
@@ -120,3 +120,12 @@ def test_too_few_texts_to_split_are_refused_before_any_pass():
 def test_constants_are_checked(constants, message):
     with pytest.raises(ClaimError, match=message):
         type("Wrong", (Planted,), {"__doc__": "Wrong.", **constants})().validate()
+
+
+@pytest.mark.parametrize("family", [HeadSelectivity, HeadsAgainstBlocks])
+def test_bare_evidence_decides_alike(family):
+    claim = type("Bare", (family,), {"__doc__": "B.", "label": "style", "within": "topic", "twins": 0})()
+    recorder = PlantedRecorder()
+    corpus = planted_corpus(texts=4)
+    recording = recorder.record(corpus, claim.requests(recorder.shape), tokens=64, positions=Positions("0,1,2"))
+    assert_bare_decides_alike(claim, recording.by_id(), WEIGHING)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import planted_corpus
+from planted import assert_bare_decides_alike, planted_corpus
 
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
@@ -228,3 +228,8 @@ def test_the_summary_of_every_claim_can_be_told():
         assert np.isfinite([told.effect, told.effect_low, told.effect_high]).all()
         kinds = {exhibit.kind for exhibit in evidence.exhibits}
         assert kinds == {"spectra", "rank_by_depth"}
+
+
+@pytest.mark.parametrize("claim", [Mlp(), Early(), Paired()])
+def test_bare_evidence_decides_alike(claim):
+    assert_bare_decides_alike(claim, recorded(claim).by_id(), WEIGHING)

@@ -381,6 +381,8 @@ class AxesAgainstRotations(Hypothesis):
         )
         bounds, picks = self._bounds(vectors, units, cells, weighing)
         bare = Evidence(cells, self.effect_name, bounds, test, units.n, n_units=units.n)
+        if weighing.bare:
+            return bare
         named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
         left_out = (own.varies & ~kept).sum(axis=1)
         favourite, often = _most_common([pick[named] for pick in picks])
@@ -617,9 +619,10 @@ class HeavyTails(Hypothesis):
         )
         bounds = bootstrap_t(against_null(-own[:, :, kind], -rotated[..., kind], resamples), resamples)
         gaussian = gaussian_kurtosis(tokens.shape[-1])
-        named = self.holds.levels(
-            Evidence(cells, self.effect_name, bounds, None, sample.n), self.smallest_effect, weighing.alpha
-        ).cell
+        bare = Evidence(cells, self.effect_name, bounds, None, sample.n)
+        if weighing.bare:
+            return bare
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
         mean = own.mean(axis=0)
         return Evidence(
             cells,

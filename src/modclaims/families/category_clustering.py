@@ -95,16 +95,8 @@ class CategoryClustering(Hypothesis):
             blind="within_strata",
         )
         action = units.action(self.label, self.within)
-        taken = controls.beyond_words(
-            recording,
-            units,
-            pairs,
-            similarities,
-            name,
-            weighing,
-            weighing.permutations if self.beyond else controls.CONTROL_DRAWS,
-        )
         if self.beyond:
+            taken = controls.beyond_words(recording, units, pairs, similarities, name, weighing, weighing.permutations)
             test = NullTest.of(
                 "t beyond shared words",
                 taken.null,
@@ -121,6 +113,13 @@ class CategoryClustering(Hypothesis):
             )
             effect = cliffs_delta(similarities, units.design, pairs, resamples)
         by_cell = bootstrap_t(effect, resamples, ends=(-1.0, 1.0))
+        contrast = self._slope(cells, effect, resamples) if isinstance(self.holds, AlongDepth) else by_cell
+        if weighing.bare:
+            if isinstance(self.holds, AlongDepth):
+                return Evidence((Cell(),), "rise of delta", contrast, None, units.n)
+            return _bare(cells, by_cell, test, units)
+        if not self.beyond:
+            taken = controls.beyond_words(recording, units, pairs, similarities, name, weighing, controls.CONTROL_DRAWS)
         named = int(np.argmax(np.nan_to_num(by_cell.theta, nan=-np.inf)))
         if not isinstance(self.holds, AlongDepth):
             named = self.holds.levels(_bare(cells, by_cell, test, units), self.smallest_effect, weighing.alpha).cell
@@ -154,7 +153,7 @@ class CategoryClustering(Hypothesis):
         final_cells, final_bounds, degenerate, warnings = cells, by_cell, _degenerate(similarities), units.warnings
         final_test: NullTest | None = test
         if isinstance(self.holds, AlongDepth):  # one cell, the contrast; layers that cannot enter it are named
-            final_cells, final_bounds, final_test = (Cell(),), self._slope(cells, effect, resamples), None
+            final_cells, final_bounds, final_test = (Cell(),), contrast, None
             warnings += tuple(f"Similarities do not vary at {cells[c]}." for c in degenerate)
             degenerate = ()
         return Evidence(

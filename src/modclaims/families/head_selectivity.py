@@ -173,6 +173,8 @@ class HeadsAgainstBlocks(HeadSelectivity):
             parts.append(bootstrap_t(contrast, resamples, ends=(-2.0, 2.0)))
             picked.append(where)
         bounds = MedianBounds.of(parts)
+        if weighing.bare:
+            return Evidence((Cell(),), self.effect_name, bounds, None, units.n)
         names = [str(cells[c]) for c in picked]
         favourite = max(dict.fromkeys(names), key=names.count)
         return Evidence(

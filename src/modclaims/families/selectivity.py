@@ -114,6 +114,8 @@ class Selectivity(Hypothesis):
         design, name = units.design, type(self).__name__
         cells, y, test, bounds, arrangements = self._tested(recording, units, weighing)
         bare = Evidence(cells, "omega^2", bounds, test, units.n, n_units=units.n)
+        if weighing.bare:
+            return bare
         named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
         where = f"at {cells[named]}"
 

@@ -117,6 +117,8 @@ class TightPass(Hypothesis):
         )
         bounds = bootstrap_t(against_null(measured, null, resamples), resamples, ends=(-1.0, 1.0))
         bare = Evidence(cells, self.effect_name, bounds, None, sample.n)
+        if weighing.bare:
+            return bare
         named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
         (few,) = self._ranks(recording, [self._few()], layers) / size
         return replace(
@@ -206,6 +208,8 @@ class TightestAt(TightPass):
         measured = summary["effective_rank"] / size
         weights = np.array([[-1 / len(named) if layer in named else 1 / len(others)] for layer in layers])
         bounds = _text_bounds(measured @ weights, sample, weighing, type(self).__name__)
+        if weighing.bare:
+            return Evidence((Cell(),), self.effect_name, bounds, None, sample.n)
         return Evidence(
             (Cell(),),
             self.effect_name,
@@ -274,6 +278,8 @@ class TighterThanAttention(TightPass):
             by=self.adjust,
         )
         bounds = _text_bounds(differences, sample, weighing, name)
+        if weighing.bare:
+            return Evidence(cells, self.effect_name, bounds, test, sample.n)
         return Evidence(
             cells,
             self.effect_name,
