@@ -163,7 +163,8 @@ def facts_table(name: str, config: dict[str, Any], training: dict[str, Any], wei
             [
                 "trained on",
                 f"{training['tokens_seen'] / 1e6:.1f} M tokens, {passes:.2f} times the training text, in "
-                f"{training['minutes']:.0f} minutes ({training['steps']:,} steps of {chosen['batch']} x {CONTEXT})",
+                f"{training['minutes']:.0f} minutes ({training['steps']:,} steps of {chosen['batch']} x {CONTEXT})"
+                + (f". {training['remark']}" if "remark" in training else ""),
             ],
             ["device", training.get("hardware", training["device"].upper())],
             [

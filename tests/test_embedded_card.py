@@ -266,6 +266,10 @@ def test_the_card_gives_the_command_that_made_the_model(training: dict[str, Any]
     assert f"`{command}` (Python 3.11.7, torch 2.13.0)" in render(training, measured)
 
 
+def test_a_remark_on_the_run_is_told(training: dict[str, Any], measured: dict[str, Any]) -> None:
+    assert "512). Resumed once." in " ".join(render(training | {"remark": "Resumed once."}, measured).split())
+
+
 def test_trials_stand_beside_the_model_with_what_differs(training: dict[str, Any], measured: dict[str, Any]) -> None:
     other = training | {"arguments": training["arguments"] | {"optimiser": "adamw"}, "compiled": False}
     told = render(training, measured, {"adamw": other})
