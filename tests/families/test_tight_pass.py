@@ -160,7 +160,7 @@ def test_blocks_of_texts_are_units():
     blocked = replace(corpus, texts=tuple(replace(t, block=f"b{i // 2}") for i, t in enumerate(corpus.texts)))
     claim = type("Whole", (Mlp,), {"texts": None})()
     _, weighed = outcome(claim, corpus=blocked)
-    assert (weighed.unit, weighed.n_units) == ("block", 24)
+    assert (weighed.unit, weighed.n_units, weighed.n_texts) == ("block", 24, 48)
 
 
 def test_no_effect_is_not_supported_and_half_an_effect_settles_nothing_here():

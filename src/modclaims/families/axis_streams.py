@@ -619,7 +619,7 @@ class HeavyTails(Hypothesis):
         )
         bounds = bootstrap_t(against_null(-own[:, :, kind], -rotated[..., kind], resamples), resamples)
         gaussian = gaussian_kurtosis(tokens.shape[-1])
-        bare = Evidence(cells, self.effect_name, bounds, None, sample.n)
+        bare = Evidence(cells, self.effect_name, bounds, None, sample.texts, n_units=sample.n)
         if weighing.bare:
             return bare
         named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell

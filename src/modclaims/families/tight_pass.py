@@ -116,7 +116,7 @@ class TightPass(Hypothesis):
             rng=stream(weighing.seed, type(self).__name__, sample.design(self.draws), "resamples"),
         )
         bounds = bootstrap_t(against_null(measured, null, resamples), resamples, ends=(-1.0, 1.0))
-        bare = Evidence(cells, self.effect_name, bounds, None, sample.n)
+        bare = Evidence(cells, self.effect_name, bounds, None, sample.texts, n_units=sample.n)
         if weighing.bare:
             return bare
         named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
@@ -209,13 +209,13 @@ class TightestAt(TightPass):
         weights = np.array([[-1 / len(named) if layer in named else 1 / len(others)] for layer in layers])
         bounds = _text_bounds(measured @ weights, sample, weighing, type(self).__name__)
         if weighing.bare:
-            return Evidence((Cell(),), self.effect_name, bounds, None, sample.n)
+            return Evidence((Cell(),), self.effect_name, bounds, None, sample.texts, n_units=sample.n)
         return Evidence(
             (Cell(),),
             self.effect_name,
             bounds,
             None,
-            sample.n,
+            sample.texts,
             unit=sample.unit,
             n_units=sample.n,
             exhibits=(
@@ -279,13 +279,13 @@ class TighterThanAttention(TightPass):
         )
         bounds = _text_bounds(differences, sample, weighing, name)
         if weighing.bare:
-            return Evidence(cells, self.effect_name, bounds, test, sample.n)
+            return Evidence(cells, self.effect_name, bounds, test, sample.texts, n_units=sample.n)
         return Evidence(
             cells,
             self.effect_name,
             bounds,
             test,
-            sample.n,
+            sample.texts,
             unit=sample.unit,
             n_units=sample.n,
             exhibits=(

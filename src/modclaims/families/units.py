@@ -139,6 +139,11 @@ class Sample:
         """Number of units."""
         return len(self.groups)
 
+    @property
+    def texts(self) -> int:
+        """Number of texts."""
+        return sum(len(g) for g in self.groups)
+
     def units(self, values: Floats) -> Floats:
         """(unit, ...) from (text, ...): means inside blocks."""
         return np.stack([values[g].mean(axis=0) for g in self.groups])
