@@ -231,7 +231,7 @@ def findings(held_out: dict[str, Any], training: dict[str, Any]) -> str:
             f"{against('xz', fresh)} (a fifth fewer or better: {by_a_fifth(fresh)}) and {against('trigram', fresh)}.",
             "`xz` knows the held-out text alone, while model and trigram bring what they learned in training; the "
             "shorter a category, the more that tells against `xz`. The trigram reads a document through; the model "
-            "starts every window without a past.",
+            "at most 511 tokens back.",
             f"Measured on fewer than five documents, hence loosely: {listed(few)}.",
             f"Training categories without any held-out document, of which nothing is claimed: {listed(unheld)}.",
         ]

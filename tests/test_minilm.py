@@ -89,6 +89,7 @@ def test_a_loss_is_refused_with_the_reason(model):
         model.record(corpus, [Loss()], tokens=64, positions=Positions("63"))
 
 
+@pytest.mark.long
 def test_the_cards_suite_ends_as_the_committed_report_says(tmp_path):
     """The whole suite from the package's folder, as a user runs it."""
     done = subprocess.run(
@@ -111,10 +112,10 @@ def test_the_cards_suite_ends_as_the_committed_report_says(tmp_path):
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 1, done.stderr  # one claim is against its expectation
+    assert done.returncode == 1, done.stderr  # some claims are against their expectation
     found, committed = (
         {claim["id"]: claim["outcome"] for claim in json.loads((folder / "run.json").read_text())["claims"]}
         for folder in (tmp_path / "out", ROOT / "reports" / "minilm")
     )
     assert found == committed
-    assert len(found) == 15
+    assert len(found) == 22
