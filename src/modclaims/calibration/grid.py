@@ -1,0 +1,372 @@
+"""Scenarios: which claims are weighed on which planted data, and which rates are read off them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.calibration import known
+from modclaims.calibration.known import HEADS, LAWS, LAYERS, LAYOUTS, WIDTH, Layout
+from modclaims.families.axis_streams import FIRST, AxesAgainstRotations, AxisStreams, HeavyTails
+from modclaims.families.category_clustering import CategoryClustering
+from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
+from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.recording import SPECTRUM, Activations, Jacobian, Recording, Request
+from modclaims.stats.evidence import Evidence
+from modclaims.stats.quantifiers import along_depth
+
+Floats = NDArray[np.float64]
+Rates = dict[str, NDArray[np.float64]]
+ALPHAS = (0.05, 0.01)
+PERMUTATIONS, RESAMPLES = 199, 399
+"""Levels are (b + 1) / (B + 1): multiples of .005 and .0025, so that both alphas, and half of each, are attained."""
+AXES = 8
+WIDE_CELLS, WIDE_WIDTH, PLANTED = 24, 64, 5
+"""The search in which one cell alone differs: so many layers, so wide, and at which of them."""
+GAP = 0.75
+FLAT_DELTA, FLAT_OMEGA = 0.4, 0.3
+"""What is the same on both sides of a contrast."""
+TEXT_SPREAD, DRAW_SPREAD, RANK = 0.08, 0.08, 0.6
+"""Of planted effective ranks over tokens x width: how texts and networks vary, and about what."""
+
+SIZE, SIZE_CELLS = "p at effect 0", "p at effect 0, each cell"
+LOWER, LOWER_CELLS = "lower bound above s", "lower bound above s, each cell"
+UPPER, UPPER_CELLS = "upper bound below s", "upper bound below s, each cell"
+POWER, POWER_P = "supported", "adjusted p of the cell"
+PART = {SIZE: "i", SIZE_CELLS: "i", LOWER: "ii", LOWER_CELLS: "ii", UPPER: "iii", UPPER_CELLS: "iii"}
+"""Which of the three promised rates each one is; the others are power."""
+
+ALONG, ONE_CELL, LEARNED = "rises along depth", "one cell of 24", "components in splits"
+NONE, FLAT, EDGE = "none", "flat", "exactly s"
+MULTIPLES = {NONE: 0.0, FLAT: 0.0, EDGE: 1.0, "2 s": 2.0, "3 s": 3.0}
+GAP_TRUTH = ".75 sd in one cell"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One claim on data of one kind."""
+
+    family: str
+    """Name of the library class."""
+    layout: str
+    """One of `LAYOUTS`."""
+    law: str
+    """One of `LAWS`."""
+    truth: str
+    """`none`; `flat`: a contrast of equal effects; `exactly s`, the claim's smallest effect; `2 s`, `3 s`."""
+    question: str = ""
+    """What is asked where a family has several questions: `rises along depth`, `one cell of 24`."""
+
+    @property
+    def name(self) -> str:
+        """Unique; random streams hang on it."""
+        return " / ".join(part for part in (self.family, self.question, self.layout, self.law, self.truth) if part)
+
+    @property
+    def texts(self) -> Layout:
+        """The layout itself."""
+        return LAYOUTS[self.layout]
+
+    @property
+    def exchangeable(self) -> bool:
+        """Whether, at effect 0, chance may do what the test lets it do.
+
+        Responses of unequal spread differ by category though their means do not, so that no exchange of labels is
+        their null; cosines know no spread, and contrasts are not tested by exchange.
+        """
+        return not (self.family in ("HeadSelectivity", "AxisStreams") and self.law == "unequal spread")
+
+
+@dataclass(frozen=True)
+class Family:
+    """How a family's known answers are made."""
+
+    claim: Callable[[Scenario], Hypothesis]
+    plant: Callable[[Scenario, np.random.Generator, tuple[float, ...]], Recording]
+    strengths: Callable[[Scenario], tuple[float, ...]]
+    """What is planted, by layer or cell; worked out once a scenario, before any data set."""
+    scenarios: Callable[[str], list[Scenario]]
+
+
+# ---- claims
+
+
+def claim_of(base: type[Hypothesis], **constants: Any) -> Hypothesis:
+    """A claim of a family with these constants."""
+    made: Hypothesis = type(base.__name__, (base,), {"__doc__": "A claim whose answer is known.", **constants})()
+    return made
+
+
+def _labelled(base: type[Hypothesis], **constants: Any) -> Callable[[Scenario], Hypothesis]:
+    def made(scenario: Scenario) -> Hypothesis:
+        more: dict[str, Any] = {"holds": along_depth("rises")} if scenario.question == ALONG else {}
+        if scenario.question == LEARNED:
+            more = {"basis": "pca", "components": 3, "splits": 5}
+        return claim_of(base, within="topic" if scenario.texts.strata > 1 else None, **constants, **more)
+
+    return made
+
+
+def _unlabelled(base: type[Hypothesis], **constants: Any) -> Callable[[Scenario], Hypothesis]:
+    return lambda scenario: claim_of(base, **constants)
+
+
+def _effect(scenario: Scenario) -> float:
+    """The population effect, on the claim's own scale."""
+    return MULTIPLES[scenario.truth] * family(scenario).claim(scenario).smallest_effect
+
+
+# ---- activations whose pairs are alike
+
+
+def _clustering_strengths(scenario: Scenario) -> tuple[float, ...]:
+    layout, law = scenario.texts, scenario.law
+    if scenario.question == ONE_CELL:
+        one = known.strength_of_gap(layout, law, GAP, WIDE_WIDTH)
+        return tuple(one if layer == PLANTED else 0.0 for layer in range(WIDE_CELLS))
+    effect = _effect(scenario)
+    deltas: Floats = np.full(LAYERS, effect)
+    if scenario.question == ALONG:  # from the first layer to the last delta rises by the effect, flat at effect 0
+        deltas = FLAT_DELTA + effect * (np.arange(LAYERS) / (LAYERS - 1) - 0.5)
+    return tuple(known.strength_of_delta(layout, law, float(delta)) for delta in deltas)
+
+
+def _clustering(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    width = WIDE_WIDTH if scenario.question == ONE_CELL else WIDTH
+    x = known.activations(rng, scenario.texts, scenario.law, strengths, width)
+    request = Activations("attn_out")
+    return known.recording(
+        scenario.texts, {(request, i): x[:, :, i] for i in range(len(strengths))}, width, len(strengths)
+    )
+
+
+# ---- one number a text
+
+
+def _omega(scenario: Scenario) -> tuple[float, ...]:
+    cells = LAYERS * (AXES if scenario.family == "AxisStreams" else HEADS)
+    return (_effect(scenario),) * cells
+
+
+def _contrasted(scenario: Scenario) -> tuple[float, ...]:
+    """omega^2 of all heads, then of all blocks."""
+    return (FLAT_OMEGA + _effect(scenario),) * (LAYERS * HEADS) + (FLAT_OMEGA,) * LAYERS
+
+
+def _heads(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    y = known.responses(rng, scenario.texts, scenario.law, np.array(strengths))
+    of_heads, of_blocks = Activations("head_z", None, "norm"), Activations("attn_out", None, "norm")
+    count = LAYERS * HEADS
+    arrays: dict[tuple[Request, int], Floats] = {
+        (of_heads, i): y[:, :, HEADS * i : HEADS * (i + 1)] for i in range(LAYERS)
+    }
+    arrays |= {(of_blocks, i): y[:, :, count + i] for i in range(len(strengths) - count)}
+    return known.recording(scenario.texts, arrays, WIDTH)
+
+
+def _axes(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    y = known.responses(rng, scenario.texts, scenario.law, np.array(strengths))
+    request = Activations("resid_post")
+    return known.recording(
+        scenario.texts, {(request, i): y[:, :, AXES * i : AXES * (i + 1)] for i in range(LAYERS)}, AXES
+    )
+
+
+# ---- bases turned at random
+
+
+def _turned(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    """Categories differ, along directions that no basis prefers."""
+    layout = scenario.texts
+    x = known.noise(rng, layout, scenario.law, LAYERS, AXES)
+    x += 0.5 * rng.standard_normal((len(layout.sizes), LAYERS, AXES))[layout.category][:, None]
+    request = Activations("resid_post")
+    return known.recording(layout, {(request, i): x[:, :, i] for i in range(LAYERS)}, AXES)
+
+
+def _spiked(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    x = known.tokens(rng, scenario.texts.texts, LAYERS, WIDTH, strengths[0])
+    every, first = Activations("resid_post"), Activations("resid_post", positions=FIRST)
+    arrays: dict[tuple[Request, int], Floats] = {(every, i): x[:, 1:, i] for i in range(LAYERS)}
+    arrays |= {(first, i): x[:, :1, i] for i in range(LAYERS)}
+    return known.recording(scenario.texts, arrays, WIDTH)
+
+
+def _spike(scenario: Scenario) -> tuple[float, ...]:
+    effect = _effect(scenario)
+    return (known.spike_of_kurtosis(effect, WIDTH) if effect else 0.0,)
+
+
+# ---- ranks
+
+
+def _everywhere(scenario: Scenario) -> tuple[float, ...]:
+    return (_effect(scenario),) * LAYERS
+
+
+def _named(scenario: Scenario) -> tuple[float, ...]:
+    """Layers 1 and 2 tighter than the others, all of them off the middle by different amounts."""
+    other = (0.1, -0.1)
+    return (other[0], _effect(scenario) + 0.05, _effect(scenario) - 0.05, other[1])
+
+
+def _ranks(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    """A summary for the MLP, tighter by `strengths`, and whatever the claim compares it with."""
+    claim = family(scenario).claim(scenario)
+    n, law = scenario.texts.texts, scenario.law
+    tokens, texts = int(getattr(claim, "tokens")), getattr(claim, "texts")  # noqa: B009 (no attribute of Hypothesis)
+    size = tokens * WIDTH
+    common = TEXT_SPREAD * known.deviations(rng, law, (n, LAYERS)) / np.sqrt(2)
+
+    def own() -> Floats:
+        return np.asarray(common + TEXT_SPREAD * known.deviations(rng, law, (n, LAYERS)) / np.sqrt(2))
+
+    def summary(share: Floats) -> dict[int, Floats]:
+        return {i: np.pad(size * share[:, [i]], ((0, 0), (0, len(SPECTRUM) - 1))) for i in range(LAYERS)}
+
+    mine = Jacobian("mlp", tokens, None, True, texts)
+    arrays: dict[tuple[Request, int], Floats] = {
+        (mine, i): found for i, found in summary(RANK - np.array(strengths) + own()).items()
+    }
+    if scenario.family == "TighterThanAttention":
+        other = replace(mine, block="attention")
+        arrays |= {(other, i): found for i, found in summary(RANK + own()).items()}
+    if scenario.family == "TightPass":
+        networks = DRAW_SPREAD * known.deviations(rng, "normal", (int(getattr(claim, "draws")), LAYERS))  # noqa: B009
+        for seed, network in enumerate(networks):
+            null = replace(mine, answer="effective_rank", variant=f"gaussian:{seed}")
+            share = RANK + network + own()
+            arrays |= {(null, i): size * share[:, i] for i in range(LAYERS)}
+    return known.recording(scenario.texts, arrays, WIDTH)
+
+
+# ---- the grid
+
+CATEGORISED = tuple(name for name, layout in LAYOUTS.items() if len(layout.sizes) > 1)
+SPLITTABLE = ("48 (4 x 12)", "64 crossed", "100 unequal")
+UNCATEGORISED = tuple(name for name, layout in LAYOUTS.items() if len(layout.sizes) == 1)
+MIDDLE = "48 (4 x 12)"
+
+
+def _crossed(
+    name: str, layouts: tuple[str, ...], laws: tuple[str, ...], truths: tuple[str, ...], question: str = ""
+) -> list[Scenario]:
+    return [Scenario(name, layout, law, truth, question) for truth in truths for layout in layouts for law in laws]
+
+
+def _with_power(name: str, layouts: tuple[str, ...], null: str = NONE) -> list[Scenario]:
+    return _crossed(name, layouts, LAWS, (null, EDGE)) + _crossed(name, layouts, LAWS[:1], ("2 s", "3 s"))
+
+
+def _clustering_scenarios(name: str) -> list[Scenario]:
+    return [
+        *_with_power(name, CATEGORISED),
+        *_crossed(name, CATEGORISED, LAWS[:1], (FLAT, EDGE), ALONG),
+        *_crossed(name, (MIDDLE,), LAWS[1:], (FLAT, EDGE), ALONG),
+        Scenario(name, MIDDLE, LAWS[0], GAP_TRUTH, ONE_CELL),
+    ]
+
+
+FAMILIES: Mapping[str, Family] = {
+    "AxesAgainstRotations": Family(
+        _labelled(AxesAgainstRotations, rotations=PERMUTATIONS, splits=5, outliers=None),
+        _turned,
+        lambda scenario: (),
+        lambda name: _crossed(name, (MIDDLE, "64 crossed"), LAWS[:2], (NONE,)),
+    ),
+    "AxisStreams": Family(
+        _labelled(AxisStreams),
+        _axes,
+        _omega,
+        lambda name: [
+            *_crossed(name, ("12 (4/4/4)", MIDDLE, "64 crossed"), LAWS[:2], (NONE, EDGE)),
+            *_crossed(name, (MIDDLE,), LAWS[:2], (NONE,), LEARNED),
+        ],
+    ),
+    "CategoryClustering": Family(
+        _labelled(CategoryClustering), _clustering, _clustering_strengths, _clustering_scenarios
+    ),
+    "HeadSelectivity": Family(_labelled(HeadSelectivity), _heads, _omega, lambda name: _with_power(name, CATEGORISED)),
+    "HeadsAgainstBlocks": Family(
+        _labelled(HeadsAgainstBlocks),
+        _heads,
+        _contrasted,
+        lambda name: [
+            *_crossed(name, SPLITTABLE, LAWS[:2], (FLAT, EDGE)),
+            *_crossed(name, SPLITTABLE, LAWS[:1], ("3 s",)),
+        ],
+    ),
+    "HeavyTails": Family(
+        _unlabelled(HeavyTails), _spiked, _spike, lambda name: _crossed(name, UNCATEGORISED, LAWS[:1], (NONE, EDGE))
+    ),
+    "TightPass": Family(
+        _unlabelled(TightPass, texts=None), _ranks, _everywhere, lambda name: _with_power(name, UNCATEGORISED)
+    ),
+    "TighterThanAttention": Family(
+        _unlabelled(TighterThanAttention, texts=None),
+        _ranks,
+        _everywhere,
+        lambda name: _with_power(name, UNCATEGORISED),
+    ),
+    "TightestAt": Family(
+        _unlabelled(TightestAt, texts=None), _ranks, _named, lambda name: _with_power(name, UNCATEGORISED, FLAT)
+    ),
+}
+
+
+def family(scenario: Scenario) -> Family:
+    """How a scenario's data are made."""
+    return FAMILIES[scenario.family]
+
+
+def scenarios(families: tuple[str, ...] = ()) -> list[Scenario]:
+    """All scenarios of some families, of all for none; in a fixed order."""
+    return [one for name in FAMILIES if not families or name in families for one in FAMILIES[name].scenarios(name)]
+
+
+@lru_cache(maxsize=512)
+def strengths_of(scenario: Scenario) -> tuple[float, ...]:
+    """What a scenario plants, so that its truth is the one that it is said to be."""
+    return family(scenario).strengths(scenario)
+
+
+# ---- one data set
+
+
+def weighed(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> tuple[Hypothesis, Evidence]:
+    """A claim and its evidence on one planted data set; draws of chance are made anew for each."""
+    claim = family(scenario).claim(scenario)
+    recording = family(scenario).plant(scenario, rng, strengths)
+    weighing = Weighing(
+        seed=int(rng.integers(2**62)), permutations=PERMUTATIONS, resamples=RESAMPLES, alpha=ALPHAS[0], bare=True
+    )
+    return claim, claim.weigh(recording, weighing)
+
+
+def levels_of(scenario: Scenario, claim: Hypothesis, evidence: Evidence) -> Rates:
+    """The levels at which each of a scenario's events happens, one a claim or one a cell: it happens where level <= alpha.
+
+    Those that `claim.holds.levels` gives for one contrast or for `somewhere`, without the limits that it also works out.
+    """
+    bounds, test, s = evidence.bounds, evidence.test, claim.smallest_effect
+    cells = claim.holds.chosen(evidence.cells)
+    if scenario.truth in (NONE, FLAT):
+        if test is None:
+            return {SIZE: bounds.p_lower(0.0, cells)[cells].min(keepdims=True)}
+        return {SIZE: test.p_adjusted[cells].min(keepdims=True), SIZE_CELLS: test.p[cells]}
+    if scenario.truth == GAP_TRUTH:
+        assert test is not None
+        return {POWER_P: test.p_adjusted[[PLANTED]]}
+    band = bounds.p_lower(s, cells)[cells]
+    if scenario.truth == EDGE:
+        below = bounds.p_upper(s)[cells]
+        found = {LOWER: band.min(keepdims=True), UPPER: below.max(keepdims=True)}
+        return found | ({LOWER_CELLS: bounds.p_lower(s)[cells], UPPER_CELLS: below} if len(cells) > 1 else {})
+    plus = band if test is None else np.maximum(test.p_adjusted[cells], band)
+    return {POWER: plus.min(keepdims=True)}

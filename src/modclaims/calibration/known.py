@@ -1,0 +1,320 @@
+"""Recordings whose answer is known: planted activations, responses and ranks, and the population effect of each.
+
+Activations are (text, position, unit): a category's direction, times its strength, plus a block's, a text's and a
+position's noise. Noise has variance 1 a unit, half of it a text's own, so that positions of one text correlate by .5;
+of what is a text's own, half is shared by all layers (or cells).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.corpus import Corpus, Text
+from modclaims.recording import MemorySource, ModelShape, Recording, Request
+from modclaims.stats.rotations import gaussian_kurtosis, kurtosis
+from modclaims.stats.streams import stream
+
+Floats = NDArray[np.float64]
+POSITIONS = 4
+LAYERS, HEADS = 4, 4
+WIDTH = 16
+WIDE = 3.0
+"""Spread of the last category under `unequal spread`, that of the others being 1."""
+FREEDOM = 3
+"""Degrees of freedom of the heavy-tailed law."""
+STRATUM = 2.0
+"""Strength of a stratum's own direction."""
+LAWS = ("normal", "heavy tails", "unequal spread")
+CROWD, SHIFTS = 12_000, 6
+"""Units drawn to find a population's effect, and with how many others each is paired."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How many units each category has, and what ties texts together."""
+
+    name: str
+    sizes: tuple[int, ...]
+    """(category,) units: texts, or blocks of them. The last category is the smallest."""
+    strata: int = 1
+    """Strata that categories are crossed with."""
+    block: int = 1
+    """Texts a block; 1 for none."""
+
+    @property
+    def texts(self) -> int:
+        """Number of texts."""
+        return self.block * sum(self.sizes)
+
+    @property
+    def smallest(self) -> int:
+        """Units of the smallest category: what a promise about texts a category is read against."""
+        return min(self.sizes)
+
+    @property
+    def category(self) -> NDArray[np.int64]:
+        """(text,) category codes."""
+        return np.repeat(np.arange(len(self.sizes)), np.array(self.sizes) * self.block)
+
+    @property
+    def stratum(self) -> NDArray[np.int64]:
+        """(text,) stratum codes, each as frequent in every category."""
+        within = np.concatenate([np.arange(size * self.block) for size in self.sizes])
+        return within % self.strata
+
+
+LAYOUTS = {
+    layout.name: layout
+    for layout in (
+        Layout("10 (4/3/3)", (4, 3, 3)),
+        Layout("12 (4/4/4)", (4, 4, 4)),
+        Layout("48 (4 x 12)", (12, 12, 12, 12)),
+        Layout("64 crossed", (16, 16, 16, 16), strata=4),
+        Layout("100 unequal", (40, 30, 18, 12)),
+        Layout("96 in blocks", (12, 12, 12, 12), block=2),
+        Layout("6 texts", (6,)),
+        Layout("12 texts", (12,)),
+        Layout("24 texts", (24,)),
+    )
+}
+
+
+@lru_cache(maxsize=32)
+def corpus(layout: Layout) -> Corpus:
+    """Texts without words to speak of, sorted by id, with `category`, and `topic` where there are strata."""
+    texts = []
+    for i, (k, h) in enumerate(zip(layout.category, layout.stratum, strict=True)):
+        labels = {"category": f"c{k}"} | ({"topic": f"s{h}"} if layout.strata > 1 else {})
+        block = f"b{i // layout.block:03d}" if layout.block > 1 else None
+        texts.append(Text(f"t{i:03d}", f"text {i}", labels, block))
+    return Corpus(layout.name, tuple(texts))
+
+
+def spread(layout: Layout, law: str) -> Floats:
+    """(category,) factor of the noise."""
+    factor = np.ones(len(layout.sizes))
+    if law == "unequal spread":
+        factor[-1] = WIDE
+    return factor
+
+
+def tails(rng: np.random.Generator, law: str, count: int) -> Floats:
+    """(unit,) factors that make Gaussian noise a multivariate t; ones under the other laws."""
+    if law != "heavy tails":
+        return np.ones(count)
+    return np.asarray(np.sqrt(FREEDOM / rng.chisquare(FREEDOM, count)))
+
+
+def _raw(rng: np.random.Generator, units: int, block: int, layers: int, width: int) -> Floats:
+    """(unit, text of the block, position, layer, unit of width) Gaussian noise of variance 1."""
+
+    def half_shared(texts: int) -> Floats:
+        own, shared = (rng.standard_normal((units, texts, 1, n, width)) for n in (layers, 1))
+        return np.asarray((own + shared) / np.sqrt(2) if layers > 1 else own)
+
+    text = half_shared(block)
+    if block > 1:  # half of what is a text's own is its block's
+        text = (text + half_shared(1)) / np.sqrt(2)
+    return np.asarray((text + rng.standard_normal((units, block, POSITIONS, layers, width))) / np.sqrt(2))
+
+
+def noise(rng: np.random.Generator, layout: Layout, law: str, layers: int, width: int) -> Floats:
+    """(text, position, layer, unit) noise, texts in the corpus' order."""
+    units = sum(layout.sizes)
+    factor = tails(rng, law, units) * np.repeat(spread(layout, law), layout.sizes)
+    raw = _raw(rng, units, layout.block, layers, width) * factor[:, None, None, None, None]
+    return np.asarray(raw.reshape(layout.texts, POSITIONS, layers, width))
+
+
+def activations(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...], width: int) -> Floats:
+    """(text, position, layer, unit): noise, a direction a category of one strength a layer, and one a stratum."""
+    x = noise(rng, layout, law, len(strengths), width)
+    where = np.arange(layout.texts)
+    x[where, :, :, layout.category] += np.array(strengths)
+    if layout.strata > 1:  # as wide as the noise, so that at strength 0 cosines know no category
+        along = STRATUM * spread(layout, law)[layout.category]
+        x[where, :, :, len(layout.sizes) + layout.stratum] += along[:, None, None]
+    return x
+
+
+# ---- Cliff's delta of pair similarities, in the population
+
+
+@lru_cache(maxsize=4)
+def _crowd(block: int, heavy: bool, width: int) -> Floats:
+    """(unit, text, position, unit of width) noise of many units of spread 1."""
+    rng = stream(0, "crowd", str(block), str(heavy), str(width))
+    count = CROWD * WIDTH // max(width, WIDTH)
+    found = _raw(rng, count, block, 1, width)[:, :, :, 0]
+    return np.asarray(found * tails(rng, "heavy tails" if heavy else "normal", count)[:, None, None, None])
+
+
+def _pair_kinds(layout: Layout, law: str) -> tuple[dict[tuple[int, int], float], dict[tuple[int, int], float]]:
+    """Kinds of pairs (category, category) within and between categories, and their shares in this layout.
+
+    Categories of one spread are alike, so that two of them stand for all.
+    """
+    if law != "unequal spread":
+        return {(0, 0): 1.0}, {(0, 1): 1.0}
+    sizes = np.array(layout.sizes) / layout.strata
+    last, n, wide = len(sizes) - 1, sizes.sum(), sizes[-1]
+    inside, own = (sizes * (sizes - 1)).sum(), wide * (wide - 1)
+    outside, touching = n**2 - (sizes**2).sum(), 2 * wide * (n - wide)
+    return (
+        {(0, 0): (inside - own) / inside, (last, last): own / inside},
+        {(0, 1): (outside - touching) / outside, (0, last): touching / outside},
+    )
+
+
+def pair_similarities(
+    layout: Layout, law: str, strength: float, width: int = WIDTH
+) -> tuple[list[tuple[float, Floats]], list[tuple[float, Floats]]]:
+    """Cosines of many independent pairs of units, within and between categories: (share, values) a kind of pair.
+
+    Both kinds are made of the same noise, so that their difference varies little from one crowd to another.
+    """
+    crowd, factor = _crowd(layout.block, law == "heavy tails", width), spread(layout, law)
+    flat: dict[int, Floats] = {}
+
+    def unit(category: int) -> Floats:
+        if category not in flat:
+            x = crowd * factor[category]
+            x[..., category] += strength
+            if layout.strata > 1:
+                x[..., len(layout.sizes)] += STRATUM * factor[category]
+            x /= np.sqrt((x * x).sum(axis=-1, keepdims=True))
+            flat[category] = x.mean(axis=1).reshape(len(x), -1) / np.sqrt(POSITIONS)
+        return flat[category]
+
+    def cosines(first: int, second: int) -> Floats:
+        a, b = unit(first), unit(second)
+        return np.concatenate([np.einsum("ud,ud->u", a, np.roll(b, k, axis=0)) for k in range(1, SHIFTS + 1)])
+
+    within, between = _pair_kinds(layout, law)
+    return (
+        [(share, cosines(*pair)) for pair, share in within.items()],
+        [(share, cosines(*pair)) for pair, share in between.items()],
+    )
+
+
+def population_delta(layout: Layout, law: str, strength: float, width: int = WIDTH) -> float:
+    """Cliff's delta of independent pairs within over between categories, from a crowd of simulated units."""
+    within, between = pair_similarities(layout, law, strength, width)
+    total = 0.0
+    for share, inside in within:
+        ordered = np.sort(inside)
+        for other, outside in between:
+            below = np.searchsorted(ordered, outside, "left") + np.searchsorted(ordered, outside, "right")
+            total += share * other * (1 - float(below.mean()) / len(ordered))
+    return float(total)
+
+
+def strength_of_delta(layout: Layout, law: str, delta: float, width: int = WIDTH) -> float:
+    """The strength of the categories' directions at which Cliff's delta in the population is `delta`."""
+    if law != "unequal spread":  # sizes do not matter where all pairs of a kind are alike
+        layout = Layout("any", (2, 2, 2, 2)[: len(layout.sizes)], min(layout.strata, 2), layout.block)
+    return _strength(layout, law, round(delta, 9), width)
+
+
+@lru_cache(maxsize=512)
+def _strength(layout: Layout, law: str, delta: float, width: int) -> float:
+    if delta == 0:
+        return 0.0
+    return _root(lambda strength: population_delta(layout, law, strength, width) - delta)
+
+
+@lru_cache(maxsize=8)
+def strength_of_gap(layout: Layout, law: str, gap: float, width: int) -> float:
+    """The strength at which mean within - mean between is `gap` standard deviations of within-category similarities."""
+
+    def miss(strength: float) -> float:
+        ((_, inside),), ((_, outside),) = pair_similarities(layout, law, strength, width)
+        return float((inside.mean() - outside.mean()) / inside.std()) - gap
+
+    return _root(miss)
+
+
+def _root(miss: Callable[[float], float], high: float = 60.0) -> float:
+    from scipy.optimize import brentq
+
+    return float(brentq(miss, 0.0, high, xtol=1e-4))
+
+
+# ---- omega^2 of responses, in closed form
+
+
+def noise_of_means(layout: Layout, law: str) -> float:
+    """Variance of a unit's mean response inside its category, averaged over units."""
+    block, text = (0.25, 0.25) if layout.block > 1 else (0.0, 0.5)
+    variance = block + (text + 0.5 / POSITIONS) / layout.block
+    share = np.array(layout.sizes) / sum(layout.sizes)
+    heavy = FREEDOM / (FREEDOM - 2) if law == "heavy tails" else 1.0
+    return float(variance * heavy * share @ spread(layout, law) ** 2)
+
+
+def category_means(layout: Layout, law: str, omega2: Floats) -> Floats:
+    """(category, cell) means whose omega^2 = between / (between + within) is `omega2` in every cell, units weighing alike."""
+    share = np.array(layout.sizes) / sum(layout.sizes)
+    means = stream(0, "means").standard_normal((8, len(omega2)))[: len(share)]
+    means = means - share @ means
+    between = omega2 / (1 - omega2) * noise_of_means(layout, law)
+    return np.asarray(means * np.sqrt(between / (share @ means**2)))
+
+
+def responses(rng: np.random.Generator, layout: Layout, law: str, omega2: Floats) -> Floats:
+    """(text, position, cell) responses about 10 whose omega^2 over categories, given strata, is `omega2` (cell,)."""
+    y = 10 + noise(rng, layout, law, len(omega2), 1)[..., 0]
+    y += category_means(layout, law, omega2)[layout.category][:, None]
+    return np.asarray(y + 0.5 * (layout.stratum - (layout.strata - 1) / 2)[:, None, None])
+
+
+# ---- ranks and tokens
+
+
+def deviations(rng: np.random.Generator, law: str, shape: tuple[int, ...]) -> Floats:
+    """Symmetric deviations of unit scale, the first axis being units: texts or draws.
+
+    Under `unequal spread` every other unit varies three times as much.
+    """
+    wide = np.where(np.arange(shape[0]) % 2, WIDE, 1.0) if law == "unequal spread" else tails(rng, law, shape[0])
+    return np.asarray(rng.standard_normal(shape) * wide.reshape(-1, *[1] * (len(shape) - 1)))
+
+
+def tokens(rng: np.random.Generator, texts: int, layers: int, width: int, spike: float) -> Floats:
+    """(text, 1 + position, layer, unit) tokens alike in all directions but for `spike` on the first coordinate.
+
+    Their lengths do not matter: kurtosis over a token's coordinates knows none.
+    """
+    x = rng.standard_normal((texts, 1 + POSITIONS, layers, width))
+    x[..., 0] += spike
+    return np.asarray(x)
+
+
+@lru_cache(maxsize=8)
+def spike_of_kurtosis(above: float, width: int) -> float:
+    """The spike at which a token's kurtosis lies `above` that of its rotations, 3 (d - 1) / (d + 1) whatever the token."""
+    crowd = stream(0, "tokens", str(width)).standard_normal((4 * CROWD, width))
+
+    def miss(spike: float) -> float:
+        x = crowd.copy()
+        x[:, 0] += spike
+        return float(kurtosis(x).mean()) - gaussian_kurtosis(width) - above
+
+    # noise of the crowd lies well below `above` at spike 0, and kurtosis rises from there
+    return _root(miss)
+
+
+def recording(
+    layout: Layout, arrays: Mapping[tuple[Request, int], Floats], width: int, layers: int = LAYERS
+) -> Recording:
+    """Planted arrays as a recorder would answer with them."""
+    shape = ModelShape("planted", layers, HEADS, HEADS, width, max(1, width // HEADS), 4 * width, 512)
+    texts = corpus(layout)
+    return Recording(
+        texts, shape, tuple(range(5, 5 + POSITIONS)), tuple(t.body for t in texts.texts), MemorySource(dict(arrays))
+    )

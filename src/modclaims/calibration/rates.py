@@ -1,0 +1,263 @@
+"""Rates: how often each event happened over many data sets, with its interval, against what was promised of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from modclaims import __version__
+from modclaims.calibration import grid
+from modclaims.calibration.grid import ALPHAS, PART, PERMUTATIONS, POWER_P, RESAMPLES, Scenario
+from modclaims.errors import RunFolderError
+from modclaims.runner import one_thread
+from modclaims.stats.streams import stream
+
+CHUNK = 25
+"""Data sets a line of progress.jsonl."""
+BRIEF, FULL = 150, 2000
+"""Data sets a scenario: by default, and for the rates that are committed."""
+MOST, MOST_AT = 0.08, 0.05
+"""What a bound's error rate may reach, and at which alpha."""
+ENOUGH = 12
+"""Units of the smallest category from which on that is promised."""
+LEAST_POWER = 0.8
+CERTAIN = 0.001
+"""A promise is broken where even the one-sided limit at this level lies beyond it."""
+HOLDS, BROKEN, WARNING, SHOWN = "holds", "broken", "warning", "no promise"
+PROGRESS = "progress.jsonl"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How often one event of one scenario happened at one alpha."""
+
+    scenario: Scenario
+    name: str
+    """Which event: a key of `grid.PART`, or one of power."""
+    alpha: float
+    hits: int
+    trials: int
+    """Data sets, times cells where each cell is counted."""
+    sets: int
+    """Data sets."""
+
+    @property
+    def estimate(self) -> float:
+        """The rate."""
+        return self.hits / self.trials
+
+    def limit(self, level: float, *, upper: bool) -> float:
+        """One-sided Clopper-Pearson limit at `level`.
+
+        Cells of one data set are not independent: their mean counts as one trial, which is on the safe side.
+        """
+        return clopper_pearson_limit(self.estimate * self.sets, self.sets, level, upper=upper)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Two-sided 95 % limits."""
+        return self.limit(0.025, upper=False), self.limit(0.025, upper=True)
+
+    @property
+    def part(self) -> str:
+        """`i`, `ii`, `iii` or `power`."""
+        return PART.get(self.name, "power")
+
+    @property
+    def bound(self) -> float | None:
+        """What the rate is held against, promised here or not; None where there is nothing."""
+        if self.part == "i":
+            return self.alpha
+        if self.alpha != MOST_AT:
+            return None
+        if self.part in ("ii", "iii"):
+            return MOST
+        return LEAST_POWER if self.name == POWER_P else None
+
+    @property
+    def promised(self) -> bool:
+        """Whether the bound is a promise here."""
+        if self.bound is None:
+            return False
+        if self.part == "i":
+            return self.scenario.exchangeable
+        return self.part == "power" or self.scenario.texts.smallest >= ENOUGH
+
+    @property
+    def standing(self) -> str:
+        """`holds`, `broken`, `warning` (too few texts for a promise, and above what it would be) or `no promise`.
+
+        (i) is broken where the one-sided 99.9 % lower limit exceeds alpha. A bound's error rate, and power, are held
+        to their figure itself from 2,000 data sets on; with fewer, to the figure within the same limit.
+        """
+        if self.bound is None:
+            return SHOWN
+        exact = self.sets >= FULL and self.part != "i"
+        if self.part == "power":
+            missed = (self.estimate if exact else self.limit(CERTAIN, upper=True)) < self.bound
+        else:
+            missed = (self.estimate if exact else self.limit(CERTAIN, upper=False)) > self.bound
+        if self.promised:
+            return BROKEN if missed else HOLDS
+        return WARNING if missed and self.part in ("ii", "iii") else SHOWN
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All rates of a calibration, in the order of its scenarios."""
+
+    rates: tuple[Rate, ...]
+    sets: int
+    seed: int
+    seconds: float
+    """Processor time of all data sets together, in seconds, resumed parts included."""
+
+    def of(self, standing: str) -> tuple[Rate, ...]:
+        """Rates of one standing."""
+        return tuple(rate for rate in self.rates if rate.standing == standing)
+
+
+def clopper_pearson_limit(count: float, trials: int, level: float, *, upper: bool) -> float:
+    """One-sided binomial limit of a rate (Clopper & Pearson 1934, by the beta law); `count` may be a mean over cells."""
+    from scipy.stats import beta
+
+    if upper:
+        return 1.0 if count >= trials else float(beta.ppf(1 - level, count + 1, trials - count))
+    return 0.0 if count <= 0 else float(beta.ppf(level, count, trials - count + 1))
+
+
+def counted(scenario: Scenario, strengths: tuple[float, ...], seed: int, first: int, count: int) -> dict[str, Any]:
+    """One line of progress.jsonl: events of data sets `first` ... `first + count - 1`, each keyed by its own number."""
+    hits: dict[str, dict[str, int]] = {}
+    trials: dict[str, int] = {}
+    started = time.process_time()
+    with one_thread():
+        for number in range(first, first + count):
+            rng = stream(seed, scenario.name, str(number))
+            claim, evidence = grid.weighed(scenario, rng, strengths)
+            for name, levels in grid.levels_of(scenario, claim, evidence).items():
+                trials[name] = trials.get(name, 0) + len(levels)
+                row = hits.setdefault(name, {f"{alpha:g}": 0 for alpha in ALPHAS})
+                for alpha in ALPHAS:
+                    row[f"{alpha:g}"] += int((levels <= alpha + 1e-12).sum())
+    return {
+        "scenario": scenario.name,
+        "first": first,
+        "sets": count,
+        "hits": hits,
+        "trials": trials,
+        "seconds": round(time.process_time() - started, 3),
+    }
+
+
+Chunk = tuple[str, int, int]
+
+
+class _Progress:
+    """progress.jsonl: what was counted so far, appended chunk by chunk, so that a kill loses the chunks in hand."""
+
+    def __init__(self, folder: Path | None, seed: int) -> None:
+        """Open the file, or begin it. Raises `RunFolderError` where other settings are in the way."""
+        self.lines: dict[Chunk, dict[str, Any]] = {}
+        self.path = None if folder is None else folder / PROGRESS
+        if folder is None or self.path is None:
+            return
+        if folder.exists() and not folder.is_dir():
+            raise RunFolderError(f"{folder} is a file; give --out a folder.")
+        folder.mkdir(parents=True, exist_ok=True)
+        head = {"modclaims": __version__, "seed": seed, "permutations": PERMUTATIONS, "resamples": RESAMPLES}
+        if not self.path.exists() or not self.path.read_bytes().strip():
+            self.path.write_text(json.dumps(head) + "\n", "utf-8")
+            return
+        whole, _, rest = self.path.read_bytes().rpartition(b"\n")
+        if rest:  # a line that was being written when the process was killed
+            self.path.write_bytes(whole + b"\n" if whole else b"")
+        try:
+            found, *lines = [json.loads(line) for line in whole.decode("utf-8").splitlines()]
+            self.lines = {(str(line["scenario"]), int(line["first"]), int(line["sets"])): line for line in lines}
+        except (ValueError, KeyError, TypeError):
+            raise RunFolderError(f"{self.path} is damaged; remove it or give another --out.") from None
+        if found != head:
+            raise RunFolderError(
+                f"{self.path} was begun with other settings ({json.dumps(found)}, now {json.dumps(head)}); remove it or "
+                "give another --out."
+            )
+
+    def keep(self, line: dict[str, Any]) -> None:
+        """Remember one chunk, on disk too."""
+        self.lines[line["scenario"], line["first"], line["sets"]] = line
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as out:
+                out.write(json.dumps(line) + "\n")
+
+
+def _chunks(sets: int) -> Iterator[tuple[int, int]]:
+    for first in range(0, sets, CHUNK):
+        yield first, min(CHUNK, sets - first)
+
+
+def measure(
+    scenarios: Sequence[Scenario],
+    *,
+    sets: int,
+    seed: int,
+    out: Path | None,
+    workers: int = 1,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Measured:
+    """Count every scenario's events over `sets` data sets, going on where an earlier call with this folder stopped.
+
+    Counts depend on seed, scenario and number of data sets alone: neither on workers nor on interruptions, nor on
+    which other scenarios are measured. `progress(data sets done, in all, scenario)`. Raises `RunFolderError` where
+    the folder holds progress of another seed or version, and `KeyboardInterrupt` after what was counted has been kept.
+    """
+    kept = _Progress(out, seed)
+    chunks = {(one.name, *chunk): one for one in scenarios for chunk in _chunks(sets)}
+    waiting = {chunk: one for chunk, one in chunks.items() if chunk not in kept.lines}
+    total = sets * len(scenarios)
+    done = total - sum(count for _, _, count in waiting)
+    if progress:
+        progress(done, total, "")
+    for line in _counted(waiting, seed, workers):
+        kept.keep(line)
+        done += line["sets"]
+        if progress:
+            progress(done, total, line["scenario"])
+    mine = {one.name: [kept.lines[one.name, *chunk] for chunk in _chunks(sets)] for one in scenarios}
+    return Measured(
+        tuple(rate for one in scenarios for rate in _rates(one, mine[one.name], sets)),
+        sets,
+        seed,
+        sum(float(line["seconds"]) for lines in mine.values() for line in lines),
+    )
+
+
+def _counted(waiting: Mapping[Chunk, Scenario], seed: int, workers: int) -> Iterator[dict[str, Any]]:
+    workers = min(workers, len(waiting))
+    if workers <= 1:
+        for (_, first, count), one in waiting.items():
+            yield counted(one, grid.strengths_of(one), seed, first, count)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        try:
+            jobs = [
+                pool.submit(counted, one, grid.strengths_of(one), seed, first, count)
+                for (_, first, count), one in waiting.items()
+            ]
+            for job in as_completed(jobs):
+                yield job.result()
+        finally:  # interrupted or failed: what has not begun is not begun
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _rates(scenario: Scenario, lines: Sequence[Mapping[str, Any]], sets: int) -> Iterator[Rate]:
+    for name in lines[0]["hits"]:
+        for alpha in ALPHAS:
+            hits = sum(line["hits"][name][f"{alpha:g}"] for line in lines)
+            yield Rate(scenario, name, alpha, hits, sum(line["trials"][name] for line in lines), sets)

@@ -1,0 +1,456 @@
+"""`modclaims calibrate`: what is planted is what it is said to be, and counting it depends on nothing but the seed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from modclaims import cli
+from modclaims.calibration import grid, known, pages, rates
+from modclaims.calibration.grid import (
+    EDGE,
+    FAMILIES,
+    FLAT,
+    GAP_TRUTH,
+    LOWER,
+    LOWER_CELLS,
+    NONE,
+    ONE_CELL,
+    POWER,
+    POWER_P,
+    SIZE,
+    SIZE_CELLS,
+    UPPER,
+    Scenario,
+    scenarios,
+)
+from modclaims.calibration.known import LAWS, LAYOUTS, Layout
+from modclaims.calibration.rates import BROKEN, HOLDS, SHOWN, WARNING, Measured, Rate, clopper_pearson_limit, measure
+from modclaims.errors import RunFolderError
+from modclaims.stats.actions import Design
+from modclaims.stats.bootstrap import resample
+from modclaims.stats.effects import cliffs_delta
+from modclaims.stats.permutation import Pairs
+from modclaims.stats.rotations import gaussian_kurtosis, kurtosis
+from modclaims.stats.similarity import text_similarity
+from modclaims.stats.streams import stream
+
+MIDDLE = LAYOUTS["48 (4 x 12)"]
+QUICK = [
+    Scenario("TightestAt", "12 texts", "normal", FLAT),
+    Scenario("TighterThanAttention", "6 texts", "heavy tails", EDGE),
+    Scenario("HeadSelectivity", "10 (4/3/3)", "normal", NONE),
+]
+
+
+# ---- what is planted
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("block", [1, 2])
+def test_omega_squared_of_many_units_is_the_one_planted(law: str, block: int) -> None:
+    layout, wanted = Layout("big", (12000, 9000, 6000, 3000), block=block), np.array([0.0, 0.1, 0.4])
+    y = known.responses(stream(1, law), layout, law, wanted).mean(axis=1)
+    y = y.reshape(-1, block, 3).mean(axis=1)
+    groups = np.split(y, np.cumsum(layout.sizes)[:-1])
+    share = np.array(layout.sizes) / sum(layout.sizes)
+    means = np.stack([g.mean(axis=0) for g in groups])
+    between = share @ (means - share @ means) ** 2
+    within = share @ np.stack([g.var(axis=0) for g in groups])
+    tolerance = 0.03 if law == "heavy tails" else 0.01  # the law's fourth moment is infinite
+    assert between / (between + within) == pytest.approx(wanted, abs=tolerance)
+
+
+def test_strata_shift_responses_and_leave_the_effect_given_them() -> None:
+    layout = Layout("crossed", (8000, 8000), strata=2)
+    y = known.responses(stream(2, "strata"), layout, "normal", np.array([0.2])).mean(axis=(1, 2))
+    high, low = (y[layout.stratum == h].mean() for h in (1, 0))
+    assert high - low == pytest.approx(0.5, abs=0.05)
+    centred = y - np.where(layout.stratum == 1, high, low)
+    between = np.var([centred[layout.category == k].mean() for k in (0, 1)])
+    assert between / centred.var() == pytest.approx(0.2, abs=0.02)
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("name", ["48 (4 x 12)", "100 unequal", "96 in blocks"])
+def test_delta_in_the_population_is_the_one_asked_for(law: str, name: str) -> None:
+    layout = LAYOUTS[name]
+    strength = known.strength_of_delta(layout, law, 0.2)
+    assert strength > 0.5
+    assert known.population_delta(layout, law, strength) == pytest.approx(0.2, abs=1e-3)
+    assert known.population_delta(layout, law, 0.0) == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_delta_of_many_texts_is_the_one_planted(law: str) -> None:
+    """The library's own delta of one large data set, an independent route to the same number."""
+    layout = Layout("large", (90, 90, 90, 90))
+    strength = known.strength_of_delta(layout, law, 0.4)
+    x = known.activations(stream(3, law), layout, law, (strength,), known.WIDTH)
+    design = Design.of([str(k) for k in layout.category])
+    pairs = Pairs.of(design)
+    none = resample(design, count=0, rng=stream(0, "none"))
+    values = pairs.matrix([text_similarity(x[:, :, 0]).values])
+    assert cliffs_delta(values, design, pairs, none).value[0, 0] == pytest.approx(0.4, abs=0.04)
+
+
+def test_positions_of_one_text_correlate_by_half_and_layers_by_a_quarter() -> None:
+    x = known.noise(stream(4, "noise"), Layout("large", (20000,)), "normal", 2, 1)[..., 0]
+    assert x.var() == pytest.approx(1, abs=0.02)
+    assert np.corrcoef(x[:, 0, 0], x[:, 1, 0])[0, 1] == pytest.approx(0.5, abs=0.02)
+    assert np.corrcoef(x[:, 0, 0], x[:, 1, 1])[0, 1] == pytest.approx(0.25, abs=0.02)
+
+
+def test_blocks_share_half_of_what_is_a_texts_own() -> None:
+    x = known.noise(stream(5, "noise"), Layout("large", (20000,), block=2), "normal", 1, 1)[..., 0, 0]
+    first, second = x[0::2, 0], x[1::2, 0]
+    assert np.corrcoef(first, second)[0, 1] == pytest.approx(0.25, abs=0.02)
+    assert x.reshape(20000, -1).mean(axis=1).var() == pytest.approx(
+        known.noise_of_means(Layout("large", (20000,), block=2), "normal"), abs=0.01
+    )
+
+
+def test_the_last_category_is_three_times_as_wide_and_heavy_tails_are_a_texts_own() -> None:
+    layout = Layout("large", (20000, 20000))
+    wide = known.noise(stream(6, "wide"), layout, "unequal spread", 1, 1)
+    assert wide[20000:].std() / wide[:20000].std() == pytest.approx(3, abs=0.05)
+    heavy = known.noise(stream(7, "heavy"), layout, "heavy tails", 1, 8)[:, 0, 0]
+    lengths = (heavy**2).sum(axis=1)
+    assert np.corrcoef(np.log((heavy[:, :4] ** 2).sum(axis=1)), np.log((heavy[:, 4:] ** 2).sum(axis=1)))[0, 1] > 0.3
+    assert lengths.max() > 30 * np.median(lengths)
+
+
+def test_a_gap_of_three_quarters_of_a_standard_deviation_is_one() -> None:
+    strength = known.strength_of_gap(MIDDLE, "normal", 0.75, 64)
+    ((_, inside),), ((_, outside),) = known.pair_similarities(MIDDLE, "normal", strength, 64)
+    assert (inside.mean() - outside.mean()) / inside.std() == pytest.approx(0.75, abs=1e-3)
+
+
+def test_a_spike_lifts_kurtosis_by_what_was_asked_for() -> None:
+    spike = known.spike_of_kurtosis(1.0, known.WIDTH)
+    x = known.tokens(stream(8, "tokens"), 2000, 4, known.WIDTH, spike)
+    assert kurtosis(x).mean() - gaussian_kurtosis(known.WIDTH) == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("name", ["TightPass", "TighterThanAttention", "TightestAt"])
+def test_effects_of_ranks_are_those_planted(name: str) -> None:
+    found = []
+    scenario = Scenario(name, "24 texts", "normal", "2 s")
+    strengths = grid.strengths_of(scenario)
+    for number in range(12):
+        _, evidence = grid.weighed(scenario, stream(9, name, str(number)), strengths)
+        found.append(evidence.bounds.effect.mean())
+    assert np.mean(found) == pytest.approx(0.1, abs=0.02)
+
+
+def test_heads_exceed_their_blocks_by_what_was_planted() -> None:
+    scenario = Scenario("HeadsAgainstBlocks", "100 unequal", "normal", EDGE)
+    strengths = np.array(grid.strengths_of(scenario))
+    assert strengths[:16].tolist() == pytest.approx([0.4] * 16)
+    assert strengths[16:].tolist() == pytest.approx([0.3] * 4)
+
+
+def test_flat_deltas_are_flat_and_a_slope_rises_by_its_smallest_effect() -> None:
+    flat, slope = (
+        grid.strengths_of(Scenario("CategoryClustering", MIDDLE.name, "normal", truth, grid.ALONG))
+        for truth in (FLAT, EDGE)
+    )
+    assert len(set(flat)) == 1
+    deltas = [known.population_delta(MIDDLE, "normal", strength) for strength in slope]
+    assert deltas == pytest.approx(np.linspace(0.3, 0.5, 4), abs=2e-3)
+
+
+def test_texts_have_ids_in_order_and_the_labels_of_their_layout() -> None:
+    corpus = known.corpus(LAYOUTS["64 crossed"])
+    ids = [text.id for text in corpus.texts]
+    assert ids == sorted(ids)
+    pairs = list(zip(corpus.values("category"), corpus.values("topic"), strict=True))
+    assert {pairs.count(pair) for pair in pairs} == {4}
+    blocks = known.corpus(LAYOUTS["96 in blocks"]).blocks()
+    assert blocks is not None and len(set(blocks)) == 48
+
+
+# ---- the grid
+
+
+def test_every_scenario_has_a_name_of_its_own_and_a_valid_claim_that_its_corpus_carries() -> None:
+    every = scenarios()
+    assert len({one.name for one in every}) == len(every)
+    for one in every:
+        claim = FAMILIES[one.family].claim(one)
+        claim.validate()
+        claim.check(known.corpus(one.texts))
+
+
+def test_the_grid_holds_what_was_promised() -> None:
+    clustering = scenarios(("CategoryClustering",))
+    designs = {"10 (4/3/3)", "12 (4/4/4)", "48 (4 x 12)", "64 crossed", "100 unequal", "96 in blocks"}
+    for truth in (NONE, EDGE):
+        found = {(one.layout, one.law) for one in clustering if one.truth == truth and not one.question}
+        assert found == {(design, law) for design in designs for law in LAWS}
+    assert Scenario("CategoryClustering", MIDDLE.name, "normal", GAP_TRUTH, ONE_CELL) in clustering
+    assert {one.family for one in scenarios()} == set(FAMILIES)
+
+
+@pytest.mark.parametrize(
+    ("family", "layout", "question"),
+    [
+        ("CategoryClustering", "12 (4/4/4)", ""),
+        ("CategoryClustering", "12 (4/4/4)", grid.ALONG),
+        ("HeadSelectivity", "12 (4/4/4)", ""),
+        ("TightPass", "6 texts", ""),
+    ],
+)
+def test_levels_are_those_of_the_claims_quantifier(family: str, layout: str, question: str) -> None:
+    null = FLAT if question else NONE
+    for truth in (null, EDGE, "3 s"):
+        scenario = Scenario(family, layout, "normal", truth, question)
+        claim, evidence = grid.weighed(scenario, stream(10, scenario.name), grid.strengths_of(scenario))
+        found = grid.levels_of(scenario, claim, evidence)
+        levels = claim.holds.levels(evidence, claim.smallest_effect, 0.05)
+        if truth == null:
+            at_zero = levels.p if levels.p is not None else claim.holds.levels(evidence, 0.0, 0.05).p_plus
+            assert found[SIZE].tolist() == [at_zero]
+        elif truth == EDGE:
+            assert found[UPPER].tolist() == [levels.p_minus]
+            assert found[LOWER][0] <= levels.p_plus
+        else:
+            assert found[POWER].tolist() == [levels.p_plus]
+
+
+def test_each_cell_is_counted_beside_the_claim() -> None:
+    scenario = Scenario("HeadSelectivity", "12 (4/4/4)", "normal", NONE)
+    claim, evidence = grid.weighed(scenario, stream(11, "x"), grid.strengths_of(scenario))
+    assert grid.levels_of(scenario, claim, evidence)[SIZE_CELLS].shape == (16,)
+    edge = replace(scenario, truth=EDGE)
+    assert grid.levels_of(edge, claim, evidence)[LOWER_CELLS].shape == (16,)
+
+
+# ---- counting
+
+
+def counts(measured: Measured) -> list[tuple[Any, ...]]:
+    return [(rate.scenario.name, rate.name, rate.alpha, rate.hits, rate.trials) for rate in measured.rates]
+
+
+def test_counts_are_those_of_the_levels_data_set_by_data_set() -> None:
+    scenario = QUICK[2]
+    by_hand = {(name, alpha): 0 for name in (SIZE, SIZE_CELLS) for alpha in (0.05, 0.01)}
+    for number in range(5):
+        claim, evidence = grid.weighed(scenario, stream(12, scenario.name, str(number)), grid.strengths_of(scenario))
+        for name, levels in grid.levels_of(scenario, claim, evidence).items():
+            for alpha in (0.05, 0.01):
+                by_hand[name, alpha] += int((levels < alpha + 1e-9).sum())
+    found = measure([scenario], sets=5, seed=12, out=None)
+    assert {(r.name, r.alpha): r.hits for r in found.rates} == by_hand
+    assert {r.name: r.trials for r in found.rates} == {SIZE: 5, SIZE_CELLS: 80}
+
+
+def test_neither_workers_nor_neighbours_change_a_count() -> None:
+    alone = measure(QUICK[:1], sets=5, seed=1, out=None)
+    together = measure(QUICK, sets=5, seed=1, out=None)
+    assert counts(together)[: len(alone.rates)] == counts(alone)
+    assert counts(measure(QUICK, sets=5, seed=1, out=None, workers=2)) == counts(together)
+
+
+def test_an_interrupted_calibration_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rates, "CHUNK", 2)
+    whole = measure(QUICK, sets=5, seed=1, out=None)
+
+    def stop(done: int, total: int, what: str) -> None:
+        assert total == 15
+        if done >= 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(QUICK, sets=5, seed=1, out=tmp_path, progress=stop)
+    progress = tmp_path / rates.PROGRESS
+    lines = progress.read_text().splitlines()
+    assert len(lines) == 5  # a head, three chunks of the first scenario and one of the second (5 + 2 >= 6)
+    progress.write_text("\n".join(lines) + '\n{"scenario": "half a li')
+    made: list[int] = []
+    original = rates.counted
+
+    def noted(*args: Any) -> dict[str, Any]:
+        made.append(args[4])
+        return original(*args)
+
+    monkeypatch.setattr(rates, "counted", noted)
+    resumed = measure(QUICK, sets=5, seed=1, out=tmp_path)
+    assert sum(made) == 15 - 7
+    assert counts(resumed) == counts(whole)
+    made.clear()
+    assert counts(measure(QUICK, sets=5, seed=1, out=tmp_path)) == counts(whole)
+    assert made == []
+
+
+def test_progress_of_another_seed_or_a_damaged_one_is_refused(tmp_path: Path) -> None:
+    measure(QUICK[:1], sets=1, seed=1, out=tmp_path)
+    with pytest.raises(RunFolderError, match="begun with other settings"):
+        measure(QUICK[:1], sets=1, seed=2, out=tmp_path)
+    (tmp_path / rates.PROGRESS).write_text("no json\n")
+    with pytest.raises(RunFolderError, match="damaged"):
+        measure(QUICK[:1], sets=1, seed=1, out=tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match="is a file"):
+        measure(QUICK[:1], sets=1, seed=1, out=tmp_path / "file")
+
+
+def rate(name: str, hits: int, sets: int, alpha: float = 0.05, trials: int | None = None, **changes: str) -> Rate:
+    scenario = replace(Scenario("CategoryClustering", MIDDLE.name, "normal", NONE), **changes)
+    return Rate(scenario, name, alpha, hits, trials or sets, sets)
+
+
+def test_intervals_are_clopper_and_pearsons() -> None:
+    for hits in (0, 3, 20):
+        exact = binomtest(hits, 20).proportion_ci(0.95, method="exact")
+        assert rate(SIZE, hits, 20).interval == pytest.approx((exact.low, exact.high))
+    assert clopper_pearson_limit(0, 10, 0.05, upper=True) == pytest.approx(1 - 0.05**0.1)
+    assert clopper_pearson_limit(10, 10, 0.001, upper=False) == pytest.approx(0.001**0.1)
+    # 12 of 80 cells in 20 data sets are as uncertain as 3 of 20
+    assert rate(SIZE_CELLS, 12, 20, trials=80).interval == pytest.approx(rate(SIZE, 3, 20).interval)
+
+
+@pytest.mark.parametrize(
+    ("found", "standing"),
+    [
+        (rate(SIZE, 9, 100), HOLDS),
+        (rate(SIZE, 20, 100), BROKEN),
+        (rate(SIZE, 9, 100, 0.01), BROKEN),
+        (rate(SIZE, 90, 100, family="HeadSelectivity", law="unequal spread"), SHOWN),
+        (rate(LOWER, 12, 100), HOLDS),
+        (rate(LOWER, 30, 100), BROKEN),
+        (rate(LOWER, 170, 2000), BROKEN),
+        (rate(LOWER, 150, 2000), HOLDS),
+        (rate(LOWER, 30, 100, 0.01), SHOWN),
+        (rate(UPPER, 30, 100, layout="12 (4/4/4)"), WARNING),
+        (rate(UPPER, 9, 100, layout="12 (4/4/4)"), SHOWN),
+        (rate(POWER, 0, 100), SHOWN),
+        (rate(POWER_P, 75, 100), HOLDS),
+        (rate(POWER_P, 60, 100), BROKEN),
+        (rate(POWER_P, 1599, 2000), BROKEN),
+    ],
+)
+def test_a_promise_is_broken_only_beyond_doubt_and_where_it_was_made(found: Rate, standing: str) -> None:
+    assert found.standing == standing
+
+
+# ---- pages and the command
+
+
+def test_the_table_has_its_columns_and_a_row_a_rate() -> None:
+    found = list(csv.DictReader(io.StringIO(pages.rates_csv([rate(SIZE, 1, 20), rate(LOWER, 2, 20, 0.01)]))))
+    assert tuple(found[0]) == pages.COLUMNS
+    assert found[0] | {"low": "", "high": ""} == {
+        "family": "CategoryClustering",
+        "question": "",
+        "design": "48 (4 x 12)",
+        "texts": "48",
+        "smallest_category": "12",
+        "law": "normal",
+        "truth": "none",
+        "rate": "p at effect 0",
+        "part": "i",
+        "alpha": "0.05",
+        "data_sets": "20",
+        "trials": "20",
+        "hits": "1",
+        "estimate": "0.05",
+        "low": "",
+        "high": "",
+        "limit": "0.05",
+        "standing": "holds",
+    }
+    assert float(found[0]["low"]) == pytest.approx(0.00127, abs=1e-5)
+    assert (found[1]["limit"], found[1]["standing"]) == ("", "no promise")
+
+
+def test_pages_tell_what_was_broken_and_draw_power() -> None:
+    found = Measured((rate(SIZE, 90, 100), rate(POWER, 60, 100, truth="2 s")), 100, 0, 120.0)
+    files = pages.write(found, "modclaims calibrate")
+    assert set(files) == {"rates.csv", "report.md", "report.html", pages.FIGURE}
+    told, page = files["report.md"].decode(), files["report.html"].decode()
+    assert "1 promise: 0 held, 1 broken" in told
+    assert "It took 2 processor minutes, 1 on two cores." in told
+    assert "Broken promises and warnings" in page
+    assert "<script" not in page
+    assert 'id="f0-words"' in page
+    assert pages.write(found, "modclaims calibrate") == files
+    assert pages.FIGURE not in pages.write(replace(found, rates=found.rates[:1]), "x")
+
+
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *args: str) -> tuple[Any, str, str]:
+    monkeypatch.setattr(sys, "argv", ["modclaims", "calibrate", *args])
+    with pytest.raises(SystemExit) as done:
+        cli.main()
+    out, err = capsys.readouterr()
+    return done.value.code, out, err
+
+
+@pytest.fixture
+def corner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(grid, "scenarios", lambda families: [s for s in QUICK if not families or s.family in families])
+    return tmp_path
+
+
+def test_the_command_writes_its_pages_and_ends_with_zero(
+    corner: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = call(monkeypatch, capsys, "TightestAt", "--sets", "2")
+    folder = corner / "reports" / "calibration"
+    assert code == 0
+    assert "promise" in out and "reports/calibration/report.html" in out
+    assert "weighing 2/2" in err
+    assert {p.name for p in folder.iterdir()} == {"progress.jsonl", "rates.csv", "report.md", "report.html"}
+    assert "modclaims calibrate TightestAt --sets 2" in (folder / "report.md").read_text()
+    head, *lines = map(json.loads, (folder / "progress.jsonl").read_text().splitlines())
+    assert head["seed"] == 0 and [line["sets"] for line in lines] == [2]
+
+
+def test_a_broken_promise_ends_with_one_and_is_named(
+    corner: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = Measured((rate(SIZE, 90, 100),), 100, 0, 1.0)
+    monkeypatch.setattr(rates, "measure", lambda *args, **options: broken)
+    code, out, _ = call(monkeypatch, capsys)
+    assert code == 1
+    assert "broken   CategoryClustering / 48 (4 x 12) / normal / none: p at effect 0 at alpha 0.05: 0.9 [" in out
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (
+            ["Nonsense"],
+            "Family 'Nonsense' is unknown; there are: AxesAgainstRotations, AxisStreams, CategoryClustering",
+        ),
+        (["--full", "--sets", "3"], "--full is 2,000 data sets; leave --sets out, or --full."),
+        (["--sets", "0"], "0 is not in the range"),
+        (["-n", "0"], "0 is not in the range"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_four(
+    corner: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], args: list[str], sentence: str
+) -> None:
+    code, out, err = call(monkeypatch, capsys, *args)
+    assert code == 4
+    assert sentence in out + err
+    assert not (corner / "reports").exists()
+
+
+def test_importing_the_calibration_costs_numpy_and_the_reports_template_only() -> None:
+    heavy = ("torch", "transformers", "scipy", "statsmodels", "pandas", "matplotlib", "sklearn")
+    script = f"import sys, modclaims.calibration.pages\nprint(*sorted(set(sys.modules) & set({heavy!r})))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
