@@ -7,16 +7,18 @@ import io
 import json
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from modclaims import cli
-from modclaims.calibration import grid, known, pages, rates
+from modclaims.calibration import grid, known, pages, rates, shuffled, words
 from modclaims.calibration.grid import (
     EDGE,
     FAMILIES,
@@ -37,10 +39,12 @@ from modclaims.calibration.grid import (
 from modclaims.calibration.known import LAWS, LAYOUTS, Layout
 from modclaims.calibration.rates import BROKEN, HOLDS, SHOWN, WARNING, Measured, Rate, clopper_pearson_limit, measure
 from modclaims.errors import RunFolderError
-from modclaims.stats.actions import Design
+from modclaims.recording import Activations
+from modclaims.stats.actions import Arrangements, Design
 from modclaims.stats.bootstrap import resample
-from modclaims.stats.effects import cliffs_delta
-from modclaims.stats.permutation import Pairs
+from modclaims.stats.effects import cliffs_delta, omega_squared
+from modclaims.stats.permutation import Pairs, f_null
+from modclaims.stats.rivals import tfidf_similarity
 from modclaims.stats.rotations import gaussian_kurtosis, kurtosis
 from modclaims.stats.similarity import text_similarity
 from modclaims.stats.streams import stream
@@ -67,7 +71,7 @@ def test_omega_squared_of_many_units_is_the_one_planted(law: str, block: int) ->
     means = np.stack([g.mean(axis=0) for g in groups])
     between = share @ (means - share @ means) ** 2
     within = share @ np.stack([g.var(axis=0) for g in groups])
-    tolerance = 0.03 if law == "heavy tails" else 0.01  # the law's fourth moment is infinite
+    tolerance = 0.03 if law == "heavy tails" else 0.01
     assert between / (between + within) == pytest.approx(wanted, abs=tolerance)
 
 
@@ -127,7 +131,7 @@ def test_the_last_category_is_three_times_as_wide_and_heavy_tails_are_a_texts_ow
     heavy = known.noise(stream(7, "heavy"), layout, "heavy tails", 1, 8)[:, 0, 0]
     lengths = (heavy**2).sum(axis=1)
     assert np.corrcoef(np.log((heavy[:, :4] ** 2).sum(axis=1)), np.log((heavy[:, 4:] ** 2).sum(axis=1)))[0, 1] > 0.3
-    assert lengths.max() > 30 * np.median(lengths)
+    assert lengths.max() > 15 * np.median(lengths)
 
 
 def test_a_gap_of_three_quarters_of_a_standard_deviation_is_one() -> None:
@@ -180,6 +184,122 @@ def test_texts_have_ids_in_order_and_the_labels_of_their_layout() -> None:
     assert blocks is not None and len(set(blocks)) == 48
 
 
+def test_mixed_blocks_hold_two_texts_of_each_category_and_share_their_noise() -> None:
+    layout = LAYOUTS["48 in mixed blocks"]
+    corpus = known.corpus(layout)
+    blocks = corpus.blocks()
+    assert blocks is not None
+    found = Counter(zip(blocks, corpus.values("category"), strict=True))
+    assert len(found) == 24 and set(found.values()) == {2}
+    assert layout.smallest == 12
+    many = replace(layout, sizes=(20000, 20000))
+    x = known.noise(stream(14, "mixed"), many, "normal", 1, 1)[:, 0, 0, 0].reshape(-1, 4)
+    assert np.corrcoef(x.T)[np.triu_indices(4, 1)].mean() == pytest.approx(0.25, abs=0.02)
+
+
+@pytest.mark.parametrize("law", LAWS[:2])
+def test_effects_inside_mixed_blocks_are_those_planted(law: str) -> None:
+    """The library's own delta and omega^2 of one large data set, an independent route to the same numbers."""
+    layout = replace(LAYOUTS["48 in mixed blocks"], sizes=(1500, 1500))
+    strength = known.strength_of_delta(LAYOUTS["48 in mixed blocks"], law, 0.3)
+    x = known.activations(stream(25, law), layout, law, (strength,), known.WIDTH)
+    blocks = known.corpus(layout).blocks()
+    assert blocks is not None
+    design = Design.of([str(k) for k in layout.category], blocks)
+    pairs = Pairs.of(design)
+    none = resample(design, count=0, rng=stream(0, "none"))
+    values = pairs.matrix([text_similarity(x[:, :, 0]).values])
+    assert cliffs_delta(values, design, pairs, none).value[0, 0] == pytest.approx(0.3, abs=0.04)
+    y = known.responses(stream(26, law), layout, law, np.array([0.3])).mean(axis=1)
+    f = f_null(y, design, Arrangements(design.labels[None].astype(np.int16), True, 1))[0][0]
+    assert omega_squared(f, 1, design.n) == pytest.approx(0.3, abs=0.06)
+
+
+# ---- shared words
+
+
+def cosines(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return text_similarity(x).values[np.triu_indices(len(x), 1)]
+
+
+@pytest.mark.parametrize("link", list(words.LINKS))
+def test_similarity_is_the_link_of_shared_words_beside_noise_of_a_texts_own(link: str) -> None:
+    rng = stream(15, link)
+    layout = LAYOUTS["48 (4 x 12)"]
+    text = words.written(rng, layout)
+    similarity = tfidf_similarity(words.said(text))[np.triu_indices(48, 1)]
+    x = words.activations(rng, layout, text, link, 0.0, 200)
+    mean = np.mean([cosines(x[:, :, layer]) for layer in range(200)], axis=0)
+    assert mean == pytest.approx((1 - words.NOISE) * words.LINKS[link](similarity), abs=0.02)
+
+
+def test_a_real_effect_adds_to_pairs_of_one_category_alone() -> None:
+    layout = LAYOUTS["48 (4 x 12)"]
+    text = words.written(stream(16, "words"), layout)
+    same = (layout.category[:, None] == layout.category)[np.triu_indices(48, 1)]
+    bare, real = (
+        np.mean(
+            [
+                cosines(words.activations(stream(17, "x"), layout, text, "straight link", e, 50)[:, :, i])
+                for i in range(50)
+            ],
+            axis=0,
+        )
+        for e in (0.0, 0.1)
+    )
+    gained = real - bare * (1 - words.NOISE - 0.1) / (1 - words.NOISE)
+    assert gained[same] == pytest.approx(0.1, abs=0.03)
+    assert gained[~same] == pytest.approx(0.0, abs=0.03)
+
+
+def test_a_corrupted_text_keeps_the_words_that_are_not_misread() -> None:
+    text = words.written(stream(18, "words"), LAYOUTS["48 (4 x 12)"])
+    rng = stream(19, "misread")
+    assert (words.corrupted(rng, text, 0.3) == text).mean() == pytest.approx(0.7, abs=0.03)
+    assert not set(words.corrupted(rng, text, 1.0).ravel().tolist()) & set(text.ravel().tolist())
+
+
+def test_words_could_stand_for_most_of_same_category_and_for_nothing_where_none_is_a_categorys_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layout = LAYOUTS["48 (4 x 12)"]
+    assert 0.7 < words.collinearity(stream(20, "x"), layout) < 0.95
+    monkeypatch.setattr(words, "SHARE", 0.0)
+    assert words.collinearity(stream(20, "x"), layout) < 0.02
+
+
+# ---- real activations, labels exchanged
+
+
+def test_exchanged_labels_stay_in_their_stratum_and_texts_with_their_activations() -> None:
+    rng = stream(21, "x")
+    layout = LAYOUTS["64 crossed"]
+    mine = known.recording(layout, {(Activations("attn_out"), 0): rng.normal(size=(64, 4, 3))}, 3, 1)
+    moved = shuffled.exchanged(mine, "category", "topic", rng)
+    assert moved.corpus.values("category") != mine.corpus.values("category")
+    assert moved.corpus.values("topic") == mine.corpus.values("topic")
+    before, after = (
+        Counter(zip(r.corpus.values("topic"), r.corpus.values("category"), strict=True)) for r in (mine, moved)
+    )
+    assert before == after
+    assert moved.array(Activations("attn_out"), 0) is mine.array(Activations("attn_out"), 0)
+    assert [text.id for text in moved.corpus.texts] == [text.id for text in mine.corpus.texts]
+
+
+def test_the_embedded_models_recording_serves_every_scenario_that_exchanges_its_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODCLAIMS_HOME", str(tmp_path))
+    mine = [one for one in scenarios() if one.recorded]
+    assert {one.family for one in mine} == {"AxisStreams", "CategoryClustering", "HeadSelectivity"}
+    recording = cli._embedded_recording()
+    alone = measure(mine, sets=2, seed=1, out=None, recording=recording)
+    assert {rate.standing for rate in alone.rates} == {HOLDS}
+    assert counts(measure(mine, sets=2, seed=1, out=None, workers=2, recording=recording)) == counts(alone)
+    drawn = [grid.weighed(mine[0], stream(22, str(i)), ())[1].bounds.theta for i in range(2)]
+    assert not np.array_equal(drawn[0], drawn[1])
+
+
 # ---- the grid
 
 
@@ -189,7 +309,8 @@ def test_every_scenario_has_a_name_of_its_own_and_a_valid_claim_that_its_corpus_
     for one in every:
         claim = FAMILIES[one.family].claim(one)
         claim.validate()
-        claim.check(known.corpus(one.texts))
+        if not one.recorded:
+            claim.check(known.corpus(one.texts))
 
 
 def test_the_grid_holds_what_was_promised() -> None:
@@ -197,7 +318,9 @@ def test_the_grid_holds_what_was_promised() -> None:
     designs = {"10 (4/3/3)", "12 (4/4/4)", "48 (4 x 12)", "64 crossed", "100 unequal", "96 in blocks"}
     for truth in (NONE, EDGE):
         found = {(one.layout, one.law) for one in clustering if one.truth == truth and not one.question}
-        assert found == {(design, law) for design in designs for law in LAWS}
+        assert found >= {(design, law) for design in designs for law in LAWS}
+    assert {one.question for one in clustering} >= {grid.BEYOND, grid.NOISY, grid.SPREAD, grid.DISTANCES}
+    assert {one.question for one in clustering} >= {grid.ALONG, grid.EVERYWHERE, grid.HALF, grid.SMALLEST}
     assert Scenario("CategoryClustering", MIDDLE.name, "normal", GAP_TRUTH, ONE_CELL) in clustering
     assert {one.family for one in scenarios()} == set(FAMILIES)
 
@@ -226,6 +349,26 @@ def test_levels_are_those_of_the_claims_quantifier(family: str, layout: str, que
             assert found[LOWER][0] <= levels.p_plus
         else:
             assert found[POWER].tolist() == [levels.p_plus]
+
+
+@pytest.mark.parametrize("question", [grid.EVERYWHERE, grid.HALF])
+def test_claims_about_several_layers_are_read_off_their_own_quantifier(question: str) -> None:
+    scenario = Scenario("CategoryClustering", "12 (4/4/4)", "normal", NONE, question)
+    edge = replace(scenario, truth=EDGE)
+    for one in (scenario, edge):
+        claim, evidence = grid.weighed(one, stream(23, one.name), grid.strengths_of(one))
+        levels = claim.holds.levels(evidence, 0.2, 0.05)
+        found = grid.levels_of(one, claim, evidence)
+        expected = {SIZE: [levels.p]} if one is scenario else {LOWER: [levels.p_plus], UPPER: [levels.p_minus]}
+        assert {name: values.tolist() for name, values in found.items()} == expected
+
+
+def test_location_is_claimed_where_f2_finds_it_too() -> None:
+    scenario = Scenario("CategoryClustering", "30 (24/6)", "unequal spread", NONE, grid.DISTANCES)
+    claim, evidence = grid.weighed(scenario, stream(24, "x"), ())
+    found = grid.levels_of(scenario, claim, evidence)
+    assert found[grid.WRONG] <= 0.05 < found[grid.PLACED]
+    assert found[grid.PLACED][0] in evidence.secondary[grid.LOCATION]
 
 
 def test_each_cell_is_counted_beside_the_claim() -> None:
@@ -339,6 +482,14 @@ def test_intervals_are_clopper_and_pearsons() -> None:
         (rate(POWER_P, 75, 100), HOLDS),
         (rate(POWER_P, 60, 100), BROKEN),
         (rate(POWER_P, 1599, 2000), BROKEN),
+        (rate(POWER, 60, 100, truth=grid.BESIDE, question=grid.BEYOND), BROKEN),
+        (rate(SIZE, 90, 100, question=grid.DISTANCES), SHOWN),
+        (rate(grid.WRONG, 90, 100, question=grid.DISTANCES), SHOWN),
+        (rate(grid.PLACED, 90, 100, question=grid.DISTANCES), BROKEN),
+        (rate(SIZE, 90, 100, question=grid.BEYOND), SHOWN),
+        (rate(grid.WRONG, 90, 100, question=grid.BEYOND), BROKEN),
+        (rate(grid.WRONG, 90, 100, question=grid.NOISY), SHOWN),
+        (rate(LOWER, 30, 100, law=known.HEAVIEST), WARNING),
     ],
 )
 def test_a_promise_is_broken_only_beyond_doubt_and_where_it_was_made(found: Rate, standing: str) -> None:
@@ -370,6 +521,7 @@ def test_the_table_has_its_columns_and_a_row_a_rate() -> None:
         "high": "",
         "limit": "0.05",
         "standing": "holds",
+        "mean_effect": "nan",
     }
     assert float(found[0]["low"]) == pytest.approx(0.00127, abs=1e-5)
     assert (found[1]["limit"], found[1]["standing"]) == ("", "no promise")
@@ -384,9 +536,23 @@ def test_pages_tell_what_was_broken_and_draw_power() -> None:
     assert "It took 2 processor minutes, 1 on two cores." in told
     assert "Broken promises and warnings" in page
     assert "<script" not in page
-    assert 'id="f0-words"' in page
+    assert 'id="power-words"' in page
     assert pages.write(found, "modclaims calibrate") == files
     assert pages.FIGURE not in pages.write(replace(found, rates=found.rates[:1]), "x")
+
+
+def test_the_bias_of_a_noisy_proxy_is_drawn_and_told() -> None:
+    found = tuple(
+        replace(rate(name, hits, 100, question=grid.NOISY, law=law), effect=0.25)
+        for law, hits in (("0 % of words misread", 4), ("50 % of words misread", 80))
+        for name in (SIZE, grid.WRONG)
+    )
+    files = pages.write(Measured(found, 100, 0, 60.0), "modclaims calibrate")
+    assert set(files) == {"rates.csv", "report.md", "report.html", pages.BIAS}
+    page = files["report.html"].decode().replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert "p at most .05: 0.04 at 0 %, 0.80 at 50 %" in page
+    assert "It explains about 8" in page
+    assert "0 promises" in files["report.md"].decode()
 
 
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *args: str) -> tuple[Any, str, str]:

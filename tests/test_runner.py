@@ -11,6 +11,7 @@ from modclaims.collect import Collected, collect
 from modclaims.corpus import Corpus, Text
 from modclaims.errors import CorpusError, NothingSelected, RunFolderError
 from modclaims.run_folder import read_run
+from modclaims.run_log import RunLog
 from modclaims.runner import execute
 from modclaims.settings import Settings
 
@@ -185,6 +186,30 @@ def test_two_runs_write_the_same_bytes_but_for_what_is_made(tmp_path):
     assert first.pop("made")
     assert second.pop("made")
     assert first == second
+
+
+def test_claims_of_earlier_runs_on_the_same_corpus_and_model_are_counted(tmp_path):
+    log = RunLog(tmp_path / "home")
+
+    def before(*classes, texts=3):
+        finished = execute(
+            collected(*classes),
+            corpus=planted_corpus(texts=texts),
+            recorder=PlantedRecorder(),
+            settings=Settings(**QUICK),
+            cwd=tmp_path,
+            out=None,
+            log=log,
+        )
+        return finished.run.facts["tests"]["weighed_before"]
+
+    assert before(Clusters) == 0
+    assert before(Clusters) == 0
+    assert before(Heads) == 1
+    assert before(Clusters, Heads) == 0
+    assert before(Clusters, texts=2) == 0
+    assert before(Faulty) == 2
+    assert before(Heads) == 1  # what could not be weighed is no claim weighed
 
 
 def test_a_killed_run_goes_on_with_what_it_had(tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ from modclaims import __version__
 from modclaims.errors import InputError, ModclaimsError, NothingSelected
 
 if TYPE_CHECKING:
+    from modclaims.recording import Recording
     from modclaims.runner import Finished, Progress
     from modclaims.settings import Settings
 
@@ -136,28 +137,43 @@ def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool) -> i
     return NOT_WEIGHED if any(r["fault"] for r in rows) else OK
 
 
+_DESIGN = (
+    click.option(
+        "--model",
+        help="embedded, a folder, or a hub id[@revision]; #untrained[:SEED], #gaussian, #permuted for a variant.",
+    ),
+    click.option("--corpus", help="embedded (crossed), study, python, a JSONL or CSV file, or a folder of folders."),
+    click.option("--text", metavar="COLUMN", help="Column that holds the texts (default: text)."),
+    click.option("--label", metavar="COLUMN", help="Column that is the category (default: category)."),
+    click.option("--tokens", type=int, help="Tokens kept of each text (512)."),
+    click.option("--positions", help="Positions read: last:10:4, 475:512:4, or 475,479 (last:10:4)."),
+    click.option("--dtype", help="float32, float64, bfloat16 or float16 (what the weights are stored in)."),
+    click.option("--offline", is_flag=True, default=None, help="Never reach for a hub."),
+    click.option("--allow-bin", is_flag=True, default=None, help="Also load weights that are not safetensors."),
+    click.option("--trust-remote-code", is_flag=True, default=None, help="Let a model folder run its own code."),
+    click.option("--alpha", type=float, help="Error rate of each side, over all claims (.05)."),
+    click.option(
+        "--correction", type=click.Choice(["holm", "bh", "by", "none"]), help="Correction over claims (holm)."
+    ),
+    click.option("--permutations", type=int, help="Relabellings drawn, and the most that are enumerated (9999)."),
+    click.option("--resamples", type=int, help="Resamples of the texts behind every bound (9999)."),
+    click.option("--seed", type=int, help="Seed of every random stream (0)."),
+)
+
+
+def _design(command: F) -> F:
+    """What is weighed, and how hard: options that `run` and `plan` share."""
+    for option in reversed(_DESIGN):
+        command = option(command)
+    return command
+
+
 @main.command()
 @_selection
-@click.option(
-    "--model", help="embedded, a folder, or a hub id[@revision]; #untrained[:SEED], #gaussian, #permuted for a variant."
-)
-@click.option("--corpus", help="embedded (crossed), study, python, a JSONL or CSV file, or a folder of folders.")
-@click.option("--text", metavar="COLUMN", help="Column that holds the texts (default: text).")
-@click.option("--label", metavar="COLUMN", help="Column that is the category (default: category).")
-@click.option("--tokens", type=int, help="Tokens kept of each text (512).")
-@click.option("--positions", help="Positions read: last:10:4, 475:512:4, or 475,479 (last:10:4).")
-@click.option("--dtype", help="float32, float64, bfloat16 or float16 (what the weights are stored in).")
+@_design
 @click.option("--device", help="cpu, cuda, cuda:1, ...")
 @click.option("--device-map", help="Spread the model over devices, as transformers does (auto).")
 @click.option("--batch-size", type=int, help="Texts a forward pass (8; 1 in half precision); no verdict depends on it.")
-@click.option("--offline", is_flag=True, default=None, help="Never reach for a hub.")
-@click.option("--allow-bin", is_flag=True, default=None, help="Also load weights that are not safetensors.")
-@click.option("--trust-remote-code", is_flag=True, default=None, help="Let a model folder run its own code.")
-@click.option("--alpha", type=float, help="Error rate of each side, over all claims (.05).")
-@click.option("--correction", type=click.Choice(["holm", "bh", "by", "none"]), help="Correction over claims (holm).")
-@click.option("--permutations", type=int, help="Relabellings drawn, and the most that are enumerated (9999).")
-@click.option("--resamples", type=int, help="Resamples of the texts behind every bound (9999).")
-@click.option("--seed", type=int, help="Seed of every random stream (0).")
 @click.option("--out", metavar="DIR", help="The run folder (default: reports/CORPUS-MODEL-HASH).")
 @click.option("--strict", is_flag=True, default=None, help="An INCONCLUSIVE claim ends with exit code 10.")
 @click.option("--no-cache", is_flag=True, default=None, help="Neither read nor keep recordings.")
@@ -169,15 +185,20 @@ def run(paths: tuple[str, ...], **options: Any) -> int:
     weighed; 4 usage, corpus or model error; 5 nothing selected; 10 inconclusive under --strict; 12 unforeseen.
     Running again until a claim passes is p-hacking: a claim is settled by its first run on a corpus.
     """
-    from modclaims.settings import Settings, from_files
-
     cwd = Path.cwd()
-    merged = from_files(cwd) | {k: v for k, v in options.items() if v is not None}
-    settings = Settings(**merged)
-    if settings.offline:  # before anything imports huggingface_hub
-        os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
+    settings = _settings(cwd, options)
     finished = weigh_claims(paths, settings, cwd)
     return exit_code(finished, settings.strict)
+
+
+def _settings(cwd: Path, options: Mapping[str, Any]) -> Settings:
+    """Settings files, with the command line before them."""
+    from modclaims.settings import Settings, from_files
+
+    settings = Settings(**from_files(cwd) | {k: v for k, v in options.items() if v is not None})
+    if settings.offline:  # before anything imports huggingface_hub
+        os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
+    return settings
 
 
 def weigh_claims(paths: tuple[str, ...], settings: Settings, cwd: Path) -> Finished:
@@ -200,6 +221,7 @@ def weigh_claims(paths: tuple[str, ...], settings: Settings, cwd: Path) -> Finis
     )
 
     from modclaims.report import render
+    from modclaims.run_log import RunLog
     from modclaims.runner import execute, run_digest
 
     digest = run_digest(collected, corpus, recorder.shape, settings)
@@ -215,6 +237,7 @@ def weigh_claims(paths: tuple[str, ...], settings: Settings, cwd: Path) -> Finis
             render=render,
             progress=progress,
             command=repeat_command(paths, settings),
+            log=RunLog(),
         )
     tell(finished, cwd)
     return finished
@@ -349,6 +372,63 @@ def exit_code(finished: Finished, strict: bool) -> int:
 
 
 @main.command()
+@_selection
+@_design
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+def plan(paths: tuple[str, ...], as_json: bool, **options: Any) -> int:
+    """What a run would take and what it can reach; nothing is run.
+
+    Forward passes, tokens, bytes and draws; for each claim the smallest level that its design attains, before and after
+    correction, which outcomes that allows, and the effect that would be SUPPORTED in 4 runs of 5. Exit codes: 0 every
+    claim can reach an outcome; 3 some claim could not be weighed; 4 some claim can reach none, or usage, corpus or model
+    error; 5 nothing selected; 12 unforeseen.
+    """
+    import json
+
+    from modclaims.collect import collect
+    from modclaims.corpus_files import read_corpus
+    from modclaims.errors import UsageError
+
+    cwd = Path.cwd()
+    settings = _settings(cwd, options)
+    collected = collect(paths, cwd, settings.keyword)
+    if not collected:
+        raise NothingSelected("No claim is selected; see `modclaims list` for what there is.")
+    corpus = read_corpus(settings.corpus, text_column=settings.text, label=settings.label)
+
+    from modclaims.lm.outline import read_outline
+    from modclaims.plan.cost import Reading
+    from modclaims.plan.plans import make_plan
+    from modclaims.recording import Positions
+    from modclaims.runner import refuse_near_duplicates
+
+    outline = read_outline(settings.model, **settings.loading())
+    outline.check(corpus, settings.tokens, Positions(settings.positions))
+    refuse_near_duplicates(corpus)
+    reading = Reading(
+        outline.shape,
+        outline.lengths(corpus, settings.tokens),
+        settings.tokens,
+        settings.resolved_positions(),
+        outline.number,
+        outline.vocabulary,
+        outline.own,
+    )
+    made = make_plan(collected, corpus, reading, settings)
+    outline.check_requests(corpus, made.requests, settings.tokens)
+    if as_json:
+        click.echo(json.dumps(made.as_dict(), indent=1, ensure_ascii=False))
+    else:
+        click.echo("\n".join(made.lines()))
+    if made.refused:
+        raise UsageError(made.refused)
+    outcomes = [c.outcome.word if c.outcome is not None else "" for c in made.claims]
+    if "error" in outcomes:
+        return NOT_WEIGHED
+    return NOTHING if all(outcomes) else OK
+
+
+@main.command()
 @click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
 def report(folder: Path) -> int:
     """Render a finished run again, without computing."""
@@ -389,9 +469,17 @@ def calibrate(families: tuple[str, ...], full: bool, sets: int | None, workers: 
         raise UsageError(f"--full is {rates.FULL:,} data sets; leave --sets out, or --full.")
     count = rates.FULL if full else sets or rates.BRIEF
     folder = Path.cwd() / out
+    wanted = grid.scenarios(families)
+    recording = _embedded_recording() if any(one.recorded for one in wanted) else None
     with progress_bars() as progress:
         measured = rates.measure(
-            grid.scenarios(families), sets=count, seed=seed, out=folder, workers=workers, progress=progress.weighing
+            wanted,
+            sets=count,
+            seed=seed,
+            out=folder,
+            workers=workers,
+            progress=progress.weighing,
+            recording=recording,
         )
     words = ["modclaims", "calibrate", *families, *(["--full"] if full else ["--sets", str(count)])]
     command = shlex.join([*words, *(["--seed", str(seed)] if seed else [])])
@@ -411,6 +499,24 @@ def calibrate(families: tuple[str, ...], full: bool, sets: int | None, workers: 
         f"{held + len(broken)} promises: {held} held, {len(broken)} broken.\nReport: {Path(out) / 'report.html'}"
     )
     return AGAINST if broken else OK
+
+
+def _embedded_recording() -> Recording:
+    """What the embedded model does with the crossed corpus at the usual positions, in memory."""
+    from modclaims.calibration import grid, shuffled
+    from modclaims.corpus_files import read_corpus
+    from modclaims.lm.model import load_model
+    from modclaims.lm.store import RecordingStore
+    from modclaims.recording import Positions
+    from modclaims.settings import Settings
+
+    plain = Settings()
+    recorder = load_model(plain.model, **plain.loading(), store=RecordingStore())
+    corpus = read_corpus("crossed")
+    recording = recorder.record(
+        corpus, list(grid.requests()), tokens=plain.tokens, positions=Positions(plain.positions)
+    )
+    return shuffled.kept(recording.by_id(), grid.requests())
 
 
 if __name__ == "__main__":

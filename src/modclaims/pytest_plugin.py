@@ -409,6 +409,7 @@ def _weigh(config: pytest.Config, asked: Sequence[Asked], workers: int = 1) -> V
     from modclaims.errors import ModclaimsError
     from modclaims.report import render
     from modclaims.run_folder import dump_json
+    from modclaims.run_log import RunLog
     from modclaims.runner import execute
 
     judged: Verdicts = {}
@@ -430,6 +431,7 @@ def _weigh(config: pytest.Config, asked: Sequence[Asked], workers: int = 1) -> V
                     render=render,
                     progress=_progress(config, model),
                     command=_command(config, mine, model),
+                    log=RunLog(),
                 ).run
                 family = sum(c.summary["outcome"] not in (ERROR, SKIPPED) for c in run.claims)
                 for record in run.claims:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from modclaims.errors import ClaimError, CorpusError, NothingSelected
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import ModelShape, Positions, Recorder, Recording, Request
 from modclaims.run_folder import ClaimRecord, Run, RunFolder
+from modclaims.run_log import RunLog
 from modclaims.settings import Settings
 from modclaims.stats.evidence import Exhibit
 from modclaims.verdict import Outcome, Verdict, Weighed, judge, summarise
@@ -145,11 +147,13 @@ def execute(
     render: Render | None = None,
     progress: Progress | None = None,
     command: str = "",
+    log: RunLog | None = None,
 ) -> Finished:
     """Run claims: check, record the union of their requests once, weigh, judge, write.
 
     `out` is the run folder, or None to keep the run in memory. Claims that an interrupted run of the same settings
-    left in the folder are not weighed again. A claim that fails is ERROR and its neighbours go on.
+    left in the folder are not weighed again. A claim that fails is ERROR and its neighbours go on. `log` tells how many
+    other claims were weighed on this corpus and model before, and learns of these.
     Raises `InputError` before any pass, and `KeyboardInterrupt` after what was weighed has been kept.
     """
     progress, started = progress or Progress(), time.time()
@@ -205,12 +209,17 @@ def execute(
         )
         for p in planned
     ]
+    hashes = {p.collected.id: p.collected.claim.digest() for p in planned if p.collected.claim is not None}
+    network = _network(shape)
+    before = 0 if log is None else log.others(corpus.digest, network, hashes.values())
     run = Run(
-        facts(corpus, shape, settings, records, overlap, command, passes, started, cwd),
+        facts(corpus, shape, settings, records, overlap, command, passes, started, cwd, before),
         tuple(records),
     )
     if folder is not None:
         folder.finish(run, render(run) if render is not None else {})
+    if log is not None:
+        log.add(corpus.digest, network, {hashes[name]: verdicts[name].outcome.word for name in ordered})
     return Finished(run, out, {p.collected.id: verdicts[p.collected.id] for p in planned}, weighed)
 
 
@@ -316,6 +325,7 @@ def facts(
     passes: int,
     started: float,
     cwd: Path,
+    before: int = 0,
 ) -> dict[str, Any]:
     """run.json without its claims. What differs between two runs of the same thing stands under `made` alone."""
     outcomes = [r.summary["outcome"] for r in records]
@@ -371,8 +381,15 @@ def facts(
             "errors": outcomes.count("error"),
             "cells": sum(r.summary["n_cells"] or 0 for r in records),
             "degenerate": sum(len(r.summary["degenerate"]) for r in records),
+            "weighed_before": before,
         },
     }
+
+
+def _network(shape: ModelShape) -> str:
+    """SHA-256 of what a network is: its name and all that is known of where it came from."""
+    known = "\n".join([shape.name, *sorted(f"{k}={v}" for k, v in shape.provenance.items())])
+    return hashlib.sha256(known.encode()).hexdigest()
 
 
 def versions() -> dict[str, str]:

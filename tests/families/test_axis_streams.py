@@ -389,6 +389,53 @@ def test_blocks_of_texts_are_units(base: type[Hypothesis], basis: str | None) ->
         assert weighed.best["layer"] == LAYER
 
 
+def in_books(topics: int = 10, texts: int = 2) -> Corpus:
+    """Texts of four styles in each of so many books, which are blocks."""
+    corpus = planted_corpus(topics=topics, texts=texts)
+    return replace(corpus, texts=tuple(replace(t, block=t.labels["topic"]) for t in corpus.texts))
+
+
+@pytest.mark.parametrize(
+    ("base", "constants", "effect"), [(Planted, {}, 1.5), (Planted, {"basis": "pca"}, 3.0), (Against, {}, 1.5)]
+)
+def test_books_in_which_styles_vary_are_drawn_and_split_whole(
+    base: type[Hypothesis], constants: dict[str, Any], effect: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, seen = in_books(16), []
+    books = [t.block for t in sorted(corpus.texts, key=lambda t: t.id)]
+
+    def watched(design: Design, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        first, second = halves(design, rng)
+        seen.append(({books[i] for i in first}, {books[i] for i in second}))
+        return first, second
+
+    monkeypatch.setattr(axis_streams, "halves", watched)
+    _, weighed = outcome(base, activations(axis(), effect), LONGER, corpus=corpus, **constants)
+    assert weighed.p_plus <= 0.05
+    assert weighed.best["layer"] == LAYER
+    assert (weighed.unit, weighed.n_units, weighed.n_texts) == ("text", 128, 128)
+    assert weighed.note.endswith("; bounds from resampling 16 whole blocks")
+    assert bool(seen) == (base is Against or bool(constants))
+    assert all(not first & second and len(first) == len(second) == 8 for first, second in seen)
+    if base is Planted:
+        assert weighed.action == "exchanging style inside each block"
+
+
+@pytest.mark.parametrize(("base", "basis"), [(Planted, "nmf"), (Against, None)])
+def test_too_few_books_to_split_are_refused(base: type[Hypothesis], basis: str | None) -> None:
+    claim = type("Few", (base,), {"__doc__": "F."} | ({} if basis is None else {"basis": basis}))()
+    claim.check(in_books(topics=8))
+    with pytest.raises(ClaimError, match="needs 8 blocks with each style"):
+        claim.check(in_books(topics=7))
+
+
+def test_what_is_drawn_beside_bases_and_rotations_is_named() -> None:
+    assert evidence(Against, activations(), corpus=in_books(topics=8)).resampled == "blocks and random bases"
+    assert evidence(Against, activations()).resampled == "texts and random bases"
+    assert evidence(Heavy, activations(), corpus=in_books(topics=8)).resampled == "blocks and rotations"
+    assert evidence(Heavy, activations()).resampled == "texts and rotations"
+
+
 VARIATIONS = [
     (Planted, {}),
     (Planted, {"basis": "pca"}),
@@ -831,6 +878,25 @@ def test_the_standard_error_is_near_that_of_a_jackknife(design: Design, monkeypa
     left = np.stack([effect(every, [0, *(r for r in range(1, 7) if r != out)]) for out in range(1, 7)])
     variance += 5 / 6 * ((left - left.mean(axis=0)) ** 2).sum(axis=0)
     np.testing.assert_allclose(bounds.se, np.sqrt(variance), rtol=0.2)
+
+
+def test_clusters_of_texts_and_random_bases_are_resampled_crossed(monkeypatch: pytest.MonkeyPatch) -> None:
+    design = Design.of(list("aabbcc" * 9), None, np.repeat(np.arange(9).astype(str), 6).tolist())
+    responses, rng = made_rivals(design), np.random.default_rng(6)
+    texts = resample(design, count=30, rng=rng)
+    rivals = resample_groups(np.zeros(6, dtype=np.int64), count=30, rng=rng)
+    bounds, found, both = against_rivals(responses, design, texts, rivals, monkeypatch)
+    slow = [omega_squared_replicates(y, design, texts) for y in responses]
+    omega2 = np.stack([1 - np.exp(-s.value) for s in slow])  # (row, resample, layer)
+    slopes = np.stack([np.exp(-s.value)[:, None] * s.influence for s in slow])
+    share = rivals.times / 6
+    mean = np.einsum("br,rbl->bl", share, omega2[1:])
+    np.testing.assert_allclose(found.value, omega2[0] - mean, atol=1e-12)
+    by_cluster = slopes[0] - np.einsum("br,rbcl->bcl", share, slopes[1:])
+    np.testing.assert_allclose(found.influence[:, :9], by_cluster, atol=1e-10)
+    assert both.times.shape == (31, 9 + 6)
+    assert set(both.groups[9:].tolist()).isdisjoint(both.groups[:9].tolist())
+    assert np.isfinite(bounds.se).all()
 
 
 def test_texts_and_random_bases_are_resampled_apart(monkeypatch: pytest.MonkeyPatch) -> None:

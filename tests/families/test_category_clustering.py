@@ -1,5 +1,7 @@
 """CategoryClustering on planted activations: every similarity, quantifier and control."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from planted import PlantedRecorder, assert_bare_decides_alike, planted_corpus
@@ -12,6 +14,12 @@ from modclaims.stats.similarity import SIMILARITIES
 from modclaims.verdict import summarise
 
 WEIGHING = Weighing(seed=1, permutations=199, resamples=399)
+
+
+def in_books(topics=6, texts=3):
+    """Texts of four styles in each of so many books, which are blocks."""
+    corpus = planted_corpus(topics=topics, texts=texts)
+    return replace(corpus, texts=tuple(replace(t, block=t.labels["topic"]) for t in corpus.texts))
 
 
 class Planted(CategoryClustering):
@@ -51,7 +59,8 @@ def test_what_words_do_not_explain_is_left_beyond_them():
 
 def test_a_difference_of_centroids_is_one_of_location():
     assert weigh()[1].location is True
-    assert weigh(similarity="magnitude_aware")[1].location is None
+    assert weigh(similarity="magnitude_aware")[1].location is False  # not an inner product
+    assert weigh(similarity="euclidean")[1].location is False
 
 
 def test_a_difference_of_spread_alone_is_not_one_of_location():
@@ -91,6 +100,59 @@ def test_a_rise_along_depth_takes_no_relabelling_p():
     assert found.p_plus <= 0.05
     falls, evidence = weigh(Rising(), holds=along_depth("falls"), smallest_effect=0.1)
     assert summarise(falls, evidence, 0.05).p_minus <= 0.05
+
+
+def deltas_by_book(evidence_of):
+    """(book, layer) delta of each book by itself."""
+    corpus = in_books()
+    found = []
+    for b in range(6):
+        chosen = [i for i, t in enumerate(corpus.texts) if t.labels["topic"] == f"topic{b}"]
+        alone = replace(corpus, texts=tuple(replace(corpus.texts[i], block=None) for i in chosen))
+        found.append(evidence_of(corpus=alone, within=None).bounds.effect)
+    return np.stack(found)
+
+
+def test_books_in_which_styles_vary_are_drawn_whole():
+    _, evidence = weigh(corpus=in_books(), within=None)
+    _, texts = weigh(corpus=planted_corpus(topics=6), within="topic")
+    np.testing.assert_array_equal(evidence.test.null, texts.test.null)  # chance does what it did
+    np.testing.assert_array_equal(evidence.test.p_adjusted, texts.test.p_adjusted)
+    each = deltas_by_book(lambda **c: weigh(**c)[1])
+    np.testing.assert_allclose(evidence.bounds.effect, each.mean(axis=0))
+    np.testing.assert_allclose(evidence.bounds.se, each.std(axis=0, ddof=1) / np.sqrt(6))
+    assert not np.allclose(evidence.bounds.se, texts.bounds.se, rtol=0.02)
+    assert (evidence.n_texts, evidence.n_units, evidence.unit, evidence.resampled) == (72, 72, "text", "blocks")
+    assert evidence.test.action == "exchanging style inside each block"
+    assert evidence.note == "similarity cosine, site attn_out; bounds from resampling 6 whole blocks"
+    assert all("error rates of bounds" in warning for warning in evidence.warnings)
+
+
+def test_a_rise_along_depth_resamples_whole_books():
+    claim, evidence = weigh(corpus=in_books(), within=None, holds=along_depth("rises"))
+    each = deltas_by_book(lambda **c: weigh(**c)[1])
+    rise = each @ np.array([-1.0, 0.0, 1.0])
+    np.testing.assert_allclose(evidence.bounds.effect, rise.mean())
+    np.testing.assert_allclose(evidence.bounds.se, rise.std(ddof=1) / np.sqrt(6))
+    assert summarise(claim, evidence, 0.05).action == "resampling blocks"
+
+
+def test_twins_are_drawn_beside_whole_books():
+    _, evidence = weigh(corpus=in_books(), within=None, twins=5)
+    twin = next(c for c in evidence.controls if c.name == "untrained_twin")
+    assert 0.2 < twin.numbers["low"] < twin.numbers["difference"] < twin.numbers["high"]
+
+
+def test_beyond_words_books_are_drawn_whole():
+    _, evidence = weigh(corpus=in_books(), within=None, beyond="shared_words")
+    assert evidence.bounds.t.shape == (399, 3)
+    assert evidence.resampled == "blocks"
+    assert evidence.test.action == "exchanging style inside each block given the words"
+
+
+def test_fewer_than_four_books_are_refused_before_any_pass():
+    with pytest.raises(ClaimError, match="each style needs at least 4; style0 has 3"):
+        type("Few", (Planted,), {"__doc__": "F.", "within": None})().check(in_books(topics=3))
 
 
 def test_every_layer_and_half_of_them_are_told_apart():

@@ -5,10 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from modclaims.families.controls import measures, plain_measures
+from modclaims.families.controls import measures, plain_measures, trained_minus_untrained
 from modclaims.families.units import Units
 from modclaims.hypothesis import Weighing
 from modclaims.stats.actions import Design
+from modclaims.stats.bootstrap import resample
+from modclaims.stats.effects import cliffs_delta
 from modclaims.stats.permutation import Pairs
 
 TEXTS = 40
@@ -64,3 +66,24 @@ def test_blocks_enter_by_the_means_of_their_texts():
         recording, units, pairs, np.random.default_rng(2).normal(size=len(pairs)), "C", WEIGHING, "x"
     )
     assert control.numbers["omega2_length"] == pytest.approx(1)  # blocks of a category have one mean length
+
+
+def test_twins_and_whole_clusters_are_drawn_as_two_factors():
+    """Deltas of clusters by themselves, trained less the mean twin: their spread over clusters, and that of the twins."""
+    rng = np.random.default_rng(2)
+    design = Design.of(list("aabb" * 8), None, np.repeat(np.arange(8).astype(str), 4).tolist())
+    pairs = Pairs.of(design)
+    resamples = resample(design, count=199, rng=rng)
+    trained, *twins = (
+        cliffs_delta(rng.normal(size=(len(pairs), 1)) + shift, design, pairs, resamples)
+        for shift in (np.where(design.labels[pairs.i] == design.labels[pairs.j], 2.0, 0.0)[:, None], *[0.0] * 5)
+    )
+    bounds = trained_minus_untrained(trained, twins, resamples, rng)
+    # a cluster's own delta is its influence, in clusters, on top of the mean
+    each = [8 * r.influence[0, :, 0] + r.value[0, 0] for r in (trained, *twins)]
+    apart = each[0] - np.mean(each[1:], axis=0)
+    assert bounds.effect[0] == pytest.approx(apart.mean())
+    seeds = np.var([r.value[0, 0] for r in twins], ddof=1) / 5
+    assert bounds.se[0] == pytest.approx(np.sqrt(apart.var(ddof=1) / 8 + seeds))
+    assert bounds.t.shape == (199, 1)
+    assert bounds.lower(0.05)[0] > 0.2

@@ -1,5 +1,7 @@
 """HeadSelectivity and HeadsAgainstBlocks on planted activations."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from planted import PlantedRecorder, assert_bare_decides_alike, planted_corpus
@@ -100,6 +102,51 @@ def test_picking_and_testing_never_see_the_same_texts(monkeypatch):
     weigh(HeadsAgainstBlocks, corpus=planted_corpus(texts=4), label="style", within="topic")
     assert len(seen) == 20
     assert all(not a & b and len(a | b) == 64 for a, b in seen)
+
+
+def in_books(topics=10, texts=2):
+    """Texts of four styles in each of so many books, which are blocks."""
+    corpus = planted_corpus(topics=topics, texts=texts)
+    return replace(corpus, texts=tuple(replace(t, block=t.labels["topic"]) for t in corpus.texts))
+
+
+def test_books_in_which_styles_vary_are_drawn_whole():
+    _, evidence = weigh(corpus=in_books(), within=None)
+    _, texts = weigh(corpus=planted_corpus(topics=10, texts=2), within="topic")
+    np.testing.assert_array_equal(evidence.test.null, texts.test.null)
+    np.testing.assert_allclose(evidence.bounds.effect, texts.bounds.effect)
+    assert not np.allclose(evidence.bounds.t, texts.bounds.t)
+    assert evidence.bounds.noncentral.inflation.shape == (6,)
+    best = int(np.argmax(evidence.bounds.effect))
+    assert str(evidence.cells[best]) == "layer 1, head 1"
+    assert 0.2 < evidence.bounds.lower(0.05)[best] < evidence.bounds.effect[best] < evidence.bounds.upper(0.05)[best]
+    assert evidence.note.endswith("; bounds from resampling 10 whole blocks")
+
+
+def test_no_book_is_picked_on_and_tested_on(monkeypatch):
+    from modclaims.families import head_selectivity
+
+    corpus, seen = in_books(), []
+    original, books = head_selectivity.halves, [t.block for t in sorted(corpus.texts, key=lambda t: t.id)]
+
+    def halves(design, rng):
+        first, second = original(design, rng)
+        seen.append(({books[i] for i in first}, {books[i] for i in second}))
+        return first, second
+
+    monkeypatch.setattr(head_selectivity, "halves", halves)
+    claim, evidence = weigh(HeadsAgainstBlocks, corpus=corpus, label="style", within=None)
+    assert len(seen) == 20
+    assert all(not a & b and len(a) == len(b) == 5 for a, b in seen)
+    assert summarise(claim, evidence, 0.05).action == "resampling blocks"
+    assert all(p.t.shape == (399, 1) and np.isfinite(p.se).all() for p in evidence.bounds.parts)
+
+
+def test_too_few_books_to_split_are_refused_before_any_pass():
+    claim = type("Few", (HeadsAgainstBlocks,), {"__doc__": "F.", "label": "style"})()
+    claim.check(in_books(topics=8))
+    with pytest.raises(ClaimError, match="needs 8 blocks with each style"):
+        claim.check(in_books(topics=7))
 
 
 def test_too_few_texts_to_split_are_refused_before_any_pass():

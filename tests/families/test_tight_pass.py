@@ -161,6 +161,9 @@ def test_blocks_of_texts_are_units():
     claim = type("Whole", (Mlp,), {"texts": None})()
     _, weighed = outcome(claim, corpus=blocked)
     assert (weighed.unit, weighed.n_units, weighed.n_texts) == ("block", 24, 48)
+    assert weighed.action == "resampling blocks and null objects"
+    claim = type("WholeAt", (Early,), {"texts": None})()
+    assert outcome(claim, corpus=blocked)[1].action == "resampling blocks"
 
 
 def test_no_effect_is_not_supported_and_half_an_effect_settles_nothing_here():
@@ -218,7 +221,7 @@ def test_estimated_ranks_warn_of_their_error():
     mine = Jacobian("mlp", 3, texts=6)
     recording.source.arrays[mine, 0][:, SPECTRUM.index("effective_rank_error")] = 2.0
     evidence = claim.weigh(recording.by_id(), WEIGHING)
-    assert "numerical error reaches 0.042" in evidence.warnings[0]
+    assert "numerical error reaches 0.042" in evidence.warnings[-1]
 
 
 def test_the_summary_of_every_claim_can_be_told():

@@ -18,8 +18,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from modclaims.errors import ClaimError, UsageError
-from modclaims.lm.store import Entry, RecordingStore, StoredSource, default_root, entries_of, text_key
+from modclaims.lm.store import Entry, RecordingStore, StoredSource, entries_of, text_key
 from modclaims.recording import Activations, Loss, ModelShape, Positions
+from modclaims.run_log import home
 
 KEY = "ab" * 32
 SHAPE = ModelShape("m", layers=3, heads=2, kv_heads=2, width=4, head_width=2, mlp_width=8, context=32)
@@ -221,10 +222,10 @@ def test_the_root_is_the_users_cache_folder_unless_named(monkeypatch: pytest.Mon
     }
     for platform, folder in expected.items():
         monkeypatch.setattr(sys, "platform", platform)
-        assert default_root() == Path(folder)
+        assert home() == Path(folder)
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
-    assert default_root() == Path("/caches/modclaims")
+    assert home() == Path("/caches/modclaims")
     monkeypatch.setenv("MODCLAIMS_HOME", str(tmp_path))
     assert RecordingStore().root == tmp_path
 

@@ -454,7 +454,7 @@ FACTS: dict[str, Any] = {
         "keyword": "",
     },
     "command": "modclaims run hypotheses/card.py --model embedded --corpus embedded --seed 0",
-    "tests": {"claims": 9, "cells": 133, "skipped": 1, "degenerate": 2, "family_runs": 3},
+    "tests": {"claims": 9, "cells": 133, "skipped": 1, "degenerate": 2, "weighed_before": 3},
     "locked": "exploratory",
 }
 

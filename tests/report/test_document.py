@@ -100,7 +100,9 @@ def test_what_was_tested_counts_skipped_and_degenerate_and_names_them(run: Run) 
         "7",
         "133",
     )
-    assert counted["runs on this corpus and model so far, this one included"] == "3"
+    assert (
+        counted["other claims weighed on this corpus and model before, on this machine (not in the correction)"] == "3"
+    )
     scope = dict(told.scope)
     assert scope["Skipped"] == "8 AsksForALabelThatIsNotThere."
     assert scope["Degenerate cells"] == "4 SingleHeadsAnswerToStyle: layer 0, head 5; layer 1, head 1."

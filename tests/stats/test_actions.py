@@ -180,6 +180,26 @@ def test_orders_stay_inside_their_stratum_and_start_with_the_identity() -> None:
     assert len({tuple(row) for row in orders.tolist()}) > 20
 
 
+def test_strata_lie_inside_clusters() -> None:
+    design = Design.of(list("aabbabab"), list("xxxxxyxy"), list("ppppqqqq"))
+    assert design.strata.tolist() == [0, 0, 0, 0, 1, 2, 1, 2]
+    assert [m.tolist() for m in design.members] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert Design.of(list("aabb")).members == ()
+
+
+def test_chance_does_the_same_whether_strata_lie_inside_clusters_or_not() -> None:
+    clustered = Design.of(list("aabbab" * 4), None, [str(i // 6) for i in range(24)])
+    plain = Design.of(list("aabbab" * 4), [str(i // 6) for i in range(24)])
+    assert clustered.digest == plain.digest
+    for blind in ("no", "jointly", "within_strata"):
+        here, there = (relabellings(d, budget=99, rng=rng(), blind=blind) for d in (clustered, plain))
+        np.testing.assert_array_equal(here.labels, there.labels)
+
+
+def test_the_key_of_the_draws_of_a_design_is_what_it_was() -> None:
+    assert Design.of(list("aabbab"), list("xyxyxy")).digest.startswith("5420b55dbd3c7107")
+
+
 def test_draws_are_as_many_as_asked_and_come_after_the_observed() -> None:
     design = Design.of(list("aabbcc") * 4)
     drawn = relabellings(design, budget=99, rng=rng(), blind="jointly")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,7 +23,13 @@ from modclaims.stats.bootstrap import (
     resample_groups,
     standard_errors,
 )
-from modclaims.stats.effects import cliffs_delta, log_one_plus_f2, omega2_of_log, omega_squared_replicates
+from modclaims.stats.effects import (
+    cliffs_delta,
+    log_one_plus_f2,
+    omega2_of_log,
+    omega_squared_bounds,
+    omega_squared_replicates,
+)
 from modclaims.stats.permutation import Pairs
 
 Floats = NDArray[np.float64]
@@ -40,6 +48,20 @@ def means(y: Floats, resamples: Resamples) -> Replicates:
 
 def made(theta: list[float], t: Floats, **further: object) -> Bounds:
     return Bounds(np.array(theta), np.ones(len(theta)), t, **further)
+
+
+def clustered(clusters: int) -> tuple[Design, Pairs]:
+    """Clusters of two texts of each of two categories."""
+    a = Design.of(list("aabb" * clusters), None, np.repeat(np.arange(clusters).astype(str), 4).tolist())
+    return a, Pairs.of(a)
+
+
+def in_clusters(generator: np.random.Generator, clusters: int, effect: float, interaction: float, width: int) -> Floats:
+    """(unit, width) of `clustered`: categories `effect` apart along the first axis, and in every cluster in its own way."""
+    x = generator.normal(size=(clusters, 4, width)) + generator.normal(size=(clusters, 1, width))
+    x += np.repeat(interaction * generator.normal(size=(clusters, 2, width)), 2, axis=1)
+    x[:, 2:, 0] += effect
+    return np.asarray(x.reshape(-1, width))
 
 
 # ---- bad input
@@ -130,6 +152,35 @@ def test_a_group_with_one_unit_adds_nothing() -> None:
     assert se[0, 0] == pytest.approx(np.sqrt(3) * np.std([1, 2, 4], ddof=1) / 4)
 
 
+def test_draws_of_units_are_what_they_were() -> None:
+    a = Design.of(list("abcabbac"), list("xxxxyyyy"))
+    drawn = resample(a, count=3, rng=rng(0))
+    assert drawn.times[1:].tolist() == [[0, 1, 1, 2, 2, 0, 1, 1], [1] * 8, [2, 1, 1, 0, 0, 2, 1, 1]]
+    np.testing.assert_array_equal(drawn.groups, a.cells)
+
+
+def test_clusters_are_drawn_whole_and_all_among_each_other() -> None:
+    a = Design.of(list("aabb" * 6), list("xxxxyyyyzzzz" * 2), list("ppppqqqqrrrrssssttttuuuu"))
+    drawn = resample(a, count=4000, rng=rng(0))
+    assert (drawn.times[0] == 1).all()
+    assert (drawn.times.sum(axis=1) == 6).all()
+    assert set(drawn.groups.tolist()) == {0}
+    np.testing.assert_allclose(np.cov(drawn.times[1:].T), np.eye(6) - 1 / 6, atol=0.07)
+
+
+def test_the_standard_error_over_clusters_by_hand() -> None:
+    # the deltas of the clusters are 1, 1, 0 and -1: their mean .25, and the sd of that mean
+    values = [(9, 8, 1, 2, 3, 4), (9, 8, 1, 2, 3, 4), (9, 1, 2, 3, 8, 7), (1, 2, 9, 8, 7, 6)]
+    a, pairs = clustered(4)
+    similarities = np.zeros((len(pairs), 1))
+    for where, (ab, cd, *between) in zip(pairs.slices, values, strict=True):
+        similarities[where, 0] = [ab, *between, cd]
+    one = Resamples(np.ones((1, 4)), np.zeros(4, dtype=np.int64))
+    found = cliffs_delta(similarities, a, pairs, one)
+    assert found.value[0, 0] == pytest.approx(0.25)
+    assert standard_errors(found, one)[0, 0] == pytest.approx(np.std([1, 1, 0, -1], ddof=1) / 2)
+
+
 # ---- witnesses
 
 
@@ -171,6 +222,77 @@ def test_standard_errors_are_near_the_spread_of_new_samples() -> None:
         omegas.append((omega.value[0, 0], standard_errors(omega, one)[0, 0]))
     for found in (np.array(deltas), np.array(omegas)):
         assert 0.85 < found[:, 1].mean() / found[:, 0].std(ddof=1) < 1.15
+
+
+def test_standard_errors_over_clusters_are_near_the_spread_of_new_samples() -> None:
+    # 300 fresh samples of 20 clusters, in each of which the categories differ in their own way
+    (a, pairs), one = clustered(20), Resamples(np.ones((1, 20)), np.zeros(20, dtype=np.int64))
+    old = Resamples(np.ones((1, a.n)), a.cells)
+    deltas, omegas, within = [], [], []
+    for seed in range(300):
+        x = in_clusters(rng(seed), 20, 1.0, 1.0, 6)
+        delta = cliffs_delta(pairs.matrix([x @ x.T]), a, pairs, one)
+        omega = omega_squared_replicates(x[:, :1], a, one)
+        deltas.append((delta.value[0, 0], standard_errors(delta, one)[0, 0]))
+        omegas.append((omega.value[0, 0], standard_errors(omega, one)[0, 0]))
+        plain = omega_squared_replicates(x[:, :1], replace(a, clusters=None), old)
+        within.append((plain.value[0, 0], standard_errors(plain, old)[0, 0]))
+    for found in (np.array(deltas), np.array(omegas)):
+        assert 0.85 < found[:, 1].mean() / found[:, 0].std(ddof=1) < 1.15
+    found = np.array(within)  # texts inside clusters say less of new clusters
+    assert found[:, 1].mean() / found[:, 0].std(ddof=1) < 0.75
+
+
+@pytest.mark.parametrize(("effect", "interaction"), [(1.1, 2.0), (1.5, 1.0)])
+def test_bounds_of_omega_squared_over_clusters_miss_new_clusters_no_more_often_than_promised(
+    effect: float, interaction: float
+) -> None:
+    # the true omega^2: a difference d of categories has sum of squares d^2 in a cluster of 2 + 2, and the residual of the
+    # additive model that of three texts, of whose contrasts one bears the interaction
+    (a, _), sets = clustered(12), 250
+    f2 = effect**2 / 4 / (1 + 2 / 3 * interaction**2)
+    missed = {}
+    for design in (a, replace(a, clusters=None)):
+        low = high = 0
+        for seed in range(sets):
+            bounds = omega_squared_bounds(
+                in_clusters(rng(seed), 12, effect, interaction, 1), design, resample(design, count=199, rng=rng(seed))
+            )
+            low += bool(bounds.lower(0.05)[0] > f2 / (1 + f2))
+            high += bool(bounds.upper(0.05)[0] < f2 / (1 + f2))
+        missed[bool(design.members)] = low / sets, high / sets
+    assert max(missed[True]) <= 0.08, missed
+    assert missed[False][0] > 0.1 or missed[False][1] > 0.1, missed  # texts inside clusters speak of these alone
+
+
+@pytest.mark.parametrize("each", [2, 4])
+def test_bounds_of_delta_over_clusters_miss_new_clusters_no_more_often_than_promised(each: int) -> None:
+    # every second cluster tells categories apart, the others do not: the true delta is that of very many clusters
+    def drawn(generator: np.random.Generator, clusters: int) -> Floats:
+        x = generator.normal(size=(clusters, 2 * each, 3))
+        x[:, :each, 0] += np.where(generator.random(clusters) < 0.5, 4.0, 0.0)[:, None]
+        return np.asarray(-np.linalg.norm(x[:, i] - x[:, j], axis=2))  # (cluster, pair)
+
+    i, j = np.triu_indices(2 * each, 1)
+    same = (i < each) == (j < each)
+    many = drawn(rng(0), 10_000)
+    truth = float(np.sign(many[:, same, None] - many[:, None, ~same]).mean())
+    a = Design.of(list(("a" * each + "b" * each) * 12), None, np.repeat(np.arange(12).astype(str), 2 * each).tolist())
+    pairs, sets, missed = Pairs.of(a), 200, {}
+    for design in (a, replace(a, clusters=None)):
+        low = high = 0
+        for seed in range(1, sets + 1):
+            resamples = resample(design, count=199, rng=rng(seed))
+            values = drawn(rng(seed), 12).reshape(-1, 1)
+            bounds = bootstrap_t(cliffs_delta(values, design, pairs, resamples), resamples, ends=(-1.0, 1.0))
+            low += bool(bounds.lower(0.05)[0] > truth)
+            high += bool(bounds.upper(0.05)[0] < truth)
+        missed[bool(design.members)] = low / sets, high / sets
+    assert max(missed[True]) <= 0.08, missed
+    if (
+        each > 2
+    ):  # texts inside clusters speak of these alone; two of two leave so few pairs that bounds are wide for that
+        assert max(missed[False]) > 0.15, missed
 
 
 def test_standard_errors_are_near_the_spread_of_resamples_where_the_effect_is_large() -> None:
@@ -230,6 +352,41 @@ def test_noncentral_limits_of_very_large_f_join_smoothly_and_end_below_one() -> 
     huge = NoncentralF(np.array([1e7, 1e9, 1e13, np.inf]), 2, 9, 12)
     assert (huge.limit(0.95)[:3] <= huge.limit(0.05)[:3]).all()
     assert (huge.limit(0.95)[:3] > 0.9999).all()
+
+
+def test_clusters_that_vary_as_their_texts_do_change_no_noncentral_limit() -> None:
+    plain = NoncentralF(np.array([3.0, 40.0]), 2, 21, 24)
+    even = replace(plain, inflation=np.ones(2))
+    for probability in (0.95, 0.05):
+        np.testing.assert_array_equal(plain.limit(probability), even.limit(probability))
+    for smallest in (0.0, 0.3):
+        np.testing.assert_array_equal(plain.p_lower(smallest), even.p_lower(smallest))
+        np.testing.assert_array_equal(plain.p_upper(smallest), even.p_upper(smallest))
+
+
+def test_clusters_that_vary_more_count_as_so_many_fewer_texts() -> None:
+    found = NoncentralF(np.array([12.0, 12.0]), 2, 21, 24, np.array([1.0, 3.0]))
+    fewer = NoncentralF(np.array([4.0]), 2, 21, 8)
+    for probability in (0.95, 0.05):
+        assert found.limit(probability)[1] == pytest.approx(fewer.limit(probability)[0])
+    assert found.p_lower(0.2)[1] == pytest.approx(fewer.p_lower(0.2)[0])
+    assert found.p_upper(0.2)[1] == pytest.approx(fewer.p_upper(0.2)[0])
+    assert found.limit(0.95)[1] < found.limit(0.95)[0]
+    assert found.p_lower(found.limit(0.95)[1])[1] == pytest.approx(0.05, abs=1e-6)
+
+
+@pytest.mark.parametrize("smallest", [0.1, 0.5])
+def test_more_texts_are_needed_where_clusters_vary_more(smallest: float) -> None:
+    even, varied = (NoncentralF(np.ones(3), 1, 35, 48, np.full(3, v)) for v in (1.0, 2.5))
+    some, more = (one.texts_needed(smallest, 0.05, cells=1, refute=1, support=1) for one in (even, varied))
+    assert all(few < many for few, many in zip(some, more, strict=True))
+
+    def refuted(n: int) -> bool:
+        df2 = n * 36 / 48 - 1  # of the four texts of each cluster three say something; the category takes one of all
+        critical = ncf.ppf(0.05, 1, df2, n / 2.5 * smallest / (1 - smallest))
+        return bool(ncf.cdf(critical, 1, df2, 1e-12) >= 0.8)
+
+    assert next(n for n in range(7, 999) if refuted(n)) == more[0]
 
 
 def test_texts_needed_are_the_fewest_that_decide_four_times_in_five() -> None:

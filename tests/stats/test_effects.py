@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pingouin import compute_effsize
 from sklearn.datasets import load_iris
 
+from modclaims.errors import ClaimError
 from modclaims.stats import effects
 from modclaims.stats.actions import Arrangements, Design
 from modclaims.stats.bootstrap import Resamples, bootstrap_t, resample
 from modclaims.stats.effects import (
+    ClusterLogRatio,
+    ClusterSums,
     LogRatio,
     auc,
     cliffs_delta,
+    cohens_d,
     excess_kurtosis,
     gap,
     hedges_g,
     log_one_plus_f2,
+    log_ratio,
     omega2_of_log,
     omega_squared,
     omega_squared_bounds,
     omega_squared_replicates,
+    same_pairs,
 )
-from modclaims.stats.permutation import Pairs, delta_null, f_null, gap_null
+from modclaims.stats.permutation import Pairs, degrees_of_freedom, delta_null, f_null, gap_null
 
 Floats = NDArray[np.float64]
 
@@ -37,8 +46,40 @@ DESIGNS = {
 }
 
 
+CLUSTERED = {
+    "even": (*["aabb"] * 5,),
+    "three": (*["aabbcc"] * 3, "aabc", "ccbba"),
+    "unequal": ("aaabb", "abbcc", "aabccc", "bbcca", "abc", "acacac", "aab"),
+    "strata": ("aabb|aaabb", "abab|bbab", "aabbb|ab", "abb|aab", "aabb|abb"),
+}
+"""Clusters by their categories, and by strata inside them."""
+
+
 def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
+
+
+def clustered(name: str) -> Design:
+    """Clusters of `CLUSTERED`, their units in a mixed order."""
+    every = [
+        (label, str(stratum), str(cluster))
+        for cluster, kinds in enumerate(CLUSTERED[name])
+        for stratum, labels in enumerate(kinds.split("|"))
+        for label in labels
+    ]
+    labels, strata, clusters = zip(*(every[i] for i in rng(17).permutation(len(every))), strict=True)
+    return Design.of(labels, strata, clusters)
+
+
+def copied(a: Design, times: Floats) -> tuple[Design | None, NDArray[np.int64]]:
+    """The sample that a resample of clusters stands for, copies of one as so many clusters; its design and units."""
+    copies = [(c, copy) for c in range(len(a.members)) for copy in range(int(times[c]))]
+    units = np.concatenate([a.members[c] for c, _ in copies])
+    names = [f"{c} again {copy}" for c, copy in copies for _ in a.members[c]]
+    try:
+        return Design.of([str(k) for k in a.labels[units]], [str(h) for h in a.strata[units]], names), units
+    except ClaimError:
+        return None, units
 
 
 def design(name: str) -> Design:
@@ -79,7 +120,15 @@ def slow_sums(y: Floats, a: Design, times: Floats) -> tuple[float, float]:
 
 def slow_log_f2(y: Floats, a: Design, times: Floats) -> float:
     total, error = slow_sums(y, a, times)
-    df1 = np.linalg.matrix_rank(
+    df1 = slow_df1(a)
+    df2 = a.n - len(np.unique(a.strata)) - df1
+    f = (total - error) / df1 / (error / df2)
+    return float(np.log((df1 * (f - 1) + a.n) / a.n))
+
+
+def slow_df1(a: Design) -> int:
+    """What the categories add to the rank of the strata."""
+    return np.linalg.matrix_rank(
         np.concatenate(
             [
                 (a.strata[:, None] == np.unique(a.strata)).astype(float),
@@ -88,9 +137,6 @@ def slow_log_f2(y: Floats, a: Design, times: Floats) -> float:
             axis=1,
         )
     ) - len(np.unique(a.strata))
-    df2 = a.n - len(np.unique(a.strata)) - df1
-    f = (total - error) / df1 / (error / df2)
-    return float(np.log((df1 * (f - 1) + a.n) / a.n))
 
 
 # ---- bad input
@@ -157,6 +203,20 @@ def test_the_gap_lets_every_category_weigh_the_same() -> None:
     same = a.labels[pairs.i] == a.labels[pairs.j]
     values = np.where(same, np.where(a.labels[pairs.i] == 0, 0.9, 0.1), 0.3)
     assert gap(values[:, None], a, pairs)[0] == pytest.approx((0.9 + 0.1) / 2 - 0.3)  # pooled pairs would say .4
+
+
+def test_cohens_d_over_pairs_is_pingouins_inside_each_stratum() -> None:
+    rng = np.random.default_rng(31)
+    for design in (Design.of(list("aabbb")), Design.of(list("aabbbaabb"), list("xxxxxyyyy"))):
+        pairs = Pairs.of(design)
+        similarities = rng.normal(size=(len(pairs), 2))
+        similarities[:, 1] = 3.0
+        same = same_pairs(design, pairs)
+        expected = [
+            compute_effsize(similarities[w, 0][same[w]], similarities[w, 0][~same[w]], eftype="cohen")
+            for w in pairs.slices
+        ]
+        assert cohens_d(similarities, design, pairs) == pytest.approx([np.mean(expected), 0.0])
 
 
 def test_omega_squared_by_hand() -> None:
@@ -352,6 +412,220 @@ def test_excess_kurtosis_is_that_of_the_residuals() -> None:
         residual[a.cells == cell] -= y[a.cells == cell].mean(axis=0)
     np.testing.assert_allclose(excess_kurtosis(y, a), kurtosis(residual, axis=0))
     assert excess_kurtosis(np.ones((a.n, 1)), a)[0] == 0
+
+
+# ---- clusters
+
+
+def test_the_delta_of_clusters_by_hand() -> None:
+    # of the first cluster 1 (one stratum), of the second 1 and -1 (two strata): 1/3 once each; 3/4 with the first 5 times
+    a = Design.of(list("aabaabaab"), list("xxxxxxyyy"), list("pppqqqqqq"))
+    values = np.array([[9.0], [1], [2], [9], [1], [2], [0], [1], [2]])
+    times = np.array([[1.0, 1], [5, 1], [2, 0], [0, 2]])
+    found = cliffs_delta(values, a, Pairs.of(a), Resamples(times, np.zeros(2, dtype=np.int64)))
+    np.testing.assert_allclose(found.value[:, 0], [1 / 3, 5 / 7, 1, 0])
+    # by the first cluster's multiplicity: (1 - value) / strata drawn; by the second's: (0 - 2 value) / strata drawn
+    np.testing.assert_allclose(found.influence[0, :, 0], [2 / 9, -2 / 9])
+    np.testing.assert_allclose(found.influence[1, :, 0], [2 / 49, -10 / 49])
+    np.testing.assert_allclose(found.influence[2:, :, 0], 0)
+
+
+def test_a_cell_of_clusters_that_is_not_finite_is_no_number_and_leaves_the_others() -> None:
+    a = clustered("even")
+    values = similarities(a, 3)
+    values[5, 1] = np.inf
+    found = cliffs_delta(values, a, Pairs.of(a), resample(a, count=20, rng=rng()))
+    assert np.isnan(found.value[:, 1]).all()
+    assert np.isfinite(found.value[:, [0, 2]]).all()
+
+
+def test_a_resample_without_a_stratum_that_can_be_compared_is_no_number() -> None:
+    a = Design.of(list("aabbab"), None, list("ppppqq"))
+    resamples = Resamples(np.array([[1.0, 1], [2, 0], [0, 2]]), np.zeros(2, dtype=np.int64))
+    found = cliffs_delta(similarities(a, 1), a, Pairs.of(a), resamples)
+    assert np.isnan(found.value[:, 0]).tolist() == [False, False, True]
+    assert not np.isfinite(bootstrap_t(found, resamples).t[1, 0])
+
+
+@pytest.mark.parametrize("name", CLUSTERED)
+def test_delta_of_clusters_is_that_of_the_sample_which_a_resample_stands_for(name: str) -> None:
+    a = clustered(name)
+    matrix = rng(1).normal(size=(a.n, a.n))
+    matrix = np.round(matrix + matrix.T, 1)
+    resamples = resample(a, count=40, rng=rng(2))
+    found = cliffs_delta(Pairs.of(a).matrix([matrix]), a, Pairs.of(a), resamples)
+    for times, value in zip(resamples.times, found.value[:, 0], strict=True):
+        b, units = copied(a, times)
+        slow = np.nan
+        if b is not None:
+            pairs = Pairs.of(b)
+            slow = slow_delta(pairs.vector(matrix[np.ix_(units, units)]), b, pairs, np.ones(b.n))
+        assert value == pytest.approx(slow, abs=1e-12, nan_ok=True)
+    assert np.isfinite(found.value).mean() > 0.9
+    alone = replace(a, clusters=None)
+    plain = cliffs_delta(Pairs.of(a).matrix([matrix]), alone, Pairs.of(a), resample(alone, count=1, rng=rng()))
+    assert found.value[0, 0] == pytest.approx(plain.value[0, 0])
+
+
+@pytest.mark.parametrize("name", CLUSTERED)
+def test_the_influence_of_a_cluster_on_delta_is_the_derivative_by_its_multiplicity(name: str) -> None:
+    a = clustered(name)
+    pairs, values = Pairs.of(a), similarities(a, 1)
+    resamples = resample(a, count=6, rng=rng(3))
+    found = cliffs_delta(values, a, pairs, resamples)
+    home = np.array([a.clusters[m[0]] for m in pairs.members])
+
+    def value(times: Floats) -> float:
+        deltas = np.array([slow_delta(values[where, 0], a, one, np.ones(a.n)) for where, one in alone])
+        return float(times[home] @ deltas / times[home].sum())
+
+    alone = [
+        (where, Pairs(pairs.i[where], pairs.j[where], (m,), (slice(0, where.stop - where.start),)))
+        for where, m in zip(pairs.slices, pairs.members, strict=True)
+    ]
+    for row, times in enumerate(resamples.times):
+        for c in np.flatnonzero(times):
+            step = 1e-5 * np.eye(len(times))[c]
+            slope = (value(times + step) - value(times - step)) / 2e-5
+            assert found.influence[row, c, 0] == pytest.approx(slope, abs=1e-7)
+        assert not found.influence[row, times == 0].any()
+
+
+@pytest.mark.parametrize("name", CLUSTERED)
+def test_log_f2_of_clusters_is_that_of_the_sample_which_a_resample_stands_for(name: str) -> None:
+    a = clustered(name)
+    y = rng(4).normal(size=(a.n, 2)) + 0.7 * a.labels[:, None] + 3 * a.clusters[:, None]
+    df1, df2 = slow_df1(a), a.n - len(np.unique(a.strata)) - slow_df1(a)
+    resamples = resample(a, count=40, rng=rng(5))
+    found = omega_squared_replicates(y, a, resamples)
+    told = 0
+    for times, values in zip(resamples.times, found.value, strict=True):
+        units = np.concatenate([np.tile(m, int(m_b)) for m, m_b in zip(a.members, times, strict=True)])
+        names = [f"{c} {k}" for c, m in enumerate(a.members) for k in range(int(times[c])) for _ in m]
+        strata = [f"{n} {h}" for n, h in zip(names, a.strata[units], strict=True)]
+        b = Design(a.labels[units], np.unique(strata, return_inverse=True)[1], a.names)
+        if slow_df1(b) < df1:  # a category is gone, or can no longer be told from another
+            assert np.isnan(values).all()
+            continue
+        told += 1
+        for c in range(2):
+            total, error = slow_sums(y[units, c], b, np.ones(b.n))
+            ratio = df2 * (total - error) / error
+            assert values[c] == pytest.approx(np.log((ratio - df1 + a.n) / a.n), rel=1e-8, abs=1e-10)
+    assert told > 30
+    np.testing.assert_allclose(found.value[0], [slow_log_f2(y[:, c], a, np.ones(a.n)) for c in range(2)], rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", CLUSTERED)
+def test_the_influence_of_a_cluster_on_log_f2_is_the_derivative_by_its_multiplicity(name: str) -> None:
+    a = clustered(name)
+    y = rng(6).normal(size=(a.n, 1)) + 0.7 * a.labels[:, None]
+    resamples = resample(a, count=4, rng=rng(7))
+    found = omega_squared_replicates(y, a, resamples)
+    for row, times in enumerate(resamples.times):
+        if not np.isfinite(found.value[row, 0]):
+            continue
+        for c in np.flatnonzero(times):
+            step = 1e-5 * np.eye(len(times))[c]
+            up, down = (slow_log_f2(y[:, 0], a, (times + s)[a.clusters]) for s in (step, -step))
+            assert found.influence[row, c, 0] == pytest.approx((up - down) / 2e-5, rel=1e-5, abs=1e-6)
+        assert not found.influence[row, times == 0].any()
+
+
+def test_a_category_that_a_resample_lacks_leaves_no_number() -> None:
+    a = Design.of(list("aabb" * 4 + "aacc"), None, np.repeat(list("pqrst"), 4).tolist())
+    resamples = Resamples(np.array([[1.0, 1, 1, 1, 1], [1, 1, 1, 2, 0]]), np.zeros(5, dtype=np.int64))
+    found = omega_squared_replicates(rng().normal(size=(20, 2)), a, resamples)
+    assert np.isfinite(found.value[0]).all()
+    assert np.isnan(found.value[1]).all()
+    assert not np.isfinite(bootstrap_t(found, resamples).t).any()
+
+
+@pytest.mark.parametrize("name", CLUSTERED)
+def test_a_resample_of_clusters_is_measured_from_the_effect_of_very_many_of_them(name: str) -> None:
+    a = clustered(name)
+    y, many = rng(8).normal(size=(a.n, 2)) + a.labels[:, None], 3000
+    found = ClusterLogRatio.of(y, a, resample(a, count=1, rng=rng()))
+    df1, df2 = degrees_of_freedom(a)
+    for c in range(2):
+        total, error = slow_sums(y[:, c], a, np.ones(a.n))
+        ratio = ((df1 + df2) * many - df1) * (total - error) / error
+        assert found.centre[c] == pytest.approx(np.log((ratio - df1 + many * a.n) / (many * a.n)), abs=2e-3)
+        assert abs(found.centre[c] - np.log(total / error)) > 0.01  # that of texts drawn by themselves
+
+
+def test_resamples_of_clusters_lie_off_their_centre_as_samples_lie_off_the_truth() -> None:
+    # an interaction makes omega^2 of 12 clusters too large, by as much as that of their resamples
+    a = Design.of(list("aabb" * 12), None, np.repeat(np.arange(12).astype(str), 4).tolist())
+    effect, interaction, off = 1.0, 1.5, []
+    truth = np.log1p(effect**2 / 4 / (1 + 2 / 3 * interaction**2))
+    for seed in range(600):
+        g = rng(seed)
+        y = g.normal(size=(12, 4)) + np.repeat(interaction * g.normal(size=(12, 2)), 2, axis=1) + [0, 0, effect, effect]
+        found = ClusterLogRatio.of(y.reshape(-1, 1), a, resample(a, count=50, rng=g))
+        off.append((found.value[0, 0] - truth, np.nanmean(found.value[1:, 0]) - found.centre[0]))
+    own, theirs = np.mean(off, axis=0)
+    assert own == pytest.approx(theirs, abs=0.012)
+    assert own > 0.015
+
+
+def test_many_cells_of_clusters_have_the_bounds_that_each_has_alone() -> None:
+    a = clustered("unequal")
+    y = rng(9).normal(size=(a.n, 7)) * 10.0 ** np.arange(-3, 4) + 1e4 * np.arange(7)
+    resamples = resample(a, count=99, rng=rng(10))
+    together = omega_squared_bounds(y, a, resamples)
+    for c in range(7):
+        alone = omega_squared_bounds(y[:, [c]], a, resamples)
+        np.testing.assert_allclose(alone.t[:, 0], together.t[:, c], rtol=1e-6, equal_nan=True)
+        np.testing.assert_allclose(alone.lower(0.05)[0], together.lower(0.05)[c], atol=1e-8)
+        np.testing.assert_allclose(alone.upper(0.05)[0], together.upper(0.05)[c], atol=1e-8)
+    slow = bootstrap_t(omega_squared_replicates(y, a, resamples), resamples)
+    np.testing.assert_allclose(slow.t, together.t, rtol=1e-6, equal_nan=True)
+    np.testing.assert_allclose(slow.se, together.se, rtol=1e-6)
+    f = f_null(y, a, Arrangements(a.labels[None].astype(np.int16), True, 1))[0][0]
+    df1, _ = degrees_of_freedom(a)
+    np.testing.assert_allclose(together.effect, omega_squared(f, df1, a.n), rtol=1e-8)
+
+
+def test_influences_of_clusters_add_up_over_cells() -> None:
+    a = clustered("even")
+    y, resamples = rng(11).normal(size=(a.n, 3)), resample(a, count=15, rng=rng(12))
+    found, weights = log_ratio(y, a, resamples), rng(13).normal(size=(16, 3))
+    slow = omega_squared_replicates(y, a, resamples).influence
+    np.testing.assert_allclose(found.influence(weights), (slow * weights[:, None]).sum(axis=2), rtol=1e-12)
+    b = design("equal")
+    assert isinstance(found, ClusterLogRatio)
+    assert isinstance(log_ratio(rng().normal(size=(12, 1)), b, resample(b, count=1, rng=rng())), LogRatio)
+
+
+def test_clusters_vary_by_the_mean_square_of_their_interaction() -> None:
+    import pandas as pd
+    from statsmodels.formula.api import ols
+    from statsmodels.stats.anova import anova_lm
+
+    a = Design.of(list("aaabbbccc" * 6), None, np.repeat(np.arange(6).astype(str), 9).tolist())
+    y = rng(14).normal(size=(a.n, 2)) + rng(15).normal(size=(6, 3))[a.clusters, a.labels][:, None]
+    _, df2 = degrees_of_freedom(a)
+    inflation = ClusterSums.of(y, a).inflation(df2)
+    for c in range(2):
+        frame = pd.DataFrame({"y": y[:, c], "b": a.clusters, "g": a.labels})
+        interaction = anova_lm(ols("y ~ C(b) * C(g)", frame).fit()).loc["C(b):C(g)"]
+        additive = ols("y ~ C(b) + C(g)", frame).fit()
+        assert interaction["df"] == 10
+        assert inflation[c] == pytest.approx(interaction["sum_sq"] / 10 / (additive.ssr / additive.df_resid), rel=1e-9)
+    bounds = omega_squared_bounds(y, a, resample(a, count=19, rng=rng()))
+    assert bounds.noncentral is not None
+    np.testing.assert_array_equal(bounds.noncentral.inflation, inflation)
+
+
+def test_clusters_whose_responses_do_not_vary_or_fit_perfectly_are_weighed_without_a_fault() -> None:
+    a = clustered("even")
+    y = np.stack([np.full(a.n, 0.1), 2.0 * a.labels + a.clusters, rng().normal(size=a.n)], axis=1)
+    bounds = omega_squared_bounds(y, a, resample(a, count=99, rng=rng()))
+    assert bounds.bounded.tolist() == [False, False, True]
+    assert bounds.effect[:2] == pytest.approx([0, 1])
+    assert np.isnan(bounds.lower(0.05)[:2]).all()
+    assert bounds.p_lower(0.0)[0] == bounds.p_upper(0.9)[0] == 1
 
 
 # ---- properties

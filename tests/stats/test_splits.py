@@ -7,11 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from modclaims.stats.actions import Design
-from modclaims.stats.bootstrap import Bounds
+from modclaims.stats.bootstrap import Bounds, resample
 from modclaims.stats.evidence import Cell, Evidence, NullTest
 from modclaims.stats.multiplicity import clopper_pearson
 from modclaims.stats.quantifiers import at, everywhere, somewhere
-from modclaims.stats.splits import MedianBounds, halves, median_test, part, too_small_to_split
+from modclaims.stats.splits import MedianBounds, halves, median_test, part, smallest_half, too_small_to_split
 
 Floats = NDArray[np.float64]
 GRID = np.arange(-499.0, 500) / 100
@@ -53,11 +53,67 @@ def test_a_part_keeps_its_units_labels_and_the_names() -> None:
     half = part(design, np.array([1, 4]))
     assert [half.names[k] for k in half.labels] == ["b", "a"]
     assert half.strata.tolist() == [design.strata[1], design.strata[4]]
+    assert part(design, np.array([4, 5, 6, 7])).counts.tolist() == [[2], [2]]  # the other stratum is gone
 
 
 def test_categories_with_fewer_than_four_of_a_stratum_are_too_small() -> None:
     assert too_small_to_split(Design.of(list("aaaabbb"), None)) == ("b",)
     assert too_small_to_split(Design.of(list("aaaabbbb" * 2), list("x" * 8 + "y" * 8))) == ()
+
+
+def clustered(*kinds: str) -> Design:
+    """A cluster a string, a category a letter; the clusters' units lie apart from each other."""
+    names = [
+        (label, f"c{c}") for i in range(max(map(len, kinds))) for c, k in enumerate(kinds) for label in k[i : i + 1]
+    ]
+    return Design.of([label for label, _ in names], None, [cluster for _, cluster in names])
+
+
+def test_a_half_of_units_drawn_by_themselves_is_what_it_was() -> None:
+    first, second = halves(Design.of(list("aabb" * 3)), np.random.default_rng(0))
+    assert first.tolist() == [3, 4, 5, 9, 10, 11]
+    assert second.tolist() == [0, 1, 2, 6, 7, 8]
+
+
+def test_no_cluster_lies_in_both_halves_and_each_has_half_of_those_with_its_categories() -> None:
+    design = clustered(*["aabb"] * 5, *["bbcc"] * 4, *["aabbcc"] * 4)
+    kinds = np.repeat([0, 1, 2], [5, 4, 4])
+    sizes, seen = set(), set()
+    for seed in range(30):
+        first, second = halves(design, np.random.default_rng(seed))
+        assert sorted([*first.tolist(), *second.tolist()]) == list(range(design.n))
+        mine, others = (np.unique(design.clusters[side]) for side in (first, second))
+        assert not set(mine.tolist()) & set(others.tolist())
+        assert all(abs((kinds[mine] == k).sum() - (kinds[others] == k).sum()) <= 1 for k in range(3))
+        sizes.add(len(mine))
+        seen.add(tuple(mine.tolist()))
+    assert sizes == {6, 7}  # the odd cluster goes to either side
+    assert len(seen) > 25
+
+
+def test_a_part_keeps_its_clusters_which_are_drawn_and_split_again() -> None:
+    design = clustered(*["aabb"] * 9)
+    first, _ = halves(design, np.random.default_rng(1))
+    half = part(design, first)
+    assert [len(m) for m in half.members] == [4] * len(half.members)
+    assert len(half.members) in (4, 5)
+    assert resample(half, count=3, rng=np.random.default_rng(0)).times.shape == (4, len(half.members))
+    for side in halves(half, np.random.default_rng(2)):
+        assert part(half, side).n == 4 * len(part(half, side).members)
+
+
+def test_categories_in_fewer_than_eight_clusters_are_too_small_to_split() -> None:
+    assert too_small_to_split(clustered(*["aabb"] * 8)) == ()
+    assert too_small_to_split(clustered(*["aabb"] * 7)) == ("a", "b")
+    assert too_small_to_split(clustered(*["aabb"] * 7, "aaac")) == ("b", "c")
+
+
+@pytest.mark.parametrize(
+    "design", [clustered(*["aabb"] * 3, *["aabbbb"] * 4, "aab"), Design.of(list("aaabbbbb"), list("xxxxxyyy"))]
+)
+def test_no_half_is_smaller_than_the_smallest(design: Design) -> None:
+    sizes = [min(map(len, halves(design, np.random.default_rng(seed)))) for seed in range(50)]
+    assert min(sizes) >= smallest_half(design) > 0
 
 
 # ---- medians

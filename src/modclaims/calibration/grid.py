@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.calibration import known
-from modclaims.calibration.known import HEADS, LAWS, LAYERS, LAYOUTS, WIDTH, Layout
+from modclaims.calibration import known, shuffled, words
+from modclaims.calibration.known import HEADS, HEAVIEST, LAWS, LAYERS, LAYOUTS, WIDTH, Layout
+from modclaims.families import controls
 from modclaims.families.axis_streams import FIRST, AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
+from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import SPECTRUM, Activations, Jacobian, Recording, Request
+from modclaims.stats.actions import relabellings
 from modclaims.stats.evidence import Evidence
-from modclaims.stats.quantifiers import along_depth
+from modclaims.stats.permutation import Pairs
+from modclaims.stats.quantifiers import along_depth, everywhere, in_fraction
+from modclaims.stats.similarity import text_similarity
 
 Floats = NDArray[np.float64]
 Rates = dict[str, NDArray[np.float64]]
@@ -38,14 +43,40 @@ TEXT_SPREAD, DRAW_SPREAD, RANK = 0.08, 0.08, 0.6
 SIZE, SIZE_CELLS = "p at effect 0", "p at effect 0, each cell"
 LOWER, LOWER_CELLS = "lower bound above s", "lower bound above s, each cell"
 UPPER, UPPER_CELLS = "upper bound below s", "upper bound below s, each cell"
+WRONG, PLACED = "supported at effect 0", "supported as location at effect 0"
 POWER, POWER_P = "supported", "adjusted p of the cell"
-PART = {SIZE: "i", SIZE_CELLS: "i", LOWER: "ii", LOWER_CELLS: "ii", UPPER: "iii", UPPER_CELLS: "iii"}
+PART = {
+    SIZE: "i",
+    SIZE_CELLS: "i",
+    WRONG: "i",
+    PLACED: "i",
+    LOWER: "ii",
+    LOWER_CELLS: "ii",
+    UPPER: "iii",
+    UPPER_CELLS: "iii",
+}
 """Which of the three promised rates each one is; the others are power."""
 
 ALONG, ONE_CELL, LEARNED = "rises along depth", "one cell of 24", "components in splits"
+EVERYWHERE, HALF, SMALLEST, AT_LAST = "everywhere", "in half of the layers", "by minP", "in the last layer"
+SPREAD, DISTANCES = "location by inner products", "location by distances"
+BEYOND, NOISY = "beyond shared words", "beyond a noisy proxy of shared words"
 NONE, FLAT, EDGE = "none", "flat", "exactly s"
 MULTIPLES = {NONE: 0.0, FLAT: 0.0, EDGE: 1.0, "2 s": 2.0, "3 s": 3.0}
-GAP_TRUTH = ".75 sd in one cell"
+GAP_TRUTH, BESIDE = ".75 sd in one cell", "beside shared words"
+STRONG = 0.6
+"""Cliff's delta of layers that are above any doubt, where a claim speaks of several."""
+CENTRE = 1.0
+"""Where all categories stand that differ in spread alone, in every coordinate."""
+REAL = 0.02
+"""Inner product that two texts of a category have beside that of their words."""
+CORRUPTED = (0.0, 0.1, 0.2, 0.5, 1.0)
+"""Shares of words that the proxy reads wrongly."""
+LAST = 5
+"""The embedded model's last layer."""
+SHUFFLED = "embedded model, labels exchanged"
+RECORDED_LAYOUTS = {"64 crossed, topic": ("topic", "style"), "64 crossed, style": ("style", "topic")}
+"""Labels of the recorded texts, and the strata that they are exchanged in."""
 
 
 @dataclass(frozen=True)
@@ -71,16 +102,33 @@ class Scenario:
     @property
     def texts(self) -> Layout:
         """The layout itself."""
-        return LAYOUTS[self.layout]
+        return LAYOUTS["64 crossed" if self.recorded else self.layout]
 
     @property
-    def exchangeable(self) -> bool:
-        """Whether, at effect 0, chance may do what the test lets it do.
+    def recorded(self) -> bool:
+        """Whether activations are those of the embedded model, its labels exchanged."""
+        return self.law == SHUFFLED
 
-        Responses of unequal spread differ by category though their means do not, so that no exchange of labels is
-        their null; cosines know no spread, and contrasts are not tested by exchange.
+    def promises(self, rate: str) -> bool:
+        """Whether the framework promises anything of this rate here, given enough texts.
+
+        Not of p where, at effect 0, chance may not do what the test lets it do: responses of unequal spread differ by
+        category though their means do not (cosines know no spread, and contrasts are not tested by exchange);
+        so do inner products and distances where categories of unequal size spread unequally, which is why location is
+        asked for; and words that are taken out by a fit are not known. Nothing where the proxy of the words is noisy, and no bound of omega^2 where
+        a sample variance has no variance.
         """
-        return not (self.family in ("HeadSelectivity", "AxisStreams") and self.law == "unequal spread")
+        if self.question == NOISY or self.law == HEAVIEST:
+            return False
+        if rate in (SIZE, SIZE_CELLS):
+            return self.question not in (BEYOND, SPREAD, DISTANCES) and not (
+                self.family in ("HeadSelectivity", "AxisStreams") and self.law == "unequal spread"
+            )
+        return not (self.question == DISTANCES and rate == WRONG)
+
+
+Plant = Callable[[Scenario, np.random.Generator, tuple[float, ...]], Recording]
+Strengths = Callable[[Scenario], tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -88,10 +136,35 @@ class Family:
     """How a family's known answers are made."""
 
     claim: Callable[[Scenario], Hypothesis]
-    plant: Callable[[Scenario, np.random.Generator, tuple[float, ...]], Recording]
-    strengths: Callable[[Scenario], tuple[float, ...]]
+    plant: Plant
+    strengths: Strengths
     """What is planted, by layer or cell; worked out once a scenario, before any data set."""
     scenarios: Callable[[str], list[Scenario]]
+    others: Mapping[str, tuple[Plant, Strengths]] = field(default_factory=dict)
+    """Questions whose data are made in another way."""
+
+    def plant_for(self, scenario: Scenario) -> Plant:
+        """What makes a data set of this scenario."""
+        return _exchanged if scenario.recorded else self.others.get(scenario.question, (self.plant, None))[0]
+
+    def strengths_for(self, scenario: Scenario) -> tuple[float, ...]:
+        """What is planted in this scenario."""
+        return () if scenario.recorded else self.others.get(scenario.question, (None, self.strengths))[1](scenario)
+
+
+@dataclass
+class _Recorded:
+    """What the embedded model was recorded to do, in this process; None where no scenario needs it."""
+
+    recording: Recording | None = None
+
+
+_recorded = _Recorded()
+
+
+def share(recording: Recording | None) -> None:
+    """Hand the embedded model's recording to this process."""
+    _recorded.recording = recording
 
 
 # ---- claims
@@ -103,12 +176,27 @@ def claim_of(base: type[Hypothesis], **constants: Any) -> Hypothesis:
     return made
 
 
+QUESTIONS: Mapping[str, Mapping[str, Any]] = {
+    ALONG: {"holds": along_depth("rises")},
+    EVERYWHERE: {"holds": everywhere()},
+    HALF: {"holds": in_fraction(0.5)},
+    SMALLEST: {"adjust": "minP"},
+    AT_LAST: {"layers": (LAST,)},
+    LEARNED: {"basis": "pca", "components": 3, "splits": 5},
+    SPREAD: {"similarity": "scaled_cosine"},
+    DISTANCES: {"similarity": "euclidean"},
+    BEYOND: {"beyond": "shared_words"},
+    NOISY: {"beyond": "shared_words"},
+}
+"""Constants of a family's claim by what is asked."""
+
+
 def _labelled(base: type[Hypothesis], **constants: Any) -> Callable[[Scenario], Hypothesis]:
     def made(scenario: Scenario) -> Hypothesis:
-        more: dict[str, Any] = {"holds": along_depth("rises")} if scenario.question == ALONG else {}
-        if scenario.question == LEARNED:
-            more = {"basis": "pca", "components": 3, "splits": 5}
-        return claim_of(base, within="topic" if scenario.texts.strata > 1 else None, **constants, **more)
+        label, within = "category", "topic" if scenario.texts.strata > 1 else None
+        if scenario.recorded:
+            label, within = RECORDED_LAYOUTS[scenario.layout]
+        return claim_of(base, label=label, within=within, **constants, **QUESTIONS.get(scenario.question, {}))
 
     return made
 
@@ -132,6 +220,10 @@ def _clustering_strengths(scenario: Scenario) -> tuple[float, ...]:
         return tuple(one if layer == PLANTED else 0.0 for layer in range(WIDE_CELLS))
     effect = _effect(scenario)
     deltas: Floats = np.full(LAYERS, effect)
+    if scenario.question == EVERYWHERE:
+        deltas[:-1] = STRONG
+    if scenario.question == HALF:
+        deltas[0] = STRONG
     if scenario.question == ALONG:  # from the first layer to the last delta rises by the effect, flat at effect 0
         deltas = FLAT_DELTA + effect * (np.arange(LAYERS) / (LAYERS - 1) - 0.5)
     return tuple(known.strength_of_delta(layout, law, float(delta)) for delta in deltas)
@@ -144,6 +236,52 @@ def _clustering(scenario: Scenario, rng: np.random.Generator, strengths: tuple[f
     return known.recording(
         scenario.texts, {(request, i): x[:, :, i] for i in range(len(strengths))}, width, len(strengths)
     )
+
+
+def _worded(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    """Similarity made of shared words, read as they are or corrupted by the share in `strengths`."""
+    layout, (effect, share) = scenario.texts, strengths
+    text = words.written(rng, layout)
+    link = "curved link" if scenario.question == NOISY else scenario.law
+    x = words.activations(rng, layout, text, link, effect, LAYERS)
+    seen = words.corrupted(rng, text, share)
+    request = Activations("attn_out")
+    arrays: dict[tuple[Request, int], Floats] = {(request, i): x[:, :, i] for i in range(LAYERS)}
+    arrays[controls.EMBED, 0] = words.embedded(seen, rng)
+    return replace(known.recording(layout, arrays, x.shape[-1]), read=words.said(seen))
+
+
+def _wording(scenario: Scenario) -> tuple[float, ...]:
+    """(effect beside the words, share of words that the proxy reads wrongly)."""
+    return (REAL if scenario.truth == BESIDE else 0.0, _CORRUPTED.get(scenario.law, 0.0))
+
+
+_CORRUPTED = {f"{100 * share:g} % of words misread": share for share in CORRUPTED}
+
+
+def _spread(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    """Categories about one centre, one of them three times as wide."""
+    layout = scenario.texts
+    x = CENTRE + known.noise(rng, layout, scenario.law, LAYERS, WIDTH)
+    request = Activations("attn_out")
+    return known.recording(layout, {(request, i): x[:, :, i] for i in range(LAYERS)}, WIDTH)
+
+
+def _alike(scenario: Scenario) -> tuple[float, ...]:
+    return ()
+
+
+def misread(scenario: Scenario) -> float:
+    """Share of the words that the proxy reads wrongly."""
+    return _CORRUPTED[scenario.law]
+
+
+# ---- real activations
+
+
+def _exchanged(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    assert _recorded.recording is not None, "the embedded model was not recorded"
+    return shuffled.exchanged(_recorded.recording, *RECORDED_LAYOUTS[scenario.layout], rng)
 
 
 # ---- one number a text
@@ -248,10 +386,11 @@ def _ranks(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float,
 
 # ---- the grid
 
-CATEGORISED = tuple(name for name, layout in LAYOUTS.items() if len(layout.sizes) > 1)
-SPLITTABLE = ("48 (4 x 12)", "64 crossed", "100 unequal")
+MIDDLE, LARGEST, MIXED = "48 (4 x 12)", "100 unequal", "48 in mixed blocks"
+UNEVEN = ("30 (24/6)", "30 (6/24)")
+CATEGORISED = ("10 (4/3/3)", "12 (4/4/4)", MIDDLE, "64 crossed", LARGEST, "96 in blocks")
+SPLITTABLE = (MIDDLE, "64 crossed", LARGEST)
 UNCATEGORISED = tuple(name for name, layout in LAYOUTS.items() if len(layout.sizes) == 1)
-MIDDLE = "48 (4 x 12)"
 
 
 def _crossed(
@@ -261,16 +400,30 @@ def _crossed(
 
 
 def _with_power(name: str, layouts: tuple[str, ...], null: str = NONE) -> list[Scenario]:
-    return _crossed(name, layouts, LAWS, (null, EDGE)) + _crossed(name, layouts, LAWS[:1], ("2 s", "3 s"))
+    small = tuple(layout for layout in layouts if layout != LARGEST)  # where there is no power left to measure
+    return _crossed(name, layouts, LAWS, (null, EDGE)) + _crossed(name, small, LAWS[:1], ("2 s", "3 s"))
 
 
 def _clustering_scenarios(name: str) -> list[Scenario]:
     return [
         *_with_power(name, CATEGORISED),
-        *_crossed(name, CATEGORISED, LAWS[:1], (FLAT, EDGE), ALONG),
+        *_crossed(name, (MIXED,), LAWS[:2], (NONE, EDGE)),
+        *_crossed(name, ("12 (4/4/4)", *SPLITTABLE[:2]), LAWS[:1], (FLAT, EDGE), ALONG),
         *_crossed(name, (MIDDLE,), LAWS[1:], (FLAT, EDGE), ALONG),
+        *_crossed(name, (MIDDLE,), LAWS[:1], (NONE, EDGE), EVERYWHERE),
+        *_crossed(name, (MIDDLE,), LAWS[:1], (NONE, EDGE), HALF),
+        *_crossed(name, (MIDDLE,), LAWS[:1], (NONE,), SMALLEST),
         Scenario(name, MIDDLE, LAWS[0], GAP_TRUTH, ONE_CELL),
+        *_crossed(name, UNEVEN, ("unequal spread",), (NONE,), SPREAD),
+        *_crossed(name, UNEVEN, ("unequal spread",), (NONE,), DISTANCES),
+        *_crossed(name, (MIDDLE,), tuple(words.LINKS), (NONE, BESIDE), BEYOND),
+        *_crossed(name, (MIDDLE,), tuple(_CORRUPTED), (NONE,), NOISY),
+        *_exchanges(name),
     ]
+
+
+def _exchanges(name: str, question: str = "") -> list[Scenario]:
+    return _crossed(name, tuple(RECORDED_LAYOUTS), (SHUFFLED,), (NONE,), question)
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -287,14 +440,34 @@ FAMILIES: Mapping[str, Family] = {
         lambda name: [
             *_crossed(name, ("12 (4/4/4)", MIDDLE, "64 crossed"), LAWS[:2], (NONE, EDGE)),
             *_crossed(name, (MIDDLE,), LAWS[:2], (NONE,), LEARNED),
+            *_exchanges(name, AT_LAST),
         ],
     ),
     "CategoryClustering": Family(
-        _labelled(CategoryClustering), _clustering, _clustering_strengths, _clustering_scenarios
+        _labelled(CategoryClustering),
+        _clustering,
+        _clustering_strengths,
+        _clustering_scenarios,
+        {
+            BEYOND: (_worded, _wording),
+            NOISY: (_worded, _wording),
+            SPREAD: (_spread, _alike),
+            DISTANCES: (_spread, _alike),
+        },
     ),
-    "HeadSelectivity": Family(_labelled(HeadSelectivity), _heads, _omega, lambda name: _with_power(name, CATEGORISED)),
+    "HeadSelectivity": Family(
+        _labelled(HeadSelectivity),
+        _heads,
+        _omega,
+        lambda name: [
+            *_with_power(name, CATEGORISED),
+            *_crossed(name, (MIXED,), LAWS[:2], (NONE, EDGE)),
+            *_crossed(name, SPLITTABLE, (HEAVIEST,), (EDGE,)),
+            *_exchanges(name),
+        ],
+    ),
     "HeadsAgainstBlocks": Family(
-        _labelled(HeadsAgainstBlocks),
+        _labelled(HeadsAgainstBlocks, splits=10),
         _heads,
         _contrasted,
         lambda name: [
@@ -333,7 +506,12 @@ def scenarios(families: tuple[str, ...] = ()) -> list[Scenario]:
 @lru_cache(maxsize=512)
 def strengths_of(scenario: Scenario) -> tuple[float, ...]:
     """What a scenario plants, so that its truth is the one that it is said to be."""
-    return family(scenario).strengths(scenario)
+    return family(scenario).strengths_for(scenario)
+
+
+def requests() -> tuple[Request, ...]:
+    """What the embedded model must be recorded to answer."""
+    return (Activations("attn_out"), Activations("head_z", None, "norm"), Activations("resid_post", (LAST,)))
 
 
 # ---- one data set
@@ -342,11 +520,47 @@ def strengths_of(scenario: Scenario) -> tuple[float, ...]:
 def weighed(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> tuple[Hypothesis, Evidence]:
     """A claim and its evidence on one planted data set; draws of chance are made anew for each."""
     claim = family(scenario).claim(scenario)
-    recording = family(scenario).plant(scenario, rng, strengths)
+    recording = family(scenario).plant_for(scenario)(scenario, rng, strengths)
     weighing = Weighing(
-        seed=int(rng.integers(2**62)), permutations=PERMUTATIONS, resamples=RESAMPLES, alpha=ALPHAS[0], bare=True
+        seed=int(rng.integers(2**62)),
+        permutations=PERMUTATIONS,
+        resamples=FEW if _by_test_alone(scenario) else RESAMPLES,
+        alpha=ALPHAS[0],
+        bare=True,
     )
-    return claim, claim.weigh(recording, weighing)
+    evidence = claim.weigh(recording, weighing)
+    if scenario.question in (SPREAD, DISTANCES):
+        evidence = replace(evidence, secondary={LOCATION: _location(claim, recording, rng)})
+    return claim, evidence
+
+
+FEW = 9
+"""Resamples where no bound is looked at."""
+
+
+def _by_test_alone(scenario: Scenario) -> bool:
+    """Whether all that is counted is p of a test, so that bounds need not be worked out well."""
+    tested = ("AxesAgainstRotations", "AxisStreams", "CategoryClustering", "HeadSelectivity")
+    bounded = (ALONG, BEYOND, NOISY, SPREAD, DISTANCES, EVERYWHERE, HALF)
+    if scenario.truth == GAP_TRUTH:
+        return True
+    return scenario.truth == NONE and scenario.family in tested and scenario.question not in bounded
+
+
+LOCATION = "adjusted p of F2"
+
+
+def _location(claim: Hypothesis, recording: Recording, rng: np.random.Generator) -> Floats:
+    """(cell,) adjusted p of F2, as stands beside the claim when it is weighed whole."""
+    assert isinstance(claim, CategoryClustering)
+    units = Units.of(recording.corpus, claim.label, claim.within)
+    arrangements = relabellings(units.design, budget=PERMUTATIONS, rng=rng, blind="within_strata")
+    squared = [
+        text_similarity(recording.array(Activations("attn_out"), layer), claim.similarity).squared_distance
+        for layer in range(LAYERS)
+    ]
+    found = [units.squared_distance(matrix) for matrix in squared if matrix is not None]
+    return controls.spread(found, units, Pairs.of(units.design), arrangements, 0, "", ALPHAS[0]).p_location
 
 
 def levels_of(scenario: Scenario, claim: Hypothesis, evidence: Evidence) -> Rates:
@@ -356,17 +570,29 @@ def levels_of(scenario: Scenario, claim: Hypothesis, evidence: Evidence) -> Rate
     """
     bounds, test, s = evidence.bounds, evidence.test, claim.smallest_effect
     cells = claim.holds.chosen(evidence.cells)
+    if scenario.question in (EVERYWHERE, HALF):
+        levels = claim.holds.levels(evidence, s, ALPHAS[0])
+        assert levels.p is not None
+        if scenario.truth == NONE:
+            return {SIZE: np.array([levels.p])}
+        return {LOWER: np.array([levels.p_plus]), UPPER: np.array([levels.p_minus])}
+    band = bounds.p_lower(s, cells)[cells]
+    plus = band if test is None else np.maximum(test.p_adjusted[cells], band)
     if scenario.truth in (NONE, FLAT):
         if test is None:
             return {SIZE: bounds.p_lower(0.0, cells)[cells].min(keepdims=True)}
-        return {SIZE: test.p_adjusted[cells].min(keepdims=True), SIZE_CELLS: test.p[cells]}
+        found: Rates = {SIZE: test.p_adjusted[cells].min(keepdims=True), SIZE_CELLS: test.p[cells]}
+        if scenario.question in (BEYOND, NOISY, SPREAD, DISTANCES):
+            found[WRONG] = plus.min(keepdims=True)
+        if scenario.question in (SPREAD, DISTANCES):
+            here = int(np.argmin(plus))
+            found[PLACED] = np.maximum(plus[[here]], evidence.secondary[LOCATION][[here]])
+        return found
     if scenario.truth == GAP_TRUTH:
         assert test is not None
         return {POWER_P: test.p_adjusted[[PLANTED]]}
-    band = bounds.p_lower(s, cells)[cells]
     if scenario.truth == EDGE:
         below = bounds.p_upper(s)[cells]
         found = {LOWER: band.min(keepdims=True), UPPER: below.max(keepdims=True)}
         return found | ({LOWER_CELLS: bounds.p_lower(s)[cells], UPPER_CELLS: below} if len(cells) > 1 else {})
-    plus = band if test is None else np.maximum(test.p_adjusted[cells], band)
     return {POWER: plus.min(keepdims=True)}

@@ -25,11 +25,13 @@ LAYERS, HEADS = 4, 4
 WIDTH = 16
 WIDE = 3.0
 """Spread of the last category under `unequal spread`, that of the others being 1."""
-FREEDOM = 3
-"""Degrees of freedom of the heavy-tailed law."""
+FREEDOM = {"heavy tails": 5, "no fourth moment": 3}
+"""Degrees of freedom of the heavy-tailed laws: a multivariate t."""
 STRATUM = 2.0
 """Strength of a stratum's own direction."""
 LAWS = ("normal", "heavy tails", "unequal spread")
+HEAVIEST = "no fourth moment"
+"""A law under which a sample variance has no variance of its own, so that no bound of omega^2 can keep its level."""
 CROWD, SHIFTS = 12_000, 6
 """Units drawn to find a population's effect, and with how many others each is paired."""
 
@@ -40,30 +42,41 @@ class Layout:
 
     name: str
     sizes: tuple[int, ...]
-    """(category,) units: texts, or blocks of them. The last category is the smallest."""
+    """(category,) units: texts, or blocks of them."""
     strata: int = 1
     """Strata that categories are crossed with."""
     block: int = 1
     """Texts a block; 1 for none."""
+    mixed: bool = False
+    """Whether every block holds texts of every category, which `sizes` then counts in texts."""
 
     @property
     def texts(self) -> int:
         """Number of texts."""
-        return self.block * sum(self.sizes)
+        return sum(self.sizes) * (1 if self.mixed else self.block)
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks, or of texts where there are none."""
+        return self.texts // self.block
 
     @property
     def smallest(self) -> int:
         """Units of the smallest category: what a promise about texts a category is read against."""
-        return min(self.sizes)
+        return self.blocks if self.mixed else min(self.sizes)
 
     @property
     def category(self) -> NDArray[np.int64]:
         """(text,) category codes."""
+        if self.mixed:
+            return np.tile(np.arange(self.block) % len(self.sizes), self.blocks)
         return np.repeat(np.arange(len(self.sizes)), np.array(self.sizes) * self.block)
 
     @property
     def stratum(self) -> NDArray[np.int64]:
         """(text,) stratum codes, each as frequent in every category."""
+        if self.strata == 1:
+            return np.zeros(self.texts, dtype=np.int64)
         within = np.concatenate([np.arange(size * self.block) for size in self.sizes])
         return within % self.strata
 
@@ -76,6 +89,9 @@ LAYOUTS = {
         Layout("48 (4 x 12)", (12, 12, 12, 12)),
         Layout("64 crossed", (16, 16, 16, 16), strata=4),
         Layout("100 unequal", (40, 30, 18, 12)),
+        Layout("48 in mixed blocks", (24, 24), block=4, mixed=True),
+        Layout("30 (24/6)", (24, 6)),
+        Layout("30 (6/24)", (6, 24)),
         Layout("96 in blocks", (12, 12, 12, 12), block=2),
         Layout("6 texts", (6,)),
         Layout("12 texts", (12,)),
@@ -105,9 +121,9 @@ def spread(layout: Layout, law: str) -> Floats:
 
 def tails(rng: np.random.Generator, law: str, count: int) -> Floats:
     """(unit,) factors that make Gaussian noise a multivariate t; ones under the other laws."""
-    if law != "heavy tails":
+    if law not in FREEDOM:
         return np.ones(count)
-    return np.asarray(np.sqrt(FREEDOM / rng.chisquare(FREEDOM, count)))
+    return np.asarray(np.sqrt(FREEDOM[law] / rng.chisquare(FREEDOM[law], count)))
 
 
 def _raw(rng: np.random.Generator, units: int, block: int, layers: int, width: int) -> Floats:
@@ -125,10 +141,9 @@ def _raw(rng: np.random.Generator, units: int, block: int, layers: int, width: i
 
 def noise(rng: np.random.Generator, layout: Layout, law: str, layers: int, width: int) -> Floats:
     """(text, position, layer, unit) noise, texts in the corpus' order."""
-    units = sum(layout.sizes)
-    factor = tails(rng, law, units) * np.repeat(spread(layout, law), layout.sizes)
-    raw = _raw(rng, units, layout.block, layers, width) * factor[:, None, None, None, None]
-    return np.asarray(raw.reshape(layout.texts, POSITIONS, layers, width))
+    factor = np.repeat(tails(rng, law, layout.blocks), layout.block) * spread(layout, law)[layout.category]
+    raw = _raw(rng, layout.blocks, layout.block, layers, width).reshape(layout.texts, POSITIONS, layers, width)
+    return np.asarray(raw * factor[:, None, None, None])
 
 
 def activations(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...], width: int) -> Floats:
@@ -146,12 +161,12 @@ def activations(rng: np.random.Generator, layout: Layout, law: str, strengths: t
 
 
 @lru_cache(maxsize=4)
-def _crowd(block: int, heavy: bool, width: int) -> Floats:
+def _crowd(block: int, law: str, width: int) -> Floats:
     """(unit, text, position, unit of width) noise of many units of spread 1."""
-    rng = stream(0, "crowd", str(block), str(heavy), str(width))
+    rng = stream(0, "crowd", str(block), law, str(width))
     count = CROWD * WIDTH // max(width, WIDTH)
     found = _raw(rng, count, block, 1, width)[:, :, :, 0]
-    return np.asarray(found * tails(rng, "heavy tails" if heavy else "normal", count)[:, None, None, None])
+    return np.asarray(found * tails(rng, law, count)[:, None, None, None])
 
 
 def _pair_kinds(layout: Layout, law: str) -> tuple[dict[tuple[int, int], float], dict[tuple[int, int], float]]:
@@ -178,7 +193,7 @@ def pair_similarities(
 
     Both kinds are made of the same noise, so that their difference varies little from one crowd to another.
     """
-    crowd, factor = _crowd(layout.block, law == "heavy tails", width), spread(layout, law)
+    crowd, factor = _crowd(layout.block, law if law in FREEDOM else "normal", width), spread(layout, law)
     flat: dict[int, Floats] = {}
 
     def unit(category: int) -> Floats:
@@ -204,6 +219,8 @@ def pair_similarities(
 
 def population_delta(layout: Layout, law: str, strength: float, width: int = WIDTH) -> float:
     """Cliff's delta of independent pairs within over between categories, from a crowd of simulated units."""
+    if layout.mixed:
+        return _delta_inside_blocks(layout, law, strength, width)
     within, between = pair_similarities(layout, law, strength, width)
     total = 0.0
     for share, inside in within:
@@ -214,9 +231,21 @@ def population_delta(layout: Layout, law: str, strength: float, width: int = WID
     return float(total)
 
 
+def _delta_inside_blocks(layout: Layout, law: str, strength: float, width: int) -> float:
+    """Mean over many blocks of Cliff's delta among the pairs of each."""
+    category = layout.category[: layout.block]
+    x = _crowd(layout.block, law, width) * spread(layout, law)[category][:, None, None]
+    x[:, np.arange(layout.block), :, category] += strength
+    x /= np.sqrt((x * x).sum(axis=-1, keepdims=True))
+    first, second = np.triu_indices(layout.block, 1)
+    similarity = np.einsum("uapw,ubpw->uab", x, x, optimize=True)[:, first, second]
+    same = category[first] == category[second]
+    return float(np.sign(similarity[:, same][:, :, None] - similarity[:, ~same][:, None, :]).mean())
+
+
 def strength_of_delta(layout: Layout, law: str, delta: float, width: int = WIDTH) -> float:
     """The strength of the categories' directions at which Cliff's delta in the population is `delta`."""
-    if law != "unequal spread":  # sizes do not matter where all pairs of a kind are alike
+    if law != "unequal spread" and not layout.mixed:  # sizes do not matter where all pairs of a kind are alike
         layout = Layout("any", (2, 2, 2, 2)[: len(layout.sizes)], min(layout.strata, 2), layout.block)
     return _strength(layout, law, round(delta, 9), width)
 
@@ -249,11 +278,13 @@ def _root(miss: Callable[[float], float], high: float = 60.0) -> float:
 
 
 def noise_of_means(layout: Layout, law: str) -> float:
-    """Variance of a unit's mean response inside its category, averaged over units."""
+    """Variance of a unit's mean response inside its category, averaged over units; inside mixed blocks, of a text's."""
     block, text = (0.25, 0.25) if layout.block > 1 else (0.0, 0.5)
     variance = block + (text + 0.5 / POSITIONS) / layout.block
+    if layout.mixed:
+        variance = text + 0.5 / POSITIONS
     share = np.array(layout.sizes) / sum(layout.sizes)
-    heavy = FREEDOM / (FREEDOM - 2) if law == "heavy tails" else 1.0
+    heavy = FREEDOM[law] / (FREEDOM[law] - 2) if law in FREEDOM else 1.0
     return float(variance * heavy * share @ spread(layout, law) ** 2)
 
 

@@ -6,16 +6,25 @@ import csv
 import html
 import io
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
-from modclaims.calibration.grid import ALPHAS, POWER
-from modclaims.calibration.rates import BROKEN, ENOUGH, FULL, HOLDS, LEAST_POWER, MOST, WARNING, Measured, Rate
+from modclaims.calibration.grid import ALPHAS, BEYOND, MIDDLE, NOISY, POWER, REAL, SIZE, WRONG, misread
+from modclaims.calibration.known import LAYOUTS
+from modclaims.calibration.rates import BROKEN, FULL, HOLDS, LEAST_POWER, MOST, WARNING, Measured, Rate
+from modclaims.calibration.words import collinearity
+from modclaims.families.units import ENOUGH
 from modclaims.report.markdown import escape
 from modclaims.report.numerals import NOTHING, count, said
 from modclaims.report.svg import COLOURS, Drawing
 from modclaims.report.tables import Table
+from modclaims.stats.streams import stream
+
+if TYPE_CHECKING:
+    from modclaims.report.paper import Paper
 
 COLUMNS = (
     "family",
@@ -36,6 +45,7 @@ COLUMNS = (
     "high",
     "limit",
     "standing",
+    "mean_effect",
 )
 TITLE = "Calibration: error rates and power on known answers"
 PARTS = {
@@ -56,19 +66,32 @@ PARTS = {
         f"Before correction over claims. At .75 sd in one cell of 24, the adjusted p of that cell: at least {LEAST_POWER:g}.",
     ),
 }
-FIGURE = "figures/power.svg"
+NOISY_PART = "noisy"
+PARTS[NOISY_PART] = (
+    "What a noisy proxy of shared words leaves",
+    "Nothing is promised here: texts are alike through shared words alone, and the proxy reads some of the words wrongly.",
+)
+FIGURE, BIAS = "figures/power.svg", "figures/noisy-proxy.svg"
+WORDS = (
+    "Beyond shared words: nothing but shared words makes texts alike, through a straight or a curved link, and the proxy reads them "
+    "as they are. It explains about {r2:.0f} % of what same category is (R^2 of the indicator on the spline, over pairs); the real "
+    "effect beside shared words is an inner product of {real:g} inside categories."
+)
 
 
 def write(measured: Measured, command: str) -> dict[str, bytes]:
     """The files by relative path; their bytes depend on what was measured and on the command alone."""
-    drawing = power_figure(measured.rates)
-    told = _Told.of(measured, command)
-    found = {
-        "rates.csv": rates_csv(measured.rates).encode(),
-        "report.md": _markdown(told, drawing is not None).encode(),
-        "report.html": _html(told, drawing).encode(),
+    drawings = {
+        name: drawing
+        for name, drawing in ((FIGURE, power_figure(measured.rates)), (BIAS, bias_figure(measured.rates)))
+        if drawing is not None
     }
-    return found if drawing is None else found | {FIGURE: drawing.file()}
+    told = _Told.of(measured, command)
+    return {
+        "rates.csv": rates_csv(measured.rates).encode(),
+        "report.md": _markdown(told, drawings).encode(),
+        "report.html": _html(told, drawings).encode(),
+    } | {name: drawing.file() for name, drawing in drawings.items()}
 
 
 def rates_csv(rates: Iterable[Rate]) -> str:
@@ -99,6 +122,7 @@ def rates_csv(rates: Iterable[Rate]) -> str:
                 "high": f"{high:.6g}",
                 "limit": "" if rate.bound is None else f"{rate.bound:g}",
                 "standing": rate.standing,
+                "mean_effect": f"{rate.effect:.6g}",
             }
         )
     return out.getvalue()
@@ -113,6 +137,7 @@ class _Told:
 
     lead: tuple[str, ...]
     tally: str
+    largest: Table
     missed: Table
     sections: tuple[tuple[str, str, tuple[Table, ...]], ...]
     """(heading, what is promised, a table a family)."""
@@ -124,25 +149,29 @@ class _Told:
         broken, warned = measured.of(BROKEN), measured.of(WARNING)
         held = measured.of(HOLDS)
         cores = measured.seconds / 60
-        lead = (
+        lead: tuple[str, ...] = (
             f"Every claim was weighed on planted data whose answer is known: {count(measured.sets, 'data set')} a scenario, "
             f"seed {measured.seed}. It took {cores:.0f} processor minutes, {cores / 2:.0f} on two cores.",
+            "Each line of a table is one event of one scenario: a claim's design, the law of its data, the effect that was planted. "
             "Rates stand with their two-sided 95 % Clopper-Pearson limits; where each cell is counted, the cells of one data set count "
             "as one trial together. (i) is broken where the one-sided 99.9 % lower limit exceeds alpha; (ii), (iii) and power are "
             f"held to their figure itself from {FULL:,} data sets on, and with fewer to the figure within that limit.",
         )
+        if any(rate.scenario.question in (BEYOND, NOISY) for rate in rates):
+            r2 = [collinearity(stream(0, "collinearity", str(i)), LAYOUTS[MIDDLE]) for i in range(20)]
+            lead += (WORDS.format(r2=100 * sum(r2) / len(r2), real=REAL),)
         tally = (
             f"{count(len(held) + len(broken), 'promise')}: {len(held):,} held, {len(broken):,} broken; "
             f"{count(len(warned), 'warning')} where there are too few texts for a promise."
         )
         sections = []
         for part, (heading, promise) in PARTS.items():
-            mine = [rate for rate in rates if rate.part == part]
+            mine = [rate for rate in rates if _part(rate) == part]
             if mine:
                 families = list(dict.fromkeys(rate.scenario.family for rate in mine))
                 tables = tuple(_table(name, [r for r in mine if r.scenario.family == name]) for name in families)
                 sections.append((heading, promise, tables))
-        return cls(lead, tally, _missed([*broken, *warned]), tuple(sections), command)
+        return cls(lead, tally, _largest(rates), _missed([*broken, *warned]), tuple(sections), command)
 
 
 def _shown(value: float) -> str:
@@ -174,6 +203,34 @@ def _table(family: str, rates: Sequence[Rate]) -> Table:
     return Table(head, tuple(body), family, words=(0, 1, 2, 3, 6))
 
 
+def _largest(rates: Sequence[Rate]) -> Table:
+    """Of every family and part, the rate at alpha .05 that comes nearest to what was promised of it."""
+    rows = []
+    for family in dict.fromkeys(rate.scenario.family for rate in rates):
+        for part in ("i", "ii", "iii"):
+            promised = [
+                rate
+                for rate in rates
+                if rate.scenario.family == family and rate.part == part and rate.promised and rate.alpha == ALPHAS[0]
+            ]
+            if promised:
+                worst = max(promised, key=lambda rate: rate.estimate)
+                one = worst.scenario
+                where = ", ".join(word for word in (one.question, one.layout, one.law) if word)
+                rows.append(
+                    (
+                        family,
+                        f"({part})",
+                        f"{len(promised)}",
+                        _rate(worst),
+                        f"{worst.bound:g}",
+                        f"{worst.name}: {where}",
+                    )
+                )
+    head = ("family", "part", "promises", "largest rate", "limit", "where")
+    return Table(head, tuple(rows), "The largest rates at alpha .05", words=(0, 1, 5))
+
+
 def _missed(rates: Sequence[Rate]) -> Table:
     rows = tuple(
         (
@@ -199,14 +256,10 @@ def power_figure(rates: Sequence[Rate]) -> Drawing | None:
     curves = _curves(rates)
     if not curves:
         return None
-    import matplotlib as mpl
-
-    from modclaims.report.paper import RC, TEXT, WIDTH, Paper, category_style, colour_of
+    from modclaims.report.paper import TEXT, WIDTH, Paper, category_style, colour_of
     from modclaims.report.paper import grid as rule
 
-    with mpl.rc_context(), warnings.catch_warnings():
-        mpl.rcdefaults()  # a reader's own matplotlibrc must not change the page
-        mpl.rcParams.update(RC)
+    with _plain_settings():
         columns = min(3, len(curves))
         rows = -(-len(curves) // columns)
         wide, tall = (WIDTH - 34) / columns, 150.0
@@ -224,15 +277,69 @@ def power_figure(rates: Sequence[Rate]) -> Drawing | None:
             paper.say(left, bottom + tall - 42, family, size=TEXT, colour="ink")
         keys = [(category_style(i)[1], category_style(i)[0], f"effect {effect}") for i, effect in enumerate(effects)]
         paper.key(34, 8, keys, WIDTH - 40)
-        out = io.BytesIO()
-        paper.figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        data = _svg(paper)
     words = "; ".join(
         f"{family}, effect {effect}: " + ", ".join(f"{value:.2f} at {texts} texts" for texts, value in points)
         for family, lines in curves.items()
         for effect, points in lines.items()
     )
     title = "Power of SUPPORTED at alpha .05 by effect and number of texts"
-    return Drawing.of(out.getvalue(), paper.width, paper.height, title, f"{title}. {words}.")
+    return Drawing.of(data, paper.width, paper.height, title, f"{title}. {words}.")
+
+
+@contextmanager
+def _plain_settings() -> Iterator[None]:
+    """matplotlib as the report has it, whatever a reader's own matplotlibrc says."""
+    import matplotlib as mpl
+
+    from modclaims.report.paper import RC
+
+    with mpl.rc_context(), warnings.catch_warnings():
+        mpl.rcdefaults()
+        mpl.rcParams.update(RC)
+        yield
+
+
+def _svg(paper: Paper) -> bytes:
+    out = io.BytesIO()
+    paper.figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return out.getvalue()
+
+
+def bias_figure(rates: Sequence[Rate]) -> Drawing | None:
+    """How often shared words alone pass for an effect beyond them, by the share of words that the proxy misreads."""
+    noisy = [rate for rate in rates if rate.scenario.question == NOISY and rate.alpha == ALPHAS[0]]
+    if not noisy:
+        return None
+    from modclaims.report.paper import WIDTH, Paper, category_style, colour_of
+    from modclaims.report.paper import grid as rule
+
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for name, words in ((SIZE, "p at most .05"), (WRONG, "SUPPORTED at alpha .05")):
+        curves[words] = [(misread(rate.scenario), rate.estimate) for rate in noisy if rate.name == name]
+    curves["mean effect (none is there)"] = [
+        (misread(rate.scenario), rate.effect) for rate in noisy if rate.name == SIZE
+    ]
+    with _plain_settings():
+        paper = Paper.of(WIDTH, 230.0)
+        axes = paper.axes(44, 66, WIDTH - 70, 150)
+        rule(axes)
+        for i, points in enumerate(curves.values()):
+            colour, marker = category_style(i)
+            axes.plot(*zip(*points, strict=True), color=colour_of(colour), marker=marker, markersize=4)
+        axes.set(ylim=(-0.05, 1.03), xlabel="share of the words that the proxy reads wrongly")
+        paper.key(
+            44, 8, [(category_style(i)[1], category_style(i)[0], name) for i, name in enumerate(curves)], WIDTH - 50
+        )
+        data = _svg(paper)
+    title = "What a noisy proxy of shared words leaves"
+    told = "; ".join(
+        f"{name}: " + ", ".join(f"{value:.2f} at {100 * share:.0f} %" for share, value in points)
+        for name, points in curves.items()
+    )
+    return Drawing.of(
+        data, paper.width, paper.height, title, f"{title}, by the share of words that it misreads. {told}."
+    )
 
 
 def _curves(rates: Sequence[Rate]) -> dict[str, dict[str, list[tuple[int, float]]]]:
@@ -248,14 +355,15 @@ def _curves(rates: Sequence[Rate]) -> dict[str, dict[str, list[tuple[int, float]
 # ---- set as Markdown and as HTML
 
 
-def _markdown(told: _Told, drawn: bool) -> str:
+def _markdown(told: _Told, drawings: Mapping[str, Drawing]) -> str:
     blocks = [f"# {TITLE}", *map(escape, told.lead), f"**{escape(told.tally)}**"]
+    if told.largest.rows:
+        blocks += [f"## {told.largest.caption}", _markdown_table(told.largest)]
     if told.missed.rows:
         blocks += [f"## {told.missed.caption}", _markdown_table(told.missed)]
     for heading, promise, tables in told.sections:
         blocks += [f"## {escape(heading)}", escape(promise)]
-        if drawn and heading == PARTS["power"][0]:
-            blocks.append(f"![Power by effect and number of texts]({FIGURE})")
+        blocks += [f"![{drawings[name].title}]({name})" for name in _under(heading) if name in drawings]
         for table in tables:
             blocks += [f"### {escape(table.caption)}", _markdown_table(table)]
     blocks += ["## To repeat this", f"```\n{told.command}\n```", "Raw numbers: [rates.csv](rates.csv)."]
@@ -268,7 +376,16 @@ def _markdown_table(table: Table) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in (rows[0], rule, *rows[1:]))
 
 
-def _html(told: _Told, drawing: Drawing | None) -> str:
+def _part(rate: Rate) -> str:
+    return NOISY_PART if rate.scenario.question == NOISY else rate.part
+
+
+def _under(heading: str) -> tuple[str, ...]:
+    """Figures that stand below a heading."""
+    return {PARTS["power"][0]: (FIGURE,), PARTS[NOISY_PART][0]: (BIAS,)}.get(heading, ())
+
+
+def _html(told: _Told, drawings: Mapping[str, Drawing]) -> str:
     """One file in the style sheet and colours of the evidence report; nothing is fetched and no script runs."""
 
     def text(words: str) -> str:
@@ -277,16 +394,20 @@ def _html(told: _Told, drawing: Drawing | None) -> str:
     parts = [f"<header><p class=kind>Calibration</p><h1>{text(TITLE)}</h1>"]
     parts += [f"<p class=lead>{text(told.lead[0])}</p>", *(f"<p>{text(words)}</p>" for words in told.lead[1:])]
     parts.append(f'<p class="tally"><span>{text(told.tally)}</span></p></header><main>')
+    if told.largest.rows:
+        parts += [f"<h2>{text(told.largest.caption)}</h2>", _html_table(told.largest)]
     if told.missed.rows:
         parts += [f"<h2>{text(told.missed.caption)}</h2>", _html_table(told.missed)]
     for heading, promise, tables in told.sections:
         parts += [f"<h2>{text(heading)}</h2>", f"<p>{text(promise)}</p>"]
-        if drawing is not None and heading == PARTS["power"][0]:
-            parts.append(
-                f'<figure><div class="plot" tabindex="0" role="group" aria-label="Figure: {text(drawing.title)}">'
-                f"{drawing.inline('f0-', 'f0-words')}</div>"
-                f'<figcaption id="f0-words">{text(drawing.description)}</figcaption></figure>'
-            )
+        for name in _under(heading):
+            if (drawing := drawings.get(name)) is not None:
+                key = "bias" if name == BIAS else "power"
+                parts.append(
+                    f'<figure><div class="plot" tabindex="0" role="group" aria-label="Figure: {text(drawing.title)}">'
+                    f"{drawing.inline(f'{key}-', f'{key}-words')}</div>"
+                    f'<figcaption id="{key}-words">{text(drawing.description)}</figcaption></figure>'
+                )
         for table in tables:
             parts += [f"<h3>{text(table.caption)}</h3>", _html_table(table)]
     parts.append(
@@ -326,4 +447,4 @@ def _style() -> str:
     """The evidence report's style sheet, and its colours in light and dark."""
     light, dark = ("".join(f"--fig-{name}:{values[i]};" for name, values in COLOURS.items()) for i in (0, 1))
     sheet = (files("modclaims.report") / "page.css").read_text("utf-8")
-    return f":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{sheet}"
+    return f":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{sheet}\nh3{{margin-top:2.2em}}"

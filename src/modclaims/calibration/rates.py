@@ -11,10 +11,14 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from modclaims import __version__
 from modclaims.calibration import grid
-from modclaims.calibration.grid import ALPHAS, PART, PERMUTATIONS, POWER_P, RESAMPLES, Scenario
+from modclaims.calibration.grid import ALPHAS, BESIDE, PART, PERMUTATIONS, POWER_P, RESAMPLES, Scenario
 from modclaims.errors import RunFolderError
+from modclaims.families.units import ENOUGH
+from modclaims.recording import Recording
 from modclaims.runner import one_thread
 from modclaims.stats.streams import stream
 
@@ -24,8 +28,6 @@ BRIEF, FULL = 150, 2000
 """Data sets a scenario: by default, and for the rates that are committed."""
 MOST, MOST_AT = 0.08, 0.05
 """What a bound's error rate may reach, and at which alpha."""
-ENOUGH = 12
-"""Units of the smallest category from which on that is promised."""
 LEAST_POWER = 0.8
 CERTAIN = 0.001
 """A promise is broken where even the one-sided limit at this level lies beyond it."""
@@ -46,6 +48,8 @@ class Rate:
     """Data sets, times cells where each cell is counted."""
     sets: int
     """Data sets."""
+    effect: float = float("nan")
+    """Mean over data sets, and over the cells of each, of the effect that was estimated."""
 
     @property
     def estimate(self) -> float:
@@ -78,16 +82,14 @@ class Rate:
             return None
         if self.part in ("ii", "iii"):
             return MOST
-        return LEAST_POWER if self.name == POWER_P else None
+        return LEAST_POWER if self.name == POWER_P or self.scenario.truth == BESIDE else None
 
     @property
     def promised(self) -> bool:
         """Whether the bound is a promise here."""
-        if self.bound is None:
+        if self.bound is None or not self.scenario.promises(self.name):
             return False
-        if self.part == "i":
-            return self.scenario.exchangeable
-        return self.part == "power" or self.scenario.texts.smallest >= ENOUGH
+        return self.part in ("i", "power") or self.scenario.texts.smallest >= ENOUGH
 
     @property
     def standing(self) -> str:
@@ -136,11 +138,13 @@ def counted(scenario: Scenario, strengths: tuple[float, ...], seed: int, first: 
     """One line of progress.jsonl: events of data sets `first` ... `first + count - 1`, each keyed by its own number."""
     hits: dict[str, dict[str, int]] = {}
     trials: dict[str, int] = {}
+    effect = 0.0
     started = time.process_time()
     with one_thread():
         for number in range(first, first + count):
             rng = stream(seed, scenario.name, str(number))
             claim, evidence = grid.weighed(scenario, rng, strengths)
+            effect += float(np.mean(evidence.bounds.effect))
             for name, levels in grid.levels_of(scenario, claim, evidence).items():
                 trials[name] = trials.get(name, 0) + len(levels)
                 row = hits.setdefault(name, {f"{alpha:g}": 0 for alpha in ALPHAS})
@@ -152,6 +156,7 @@ def counted(scenario: Scenario, strengths: tuple[float, ...], seed: int, first: 
         "sets": count,
         "hits": hits,
         "trials": trials,
+        "effect": round(effect, 9),
         "seconds": round(time.process_time() - started, 3),
     }
 
@@ -210,11 +215,13 @@ def measure(
     out: Path | None,
     workers: int = 1,
     progress: Callable[[int, int, str], None] | None = None,
+    recording: Recording | None = None,
 ) -> Measured:
     """Count every scenario's events over `sets` data sets, going on where an earlier call with this folder stopped.
 
     Counts depend on seed, scenario and number of data sets alone: neither on workers nor on interruptions, nor on
-    which other scenarios are measured. `progress(data sets done, in all, scenario)`. Raises `RunFolderError` where
+    which other scenarios are measured. `progress(data sets done, in all, scenario)`. `recording` is the embedded model's,
+    where scenarios exchange its labels (`grid.requests`). Raises `RunFolderError` where
     the folder holds progress of another seed or version, and `KeyboardInterrupt` after what was counted has been kept.
     """
     kept = _Progress(out, seed)
@@ -224,7 +231,7 @@ def measure(
     done = total - sum(count for _, _, count in waiting)
     if progress:
         progress(done, total, "")
-    for line in _counted(waiting, seed, workers):
+    for line in _counted(waiting, seed, workers, recording):
         kept.keep(line)
         done += line["sets"]
         if progress:
@@ -238,13 +245,18 @@ def measure(
     )
 
 
-def _counted(waiting: Mapping[Chunk, Scenario], seed: int, workers: int) -> Iterator[dict[str, Any]]:
+def _counted(
+    waiting: Mapping[Chunk, Scenario], seed: int, workers: int, recording: Recording | None
+) -> Iterator[dict[str, Any]]:
     workers = min(workers, len(waiting))
+    grid.share(recording)
     if workers <= 1:
         for (_, first, count), one in waiting.items():
             yield counted(one, grid.strengths_of(one), seed, first, count)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=grid.share, initargs=(recording,)
+    ) as pool:
         try:
             jobs = [
                 pool.submit(counted, one, grid.strengths_of(one), seed, first, count)
@@ -257,7 +269,8 @@ def _counted(waiting: Mapping[Chunk, Scenario], seed: int, workers: int) -> Iter
 
 
 def _rates(scenario: Scenario, lines: Sequence[Mapping[str, Any]], sets: int) -> Iterator[Rate]:
+    effect = sum(line["effect"] for line in lines) / sets
     for name in lines[0]["hits"]:
         for alpha in ALPHAS:
             hits = sum(line["hits"][name][f"{alpha:g}"] for line in lines)
-            yield Rate(scenario, name, alpha, hits, sum(line["trials"][name] for line in lines), sets)
+            yield Rate(scenario, name, alpha, hits, sum(line["trials"][name] for line in lines), sets, effect)

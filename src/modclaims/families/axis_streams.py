@@ -28,7 +28,7 @@ from modclaims.recording import (
 )
 from modclaims.stats.actions import Arrangements, Design, relabellings
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample, resample_groups
-from modclaims.stats.effects import LogRatio
+from modclaims.stats.effects import log_ratio
 from modclaims.stats.evidence import Cell, Evidence, Exhibit, NullTest
 from modclaims.stats.null_objects import MIN_DRAWS, against_null, resample_texts_and_draws
 from modclaims.stats.quantifiers import Holds, somewhere
@@ -44,7 +44,7 @@ from modclaims.stats.rotations import (
     shares,
     summarised,
 )
-from modclaims.stats.splits import MedianBounds, halves, median_test, part, too_small_to_split
+from modclaims.stats.splits import MedianBounds, halves, median_test, part, smallest_half
 from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
@@ -95,7 +95,7 @@ class AxisStreams(Selectivity):
     def check(self, corpus: Corpus) -> None:
         units = Units.of(corpus, self.label, self.within)
         if self.basis in LEARNED:
-            _check_halves(units, self.label)
+            units.check_halves(self.label)
 
     def _request(self) -> Activations:
         return Activations(self.site, self.layers)
@@ -182,8 +182,7 @@ class AxisStreams(Selectivity):
 
     def _count(self, design: Design, tokens: Floats) -> int:
         """Components that the tokens of the smallest half can carry."""
-        fewest = sum(int((design.cells == g).sum()) // 2 for g in np.unique(design.cells))
-        return int(min(self.components, tokens.shape[2], tokens.shape[1] * fewest))
+        return int(min(self.components, tokens.shape[2], tokens.shape[1] * smallest_half(design)))
 
     def _halves(self, design: Design, seed: int, split: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return halves(design, stream(seed, type(self).__name__, design.digest, "split", str(split)))
@@ -342,7 +341,7 @@ class AxesAgainstRotations(Hypothesis):
         _check_splits(self.splits)
 
     def check(self, corpus: Corpus) -> None:
-        _check_halves(Units.of(corpus, self.label, self.within), self.label)
+        Units.of(corpus, self.label, self.within).check_halves(self.label)
 
     def _request(self) -> Activations:
         return Activations(self.site, self.layers)
@@ -395,7 +394,7 @@ class AxesAgainstRotations(Hypothesis):
             len(recording.corpus),
             unit=units.unit,
             n_units=units.n,
-            resampled="texts and random bases",
+            resampled=f"{units.resampled} and random bases",
             exhibits=(
                 _distributions(own, kept, [s for _, s in drawn], at, null, test, cells, self.summary, self.rotations),
                 stream_of(recording, self.label, followed, layers, f"axis {favourite}", self.site),
@@ -407,9 +406,12 @@ class AxesAgainstRotations(Hypothesis):
                 "outlying coordinates left out": left_out.astype(np.float64),
             },
             warnings=units.warnings,
-            note=f"site {self.site}; outliers: root mean square above {self.outliers:g} x the median"
-            if self.outliers is not None
-            else f"site {self.site}; no coordinate left out",
+            note=(
+                f"site {self.site}; outliers: root mean square above {self.outliers:g} x the median"
+                if self.outliers is not None
+                else f"site {self.site}; no coordinate left out"
+            )
+            + units.note,
             detail=f"On the first half of the texts axis {favourite} was picked most often there, in {often} of {self.splits} splits. "
             f"p is conditional on these texts; outlying coordinates left out: {int(left_out[named])}.",
         )
@@ -459,10 +461,9 @@ SUMMARY_WORDS = {
 def _against_rivals(responses: Floats, design: Design, texts: Resamples, rivals: Resamples) -> Bounds:
     """Bounds of omega^2 of row 0 minus the mean over the other rows of (1 + rival, unit, layer) responses.
 
-    Texts and rivals are resampled, crossed; influences by the chain rule from log(1 + f^2) to omega^2.
+    Texts (or their clusters) and rivals are resampled, crossed; influences by the chain rule from log(1 + f^2) to omega^2.
     """
-    count, n, layers = responses.shape
-    count -= 1
+    count, n, layers = len(responses) - 1, texts.times.shape[1], responses.shape[2]
     both = Resamples(
         np.hstack([texts.times, rivals.times]),
         np.concatenate([texts.groups, np.full(count, texts.groups.max() + 1)]),
@@ -471,7 +472,7 @@ def _against_rivals(responses: Floats, design: Design, texts: Resamples, rivals:
     value, centre = np.empty((len(both.times), layers)), np.empty(layers)
     influence = np.empty((len(both.times), n + count, layers))
     for layer in range(layers):
-        ratio = LogRatio.of(responses[:, :, layer].T, design, texts)
+        ratio = log_ratio(responses[:, :, layer].T, design, texts)
         omega2, slope = 1 - np.exp(-ratio.value), np.exp(-ratio.value)
         mean = (share * omega2[:, 1:]).sum(axis=1)
         value[:, layer] = omega2[:, 0] - mean
@@ -632,7 +633,7 @@ class HeavyTails(Hypothesis):
             len(recording.corpus),
             unit=sample.unit,
             n_units=sample.n,
-            resampled="texts and rotations",
+            resampled=f"{sample.unit}s and rotations",
             exhibits=(self._picture(own, rotated, kind, layers, recording.shape.layers, gaussian),),
             secondary={
                 "kurtosis without the first token": mean[:, 0],
@@ -701,11 +702,3 @@ def _most_common(found: Sequence[int]) -> tuple[int, int]:
 def _check_splits(splits: int) -> None:
     if splits < 5:
         raise ClaimError(f"splits = {splits}: one split is a lottery, at least 5 are needed.")
-
-
-def _check_halves(units: Units, label: str) -> None:
-    if small := too_small_to_split(units.design):
-        raise ClaimError(
-            f"Splitting in halves needs 4 {units.unit}s of each {label} in every stratum; {', '.join(small)} has fewer. "
-            "Add texts, or leave within= out."
-        )

@@ -15,7 +15,7 @@ from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import HEAD_SITES, LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import Arrangements, relabellings
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample
-from modclaims.stats.effects import cliffs_delta, gap
+from modclaims.stats.effects import cliffs_delta, cohens_d, gap
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.permutation import Pairs, cheaper_by_vectors, delta_null, gap_null, gap_null_from_vectors
 from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
@@ -130,16 +130,20 @@ class CategoryClustering(Hypothesis):
             controls.shared_words(taken, named, where),
             controls.plain_measures(recording, units, pairs, similarities[:, named], name, weighing, where),
         ]
-        location: bool | None = None
+        # F2 knows nothing of what words explain; elsewhere location is claimed on inner products alone, and if F2 agrees
+        location = None if self.beyond else False
         squared = [s.squared_distance for s in per_cell]
-        secondary: dict[str, Floats] = {"gap within - between": gap(similarities, units.design, pairs)}
+        secondary: dict[str, Floats] = {
+            "gap within - between": gap(similarities, units.design, pairs),
+            "Cohen's d over pairs": cohens_d(similarities, units.design, pairs),
+        }
         band = delta_null(similarities, pairs, units.design, controls.fewer(arrangements))
         secondary["ANOSIM p (ranks)"] = (band >= band[0] - 1e-12).mean(axis=0)
         if all(s is not None for s in squared):
             unit_squared = [units.squared_distance(s) for s in squared if s is not None]
             spread = controls.spread(unit_squared, units, pairs, arrangements, named, where, weighing.alpha)
             rivals.append(spread.control)
-            if self.similarity in INNER_PRODUCTS and not self.beyond:  # F2 knows nothing of what words explain
+            if self.similarity in INNER_PRODUCTS and not self.beyond:
                 location = bool(spread.p_location[named] <= weighing.alpha)
             analysis = permanova(pairs.matrix(unit_squared), pairs, units.design)
             secondary |= {"PERMANOVA F": analysis.f, "PERMANOVA omega^2": analysis.omega2}
@@ -164,13 +168,14 @@ class CategoryClustering(Hypothesis):
             n_texts=len(recording.corpus),
             unit=units.unit,
             n_units=units.n,
+            resampled=units.resampled,
             degenerate=degenerate,
             controls=tuple(rivals),
             exhibits=exhibits,
             secondary={} if isinstance(self.holds, AlongDepth) else secondary,
             location=location,
             warnings=warnings,
-            note=f"similarity {self.similarity}, site {self.site}",
+            note=f"similarity {self.similarity}, site {self.site}{units.note}",
         )
 
     def _similarities(self, recording: Recording, variant: str | None) -> tuple[tuple[Cell, ...], list[Similarity]]:

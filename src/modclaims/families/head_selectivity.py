@@ -24,7 +24,7 @@ from modclaims.stats.effects import (
 from modclaims.stats.evidence import Cell, Evidence, Exhibit, NullTest
 from modclaims.stats.permutation import degrees_of_freedom, f_null
 from modclaims.stats.quantifiers import somewhere
-from modclaims.stats.splits import MedianBounds, halves, part, too_small_to_split
+from modclaims.stats.splits import MedianBounds, halves, part
 from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
@@ -115,9 +115,9 @@ class HeadsAgainstBlocks(HeadSelectivity):
     """The best single head distinguishes the categories better than the attention block it sits in.
 
     A contrast of effects: omega^2 of the best head minus omega^2 of its whole block. The head is picked on one
-    half of the texts and both are measured on the other, in 20 seeded splits (by category and stratum); both sides
-    of a split's contrast are resampled together, and p = 2 x the median over splits (Meinshausen, Meier &
-    Buehlmann 2009). The block's response is the length of the attention output.
+    half of the texts and both are measured on the other, in 20 seeded splits (by category and stratum, or by whole
+    blocks); both sides of a split's contrast are resampled together, and p = 2 x the median over splits (Meinshausen,
+    Meier & Buehlmann 2009). The block's response is the length of the attention output.
     """
 
     smallest_effect: float = 0.1
@@ -135,13 +135,7 @@ class HeadsAgainstBlocks(HeadSelectivity):
             raise ClaimError(f"splits = {self.splits}: one split is a lottery, at least 5 are needed.")
 
     def check(self, corpus: Corpus) -> None:
-        units = Units.of(corpus, self.label, self.within)
-        design = units.design
-        if small := too_small_to_split(design):
-            raise ClaimError(
-                f"Splitting in halves needs 4 {units.unit}s of each {self.label} in every stratum; "
-                f"{', '.join(small)} has fewer. Add texts, or leave within= out."
-            )
+        Units.of(corpus, self.label, self.within).check_halves(self.label)
 
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         heads = self._request("head")
@@ -185,6 +179,7 @@ class HeadsAgainstBlocks(HeadSelectivity):
             n_texts=len(recording.corpus),
             unit=units.unit,
             n_units=units.n,
+            resampled=units.resampled,
             exhibits=(
                 Exhibit(
                     "splits",
@@ -201,7 +196,7 @@ class HeadsAgainstBlocks(HeadSelectivity):
                 ),
             ),
             warnings=units.warnings,
-            note=f"response {self.response}; the effect is the median over splits",
+            note=f"response {self.response}; the effect is the median over splits{units.note}",
             detail=f"Picked most often, in {names.count(favourite)} of {self.splits} splits: {favourite}.",
         )
 

@@ -20,6 +20,7 @@ from modclaims.stats.actions import Arrangements, Design, relabellings
 from modclaims.stats.bootstrap import Bounds, resample
 from modclaims.stats.effects import auc, excess_kurtosis, hedges_g, omega_squared, omega_squared_bounds
 from modclaims.stats.evidence import CategoryRow, Cell, Control, Evidence, Exhibit, NullTest
+from modclaims.stats.multiplicity import weigh_cells
 from modclaims.stats.permutation import Pairs, degrees_of_freedom, f_null
 from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.streams import stream
@@ -156,6 +157,7 @@ class Selectivity(Hypothesis):
             n_texts=len(recording.corpus),
             unit=units.unit,
             n_units=units.n,
+            resampled=units.resampled,
             degenerate=tuple(
                 int(c) for c in np.flatnonzero(~np.isfinite(test.null).all(axis=0) | (np.ptp(test.null, axis=0) == 0))
             ),
@@ -168,7 +170,7 @@ class Selectivity(Hypothesis):
             categories=preferences,
             location=bool(spread.p_location[here] <= weighing.alpha),
             warnings=tuple(warnings),
-            note=self._words()[2],
+            note=self._words()[2] + units.note,
             detail=_preferred(preferences, named) + self._followed(cells, test, named, weighing.alpha),
         )
 
@@ -191,9 +193,8 @@ class Selectivity(Hypothesis):
         for variant in controls.twin_variants(self.twins):
             _, values = self._responses(recording, weighing, variant)
             null, tolerance = f_null(units.responses(values), design, controls.fewer(arrangements))
-            test = NullTest.of("F", null, tolerance, exact=False, action="", by=self.adjust)
-            best.append(float(omega_squared(test.observed, df1, design.n).max()))
-            p.append(float(test.p_adjusted.min()))
+            best.append(float(omega_squared(null[0], df1, design.n).max()))
+            p.append(float(weigh_cells(null, tolerance, self.adjust).p_adjusted.min()))
         count, level = sum(value <= weighing.alpha for value in p), f"{weighing.alpha:g}".removeprefix("0")
         return Control(
             "untrained_twin",

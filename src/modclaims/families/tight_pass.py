@@ -125,7 +125,7 @@ class TightPass(Hypothesis):
             bare,
             unit=sample.unit,
             n_units=sample.n,
-            resampled="texts and null objects",
+            resampled=f"{sample.unit}s and null objects",
             controls=tuple(
                 _other_null(
                     kind,
@@ -218,6 +218,7 @@ class TightestAt(TightPass):
             sample.texts,
             unit=sample.unit,
             n_units=sample.n,
+            resampled=f"{sample.unit}s",
             exhibits=(
                 _by_depth(
                     f"Effective rank of the {TITLES[self.block]}'s Jacobian by relative depth",

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
-from modclaims.stats.actions import Design, codes
+from modclaims.stats.actions import MIN_BLOCKS, Design, codes
+from modclaims.stats.splits import too_small_to_split
 
 Floats = NDArray[np.float64]
-MIN_BLOCKS = 4
+ENOUGH = 12
+"""Texts (or blocks) of the smallest category from which on error rates of bounds are promised, and calibrated."""
+
+
+def too_few(count: int, of: str, unit: str) -> tuple[str, ...]:
+    """The warning that stands with a verdict on fewer than `ENOUGH` units."""
+    if count >= ENOUGH:
+        return ()
+    return (f"{of} has {count} {unit}s; below {ENOUGH} the error rates of bounds are measured but not promised.",)
 
 
 @dataclass(frozen=True)
 class Units:
-    """What is relabelled and resampled, and how text-level arrays become unit-level ones.
+    """What is relabelled, resampled and split, and how text-level arrays become unit-level ones.
 
     Units follow the order of the recording's texts, which a run sorts by id.
     """
@@ -35,8 +44,13 @@ class Units:
         """Units of a corpus for one label. Raises `ClaimError` where the corpus cannot carry the comparison.
 
         Labels constant in every block: blocks are units and enter by their means. Labels that vary inside every
-        block: texts are units, exchanged inside their block.
+        block: texts are units, exchanged inside their block, and whole blocks are resampled and split.
         """
+        found = cls._of(corpus, label, within)
+        return replace(found, warnings=(*found.warnings, *found._too_few(label)))
+
+    @classmethod
+    def _of(cls, corpus: Corpus, label: str, within: str | None) -> Units:
         labels = list(corpus.values(label))
         strata = None if within is None else list(corpus.values(within))
         blocks = corpus.blocks()
@@ -47,9 +61,8 @@ class Units:
         groups = tuple(np.flatnonzero(which == b) for b in range(len(names)))
         varies = [len({labels[i] for i in g}) > 1 for g in groups]
         if all(varies):
-            nested = [f"{b}|{s}" for b, s in zip(which, strata or [""] * len(which), strict=True)]
-            note = "Labels vary inside blocks: texts are exchanged and resampled inside their block, so bounds speak of these blocks."
-            return cls(Design.of(labels, nested), "text", None, (note,))
+            _check_blocks(label, labels, blocks)
+            return cls(Design.of(labels, strata, blocks), "text", None, ())
         if any(varies):
             mixed = [n for n, v in zip(names, varies, strict=True) if v][:3]
             raise ClaimError(
@@ -58,29 +71,51 @@ class Units:
             )
         if strata is not None and any(len({strata[i] for i in g}) > 1 for g in groups):
             raise ClaimError(f"A block spans several values of {within!r}; within= and block cannot be combined here.")
-        per_category: dict[str, int] = {}
-        for g in groups:
-            per_category[labels[g[0]]] = per_category.get(labels[g[0]], 0) + 1
-        few = [f"{name} has {count}" for name, count in per_category.items() if count < MIN_BLOCKS]
-        if few:
-            raise ClaimError(
-                f"Blocks are the unit of chance and each {label} needs at least {MIN_BLOCKS}; {', '.join(few)}. "
-                "Add blocks, or leave the category out."
-            )
+        _check_blocks(label, labels, blocks)
         design = Design.of([labels[g[0]] for g in groups], None if strata is None else [strata[g[0]] for g in groups])
         if all(len(g) == 1 for g in groups):
             return cls(design, "block", None, ())
         return cls(design, "block", groups, ())
+
+    def _too_few(self, label: str) -> tuple[str, ...]:
+        design = self.design
+        held = [design.labels[list(m)] for m in design.members] or [np.array([k]) for k in design.labels]
+        counts = [sum(k in units for units in held) for k in range(design.k)]
+        smallest = int(np.argmin(counts))
+        return too_few(counts[smallest], f"The smallest {label}, {design.names[smallest]},", self.resampled[:-1])
 
     @property
     def n(self) -> int:
         """Number of units."""
         return self.design.n
 
+    @property
+    def resampled(self) -> str:
+        """What the bootstrap draws anew, and splits keep whole: `texts` or `blocks`."""
+        return "blocks" if self.unit == "block" or self.design.members else "texts"
+
+    @property
+    def note(self) -> str:
+        """A further word on what was looked at, where what is resampled is not what is exchanged."""
+        return f"; bounds from resampling {len(self.design.members)} whole blocks" if self.design.members else ""
+
     def action(self, label: str, within: str | None) -> str:
         """What chance does to these units, in words."""
         words = f"exchanging {label}" + (f" within {within}" if within else "")
-        return words + (" among whole blocks" if self.unit == "block" else "")
+        return words + (
+            " among whole blocks" if self.unit == "block" else " inside each block" if self.design.members else ""
+        )
+
+    def check_halves(self, label: str) -> None:
+        """Raises `ClaimError` where halves of the units would be too small to pick on and to test on."""
+        if not (small := too_small_to_split(self.design)):
+            return
+        has = f"{', '.join(small)} has fewer. Add"
+        if self.design.members:
+            raise ClaimError(f"Splitting in halves needs {2 * MIN_BLOCKS} blocks with each {label}; {has} blocks.")
+        raise ClaimError(
+            f"Splitting in halves needs 4 {self.unit}s of each {label} in every stratum; {has} texts, or leave within= out."
+        )
 
     def categories(self) -> list[str]:
         """The category of each unit."""
@@ -128,11 +163,12 @@ class Sample:
         which = range(len(corpus)) if chosen is None else chosen
         blocks = corpus.blocks()
         if blocks is None:
-            return cls(tuple(np.array([i]) for i in range(len(which))), "text")
+            few = too_few(len(which), "The sample", "text")
+            return cls(tuple(np.array([i]) for i in range(len(which))), "text", few)
         mine = [blocks[i] for i in which]
-        return cls(
-            tuple(np.array([i for i, b in enumerate(mine) if b == name]) for name in dict.fromkeys(mine)), "block"
-        )
+        names = dict.fromkeys(mine)
+        groups = tuple(np.array([i for i, b in enumerate(mine) if b == name]) for name in names)
+        return cls(groups, "block", too_few(len(groups), "The sample", "block"))
 
     @property
     def n(self) -> int:
@@ -151,6 +187,16 @@ class Sample:
     def design(self, draws: int) -> str:
         """What draws of the bootstrap hang on."""
         return f"{self.n} {self.unit}s x {draws} null objects"
+
+
+def _check_blocks(label: str, labels: Sequence[str], blocks: Sequence[str]) -> None:
+    """Every category in enough blocks."""
+    held = {name: len({b for b, v in zip(blocks, labels, strict=True) if v == name}) for name in dict.fromkeys(labels)}
+    if few := [f"{name} has {count}" for name, count in held.items() if count < MIN_BLOCKS]:
+        raise ClaimError(
+            f"Blocks are the unit of chance and each {label} needs at least {MIN_BLOCKS}; {', '.join(few)}. "
+            "Add blocks, or leave the category out."
+        )
 
 
 def _check(corpus: str, label: str, labels: list[str]) -> None:

@@ -13,7 +13,6 @@ import logging
 import os
 import secrets
 import shutil
-import sys
 import tempfile
 import time
 import weakref
@@ -30,6 +29,7 @@ from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError, UsageError
 from modclaims.recording import Array, Jacobian, Loss, ModelShape, Request, Weights
+from modclaims.run_log import home
 
 log = logging.getLogger(__name__)
 
@@ -38,17 +38,6 @@ KEY_LENGTH = 32
 _SUFFIX = ".safetensors"
 _ABOUT = "network.json"
 _DTYPES: Mapping[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
-
-
-def default_root() -> Path:
-    """`$MODCLAIMS_HOME`, else `modclaims` in the user's cache folder."""
-    if home := os.environ.get("MODCLAIMS_HOME"):
-        return Path(home).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "modclaims"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "modclaims"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modclaims"
 
 
 @dataclass(frozen=True)
@@ -240,11 +229,11 @@ class ShelfUsage:
 class RecordingStore:
     """Recordings of any number of networks under one root folder; nothing is made on disk before the first shelf.
 
-    `root` defaults to `default_root()`. Safe for several processes at once. Never pickle.
+    `root` defaults to `home()`. Safe for several processes at once. Never pickle.
     """
 
     def __init__(self, root: Path | str | None = None) -> None:
-        self.root = Path(root) if root is not None else default_root()
+        self.root = Path(root) if root is not None else home()
 
     @classmethod
     def temporary(cls) -> RecordingStore:

@@ -531,6 +531,7 @@ def _forest(claims: Sequence[Claim], summaries: Sequence[Mapping[str, Any]], ter
 
 def _reading(claims: Sequence[Claim], terms: _Terms, facts: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     level = p_value(terms.alpha)
+    drawn = "whole blocks of texts" if (facts.get("corpus") or {}).get("blocks") else "texts"
     lines = [
         (
             "SUPPORTED",
@@ -553,7 +554,7 @@ def _reading(claims: Sequence[Claim], terms: _Terms, facts: Mapping[str, Any]) -
     lines += [
         (
             terms.interval,
-            f"Two one-sided bounds, each at level {level}, from a bootstrap over texts (and over null objects, where a claim has some). Where many places were searched, the claim's "
+            f"Two one-sided bounds, each at level {level}, from a bootstrap over {drawn} (and over null objects, where a claim has some). Where many places were searched, the claim's "
             "numbers say which limit holds for all of them at once.",
         ),
         (
@@ -603,9 +604,11 @@ def _tested(facts: Mapping[str, Any], claims: Sequence[Claim], summaries: Sequen
             _first(_many(tests.get("degenerate")), fallback["degenerate"]),
         ),
     ]
-    runs = _many(tests.get("family_runs"))
-    if runs is not None:
-        rows.append(("runs on this corpus and model so far, this one included", runs))
+    before = _many(tests.get("weighed_before"))
+    if before is not None:
+        rows.append(
+            ("other claims weighed on this corpus and model before, on this machine (not in the correction)", before)
+        )
     return Table(("counted", "number"), tuple((a, number(b)) for a, b in rows))
 
 

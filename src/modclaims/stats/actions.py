@@ -22,6 +22,8 @@ from modclaims.errors import ClaimError
 
 Codes = NDArray[np.int64]
 Blind = Literal["no", "jointly", "within_strata"]
+MIN_BLOCKS = 4
+"""Fewer blocks than this, of a category or with it, say too little of how much blocks vary."""
 
 
 def codes(values: Sequence[str]) -> tuple[Codes, tuple[str, ...]]:
@@ -41,13 +43,23 @@ class Design:
     """(unit,) stratum codes; all zero where exchange is free."""
     names: tuple[str, ...]
     """Category names, by code."""
+    clusters: Codes | None = None
+    """(unit,) what is resampled and split as one, where that is more than a unit; every stratum lies inside a cluster."""
 
     @classmethod
-    def of(cls, labels: Sequence[str], strata: Sequence[str] | None = None) -> Design:
-        """From label values. Raises `ClaimError` where fewer than two categories meet in every stratum."""
+    def of(
+        cls, labels: Sequence[str], strata: Sequence[str] | None = None, clusters: Sequence[str] | None = None
+    ) -> Design:
+        """From label values; strata are those inside each cluster.
+
+        Raises `ClaimError` where fewer than two categories meet in every stratum.
+        """
         lab, names = codes(labels)
         st = codes(strata)[0] if strata is not None else np.zeros(len(lab), dtype=np.int64)
-        design = cls(lab, st, names)
+        whole = None if clusters is None else codes(clusters)[0]
+        if whole is not None:
+            st = codes([f"{c},{s}" for c, s in zip(whole, st, strict=True)])[0]
+        design = cls(lab, st, names, whole)
         if not design.usable_strata:
             raise ClaimError(
                 "No stratum holds two categories of which one has two texts, so within and between cannot be compared; "
@@ -86,8 +98,18 @@ class Design:
         return codes([f"{a},{b}" for a, b in zip(self.labels, self.strata, strict=True)])[0]
 
     @cached_property
+    def members(self) -> tuple[Codes, ...]:
+        """Units of each cluster; none where units are drawn by themselves."""
+        return (
+            () if self.clusters is None else tuple(np.flatnonzero(self.clusters == c) for c in np.unique(self.clusters))
+        )
+
+    @cached_property
     def digest(self) -> str:
-        """Hash of labels and strata, part of the key of every random stream."""
+        """Hash of labels and strata, part of the key of every random stream.
+
+        Relabelling hangs on these alone, so that p is the same whether strata lie inside clusters or not.
+        """
         return hashlib.sha256(self.labels.tobytes() + b"|" + self.strata.tobytes()).hexdigest()
 
 

@@ -1,7 +1,8 @@
-"""Bounds by the bootstrap-t: resample units inside each category x stratum, studentise by a closed-form error.
+"""Bounds by the bootstrap-t: resample units inside each category x stratum, or whole clusters of them, and studentise
+by a closed-form error.
 
 Effects come as *replicates*: a value and each unit's influence under every resample, row 0 being the sample
-itself. Sums and differences of effects are then sums and differences of values and influences, so a contrast
+itself. Where clusters are drawn, they stand wherever a unit is spoken of here. Sums and differences of effects are then sums and differences of values and influences, so a contrast
 gets its bound from the same resamples on both sides.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +25,9 @@ class Resamples:
     """How often each unit was drawn; made once a claim and used at every cell."""
 
     times: Floats
-    """(1 + R, unit) multiplicities; row 0 is all ones."""
+    """(1 + R, unit) multiplicities, or (1 + R, cluster); row 0 is all ones."""
     groups: Codes
-    """(unit,) group inside which units were resampled (category x stratum)."""
+    """(unit,) group inside which units were resampled (category x stratum); all zero for clusters."""
 
     @property
     def count(self) -> int:
@@ -34,8 +36,13 @@ class Resamples:
 
 
 def resample(design: Design, *, count: int, rng: np.random.Generator) -> Resamples:
-    """`count` resamples of the units, with replacement, inside each category x stratum of the design."""
-    return resample_groups(design.cells, count=count, rng=rng)
+    """`count` resamples, with replacement: of units inside each category x stratum, or of whole clusters among them all.
+
+    Clusters are one group even where a column is constant in each of them: what its values differ by then counts as
+    spread, which widens bounds, and few clusters a value would leave too few to draw from.
+    """
+    groups = np.zeros(len(design.members), dtype=np.int64) if design.members else design.cells
+    return resample_groups(groups, count=count, rng=rng)
 
 
 def resample_groups(groups: Codes, *, count: int, rng: np.random.Generator) -> Resamples:
@@ -92,30 +99,52 @@ def _identity(value: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class NoncentralF:
-    """A second bound for omega^2, by inverting the noncentral F law (homogeneous Gaussian residuals)."""
+    """A second bound for omega^2, by inverting the noncentral F law (homogeneous Gaussian residuals).
+
+    Where clusters are drawn, F and noncentrality are divided by how much more they vary than their texts alone would
+    make them (first-order correction of Rao & Scott 1984).
+    """
 
     f: Floats
     """(cell,) observed F."""
     df1: int
     df2: int
     n: int
+    inflation: Floats | None = None
+    """(cell,) mean square between clusters, of what they say of categories, over the residual one; None without."""
 
-    def _noncentrality(self, omega2: float) -> float:
-        return self.n * omega2 / (1 - omega2)
+    @property
+    def _f(self) -> Floats:
+        return self.f if self.inflation is None else self.f / self.inflation
+
+    @property
+    def _n(self) -> float | Floats:
+        return self.n if self.inflation is None else self.n / self.inflation
+
+    def _noncentrality(self, omega2: float) -> float | Floats:
+        return self._n * omega2 / (1 - omega2)
+
+    def _df2(self, texts: int) -> float:
+        """Residual degrees of freedom of so many texts; strata that lie in clusters grow in number with them."""
+        if self.inflation is None:
+            return texts - (self.n - self.df2)
+        return texts * (self.df1 + self.df2) / self.n - self.df1
 
     def p_lower(self, smallest: float) -> Floats:
         """(cell,) P(F at least as large as observed) were omega^2 = `smallest`."""
         from scipy.stats import f, ncf
 
         nc = self._noncentrality(max(smallest, 0.0))
-        return np.asarray(f.sf(self.f, self.df1, self.df2) if nc < 1e-12 else ncf.sf(self.f, self.df1, self.df2, nc))
+        none = np.all(nc < 1e-12)
+        return np.asarray(f.sf(self._f, self.df1, self.df2) if none else ncf.sf(self._f, self.df1, self.df2, nc))
 
     def p_upper(self, smallest: float) -> Floats:
         """(cell,) P(F at most as large as observed) were omega^2 = `smallest`."""
         from scipy.stats import f, ncf
 
         nc = self._noncentrality(max(smallest, 0.0))
-        return np.asarray(f.cdf(self.f, self.df1, self.df2) if nc < 1e-12 else ncf.cdf(self.f, self.df1, self.df2, nc))
+        none = np.all(nc < 1e-12)
+        return np.asarray(f.cdf(self._f, self.df1, self.df2) if none else ncf.cdf(self._f, self.df1, self.df2, nc))
 
     def texts_needed(self, smallest: float, alpha: float, *, cells: int, refute: int, support: int) -> tuple[int, int]:
         """Texts that would refute were omega^2 0 in all cells, and support were it twice `smallest`, in 4 runs of 5.
@@ -125,44 +154,55 @@ class NoncentralF:
         """
         from scipy.stats import f, ncf
 
-        lost, double = self.n - self.df2, min(2 * smallest, (1 + smallest) / 2)
-        edge, twice = smallest / (1 - smallest), double / (1 - double)
+        double = min(2 * smallest, (1 + smallest) / 2)
+        less = 1.0 if self.inflation is None else float(np.median(self.inflation))
+        edge, twice = smallest / (1 - smallest) / less, double / (1 - double) / less
+        fewest = _first(lambda n: self._df2(n) >= 4, 1)
         level_up = alpha / (cells - refute + 1)
         level_low = alpha / (cells if support == 1 else cells - support + 1)
 
         def refutes(n: int) -> bool:
-            below = ncf.ppf(level_up, self.df1, n - lost, n * edge)
-            return bool(f.cdf(below, self.df1, n - lost) ** refute >= 0.8)
+            below = ncf.ppf(level_up, self.df1, self._df2(n), n * edge)
+            return bool(f.cdf(below, self.df1, self._df2(n)) ** refute >= 0.8)
 
         def supports(n: int) -> bool:
-            above = ncf.isf(level_low, self.df1, n - lost, n * edge)
-            return bool(ncf.sf(above, self.df1, n - lost, n * twice) ** support >= 0.8)
+            above = ncf.isf(level_low, self.df1, self._df2(n), n * edge)
+            return bool(ncf.sf(above, self.df1, self._df2(n), n * twice) ** support >= 0.8)
 
-        return _first(refutes, lost + 4), _first(supports, lost + 4)
+        return _first(refutes, fewest), _first(supports, fewest)
 
     def limit(self, probability: float) -> Floats:
-        """(cell,) the omega^2 at which P(F at most as observed) equals `probability`; 0 where none is that small."""
-        from scipy.optimize import brentq
+        """(cell,) the omega^2 at which P(F at most as observed) equals `probability`; 0 where none is that small.
+
+        By bisection of all cells at once, until the noncentrality's bracket is as narrow as rounding allows.
+        """
         from scipy.stats import chi2, f, ncf
 
-        out = np.zeros(len(self.f))
-        for c, observed in enumerate(self.f):
-            if not np.isfinite(observed) or f.cdf(observed, self.df1, self.df2) <= probability:
-                continue
-            if observed > 1e6:  # the numerator is all noncentrality: F = (nc / df1) / (chi2 / df2)
-                nc = self.df1 * observed * chi2.isf(probability, self.df2) / self.df2
-                out[c] = nc / (nc + self.n)
-                continue
+        at, n = np.asarray(self._f, dtype=np.float64), np.broadcast_to(self._n, self.f.shape)
+        with np.errstate(invalid="ignore"):
+            sought = np.isfinite(at) & (f.cdf(np.where(np.isfinite(at), at, 0.0), self.df1, self.df2) > probability)
+        large = sought & (at > 1e6)  # the numerator is all noncentrality: F = (nc / df1) / (chi2 / df2)
+        nc = np.zeros(len(at))
+        nc[large] = self.df1 * at[large] * chi2.isf(probability, self.df2) / self.df2
+        where = np.flatnonzero(sought & ~large)
+        low, high = np.zeros(len(where)), np.full(len(where), 10.0)
 
-            def miss(nc: float, at: float = float(observed)) -> float:
-                return float(ncf.cdf(at, self.df1, self.df2, nc)) - probability
+        def above(value: Floats, cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
+            return np.asarray(ncf.cdf(at[where[cells]], self.df1, self.df2, value) > probability)
 
-            high = 10.0
-            while miss(high) > 0:
-                high *= 4
-            nc = brentq(miss, 1e-12, high) if miss(1e-12) > 0 else 0.0
-            out[c] = nc / (nc + self.n)
-        return out
+        growing = np.ones(len(where), dtype=bool)
+        while growing.any():
+            growing[growing] = above(high[growing], growing)
+            low[growing], high[growing] = high[growing], 4 * high[growing]
+        for _ in range(60):
+            wide = high - low > 4 * np.finfo(np.float64).eps * high
+            if not wide.any():
+                break
+            middle = (low[wide] + high[wide]) / 2
+            right = above(middle, wide)
+            low[wide], high[wide] = np.where(right, middle, low[wide]), np.where(right, high[wide], middle)
+        nc[where] = (low + high) / 2
+        return np.asarray(nc / (nc + n))
 
 
 def _first(enough: Callable[[int], bool], start: int) -> int:
@@ -224,11 +264,16 @@ class Bounds:
     def _undefined(self) -> NDArray[np.bool_]:
         return np.asarray(~np.isfinite(self.t))
 
-    def _widths(self, t: Floats) -> Floats:
-        """(cell,) upper 5 % point of each cell's own t*: in units of it, a cell with long tails does not set the band
-        of all others (Beran 1988), for the reason for which maxT standardises its statistics."""
-        finite = np.where(np.isfinite(t), t, np.finfo(np.float64).max)
-        return np.asarray(np.clip(np.quantile(finite, 0.95, axis=0), 0.5, 1e6))
+    @cached_property
+    def _widths(self) -> tuple[Floats, Floats]:
+        """(cell,) upper 5 % points of each cell's own t* and -t*: in units of them, a cell with long tails does not set
+        the band of all others (Beran 1988), for the reason for which maxT standardises its statistics."""
+        large, undefined = np.finfo(np.float64).max, self._undefined()
+        first, second = (
+            np.quantile(np.where(undefined, large, side), 0.95, axis=0, overwrite_input=True)
+            for side in (self.t, -self.t)
+        )
+        return np.clip(first, 0.5, 1e6), np.clip(second, 0.5, 1e6)
 
     def _extreme(self, scaled: Floats, cells: NDArray[np.int64]) -> Floats:
         """(R, 1) largest of the scaled t* over those of `cells` that have a bound."""
@@ -245,7 +290,7 @@ class Bounds:
         if cells is None:
             p = self._counted(t >= z)
         else:
-            width = self._widths(t)
+            width = self._widths[0]
             p = self._counted(self._extreme(t / width, cells) >= z / width)
         if self.noncentral is not None:
             parametric = self.noncentral.p_lower(smallest)
@@ -259,7 +304,7 @@ class Bounds:
         if cells is None:
             p = self._counted(t <= z)
         else:
-            width = self._widths(-t)
+            width = self._widths[1]
             p = self._counted(self._extreme(-t / width, cells) >= -z / width)
         if self.noncentral is not None:
             parametric = self.noncentral.p_upper(smallest)
@@ -270,7 +315,7 @@ class Bounds:
         """(cell,) one-sided lower bounds at `level` each, or simultaneous over `cells`; blank where there is none."""
         t = np.where(self._undefined(), np.inf, self.t)
         if cells is not None:
-            width = self._widths(t)
+            width = self._widths[0]
             t = self._extreme(t / width, cells) * width
         limit = self._limit(-_order_statistic(-t, level))
         if self.noncentral is not None:
@@ -282,7 +327,7 @@ class Bounds:
         """(cell,) one-sided upper bounds at `level` each, or simultaneous over `cells`; blank where there is none."""
         t = np.where(self._undefined(), -np.inf, self.t)
         if cells is not None:
-            width = self._widths(-t)
+            width = self._widths[1]
             t = -self._extreme(-t / width, cells) * width
         limit = self._limit(_order_statistic(t, level))
         if self.noncentral is not None:
@@ -320,7 +365,7 @@ def bootstrap_t(
     widens the interval. Efron & Tibshirani (1993), section 12.5, with the standard error of Hajek's projection.
     """
     se = standard_errors(replicates, resamples)
-    deviation = replicates.value[1:] - replicates.centre
     with np.errstate(divide="ignore", invalid="ignore"):
+        deviation = replicates.value[1:] - replicates.centre
         t = np.where(deviation == 0, 0.0, deviation / se[1:])
     return Bounds(replicates.value[0], se[0], t, forward, backward, noncentral, ends)

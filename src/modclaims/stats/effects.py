@@ -8,15 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.stats.actions import Arrangements, Design
-from modclaims.stats.bootstrap import Bounds, NoncentralF, Replicates, Resamples
+from modclaims.stats.bootstrap import Bounds, NoncentralF, Replicates, Resamples, bootstrap_t
 from modclaims.stats.permutation import (
     GapWeights,
     Pairs,
     between_ss_null,
     chunks,
     degrees_of_freedom,
+    doubled_midranks,
     f_null,
     indicator_gram,
+    stratum_centred,
     unvarying,
 )
 
@@ -46,14 +48,33 @@ def gap(similarities: Floats, design: Design, pairs: Pairs) -> Floats:
     return out
 
 
+def cohens_d(similarities: Floats, design: Design, pairs: Pairs) -> Floats:
+    """(cell,) Cohen's d of same-category over other pairs, spreads pooled inside each stratum and averaged over strata.
+
+    `similarities` is (pair, cell). For show: pairs that share a text are not independent, so d gets no interval here
+    (one over pairs, said to cover 95 %, covered 60 % at 60 texts). 0 where nothing varies.
+    """
+    same, parts = same_pairs(design, pairs), []
+    for where in pairs.slices:
+        inside, outside = similarities[where][same[where]], similarities[where][~same[where]]
+        squares = sum(((part - part.mean(axis=0)) ** 2).sum(axis=0) for part in (inside, outside))
+        sd = np.sqrt(squares / max(len(inside) + len(outside) - 2, 1))
+        difference = inside.mean(axis=0) - outside.mean(axis=0)
+        parts.append(np.divide(difference, sd, out=np.zeros_like(sd), where=sd > 0))
+    return np.asarray(np.mean(parts, axis=0))
+
+
 def cliffs_delta(similarities: Floats, design: Design, pairs: Pairs, resamples: Resamples) -> Replicates:
     """Cliff's delta of within-category over between-category similarities, 2 AUC - 1, averaged over strata.
 
     `similarities` is (pair, cell); the same number as ANOSIM's R. Positive when same-category texts are more
     alike. Two copies of one text are no pair; a pair drawn m_i m_j times weighs that much. The influence of text
     i is the derivative by m_i. A stratum whose resample has no within or no between pair is left out of that
-    replicate's average.
+    replicate's average. Where whole clusters are drawn, a copy of one brings its own pairs again: each of its strata
+    weighs as often as the cluster was drawn.
     """
+    if design.members:
+        return _delta_of_clusters(similarities, design, pairs, resamples)
     times = resamples.times
     rows, cells = len(times), similarities.shape[1]
     influence = np.zeros((rows, design.n, cells))
@@ -97,6 +118,25 @@ def cliffs_delta(similarities: Floats, design: Design, pairs: Pairs, resamples: 
         value = np.where((defined > 0) & np.isfinite(similarities).all(axis=0), total / defined, np.nan)
         influence /= np.maximum(defined, 1)[:, :, None]
     return Replicates(value, influence, value[0])
+
+
+def _delta_of_clusters(similarities: Floats, design: Design, pairs: Pairs, resamples: Resamples) -> Replicates:
+    """`cliffs_delta` where clusters are drawn: the mean over strata of what is fixed in each, influences by cluster."""
+    finite, same, times = np.isfinite(similarities).all(axis=0), same_pairs(design, pairs), resamples.times
+    sums, strata = np.zeros((len(design.members), similarities.shape[1])), np.zeros(len(design.members))
+    home = {int(unit): c for c, units in enumerate(design.members) for unit in units}
+    for members, where in zip(pairs.members, pairs.slices, strict=True):
+        inside, cluster = int(same[where].sum()), home[int(members[0])]
+        values = np.where(finite, similarities[where], 0.0)
+        ranks = np.stack([doubled_midranks(column) for column in values.T], axis=1)
+        above = ranks[same[where]].sum(axis=0) - inside * (inside + 1)
+        sums[cluster] += above / (inside * (len(values) - inside)) - 1
+        strata[cluster] += 1
+    drawn = (times @ strata)[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.where(finite, times @ sums / drawn, np.nan)
+        influence = (sums - strata[:, None] * value[:, None]) / drawn[:, None]
+    return Replicates(value, np.where(times[:, :, None] > 0, influence, 0.0), value[0])
 
 
 KERNEL = 60_000
@@ -180,8 +220,11 @@ def omega_squared_replicates(responses: Floats, design: Design, resamples: Resam
     """log(1 + f^2) of category given strata, one cell a column of `responses` (unit, cell).
 
     1 + f^2 = (df1 F - df1 + n) / n. With r the stratum-centred and e the full model's residual, d SSE = e_i^2 and
-    d SSA = r_i^2 - e_i^2 by text i's multiplicity, from which its influence follows.
+    d SSA = r_i^2 - e_i^2 by text i's multiplicity, from which its influence follows; a cluster's is the same summed
+    over its texts.
     """
+    if design.members:
+        return ClusterLogRatio.of(responses, design, resamples).replicates
     times = resamples.times
     y = np.asarray(responses, dtype=np.float64)
     y = y - y.mean(axis=0)
@@ -219,15 +262,15 @@ def omega_squared_replicates(responses: Floats, design: Design, resamples: Resam
 def omega_squared_bounds(responses: Floats, design: Design, resamples: Resamples) -> Bounds:
     """omega^2 of every cell with the wider of two bounds: noncentral-F inversion, and bootstrap-t on log(1 + f^2).
 
-    `responses` is (unit, cell). Resampled are units inside each category x stratum.
+    `responses` is (unit, cell). Resampled are units inside each category x stratum, or whole clusters.
     """
     observed = Arrangements(design.labels[None].astype(np.int16), True, 1)
     f = f_null(responses, design, observed)[0][0]
     df1, df2 = degrees_of_freedom(design)
     parts = []
-    step = max(1, 2**21 // (len(resamples.times) * len(np.unique(design.cells))))
+    step = max(1, 2**21 // (len(resamples.times) * (len(design.members) or len(np.unique(design.cells)))))
     for start in range(0, responses.shape[1], step):
-        part = LogRatio.of(responses[:, start : start + step], design, resamples)
+        part = log_ratio(responses[:, start : start + step], design, resamples)
         parts.append((part.value[0], *part.studentised()))
     theta, se, t = (np.concatenate(found, axis=-1) for found in zip(*parts, strict=True))
     flat = unvarying(responses, between_ss_null(responses, design, observed)[1])
@@ -237,7 +280,9 @@ def omega_squared_bounds(responses: Floats, design: Design, resamples: Resamples
         t,
         log_one_plus_f2,
         omega2_of_log,
-        NoncentralF(f, df1, df2, design.n),
+        NoncentralF(
+            f, df1, df2, design.n, ClusterSums.of(responses, design).inflation(df2) if design.members else None
+        ),
         (-np.inf, 1.0),
     )
 
@@ -289,36 +334,34 @@ class LogRatio:
         u = y.copy()
         for where, m in zip(groups, mean, strict=True):
             u[where] -= m
-        shape = (len(groups), len(times), y.shape[1])
-        first, second, average = np.empty(shape), np.empty(shape), np.empty(shape)
-        for g, where in enumerate(groups):
-            np.matmul(times[:, where], u[where], out=first[g])
-            np.matmul(times[:, where], u[where] ** 2, out=second[g])
-            np.divide(first[g], size[g], out=average[g])
-        drawn = average + mean[:, None]  # means of what was drawn
-        every = np.eye(len(groups))
-
-        def mixed(matrix: Floats) -> Floats:
-            return np.asarray((matrix @ drawn.reshape(len(groups), -1)).reshape(shape))
-
-        # stratum-centred group means, and what the full model leaves of them
-        centred_mean, left = mixed(every - share), mixed((every - fit) @ (every - share))
-        inside = _at_least_rounding(second - first * average, second).sum(axis=0)
-        weights = size[:, None, None]
-        sst = inside + (weights * centred_mean**2).sum(axis=0)
-        sse = inside + (weights * left**2).sum(axis=0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            c = sst / sse
-            ratio = df2 * (sst - sse) / sse
-            value = np.log((ratio - df1 + n) / n)
-            scale = df2 / (sse * (ratio - df1 + n))
-            # d SST = (a + u)^2 and d SSE = (b + u)^2 by a unit's multiplicity, a + u and b + u being its residuals
-            linear = centred_mean - average
-            left -= average
-            left *= c
-            linear -= left
-            linear *= 2 * scale
-            return cls(resamples, groups, u, value, np.log(c[0]), linear, scale * (1 - c), first, second)
+        every, weights = np.eye(len(groups)), size[:, None, None]
+        centring, leaving = every - share, (every - fit) @ (every - share)
+        rows, cells = len(times), y.shape[1]
+        first, second, linear = (np.empty((len(groups), rows, cells)) for _ in range(3))
+        value, square, centre = np.empty((rows, cells)), np.empty((rows, cells)), np.zeros(cells)
+        for block in chunks(rows, 16 * len(groups) * cells):  # so that what is worked on stays in the processor's cache
+            one, two = first[:, block], second[:, block]
+            for g, where in enumerate(groups):
+                np.matmul(times[block][:, where], u[where], out=one[g])
+                np.matmul(times[block][:, where], u[where] ** 2, out=two[g])
+            average = one / size[:, None, None]
+            drawn = (average + mean[:, None]).reshape(len(groups), -1)  # means of what was drawn
+            # stratum-centred group means, and what the full model leaves of them
+            centred_mean, left = ((matrix @ drawn).reshape(one.shape) for matrix in (centring, leaving))
+            inside = _at_least_rounding(two - one * average, two).sum(axis=0)
+            sst = inside + (weights * centred_mean**2).sum(axis=0)
+            sse = inside + (weights * left**2).sum(axis=0)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                c = sst / sse
+                ratio = df2 * (sst - sse) / sse
+                value[block] = np.log((ratio - df1 + n) / n)
+                scale = df2 / (sse * (ratio - df1 + n))
+                # d SST = (a + u)^2 and d SSE = (b + u)^2 by a unit's multiplicity, a + u and b + u being its residuals
+                linear[:, block] = 2 * scale * (centred_mean - average - c * (left - average))
+                square[block] = scale * (1 - c)
+                if block.start == 0:
+                    centre = np.log(c[0])
+        return cls(resamples, groups, u, value, centre, linear, square, first, second)
 
     def studentised(self) -> tuple[Floats, Floats]:
         """Standard errors (cell,) and t* (R, cell): Hajek's projection inside groups, as `bootstrap_t` has it."""
@@ -348,6 +391,131 @@ class LogRatio:
                 u = self.deviation[where].T
                 out[:, where] = (weights * self.linear[g]) @ u + square @ u**2
         return out
+
+
+@dataclass(frozen=True)
+class ClusterSums:
+    """What each cluster adds to the fit of category given strata, all of whose strata lie inside clusters.
+
+    With r a cluster's stratum-centred responses and A its stratum-centred categories, in a basis of what the design can
+    tell of them: a copy of a cluster adds r'r, A'A and A'r again.
+    """
+
+    gram: Floats
+    """(cluster, df1, df1) A'A."""
+    moment: Floats
+    """(cluster, df1, cell) A'r."""
+    total: Floats
+    """(cluster, cell) r'r."""
+    own: Floats
+    """(cluster, df1, cell) the cluster's own fit."""
+    error: Floats
+    """(cluster, cell) sum of squares that its own fit leaves."""
+
+    @classmethod
+    def of(cls, responses: Floats, design: Design) -> ClusterSums:
+        """From (unit, cell) responses."""
+        y = np.asarray(responses, dtype=np.float64)
+        y = stratum_centred(y - y.mean(axis=0), design)
+        df1, _ = degrees_of_freedom(design)
+        basis = np.linalg.eigh(indicator_gram(design))[1][:, design.k - df1 :]
+        a = stratum_centred(basis[design.labels], design)
+        own = [np.linalg.lstsq(a[c], y[c], rcond=1e-9)[0] for c in design.members]
+        error = [((y[c] - a[c] @ b) ** 2).sum(axis=0) for c, b in zip(design.members, own, strict=True)]
+        return cls(
+            np.stack([a[c].T @ a[c] for c in design.members]),
+            np.stack([a[c].T @ y[c] for c in design.members]),
+            np.stack([(y[c] ** 2).sum(axis=0) for c in design.members]),
+            np.stack(own),
+            np.stack(error),
+        )
+
+    def fit(self, times: Floats) -> Floats:
+        """(row, df1, cell) joint fit of (row, cluster) multiplicities; not a number where categories that the design
+        tells apart can no longer be told."""
+        gram = np.tensordot(times, self.gram, 1)
+        sizes = np.linalg.eigvalsh(gram)
+        lost = sizes[:, 0] <= 1e-9 * sizes[:, -1]
+        gram[lost] = np.eye(gram.shape[1])
+        found = np.asarray(np.linalg.solve(gram, np.tensordot(times, self.moment, 1)), dtype=np.float64)
+        found[lost] = np.nan
+        return found
+
+    def left(self, fit: Floats) -> Floats:
+        """(row, cluster, cell) sum of squares that a joint fit leaves of each cluster."""
+        out = np.empty((len(fit), *self.total.shape))
+        for c, (gram, own, error) in enumerate(zip(self.gram, self.own, self.error, strict=True)):
+            apart = fit - own
+            out[:, c] = error + (apart * (gram @ apart)).sum(axis=1)
+        return out
+
+    def inflation(self, df2: int) -> Floats:
+        """(cell,) how much more clusters vary, in what they say of categories, than their texts alone would make them.
+
+        The mean square between clusters over the residual one; with as many texts of each category in every cluster it
+        is the mean square of their interaction. 1 where nothing is left to compare.
+        """
+        clusters, df1, _ = self.moment.shape
+        fit = self.fit(np.ones((1, clusters)))
+        apart = self.moment - self.gram @ fit[0]
+        between = (apart * np.linalg.solve(self.gram.sum(axis=0), apart)).sum(axis=(0, 1)) * clusters / (clusters - 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = between / df1 / (self.left(fit)[0].sum(axis=0) / df2)
+        return np.asarray(np.where(np.isfinite(ratio) & (ratio > 0), ratio, 1.0), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class ClusterLogRatio:
+    """log(1 + f^2) of category given strata where whole clusters are drawn; it answers what `LogRatio` answers.
+
+    By a cluster's multiplicity, d SST is its own sum of squares, and d SSE what the joint fit leaves of it. n and degrees
+    of freedom are the sample's.
+    """
+
+    replicates: Replicates
+    resamples: Resamples
+
+    @classmethod
+    def of(cls, responses: Floats, design: Design, resamples: Resamples) -> ClusterLogRatio:
+        """From (unit, cell) responses; resampled are the clusters of the design."""
+        sums, times, n = ClusterSums.of(responses, design), resamples.times, design.n
+        df1, df2 = degrees_of_freedom(design)
+        left = sums.left(sums.fit(times))
+        sst, sse = times @ sums.total, np.einsum("rc,rcm->rm", times, left)
+        sse = np.where(sse <= 1e-24 * sst, 0.0, sse)  # no more than what rounding leaves
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = df2 * (sst - sse) / sse
+            value = np.log((ratio - df1 + n) / n)
+            scale = df2 / (sse * (ratio - df1 + n))
+            influence = scale[:, None] * (sums.total - left * (sst / sse)[:, None])
+            # of many more such clusters: each brings strata, at a degree of freedom each, and no further category
+            centre = np.log1p((df1 + df2) / n * (sst[0] - sse[0]) / sse[0])
+        return cls(Replicates(value, np.where(times[:, :, None] > 0, influence, 0.0), centre), resamples)
+
+    @property
+    def value(self) -> Floats:
+        """(1 + R, cell)."""
+        return self.replicates.value
+
+    @property
+    def centre(self) -> Floats:
+        """(cell,) the plug-in value that a resample's value estimates."""
+        return self.replicates.centre
+
+    def studentised(self) -> tuple[Floats, Floats]:
+        """Standard errors (cell,) and t* (R, cell)."""
+        bounds = bootstrap_t(self.replicates, self.resamples)
+        return bounds.se, bounds.t
+
+    def influence(self, weights: Floats) -> Floats:
+        """(1 + R, cluster) influences on the sum over cells of weights (1 + R, cell) x value."""
+        return np.asarray(np.einsum("rcm,rm->rc", self.replicates.influence, weights))
+
+
+def log_ratio(responses: Floats, design: Design, resamples: Resamples) -> LogRatio | ClusterLogRatio:
+    """log(1 + f^2) of (unit, cell) responses under every resample, of units or of clusters as the design has it."""
+    kind = ClusterLogRatio if design.members else LogRatio
+    return kind.of(responses, design, resamples)
 
 
 def _at_least_rounding(difference: Floats, terms: Floats) -> Floats:

@@ -328,7 +328,7 @@ def _double(smallest: float, end: float) -> float:
 def _needed(n: int, shrink: float) -> int | None:
     if not np.isfinite(shrink) or shrink < 1e-4:
         return None
-    return max(4, math.ceil(n / shrink**2))
+    return max(4, math.ceil(n / min(shrink, float(n)) ** 2))
 
 
 def somewhere() -> Holds:

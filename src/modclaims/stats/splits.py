@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.actions import Design
+from modclaims.stats.actions import MIN_BLOCKS, Design
 from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.evidence import NullTest
 
@@ -21,7 +21,12 @@ FACTOR = 2.0
 
 
 def halves(design: Design, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Two halves of the units, split inside each category x stratum; odd ones go to either side by chance."""
+    """Two halves of the units, split inside each category x stratum; odd ones go to either side by chance.
+
+    Clusters stay whole: those with the same categories are split in halves, and so are all together.
+    """
+    if design.members:
+        return _halves_of_clusters(design, rng)
     first: list[int] = []
     for g in np.unique(design.cells):
         where = rng.permutation(np.flatnonzero(design.cells == g))
@@ -32,13 +37,35 @@ def halves(design: Design, rng: np.random.Generator) -> tuple[NDArray[np.int64],
     return np.flatnonzero(mask), np.flatnonzero(~mask)
 
 
+def _halves_of_clusters(design: Design, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every other cluster, after shuffling those with the same categories among themselves."""
+    order = rng.permutation(len(design.members))
+    held = [np.unique(design.labels[m]).tolist() for m in design.members]
+    dealt = sorted(order.tolist(), key=lambda c: held[c])[int(rng.integers(2)) :: 2]
+    mask = np.zeros(design.n, dtype=bool)
+    mask[np.concatenate([design.members[c] for c in dealt])] = True
+    return np.flatnonzero(mask), np.flatnonzero(~mask)
+
+
+def smallest_half(design: Design) -> int:
+    """The fewest units that a half may have."""
+    if design.members:
+        return int(np.sort([len(m) for m in design.members])[: len(design.members) // 2].sum())
+    return sum(int((design.cells == g).sum()) // 2 for g in np.unique(design.cells))
+
+
 def part(design: Design, where: NDArray[np.int64]) -> Design:
-    """The design of some of the units."""
-    return Design(design.labels[where], design.strata[where], design.names)
+    """The design of some of the units; strata and clusters without any of them are gone."""
+    strata = np.unique(design.strata[where], return_inverse=True)[1]
+    clusters = None if design.clusters is None else np.unique(design.clusters[where], return_inverse=True)[1]
+    return Design(design.labels[where], strata, design.names, clusters)
 
 
 def too_small_to_split(design: Design) -> tuple[str, ...]:
-    """Categories with a stratum of fewer than 4 units: a half of one has no spread."""
+    """Categories with a stratum of fewer than 4 units, a half of which has no spread; or in fewer than 8 clusters."""
+    if design.members:
+        held = [sum(k in design.labels[m] for m in design.members) for k in range(design.k)]
+        return tuple(name for name, count in zip(design.names, held, strict=True) if count < 2 * MIN_BLOCKS)
     return tuple(design.names[k] for k in range(design.k) if any(0 < c < 4 for c in design.counts[k]))
 
 

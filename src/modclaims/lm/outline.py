@@ -1,0 +1,67 @@
+"""A model before its weights are read: its shape, and how it reads texts, from configuration and tokenizer alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from modclaims.corpus import Corpus
+from modclaims.errors import ModelError
+from modclaims.lm.checkpoint import find_checkpoint
+from modclaims.lm.model import LanguageModel, Placement, _config_and_tokenizer, _device, _stored_dtype
+from modclaims.lm.store import RecordingStore
+from modclaims.recording import Recording, Request
+
+
+class Outline(LanguageModel):
+    """What a `LanguageModel` knows without its weights, which are neither hashed nor loaded: it records nothing."""
+
+    def _provenance(self) -> dict[str, str]:
+        return {"model": self.checkpoint.origin}
+
+    @property
+    def own(self) -> str:
+        """The variant that the model itself is, such as `untrained:0`; empty for the weights as they are."""
+        return str(self.checkpoint.variant or "")
+
+    @property
+    def number(self) -> int:
+        """Bytes of a recorded activation."""
+        return 8 if self._placement.dtype == "float64" else 4
+
+    @property
+    def vocabulary(self) -> int:
+        """Rows of the embedding."""
+        return int(self._text_config.vocab_size)
+
+    def lengths(self, corpus: Corpus, tokens: int) -> tuple[int, ...]:
+        """(text,) tokens that are read of each text, at most `tokens`."""
+        return tuple(len(text.ids) for text in self._read(corpus, tokens))
+
+    def check_requests(self, corpus: Corpus, requests: Iterable[Request], tokens: int) -> None:
+        """Raise what `record` would raise for these requests before its first pass."""
+        for request in requests:
+            self._check_request(request, corpus, tokens)
+
+    def record(self, corpus: Corpus, requests: Sequence[Request], **options: Any) -> Recording:
+        raise ModelError(f"Of model {self.shape.name!r} only the outline was read; load it to record anything.")
+
+
+def read_outline(
+    spec: str = "embedded",
+    *,
+    dtype: str | None = None,
+    device: str | None = None,
+    device_map: Any = None,
+    offline: bool = False,
+    allow_bin: bool = False,
+    trust_remote_code: bool = False,
+    batch_size: int = 8,
+) -> Outline:
+    """The model that `spec` means, as `load_model` would find it. Raises what that raises."""
+    device = _device(device)
+    checkpoint = find_checkpoint(spec, offline=offline, allow_bin=allow_bin)
+    config, tokenizer = _config_and_tokenizer(checkpoint, trust_remote_code)
+    placement = Placement(dtype or _stored_dtype(checkpoint, config), device, device_map, trust_remote_code)
+    # the store makes no folder before something is kept
+    return Outline(checkpoint, config, tokenizer, placement, batch_size, RecordingStore())

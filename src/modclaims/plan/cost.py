@@ -1,0 +1,108 @@
+"""What it takes to record the requests of a suite: forward passes, tokens and bytes on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from modclaims.corpus import Corpus
+from modclaims.recording import EMBEDDINGS, HEAD_SITES, SPECTRUM, Jacobian, Loss, ModelShape, Request, Weights
+
+HEADER = 96
+"""Bytes that the description of a stored array takes, about."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a network would read the texts, as far as that is known before it is loaded."""
+
+    shape: ModelShape
+    lengths: tuple[int, ...]
+    """(text,) tokens read of each text."""
+    tokens: int
+    """Tokens kept of each text."""
+    positions: tuple[int, ...]
+    """The run's positions, resolved."""
+    number: int = 4
+    """Bytes of a recorded activation."""
+    vocabulary: int = 0
+    """Rows of the embedding."""
+    own: str = ""
+    """The variant that the model itself is, such as `untrained:0`; empty for the weights as they are."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What recording would take, were nothing kept of earlier runs."""
+
+    texts: int
+    networks: int
+    passes: int
+    """Texts times networks; matrices that are only read off a network are none."""
+    tokens: int
+    """Tokens read in all passes; where a text is read for Jacobians alone, those that they are taken at."""
+    bytes: int
+    """On disk, about."""
+
+
+def cost(requests: Iterable[Request], corpus: Corpus, reading: Reading) -> Cost:
+    """One pass a text and network serves all requests, and what two of them ask for is kept once."""
+    arrays: dict[tuple[str, int | None], dict[tuple[str, int], int]] = {}
+    read: dict[tuple[str, int], int] = {}
+    for request in requests:
+        variant = reading.own if request.variant is None else request.variant
+        if isinstance(request, Weights):
+            arrays.setdefault((variant, None), {}).update(_arrays(request, 0, reading))
+            continue
+        for text in request.chosen(corpus) if isinstance(request, Jacobian) else range(len(corpus)):
+            length = reading.lengths[text]
+            arrays.setdefault((variant, text), {}).update(_arrays(request, length, reading))
+            seen = request.tokens if isinstance(request, Jacobian) else length
+            read[variant, text] = max(seen, read.get((variant, text), 0))
+    stored = [size for held in arrays.values() for size in held.values()]
+    return Cost(
+        len({text for _, text in read}),
+        len({variant for variant, _ in arrays}),
+        len(read),
+        sum(read.values()),
+        sum(stored) + HEADER * len(stored),
+    )
+
+
+def _arrays(request: Request, length: int, reading: Reading) -> dict[tuple[str, int], int]:
+    """Bytes of each array, by what identifies it, that answers a request for one text of so many tokens."""
+    shape, number = reading.shape, reading.number
+    if isinstance(request, Loss):
+        return {("loss", 0): 8}
+    layers = shape.resolve_layers(request)
+    if isinstance(request, Jacobian):
+        numbers = {"summary": len(SPECTRUM), "effective_rank": 1, "values": request.tokens * shape.width}
+        asked = f"{request.block} {request.tokens} {request.normalised} {request.answer}"
+        return {(asked, layer): 8 * numbers[request.answer] for layer in layers}
+    if isinstance(request, Weights):
+        return {(request.matrix, layer): number * _entries(request.matrix, reading) for layer in layers}
+    positions = reading.positions if request.positions is None else request.positions.resolve(reading.tokens)
+    heads, units = _width(request.site, length, shape)
+    each = {"none": len(positions) * heads * units, "norm": len(positions) * heads, "mean": heads * units}
+    asked = f"{request.site} {request.reduce} {positions}"
+    return {(asked, layer): number * each[request.reduce] for layer in layers}
+
+
+def _width(site: str, length: int, shape: ModelShape) -> tuple[int, int]:
+    """(heads, units of each) of a site at one position."""
+    if site == "attn_pattern":
+        return shape.heads, length
+    if site == "head_write":
+        return shape.heads, shape.width
+    if site in HEAD_SITES:
+        return shape.kv_heads if site in ("k", "v") else shape.heads, shape.head_width
+    return 1, shape.mlp_width if site == "mlp_act" else shape.width
+
+
+def _entries(matrix: str, reading: Reading) -> int:
+    """How many numbers one of the network's matrices holds."""
+    shape = reading.shape
+    if matrix in EMBEDDINGS:
+        return reading.vocabulary * shape.width
+    heads = {"q": shape.heads, "o": shape.heads, "k": shape.kv_heads, "v": shape.kv_heads}.get(matrix)
+    return shape.width * (shape.mlp_width if heads is None else heads * shape.head_width)

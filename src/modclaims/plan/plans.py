@@ -1,0 +1,317 @@
+"""The plan of a run: every claim with what it can reach, the costs, and all of it in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from modclaims.collect import Collected
+from modclaims.corpus import Corpus, some
+from modclaims.errors import ClaimError
+from modclaims.plan.cost import Cost, Reading, cost
+from modclaims.plan.power import POWER, Asked, Found, detectable
+from modclaims.plan.reach import Side, sides
+from modclaims.plan.sketches import Before, Sketch, sketch
+from modclaims.recording import Request
+from modclaims.runner import Planned, prepare
+from modclaims.settings import Settings
+from modclaims.stats.quantifiers import AlongDepth, InFraction
+from modclaims.verdict import Outcome
+
+RARE = 0.05
+"""Where fewer simulated runs than this end, an outcome is hardly within reach."""
+
+
+@dataclass(frozen=True)
+class ClaimPlan:
+    """One claim of a plan: how it would be weighed and what it can reach, or why it cannot be weighed."""
+
+    id: str
+    family: str | None
+    effect_name: str = ""
+    smallest_effect: float = 0.0
+    expect: str | None = None
+    sketch: Sketch | None = None
+    supported: Side | None = None
+    refuted: Side | None = None
+    found: Found | None = None
+    """What would be found before correction; None where nothing sensible can be said."""
+    outcome: Outcome | None = None
+    """ERROR or SKIPPED."""
+    message: str = ""
+
+    @property
+    def reaches(self) -> tuple[str, ...]:
+        """Of `supported` and `refuted`, those within reach."""
+        both = (("supported", self.supported), ("refuted", self.refuted))
+        return tuple(word for word, side in both if side is not None and side.reachable)
+
+    @property
+    def hardly(self) -> tuple[str, ...]:
+        """Those within reach where next to no simulated runs end."""
+        if self.found is None:
+            return ()
+        shares = {"supported": self.found.best, "refuted": self.found.refuted}
+        return tuple(word for word in self.reaches if shares[word] < RARE)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        body: dict[str, Any] = {
+            "id": self.id,
+            "family": self.family,
+            "expect": self.expect,
+            "outcome": None if self.outcome is None else self.outcome.word,
+            "message": self.message,
+        }
+        if (made := self.sketch) is None:
+            return body
+        test, many = made.test, made.arrangements
+        return body | {
+            "reachable": list(self.reaches),
+            "hardly": list(self.hardly),
+            "p_plus": None if self.supported is None else asdict(self.supported),
+            "p_minus": None if self.refuted is None else asdict(self.refuted),
+            "unit": made.unit,
+            "n_units": made.units,
+            "n_texts": made.texts,
+            "n_clusters": made.clusters or None,
+            "label": made.label,
+            "smallest_category": made.smallest,
+            "holds": made.holds.words,
+            "n_cells": made.cells,
+            "action": made.action,
+            # beyond 2^53 readers of JSON round
+            "arrangements": many if many is not None and many < 2**53 else None,
+            "arrangements_log10": None if many is None else math.log10(many),
+            "exact": test is not None and test.exact,
+            "draws": None if test is None else test.draws,
+            "resamples": made.bounds.draws,
+            "smallest_attainable_p": (test or made.bounds).floor,
+            "bound_floor": made.bounds.floor,
+            "effect_name": self.effect_name,
+            "smallest_effect": self.smallest_effect,
+            "detectable_effect": None if self.found is None else self.found.effect,
+            "largest_power": None if self.found is None else self.found.best,
+            "refuted_without_effect": None if self.found is None else self.found.refuted,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would take, and what each of its claims can reach."""
+
+    claims: tuple[ClaimPlan, ...]
+    requests: tuple[Request, ...]
+    """What would be recorded."""
+    cost: Cost
+    alpha: float
+    correction: str
+    corpus: str
+    model: str
+
+    @property
+    def weighable(self) -> tuple[ClaimPlan, ...]:
+        """Claims that would be weighed; the others count in no correction."""
+        return tuple(c for c in self.claims if c.sketch is not None)
+
+    @property
+    def draws(self) -> int:
+        """The most that a claim draws, or enumerates, of one kind."""
+        made = [c.sketch for c in self.claims if c.sketch is not None]
+        counted = [by for one in made for by in (one.test, one.bounds) if by is not None]
+        return max((by.rows if by.exact else by.draws for by in counted), default=0)
+
+    @property
+    def refused(self) -> str:
+        """Why there is no sense in running this; empty where every claim can reach an outcome."""
+        stuck = [c for c in self.weighable if not c.reaches]
+        if not stuck:
+            return ""
+        names = some([c.id.rpartition("::")[2] for c in stuck])
+        barred = [side for c in stuck for side in (c.supported, c.refuted) if side is not None]
+        whys = list(dict.fromkeys(side.why for side in barred))
+        remedies = list(dict.fromkeys(word for side in barred for word in side.remedy.split(", or ")))
+        count = f"{len(stuck)} of {len(self.weighable)} claims" if len(self.weighable) > 1 else "The claim"
+        return (
+            f"{count} can reach no outcome but INCONCLUSIVE: {names}. {whys[0]}"
+            + (f"; {whys[1]}" if len(whys) > 1 else "")
+            + f"; at most {self.alpha:g} is needed. {_capital(', or '.join(remedies))}."
+        )
+
+    @property
+    def summary(self) -> str:
+        """One sentence: how many claims can come out how."""
+        total, rest = len(self.weighable), len(self.claims) - len(self.weighable)
+        said = []
+        for word, verb in (("supported", "can be SUPPORTED"), ("refuted", "REFUTED")):
+            hardly = sum(word in c.hardly for c in self.weighable)
+            reached = sum(word in c.reaches for c in self.weighable)
+            said.append(f"{reached} {verb}" + (f" ({hardly} of them hardly ever)" if hardly else ""))
+        said.append(f"{sum(not c.reaches for c in self.weighable)} nothing but INCONCLUSIVE")
+        missed = sum(c.expect in ("supported", "refuted") and c.expect not in c.reaches for c in self.weighable)
+        return (
+            f"Of {_counted(total, 'claim')} {', '.join(said)}"
+            + (f"; {missed} cannot become what {'it expects' if missed == 1 else 'they expect'}" if missed else "")
+            + (f"; {rest} cannot be weighed here." if rest else ".")
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "corpus": self.corpus,
+            "model": self.model,
+            "alpha": self.alpha,
+            "correction": self.correction,
+            "claims": [c.as_dict() for c in self.claims],
+            **asdict(self.cost),
+            "largest_draws": self.draws,
+            "summary": self.summary,
+            "refused": self.refused or None,
+        }
+
+    def lines(self) -> list[str]:
+        """As a terminal shows it: a head line, a claim in two lines or more, what the columns mean, costs, the summary."""
+        width = max(len(c.id) for c in self.claims)
+        told = [line for c in self.claims for line in _told(c, width, self)]
+        if not self.weighable:
+            return [*told, "", self.summary]
+        heads = "".join(f"{word:>10}" for word in ("p+ from", "corrected", "p- from", "corrected"))
+        over = f", and after {self.correction} over all claims" if self.correction != "none" else ""
+        cost = self.cost
+        return [
+            f"{'claim':{width}}  {'can become':25} {heads}  finds",
+            *told,
+            "",
+            f"p+ and p- from: the smallest levels that these texts and draws attain{over}; a claim is settled by at most "
+            f"{self.alpha:g}. Finds, simulated before correction with cells as if independent: the effect that would be "
+            f"SUPPORTED in {100 * POWER:.0f} % of runs; and the share of runs that would end in REFUTED if there were no effect.",
+            f"{cost.passes:,} forward passes ({_counted(cost.texts, 'text')}, {_counted(cost.networks, 'network')}), "
+            f"{cost.tokens:,} tokens, about {_size(cost.bytes)} of recordings, less what earlier runs have left; at most "
+            f"{self.draws:,} draws of a kind a claim.",
+            self.summary,
+        ]
+
+
+def make_plan(collected: Sequence[Collected], corpus: Corpus, reading: Reading, settings: Settings) -> Plan:
+    """Sketch every claim, and ask of each what it can reach among the others. Raises `NothingSelected` for no claim."""
+    by_id = corpus.select(sorted(range(len(corpus)), key=lambda i: corpus.texts[i].id))
+    before = Before(by_id, reading.shape, reading.positions, settings.weighing)
+    planned = prepare(collected, corpus, reading.shape)
+    claims = [_sketched(one, before) for one in planned]
+    reached = sides({c.id: c.sketch for c in claims if c.sketch is not None}, settings)
+    requests = tuple(dict.fromkeys(r for p in planned if p.outcome is None for r in p.requests))
+    return Plan(
+        tuple(
+            c
+            if c.sketch is None
+            else replace(
+                c,
+                supported=reached[c.id][0],
+                refuted=reached[c.id][1],
+                found=_found(c.sketch, c.smallest_effect, settings.alpha),
+            )
+            for c in claims
+        ),
+        requests,
+        cost(requests, corpus, reading),
+        settings.alpha,
+        settings.correction,
+        corpus.name,
+        reading.shape.name,
+    )
+
+
+def _sketched(one: Planned, before: Before) -> ClaimPlan:
+    claim = one.collected.claim
+    if claim is None or one.outcome is not None:
+        family = None if claim is None else claim.family()
+        return ClaimPlan(one.collected.id, family, outcome=one.outcome or Outcome.ERROR, message=one.message)
+    name = claim.effect_name
+    if isinstance(claim.holds, AlongDepth):
+        name = f"rise of {name}"
+    made = ClaimPlan(one.collected.id, claim.family(), name, float(claim.smallest_effect), claim.expect)
+    try:
+        return replace(made, sketch=sketch(claim, before))
+    except ClaimError as fault:  # what a run finds out when it weighs
+        return replace(made, outcome=Outcome.ERROR, message=str(fault))
+
+
+def _found(made: Sketch, smallest: float, alpha: float) -> Found | None:
+    if made.simulated is None:
+        return None
+    level, cells, needed = made.bounds.decisive(alpha), made.cells, made.needed
+    others = cells - needed + 1  # as many speak against the claim, or leave it without enough
+    if isinstance(made.holds, InFraction):
+        return detectable(
+            *made.simulated, smallest, Asked(level / others, needed=needed), Asked(level / needed, needed=others)
+        )
+    support, refute = (Asked(level, cells, count == 1, count) for count in (needed, others))
+    return detectable(*made.simulated, smallest, support, refute)
+
+
+# ---- in words
+
+
+def _told(one: ClaimPlan, width: int, plan: Plan) -> list[str]:
+    made, supported, refuted = one.sketch, one.supported, one.refuted
+    if made is None or supported is None or refuted is None:
+        return [f"{one.id:{width}}  {(one.outcome or Outcome.ERROR).word.upper():25}  {one.message}"]
+    numbers = "".join(f"{v:10.2g}" for side in (supported, refuted) for v in (side.level, side.corrected))
+    fewest = f" in {made.clusters:,} blocks" if made.clusters else ""
+    if made.smallest is not None:
+        fewest += f" ({made.smallest:,} in the smallest {made.label})"
+    drawn = "" if made.test is None else f": {made.test}"
+    if made.test is not None and made.arrangements is not None and not made.test.exact:
+        drawn += f" of {_many(made.arrangements)}"
+    lines = [
+        f"{one.id:{width}}  {_becomes(one):25} {numbers}  {_finds(one)}",
+        f"    {one.family}, {made.holds.words}: {_counted(made.units, made.unit)}{fewest}, "
+        f"{_counted(made.cells, 'cell')}; {made.action}{drawn}",
+    ]
+    for word, side in (("SUPPORTED", supported), ("REFUTED", refuted)):
+        if not side.reachable:
+            lines.append(f"    not {word}: {side.why}; {side.remedy}")
+        elif side.alone > plan.alpha:
+            lines.append(f"    {word} only where other claims are too: else {side.alone:.2g} after {plan.correction}")
+    return lines
+
+
+def _becomes(one: ClaimPlan) -> str:
+    """The outcomes within reach, the likelier first."""
+    if len(one.hardly) == 2:
+        return "hardly either"
+    words = sorted(one.reaches, key=lambda word: word in one.hardly)
+    said = [f"hardly {w.upper()}" if w in one.hardly else w.upper() for w in words]
+    return (", " if one.hardly else " or ").join(said) or "nothing"
+
+
+def _finds(one: ClaimPlan) -> str:
+    if one.found is None:
+        return "-"
+    effect, refuted = one.found.effect, f"{100 * one.found.refuted:.0f} % REFUTED"
+    if "supported" not in one.reaches:
+        return f"none, {refuted}"
+    if effect is None:
+        return f"none ({100 * one.found.best:.0f} % at best), {refuted}"
+    return f"{one.effect_name} {effect:.2f}, {refuted}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _many(count: int) -> str:
+    return f"{count:,}" if count < 10**9 else f"10^{math.log10(count):.0f}"
+
+
+def _size(count: int) -> str:
+    for unit, power in (("GB", 9), ("MB", 6)):
+        if count >= 10**power:
+            return f"{count / 10**power:,.1f} {unit}"
+    return f"{math.ceil(count / 1000):,} kB"
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,397 @@
+"""What each claim would be weighed by: units, cells, what chance does, and the smallest levels that can be counted.
+
+No data bring a level below its floor. A permutation p counts the observed arrangement, a bound the resamples in which no
+text varies: those are drawn here, by the same streams as in a run. How families count is said here once more and not
+asked of them, because they count arrays, which nobody has yet; tests hold the two together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import singledispatch
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.corpus import Corpus
+from modclaims.errors import ClaimError
+from modclaims.families.axis_streams import LEARNED, AxesAgainstRotations, AxisStreams, HeavyTails
+from modclaims.families.category_clustering import CategoryClustering
+from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
+from modclaims.families.units import Sample, Units
+from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.plan.power import Effect
+from modclaims.recording import HEAD_SITES, Jacobian, ModelShape
+from modclaims.stats.actions import Design, count_arrangements
+from modclaims.stats.bootstrap import Resamples, resample
+from modclaims.stats.effects import ClusterSums
+from modclaims.stats.evidence import Cell
+from modclaims.stats.multiplicity import clopper_pearson
+from modclaims.stats.permutation import Pairs
+from modclaims.stats.quantifiers import AlongDepth, Everywhere, Holds, InFraction
+from modclaims.stats.splits import FACTOR, halves, part, smallest_half
+from modclaims.stats.streams import stream
+
+NEVER = 1e-9
+"""Fewer resamples than this are expected never to occur, and are not looked for."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Levels that are counted among draws: which of them can be attained, and how sure a counted one is."""
+
+    rows: int
+    """Draws and the observed; or all arrangements."""
+    exact: bool
+    """Whether these are all there are, so that nothing is left to chance."""
+    raised_by: str
+    """The option, or the claim's constant, that says how many are drawn."""
+    least: float = 1.0
+    """Rows that count whatever the data, the observed included; the median over splits."""
+    factor: float = 1.0
+    """By what a counted level is multiplied (2 for medians over splits)."""
+    between: bool = False
+    """Whether a level may also lie between two counts, as that of a bound by the noncentral F law does."""
+
+    @property
+    def floor(self) -> float:
+        """The smallest level."""
+        return min(1.0, self.factor * self.least / self.rows)
+
+    @property
+    def draws(self) -> int:
+        """Draws; 0 where all arrangements are enumerated."""
+        return 0 if self.exact else self.rows - 1
+
+    def levels(self, start: float, stop: float) -> NDArray[np.float64]:
+        """Levels between these two that can be attained, ascending; of those between counts the least and the largest.
+
+        A median over splits may lie half-way between two counts.
+        """
+        steps = 1 if self.factor == 1 else 2
+        unit = self.factor / (steps * self.rows)
+        first = max(math.ceil(start / unit - 1e-9), math.ceil(steps * self.least - 1e-9))
+        counts = np.arange(first, math.floor(stop / unit + 1e-9) + 1, dtype=np.float64)
+        if self.between:  # beyond one half they are rounded to the next count
+            counts = np.sort(np.concatenate([counts, counts + 0.49 * steps]))
+            counts = counts[counts * unit <= stop]
+        return np.asarray(unit * counts)
+
+    def uppermost(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(level,) upper ends of `interval`."""
+        return np.array([self.interval(float(level))[1] for level in levels])
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Where the level lies (99 %), the draws being some of many."""
+        if self.exact:
+            return level, level
+        count = max(0, min(self.draws, round(level / self.factor * self.rows) - 1))
+        low, high = clopper_pearson(count, self.draws)
+        return min(1.0, self.factor * low), min(1.0, self.factor * high)
+
+    def decisive(self, alpha: float) -> float:
+        """The largest level, before the factor, whose interval does not reach beyond alpha; the smallest if none does."""
+        low, high = 1, max(1, math.floor(alpha * self.rows))
+        while low < high:
+            middle = (low + high + 1) // 2
+            reaches = clopper_pearson(middle - 1, self.rows - 1)[1]
+            low, high = (middle, high) if reaches <= alpha else (low, middle - 1)
+        return low / self.rows
+
+    def __str__(self) -> str:
+        return f"exact, {self.rows:,}" if self.exact else f"{self.draws:,} draws"
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """What one claim would be weighed by."""
+
+    unit: str
+    """`text` or `block`."""
+    units: int
+    """How many are exchanged, or resampled where nothing is."""
+    texts: int
+    holds: Holds
+    action: str
+    """What chance does, in words."""
+    bounds: Counted
+    cells: int = 1
+    """Cells that the claim speaks of."""
+    label: str | None = None
+    """What the categories are; None where they play no part."""
+    smallest: int | None = None
+    """Units of the smallest category."""
+    test: Counted | None = None
+    """None where the bounds alone decide."""
+    arrangements: int | None = None
+    """How many distinct ones there are, in the half that has fewest; None where there is no end of them."""
+    clusters: int = 0
+    """Blocks that are resampled whole while texts are exchanged inside them; 0 where there are none."""
+    simulated: tuple[Design, Effect] | None = None
+    """What `power` is told; None where nothing sensible can be said of the effect that would be found."""
+
+    @property
+    def needed(self) -> int:
+        """How many cells must have the effect for the claim to hold."""
+        if isinstance(self.holds, InFraction):
+            return max(1, math.ceil(self.holds.fraction * self.cells - 1e-9))
+        return self.cells if isinstance(self.holds, Everywhere) else 1
+
+
+@dataclass(frozen=True)
+class Before:
+    """What is known of a run before anything is recorded."""
+
+    corpus: Corpus
+    """Texts sorted by id, as they are when claims are weighed."""
+    shape: ModelShape
+    positions: tuple[int, ...]
+    """The run's positions, resolved."""
+    weighing: Weighing
+
+    def layers(self, claim: Hypothesis) -> tuple[int, ...]:
+        """Layers of the claim's own request, which comes first."""
+        return self.shape.resolve_layers(claim.requests(self.shape)[0])
+
+    def cells(self, claim: Hypothesis, places: int = 1) -> int:
+        """How many of layers x places a claim speaks of. Raises `ClaimError` for a layer that is not among them."""
+        return places * len(claim.holds.chosen(tuple(Cell(layer=layer) for layer in self.layers(claim))))
+
+
+@singledispatch
+def sketch(claim: Hypothesis, before: Before) -> Sketch:
+    """What a claim would be weighed by. Raises `ClaimError` for what weighing it would find wrong with its cells."""
+    raise ClaimError(f"Nothing is known of how claims of family {claim.family()} are weighed.")
+
+
+@sketch.register
+def _(claim: CategoryClustering, before: Before) -> Sketch:
+    units = Units.of(before.corpus, claim.label, claim.within)
+    design, shape = units.design, before.shape
+    made = replace(
+        _labelled(claim, units, before),
+        bounds=_bounds(before, [_spent_pairs(before, design, type(claim).__name__, design.digest, "resamples")]),
+    )
+    if isinstance(claim.holds, AlongDepth):
+        if (count := len(before.layers(claim))) < 3:
+            raise ClaimError(f"along_depth needs at least 3 layers, and {count} were asked for.")
+        return replace(made, action=f"resampling {units.resampled}")
+    heads = shape.kv_heads if claim.site in ("k", "v") else shape.heads if claim.site in HEAD_SITES else 1
+    made = replace(made, cells=before.cells(claim, heads))
+    if claim.beyond:  # rows of residuals are exchanged, which no swap of names leaves as they are
+        test = Counted(before.weighing.permutations + 1, False, "--permutations")
+        return replace(made, action=f"{made.action} given the words", test=test)
+    total = count_arrangements(design, blind="within_strata")
+    return replace(
+        made,
+        test=_exchanged([(total, 1)], before),
+        arrangements=total,
+        simulated=None if design.members else (design, "delta"),
+    )
+
+
+@sketch.register
+def _(claim: HeadSelectivity, before: Before) -> Sketch:
+    return _selectivity(
+        claim, before, {"head": before.shape.heads, "neuron": before.shape.mlp_width}.get(claim.unit, 1)
+    )
+
+
+@sketch.register
+def _(claim: AxisStreams, before: Before) -> Sketch:
+    width = before.shape.mlp_width if claim.site == "mlp_act" else before.shape.width
+    if claim.basis not in LEARNED:
+        return _selectivity(claim, before, width)
+    units = Units.of(before.corpus, claim.label, claim.within)
+    name = type(claim).__name__
+    found, spent = [], []
+    for split, half in enumerate(_halves(claim, before, units.design)):
+        found.append(_partitions(half))
+        spent.append(_spent_fits(before, half, name, "split", str(split), half.digest, "resamples"))
+    made = _labelled(claim, units, before)
+    count = min(claim.components, width, len(before.positions) * smallest_half(units.design))
+    return replace(
+        made,
+        action=f"{made.action} in halves",
+        bounds=_bounds(before, spent, FACTOR, between=True),
+        cells=before.cells(claim, count),
+        test=_exchanged(found, before, FACTOR),
+        arrangements=min(total // ties for total, ties in found),
+    )
+
+
+@sketch.register
+def _(claim: HeadsAgainstBlocks, before: Before) -> Sketch:
+    units = Units.of(before.corpus, claim.label, claim.within)
+    key, spent = (type(claim).__name__, units.design.digest, "resamples"), []
+    for split, half in enumerate(_halves(claim, before, units.design)):
+        # in groups of other sizes rounding leaves an error where there is none, and the resample counts on one side
+        whole = not half.members and all(n & (n - 1) == 0 for n in half.counts.ravel().tolist())
+        spent.append(_spent_fits(before, half, *key, str(split)) if whole else 0)
+    return replace(
+        _labelled(claim, units, before),
+        action=f"resampling {units.resampled} of halves",
+        bounds=_bounds(before, spent, FACTOR),
+    )
+
+
+@sketch.register
+def _(claim: AxesAgainstRotations, before: Before) -> Sketch:
+    return replace(
+        _labelled(claim, Units.of(before.corpus, claim.label, claim.within), before),
+        action="turning the coordinate axes at random",
+        bounds=_bounds(before, [0], FACTOR),
+        cells=before.cells(claim),
+        test=Counted(claim.rotations + 1, False, "rotations"),
+    )
+
+
+@sketch.register
+def _(claim: HeavyTails, before: Before) -> Sketch:
+    if not any(before.positions):
+        raise ClaimError("The run reads the first token alone; HeavyTails needs further --positions.")
+    return _unlabelled(claim, Sample.of(before.corpus), before, f" and {claim.draws} rotations")
+
+
+@sketch.register
+def _(claim: TightPass, before: Before) -> Sketch:
+    return _unlabelled(claim, _chosen(claim, before), before, f" and {claim.draws} null objects")
+
+
+@sketch.register
+def _(claim: TightestAt, before: Before) -> Sketch:
+    return replace(_unlabelled(claim, _chosen(claim, before), before), cells=1)
+
+
+@sketch.register
+def _(claim: TighterThanAttention, before: Before) -> Sketch:
+    sample, budget = _chosen(claim, before), before.weighing.permutations
+    exact = sample.n <= 62 and 2**sample.n <= budget  # as `sign_flips` has it
+    return replace(
+        _unlabelled(claim, sample, before),
+        action="flipping the signs of paired differences",
+        test=Counted(2**sample.n if exact else budget + 1, exact, "--permutations"),
+        arrangements=2**sample.n,
+    )
+
+
+def _selectivity(claim: HeadSelectivity | AxisStreams, before: Before, places: int) -> Sketch:
+    units = Units.of(before.corpus, claim.label, claim.within)
+    design, (total, ties) = units.design, _partitions(units.design)
+    spent = _spent_fits(before, design, type(claim).__name__, design.digest, "resamples")
+    return replace(
+        _labelled(claim, units, before),
+        bounds=_bounds(before, [spent], between=True),
+        cells=before.cells(claim, places),
+        test=_exchanged([(total, ties)], before),
+        arrangements=total // ties,
+        simulated=None if design.members else (design, "omega^2"),
+    )
+
+
+def _labelled(claim: Hypothesis, units: Units, before: Before) -> Sketch:
+    """What claims about categories share: one cell, and no test."""
+    return Sketch(
+        units.unit,
+        units.n,
+        len(before.corpus),
+        claim.holds,
+        units.action(claim.label, claim.within),
+        _bounds(before, [0]),
+        label=claim.label,
+        smallest=int(units.design.counts.sum(axis=1).min()),
+        clusters=len(units.design.members),
+    )
+
+
+def _unlabelled(claim: Hypothesis, sample: Sample, before: Before, beside: str = "") -> Sketch:
+    """What claims about networks share: a cell a layer, and no test."""
+    words = f"resampling {sample.unit}s{beside}"
+    return Sketch(sample.unit, sample.n, sample.texts, claim.holds, words, _bounds(before, [0]), before.cells(claim))
+
+
+def _chosen(claim: TightPass, before: Before) -> Sample:
+    """The texts at which Jacobians are taken."""
+    request = claim.requests(before.shape)[0]
+    assert isinstance(request, Jacobian)
+    return Sample.of(before.corpus, request.chosen(before.corpus))
+
+
+def _halves(claim: AxisStreams | HeadsAgainstBlocks, before: Before, design: Design) -> list[Design]:
+    """The halves that the claim is tested on."""
+    key = (type(claim).__name__, design.digest, "split")
+    seed = before.weighing.seed
+    return [part(design, halves(design, stream(seed, *key, str(split)))[1]) for split in range(claim.splits)]
+
+
+# ---- arrangements, and resamples that count against any effect
+
+
+def _partitions(design: Design) -> tuple[int, int]:
+    """Arrangements that are enumerated for a statistic blind to category names, and how many of them such a statistic
+    cannot tell from the observed: more than one where no stratum shows all categories that could swap names."""
+    total = count_arrangements(design, blind="jointly")
+    swaps = math.prod(math.factorial(n) for n in Counter(map(tuple, design.counts.tolist())).values())
+    return total, total * swaps // count_arrangements(design)
+
+
+def _exchanged(found: Sequence[tuple[int, int]], before: Before, factor: float = 1.0) -> Counted:
+    """From (arrangements, ties with the observed) of each split: enumerated where they are few, else drawn."""
+    budget = before.weighing.permutations
+    exact = all(total <= budget for total, _ in found)
+    shares = [ties / total if total <= budget else 1 / (budget + 1) for total, ties in found]
+    rows = min(found[0][0], budget + (not exact))
+    return Counted(rows, exact, "--permutations", float(np.median(shares)) * rows, factor)
+
+
+def _bounds(before: Before, spent: Sequence[int], factor: float = 1.0, *, between: bool = False) -> Counted:
+    """Of bounds, from how many resamples of each split count against any effect."""
+    return Counted(before.weighing.resamples + 1, False, "--resamples", 1 + float(np.median(spent)), factor, between)
+
+
+def _resamples(before: Before, design: Design, *key: str) -> Resamples:
+    """The very resamples that a run would draw by this key."""
+    return resample(design, count=before.weighing.resamples, rng=stream(before.weighing.seed, *key))
+
+
+def _collapsed(drawn: Resamples, units: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(resample,) whether in every group of these units one and the same was drawn throughout, so that nothing varies."""
+    times, groups = drawn.times[1:, units], drawn.groups[units]
+    found = np.ones(len(times), dtype=bool)
+    for g in np.unique(groups):
+        inside = times[:, groups == g]
+        found &= inside.max(axis=1) == inside.shape[1]
+    return found
+
+
+def _never(design: Design, units: NDArray[np.int64], before: Before) -> bool:
+    """Whether that is out of the question, and need not be looked for."""
+    _, sizes = np.unique(design.cells[units], return_counts=True)
+    return bool(math.log(before.weighing.resamples) - ((sizes - 1) * np.log(sizes)).sum() < math.log(NEVER))
+
+
+def _spent_pairs(before: Before, design: Design, *key: str) -> int:
+    """Resamples without a pair of different texts of one category: they have no Cliff's delta."""
+    pairs = Pairs.of(design)
+    units = np.concatenate(pairs.members)
+    if not design.members:
+        if _never(design, units, before):
+            return 0
+        return int(_collapsed(_resamples(before, design, *key), units).sum())
+    compared = np.array([np.isin(cluster, units).any() for cluster in design.members])
+    return int((_resamples(before, design, *key).times[1:] @ compared == 0).sum())
+
+
+def _spent_fits(before: Before, design: Design, *key: str) -> int:
+    """Resamples in which responses do not vary inside categories, or categories cannot be told apart."""
+    every = np.arange(design.n)
+    if not design.members:
+        if _never(design, every, before):
+            return 0
+        return int(_collapsed(_resamples(before, design, *key), every).sum())
+    drawn = _resamples(before, design, *key)
+    return int(np.isnan(ClusterSums.of(np.zeros((design.n, 1)), design).fit(drawn.times[1:])[:, 0, 0]).sum())

@@ -1,0 +1,807 @@
+"""The plan: what it says to be out of reach is so whatever the data, what it says to be within reach can be reached."""
+
+import gc
+import json
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+from planted import PlantedRecorder, planted_corpus
+from test_front_door import loaded_after
+
+from modclaims import (
+    AxesAgainstRotations,
+    AxisStreams,
+    CategoryClustering,
+    HeadsAgainstBlocks,
+    HeadSelectivity,
+    HeavyTails,
+    TighterThanAttention,
+    TightPass,
+    along_depth,
+    at,
+    cli,
+    everywhere,
+    in_fraction,
+    somewhere,
+)
+from modclaims.calibration import grid, known
+from modclaims.calibration.grid import claim_of
+from modclaims.calibration.known import Layout
+from modclaims.collect import Collected, collect
+from modclaims.corpus import Corpus, Text
+from modclaims.corpus_files import read_corpus
+from modclaims.errors import ModelError
+from modclaims.families.units import Units
+from modclaims.hypothesis import Weighing
+from modclaims.lm.model import load_model
+from modclaims.lm.outline import read_outline
+from modclaims.lm.store import RecordingStore
+from modclaims.plan import plans
+from modclaims.plan.cost import Cost, Reading, cost
+from modclaims.plan.plans import make_plan
+from modclaims.plan.power import Asked, detectable
+from modclaims.plan.reach import Side, _among, sides
+from modclaims.plan.sketches import Before, Counted, _partitions, sketch
+from modclaims.recording import (
+    MATRICES,
+    SITES,
+    Activations,
+    Jacobian,
+    Loss,
+    MemorySource,
+    ModelShape,
+    Positions,
+    Recording,
+    Weights,
+)
+from modclaims.runner import execute
+from modclaims.settings import Settings
+from modclaims.stats.actions import count_arrangements
+from modclaims.stats.multiplicity import adjust, clopper_pearson
+from modclaims.stats.splits import halves, part
+from modclaims.verdict import Outcome
+
+SHAPE = ModelShape("planted", 3, 2, 2, 8, 4, 32, 512)
+POSITIONS = (5, 6, 7)
+
+
+def texts(table, block=None):
+    """A corpus of (category, stratum) counts."""
+    rows = []
+    for k, row in enumerate(table):
+        for h, count in enumerate(row):
+            for _ in range(count):
+                name = f"t{len(rows):02d}"
+                labels = {"category": f"c{k}", "topic": f"s{h}"}
+                rows.append(Text(name, f"text {name}", labels, block and block(len(rows))))
+    return Corpus("texts", tuple(rows))
+
+
+def sizes(*counts):
+    return texts([(n,) for n in counts])
+
+
+def claims(*made):
+    return [Collected(f"t.py::{type(c).__name__}{i}", None, c) for i, c in enumerate(made)]
+
+
+def planned(made, corpus, shape=SHAPE, **options):
+    """A plan without simulations."""
+    reading = Reading(shape, (512,) * len(corpus), 512, POSITIONS)
+    with mock.patch.object(plans, "detectable", return_value=None):
+        return make_plan(claims(*made), corpus, reading, Settings(**options))
+
+
+@pytest.fixture(autouse=True)
+def no_collection(monkeypatch):
+    """statsmodels collects garbage at each correction, which takes longer than all else."""
+    monkeypatch.setattr(gc, "collect", lambda *_: 0)
+
+
+def only(claim, corpus, **options):
+    return planned([claim], corpus, **options).claims[0]
+
+
+def clustering(**constants):
+    return claim_of(CategoryClustering, twins=0, **constants)
+
+
+def heads(**constants):
+    return claim_of(HeadSelectivity, twins=0, **constants)
+
+
+# ---- by hand
+
+
+def test_ten_texts_have_4200_arrangements_and_2100_partitions():
+    corpus = sizes(4, 3, 3)
+    design = Units.of(corpus, "category", None).design
+    assert count_arrangements(design) == 4200
+    for claim in (clustering(), heads()):
+        made = only(claim, corpus).sketch
+        assert (made.arrangements, str(made.test)) == (2100, "exact, 2,100")
+        assert made.test.floor == 1 / 2100
+        assert (made.units, made.unit, made.smallest) == (10, "text", 3)
+
+
+def test_six_texts_in_two_categories_cannot_support_anything():
+    one = only(clustering(), sizes(3, 3))
+    assert one.sketch.test.floor == pytest.approx(0.1)
+    assert one.supported.level == pytest.approx(0.1)
+    assert one.reaches == ("refuted",)
+    assert one.supported.why == "p+ cannot fall below 0.1 (exact, 10)"
+    assert one.supported.remedy == "add texts"
+
+
+def test_four_texts_can_settle_nothing_and_the_plan_is_refused():
+    plan = planned([clustering()], sizes(2, 2))
+    one = plan.claims[0]
+    # in a quarter of the resamples each category is one text drawn twice, and no pair is left
+    assert one.sketch.bounds.floor == pytest.approx(1 / 4, abs=0.03)
+    assert one.reaches == ()
+    assert plan.refused.startswith(
+        "The claim can reach no outcome but INCONCLUSIVE: CategoryClustering0. p+ cannot fall"
+    )
+    assert "at most 0.05 is needed. Add texts." in plan.refused
+    assert (
+        plan.summary
+        == "Of 1 claim 0 can be SUPPORTED, 0 REFUTED, 1 nothing but INCONCLUSIVE; 1 cannot become what it expects."
+    )
+
+
+def test_halves_of_ten_texts_have_at_most_15_partitions():
+    design = Units.of(sizes(4, 3, 3), "category", None).design
+    for seed in range(20):
+        for half in halves(design, np.random.default_rng(seed)):
+            assert _partitions(part(design, half))[0] <= 15
+    learned = claim_of(AxisStreams, twins=0, basis="pca", components=2)
+    for claim in (learned, claim_of(HeadsAgainstBlocks)):
+        one = only(claim, sizes(4, 3, 3))  # what a run says of them
+        assert one.outcome is Outcome.ERROR
+        assert "needs 4 texts of each category" in one.message
+
+
+def test_halves_of_twelve_texts_are_refused():
+    for claim in (claim_of(AxisStreams, twins=0, basis="pca", components=2), claim_of(HeadsAgainstBlocks)):
+        plan = planned([claim], sizes(4, 4, 4))
+        assert plan.claims[0].reaches == ()
+        assert "of which nothing varies, 2 x the median over splits" in plan.refused
+        assert "Add texts" in plan.refused
+    made = planned([claim_of(AxisStreams, twins=0, basis="pca", components=2)], sizes(4, 4, 4)).claims[0].sketch
+    assert made.arrangements == 15
+    assert made.test.floor == pytest.approx(2 / 15)
+    assert made.cells == 3 * 2
+
+
+@pytest.mark.parametrize(("correction", "factor"), [("holm", 8), ("none", 1), ("bh", 1)])
+def test_equal_floors_are_corrected_over_all_claims(correction, factor):
+    plan = planned([clustering() for _ in range(8)], sizes(12, 12), correction=correction)
+    for one in plan.claims:
+        assert one.supported.level == 1e-4
+        assert one.supported.corrected == pytest.approx(factor * 1e-4)
+        assert one.supported.alone == pytest.approx((1 if correction == "none" else 8) * 1e-4)
+
+
+def test_claims_that_are_not_weighed_count_in_no_correction():
+    plan = planned([clustering(), clustering(), clustering(site="nowhere"), clustering(label="author")], sizes(12, 12))
+    assert [c.outcome for c in plan.claims] == [None, None, Outcome.ERROR, Outcome.ERROR]
+    assert plan.claims[0].supported.corrected == pytest.approx(2e-4)
+    assert "no label 'author'" in plan.claims[3].message
+    assert plan.summary.endswith("; 2 cannot be weighed here.")
+
+
+def test_a_few_permutations_support_few_claims():
+    def few(count, **options):
+        return planned([clustering() for _ in range(count)], sizes(12, 12), **options).claims[0]
+
+    six = few(6, permutations=99)
+    assert six.reaches == ("refuted",)
+    assert six.supported.why == "p+ cannot fall below 0.01 (99 draws), 0.06 after holm over 6 claims"
+    assert six.supported.remedy == "raise --permutations to 999, or weigh fewer claims together"
+    assert few(6, permutations=999).reaches == ("supported", "refuted")
+    # p of .01 in 99 draws may be .052; but where the bound's level lies just above it, that one decides
+    one = few(1, permutations=99)
+    assert clopper_pearson(0, 99)[1] > 0.05
+    assert one.supported.reachable
+    assert 0.01 < one.supported.level < 0.0103
+    # all of them are no draws
+    assert only(clustering(), sizes(4, 4), permutations=99).supported.level == 1 / 35
+
+
+def test_a_level_that_chance_may_have_made_settles_nothing():
+    def few(count):
+        return planned([clustering(holds=along_depth("rises"))] * count, sizes(12, 12), resamples=199).claims[0]
+
+    assert clopper_pearson(0, 199)[1] * 2 > 0.05
+    four = few(4)
+    assert four.reaches == ()
+    assert (
+        four.supported.why == "p+ of 0.005 (199 draws), 0.02 after holm over 4 claims may be 0.11 by its 99 % interval"
+    )
+    assert four.supported.remedy == "raise --resamples to 999"
+    # last of three in order, a larger level is not multiplied, and so is sure to be small enough
+    assert few(3).supported == Side(pytest.approx(0.015), pytest.approx(0.015), pytest.approx(0.045), True)
+
+
+@pytest.mark.parametrize("option", ["permutations", "resamples"])
+def test_the_remedy_is_one(option):
+    made = [clustering(), heads(holds=in_fraction(0.5)), claim_of(HeadsAgainstBlocks), heads(holds=everywhere())]
+    before = planned(made * 5, sizes(12, 12), **{option: 299})
+    stuck = [side for c in before.claims for side in (c.supported, c.refuted) if not side.reachable]
+    assert stuck
+    counts = {int(s.remedy.split(f"raise --{option} to ")[1].split(",")[0]) for s in stuck}
+    after = planned(made * 5, sizes(12, 12), **{option: max(counts)})
+    assert all(len(c.reaches) == 2 for c in after.claims)
+
+
+def test_fractions_and_signs_and_rotations_have_floors_of_their_own():
+    half = only(heads(holds=in_fraction(0.5)), sizes(12, 12))  # 3 of 6 heads
+    assert (half.supported.level, half.refuted.level) == (pytest.approx(4e-4), pytest.approx(3e-4))
+    signs = only(claim_of(TighterThanAttention), sizes(12, 12))
+    assert str(signs.sketch.test) == "exact, 4,096"
+    assert signs.supported.level == 2**-12
+    turned = only(claim_of(AxesAgainstRotations, rotations=199), sizes(12, 12))
+    assert (turned.sketch.test.floor, turned.sketch.bounds.floor) == (1 / 200, 2e-4)
+    contrast = only(clustering(holds=along_depth("rises")), sizes(12, 12))
+    assert contrast.sketch.test is None
+    assert contrast.supported.level == 1e-4
+    assert contrast.effect_name == "rise of delta"
+    assert only(claim_of(HeadsAgainstBlocks), sizes(12, 12)).supported.level == 2e-4
+    nulls = only(claim_of(TightPass, texts=6), sizes(12, 12))
+    assert (nulls.sketch.units, nulls.sketch.texts, nulls.sketch.cells) == (6, 6, 3)
+
+
+def test_labels_that_no_stratum_shows_together_tie_when_swapped():
+    corpus = texts([(2, 0), (2, 0), (0, 2), (0, 2)])
+    one = only(heads(within="topic"), corpus)
+    assert one.sketch.test.rows == 36  # enumerated with their swaps, of which each partition has four
+    assert one.sketch.test.floor == pytest.approx(1 / 9)
+    assert one.sketch.arrangements == 9
+
+
+def test_cells_are_those_that_a_claim_speaks_of():
+    corpus = sizes(12, 12)
+    assert only(clustering(site="head_z"), corpus).sketch.cells == 6
+    assert only(clustering(holds=at(0, -1)), corpus).sketch.cells == 2
+    assert only(heads(unit="neuron"), corpus).sketch.cells == 3 * 32
+    assert only(heads(unit="attn_block", layers=(1,)), corpus).sketch.cells == 1
+    assert only(claim_of(AxisStreams, site="embed"), corpus).sketch.cells == 8
+    assert only(claim_of(HeavyTails), corpus).sketch.cells == 3
+    assert only(clustering(holds=at(7)), corpus).message.startswith("Layers [7] were named")
+    assert "at least 3 layers" in only(clustering(holds=along_depth("rises"), layers=(0, 1)), corpus).message
+    few = replace(SHAPE, heads=4, kv_heads=2, head_width=2)
+    assert planned([clustering(site="k")], corpus, few).claims[0].sketch.cells == 6
+
+
+def test_blocks_are_the_units_where_they_are_exchanged_and_clusters_where_they_are_not():
+    whole = only(clustering(), texts([(8,), (8,)], lambda i: f"b{i // 2}")).sketch
+    assert (whole.unit, whole.units, whole.texts, whole.smallest) == ("block", 8, 16, 4)
+    mixed = only(clustering(), texts([(16,), (16,)], lambda i: f"b{i % 8}")).sketch
+    assert (mixed.unit, mixed.units, mixed.clusters, mixed.smallest) == ("text", 32, 8, 16)
+    assert mixed.arrangements == 3**8  # two and two in each block
+    assert mixed.simulated is None
+
+
+def test_correction_among_others_is_that_of_statsmodels():
+    rng = np.random.default_rng(0)
+    for correction in ("holm", "bh", "by", "none"):
+        for count in (0, 1, 5):
+            others, values = np.round(rng.random(count) ** 3, 2).tolist(), np.round(rng.random(9) ** 3, 2)
+            wanted = [adjust(np.array([v, *others]), correction)[0] for v in values]
+            np.testing.assert_allclose(_among(values, others, Settings(correction=correction)), wanted, atol=1e-12)
+
+
+def test_the_largest_decisive_level_does_not_straddle_alpha():
+    for rows in (200, 1000, 10_000):
+        counted = Counted(rows, False, "--resamples")
+        level = counted.decisive(0.05)
+        assert counted.interval(level)[1] <= 0.05 < counted.interval(level + 1 / rows)[1]
+
+
+# ---- against what claims are weighed by
+
+WEIGHED = {(s.family, s.layout, s.question): s for s in reversed(grid.scenarios()) if s.law == "normal"}
+QUICK = [s for s in WEIGHED.values() if "100" not in s.layout and s.question != grid.ONE_CELL]
+
+
+@pytest.mark.parametrize("scenario", QUICK, ids=lambda s: s.name)
+def test_a_sketch_has_the_cells_draws_and_floors_of_the_evidence(scenario):
+    claim = grid.family(scenario).claim(scenario)
+    made = grid.family(scenario).plant_for(scenario)
+    recording = made(scenario, np.random.default_rng(3), grid.strengths_of(scenario)).by_id()
+    weighing = Weighing(seed=3, permutations=199, resamples=199, bare=True)
+    assert_alike(claim, recording, weighing)
+
+
+def assert_alike(claim, recording, weighing):
+    """Cells, draws and floors of a sketch are those of the evidence; returns the sketch, and resamples without any t."""
+    one = sketch(claim, Before(recording.corpus, recording.shape, recording.positions, weighing))
+    evidence = claim.weigh(recording, weighing)
+    assert one.cells == len(claim.holds.chosen(evidence.cells))
+    assert (one.test is None) == (evidence.test is None)
+    if one.test is not None:
+        test = evidence.test
+        assert (one.test.rows, one.test.exact, one.test.factor) == (test.arrangements, test.exact, test.factor)
+    assert (one.bounds.draws, one.bounds.factor) == (len(evidence.bounds.t), evidence.bounds.factor)
+    parts = getattr(evidence.bounds, "parts", ()) or (evidence.bounds,)
+    undefined = np.median([(~np.isfinite(p.t)).sum(axis=0).min() for p in parts])
+    assert one.bounds.least - 1 <= undefined
+    levels = claim.holds.levels(evidence, claim.smallest_effect, weighing.alpha)
+    settings = Settings(seed=weighing.seed, permutations=weighing.permutations, resamples=weighing.resamples)
+    supported, refuted = sides({"one": one}, settings)["one"]
+    for side, level, interval in (
+        (supported, levels.p_plus, levels.mc_plus),
+        (refuted, levels.p_minus, levels.mc_minus),
+    ):
+        assert level >= side.level - 1e-12 or side.reachable  # which may be at a larger level than the smallest
+        if not side.reachable:
+            assert interval[1] > weighing.alpha
+    return one, undefined
+
+
+def rigged(corpus, strength, seed):
+    """Noise, and categories apart by `strength`, at every site."""
+    names = sorted({t.labels["category"] for t in corpus.texts})
+    code = np.array([names.index(t.labels["category"]) for t in corpus.texts])
+    rng, arrays = np.random.default_rng([seed, int(10 * strength)]), {}
+    wide = [Activations("attn_out"), Activations("attn_out", None, "norm"), Activations("resid_post")]
+    for request in (*wide, Activations("head_z", None, "norm")):
+        for layer in range(SHAPE.layers):
+            x = rng.standard_normal((len(corpus), 3, 8)) + rng.standard_normal((len(corpus), 1, 8))
+            x[np.arange(len(corpus)), :, code] += strength * (1 + code[:, None])
+            if request.site == "head_z":
+                x = x.reshape(len(corpus), 3, 2, 4)
+            arrays[request, layer] = x if request.reduce == "none" else np.sqrt((x * x).sum(axis=-1))
+    read = tuple(t.body for t in corpus.texts)
+    return Recording(corpus, SHAPE, POSITIONS, read, MemorySource(arrays)).by_id()
+
+
+SMALL = {
+    "2 + 2": [(2,), (2,)],
+    "2 + 3": [(2,), (3,)],
+    "3 + 3": [(3,), (3,)],
+    "4 + 3 + 3": [(4,), (3,), (3,)],
+    "5 + 4": [(5,), (4,)],
+    "4 + 4 + 4": [(4,), (4,), (4,)],
+    "2 x 2 in strata": [(2, 2), (2, 2)],
+    "uneven strata": [(2, 1), (1, 2)],
+    "strata apart": [(2, 0), (2, 0), (0, 2), (0, 2)],
+    "4 and 5 in strata": [(4, 5), (5, 4)],
+}
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in expm1")
+@pytest.mark.parametrize("name", SMALL)
+def test_no_small_data_fall_below_a_floor_and_what_is_out_of_reach_stays_there(name):
+    table = SMALL[name]
+    corpus, within = texts(table), "topic" if len(table[0]) > 1 else None
+    asked = [
+        clustering(within=within),
+        clustering(within=within, holds=everywhere()),
+        heads(within=within),
+        heads(within=within, holds=in_fraction(0.5)),
+        claim_of(HeadsAgainstBlocks, within=within, splits=5),
+        claim_of(AxisStreams, within=within, twins=0, basis="pca", components=2, splits=5),
+        claim_of(AxesAgainstRotations, within=within, rotations=99, splits=5, outliers=None),
+    ]
+    for claim in asked:
+        if only(claim, corpus).sketch is None:
+            continue
+        for seed, strength in enumerate((0, 2, 8)):
+            recording = rigged(corpus, strength, seed)
+            weighing = Weighing(seed=seed, permutations=199, resamples=199, bare=True)
+            made, undefined = assert_alike(claim, recording, weighing)
+            if isinstance(claim, HeadSelectivity) and made.test is not None:
+                assert made.bounds.least - 1 == undefined  # all of them are found
+
+
+# ---- against a run
+
+
+class Styles(CategoryClustering):
+    """Same-style texts point the same way somewhere."""
+
+    label, within, twins = "style", "topic", 0
+
+
+class Heads(HeadSelectivity):
+    """A head answers style."""
+
+    label, within, twins = "style", "topic", 0
+
+
+class Half(Styles):
+    """Same-style texts point the same way in a third of the layers."""
+
+    holds = in_fraction(0.3)
+
+
+class Last(Styles):
+    """Same-style texts point the same way in the last layer."""
+
+    holds = at(-1)
+
+
+class All(Styles):
+    """Same-style texts point the same way everywhere."""
+
+    holds = everywhere()
+
+
+def run(classes, corpus, recorder, folder, **options):
+    found = [Collected(f"t.py::{c.__name__}", None, c()) for c in classes]
+    settings = Settings(**options)
+    finished = execute(found, corpus=corpus, recorder=recorder, settings=settings, cwd=folder, out=None)
+    reading = Reading(recorder.shape, (512,) * len(corpus), 512, settings.resolved_positions())
+    with mock.patch.object(plans, "detectable", return_value=None):
+        plan = make_plan(found, corpus, reading, settings)
+    return {c.id: (c, finished.verdicts[c.id], finished.weighed[c.id]) for c in plan.claims}
+
+
+def test_what_is_within_reach_is_reached_on_planted_data(tmp_path):
+    corpus = planted_corpus(texts=3)
+    options = {"permutations": 1999, "resamples": 1999}
+    found = run((Styles, Heads, Half), corpus, PlantedRecorder(effect=1.5), tmp_path, **options)
+    for plan, verdict, weighed in found.values():
+        assert "supported" in plan.reaches
+        assert verdict.outcome is Outcome.SUPPORTED
+        assert weighed.p_plus >= plan.supported.level
+    # and to the very floor
+    plan, _, weighed = found["t.py::Styles"]
+    assert weighed.p_plus == pytest.approx(plan.supported.level)
+    found = run((Last, All), planted_corpus(texts=6), PlantedRecorder(effect=0), tmp_path, **options)
+    for plan, verdict, _ in found.values():
+        assert "refuted" in plan.reaches
+        assert verdict.outcome is Outcome.REFUTED
+
+
+@pytest.mark.parametrize(
+    ("effect", "options"),
+    [(0, {"permutations": 99}), (1.5, {"permutations": 99}), (6, {"permutations": 199}), (1.5, {"alpha": 1e-4})],
+)
+def test_what_is_out_of_reach_is_reached_by_no_effect(tmp_path, effect, options):
+    found = run(
+        (Styles, Heads, Half, Last),
+        planted_corpus(),
+        PlantedRecorder(effect=effect),
+        tmp_path,
+        resamples=399,
+        **options,
+    )
+    for plan, verdict, _ in found.values():
+        assert "supported" not in plan.reaches
+        assert verdict.outcome is not Outcome.SUPPORTED
+        if "refuted" not in plan.reaches:
+            assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert any("refuted" in c.reaches for c, _, _ in found.values()) == ("alpha" not in options)
+
+
+def reading_of(model, corpus, settings):
+    outline = read_outline(model, **settings.loading())
+    return Reading(
+        outline.shape,
+        outline.lengths(corpus, settings.tokens),
+        settings.tokens,
+        settings.resolved_positions(),
+        outline.number,
+        outline.vocabulary,
+        outline.own,
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "requests"),
+    [
+        (
+            "embedded",
+            [
+                *(Activations(site, None, reduce) for site in SITES for reduce in ("none", "norm", "mean")),
+                *(Activations(site, (0,), positions=Positions("3,5"), variant="gaussian:1") for site in SITES),
+                Activations("attn_out", (0, -1)),
+                Loss(),
+            ],
+        ),
+        ("embedded", [Weights(m) for m in MATRICES if m != "mlp_gate"]),
+        (
+            "embedded",
+            [
+                Jacobian("mlp", 2, None, True, 4),
+                Jacobian("mlp", 2, None, True, 4, "values"),
+                Jacobian("attention", 2, (0,), True, 2, "effective_rank", "permuted:0"),
+            ],
+        ),
+        ("embedded#untrained:0", [Activations("q"), *(Activations("q", variant=f"untrained:{i}") for i in (0, 1))]),
+    ],
+    ids=["activations", "matrices", "Jacobians", "a variant"],
+)
+def test_passes_and_bytes_are_those_of_a_recording(tmp_path, model, requests):
+    corpus, settings = read_corpus("study").select(range(4)), Settings(tokens=64, positions="last:5:2")
+    recorder = load_model(model, **settings.loading(), store=RecordingStore(tmp_path))
+    recording = recorder.record(corpus, requests, tokens=64, positions=Positions(settings.positions))
+    found = cost(requests, corpus, reading_of(model, corpus, settings))
+    matrices = any(isinstance(r, Weights) for r in requests)
+    assert found.passes == (0 if matrices else recording.passes)
+    on_disk = sum(path.stat().st_size for path in tmp_path.rglob("*.safetensors"))
+    assert found.bytes == pytest.approx(on_disk, rel=0.02)
+
+
+def test_a_text_is_read_once_however_many_claims_ask():
+    corpus = planted_corpus(texts=1)
+    reading = Reading(SHAPE, tuple(range(100, 116)), 512, POSITIONS)
+    asked = [
+        Activations("attn_out"),
+        Activations("attn_out", (0,)),
+        Activations("attn_out", positions=Positions("5:8:1")),
+    ]
+    assert cost(asked, corpus, reading) == Cost(16, 1, 16, sum(range(100, 116)), 16 * 3 * (3 * 8 * 4 + 96))
+    few = Jacobian("mlp", 3, (0,), True, 4, "effective_rank")
+    assert cost([few], corpus, reading).tokens == 12
+    both = cost([few, Activations("embed"), replace(few, variant="gaussian:0")], corpus, reading)
+    assert (both.passes, both.networks, both.texts) == (20, 2, 16)
+
+
+def test_the_card_can_reach_what_its_committed_run_did():
+    corpus, settings = read_corpus("embedded"), Settings()
+    root = Path(__file__).parent.parent
+    reading = reading_of("embedded", corpus, settings)
+    with mock.patch.object(plans, "detectable", return_value=None):
+        plan = make_plan(collect(["hypotheses"], root), corpus, reading, settings)
+    committed = json.loads((root / "reports" / "card" / "run.json").read_text())
+    floors = {c["id"]: c["smallest_attainable_p"] for c in committed["claims"]}
+    assert {c.id: (c.sketch.test or c.sketch.bounds).floor for c in plan.claims} == pytest.approx(floors)
+    for one in committed["claims"]:
+        reached = next(c for c in plan.claims if c.id == one["id"])
+        assert one["outcome"] in (*reached.reaches, "inconclusive")
+        assert one["n_cells"] == reached.sketch.cells
+
+
+# ---- what would be found
+
+
+def supported_in(claim, layout, plant, sets):
+    """The share of planted data sets whose claim is supported at level .05."""
+    hits, rng = 0, np.random.default_rng(11)
+    for seed in range(sets):
+        evidence = claim.weigh(plant(layout, rng), Weighing(seed=seed, permutations=99, resamples=399, bare=True))
+        hits += claim.holds.levels(evidence, claim.smallest_effect, 0.05).p_plus <= 0.05
+    return hits / sets
+
+
+def test_the_detectable_delta_is_supported_in_about_4_runs_of_5():
+    layout = Layout("crossed", (12, 12, 12, 12), strata=4)
+    design = Units.of(known.corpus(layout), "category", "topic").design
+    found = detectable(design, "delta", 0.2, Asked(0.05), Asked(0.05))
+    strength = known.strength_of_delta(layout, "normal", found.effect)
+
+    def plant(layout, rng):
+        x = known.activations(rng, layout, "normal", (strength,), known.WIDTH)
+        return known.recording(layout, {(Activations("attn_out"), 0): x[:, :, 0]}, known.WIDTH, 1)
+
+    assert 0.7 < supported_in(clustering(within="topic"), layout, plant, 80) < 0.97
+
+
+@pytest.mark.parametrize("cells", [1, 16])
+def test_the_detectable_omega2_is_supported_in_about_4_runs_of_5(cells):
+    layout = Layout("free", (12, 12, 12, 12))
+    design = Units.of(known.corpus(layout), "category", None).design
+    found = detectable(design, "omega^2", 0.1, Asked(0.05, cells, True), Asked(0.05, cells, needed=cells))
+
+    def plant(layout, rng):
+        y = known.responses(rng, layout, "normal", np.array([found.effect, *[0.0] * (cells - 1)]))
+        return known.recording(layout, {(Activations("head_z", None, "norm"), 0): y}, known.WIDTH, 1)
+
+    assert 0.62 < supported_in(heads(), layout, plant, 60) < 0.96
+
+
+def test_more_texts_find_less_and_more_cells_need_more():
+    def effect(count, cells=1):
+        design = Units.of(sizes(count, count, count), "category", None).design
+        return detectable(design, "omega^2", 0.1, Asked(0.05, cells, True), Asked(0.05, needed=cells)).effect
+
+    assert effect(10) > effect(24) > 0.1
+    assert effect(24, 12) > effect(24)
+
+
+def test_ten_texts_hardly_settle_what_they_could_by_counting():
+    corpus = sizes(4, 3, 3)
+    plan = make_plan(claims(clustering(), heads()), corpus, Reading(SHAPE, (512,) * 10, 512, POSITIONS), Settings())
+    assert not plan.refused
+    assert all(one.reaches == ("supported", "refuted") and one.found.effect is None for one in plan.claims)
+    assert [one.hardly for one in plan.claims] == [("supported", "refuted"), ("refuted",)]
+    assert plan.summary.startswith(
+        "Of 2 claims 2 can be SUPPORTED (1 of them hardly ever), 2 REFUTED (2 of them hardly ever)"
+    )
+    assert "hardly either" in plan.lines()[1]
+    assert "SUPPORTED, hardly REFUTED" in plan.lines()[3]
+
+
+def test_nothing_is_said_of_effects_of_which_nothing_is_known():
+    silent = [
+        clustering(beyond="shared_words"),
+        clustering(holds=along_depth("rises")),
+        claim_of(HeadsAgainstBlocks),
+        claim_of(AxesAgainstRotations),
+        claim_of(TightPass),
+        claim_of(HeavyTails),
+    ]
+    plan = planned(silent, sizes(12, 12))
+    assert all(c.found is None and c.as_dict()["detectable_effect"] is None for c in plan.claims)
+    mixed = Units.of(texts([(16,), (16,)], lambda i: f"b{i % 8}"), "category", None).design
+    with pytest.raises(ValueError, match="clusters"):
+        detectable(mixed, "delta", 0.2, Asked(0.05), Asked(0.05))
+
+
+# ---- the command
+
+
+def call(monkeypatch, capsys, *args):
+    monkeypatch.setattr(sys, "argv", ["modclaims", *args])
+    with pytest.raises(SystemExit) as done:
+        cli.main()
+    out, err = capsys.readouterr()
+    return done.value.code, out, err
+
+
+@pytest.fixture
+def corner(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MODCLAIMS_HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+CLAIMS = '''
+from modclaims import CategoryClustering, HeadSelectivity
+
+
+class Alike(CategoryClustering):
+    """Same-category texts point the same way."""
+
+
+class Styled(CategoryClustering):
+    """Same-style texts point the same way."""
+
+    label, within = "style", "topic"
+
+
+class Answered(HeadSelectivity):
+    """A head answers a category."""
+
+    label = "author"
+
+
+class Broken(CategoryClustering):
+    """At no known site."""
+
+    site = "nowhere"
+'''
+
+
+def test_a_plan_as_lines_and_as_json(corner, monkeypatch, capsys):
+    (corner / "claims.py").write_text(CLAIMS)
+    (corner / "modclaims.toml").write_text('corpus = "study"\npermutations = 5000\n')
+    code, out, _ = call(monkeypatch, capsys, "plan", "claims.py::Alike")
+    assert code == 0
+    assert out.splitlines()[1].startswith("claims.py::Alike  hardly either")
+    assert "10 texts (3 in the smallest category), 6 cells; exchanging category: exact, 2,100" in out
+    assert "60 forward passes (10 texts, 6 networks), 30,720 tokens, about 2.9 MB of recordings" in out
+    assert out.rstrip().endswith("0 nothing but INCONCLUSIVE.")
+    args = ("claims.py", "-k", "not Alike", "--json", "--corpus", "crossed", "--seed", "4")
+    code, out, _ = call(monkeypatch, capsys, "plan", *args)
+    assert code == 3  # as a run
+    body = json.loads(out)
+    styled, answered, broken = body["claims"]
+    assert (answered["outcome"], broken["outcome"]) == ("error", "error")
+    assert "no label 'author'" in answered["message"]
+    assert styled["reachable"] == ["supported", "refuted"]
+    assert (styled["n_texts"], styled["smallest_category"], styled["n_cells"]) == (64, 16, 6)
+    assert styled["arrangements"] is None
+    strata = math.factorial(16) // math.factorial(4) ** 4 // math.factorial(4)
+    assert styled["arrangements_log10"] == pytest.approx(4 * math.log10(strata))
+    assert (styled["draws"], styled["exact"], styled["resamples"]) == (5000, False, 9999)
+    assert 0.2 < styled["detectable_effect"] < 0.6
+    assert (body["passes"], body["networks"], body["refused"]) == (64 * 6, 6, None)
+    assert not (corner / "home").exists()
+    assert not (corner / "reports").exists()
+
+
+def test_a_run_takes_what_was_planned(corner, monkeypatch, capsys):
+    (corner / "claims.py").write_text(CLAIMS)
+    args = ("claims.py::Alike", "--corpus", "study", "--tokens", "64", "--permutations", "99", "--resamples", "199")
+    body = json.loads(call(monkeypatch, capsys, "plan", *args, "--json")[1])
+    assert call(monkeypatch, capsys, "run", *args, "--out", "out")[0] == 0
+    made = json.loads((corner / "out" / "run.json").read_text())
+    assert made["made"]["passes"] == body["passes"] == 60
+    assert made["claims"][0]["smallest_attainable_p"] == body["claims"][0]["smallest_attainable_p"]
+    on_disk = sum(path.stat().st_size for path in (corner / "home").rglob("*.safetensors"))
+    assert body["bytes"] == pytest.approx(on_disk, rel=0.02)
+
+
+def test_a_refused_plan_is_told_and_ends_with_four(corner, monkeypatch, capsys):
+    words = " ".join(f"word{i % 97} of{i % 31}" for i in range(700))
+    rows = [{"id": f"t{i}", "text": f"{i} " * 5 + words[7 * i :], "category": "ab"[i % 2]} for i in range(4)]
+    (corner / "four.jsonl").write_text("".join(json.dumps(row | {"block": row["id"]}) + "\n" for row in rows))
+    (corner / "claims.py").write_text(CLAIMS)
+    four = ("plan", "claims.py::Alike", "--corpus", "four.jsonl")
+    assert call(monkeypatch, capsys, *four)[0] == 4  # near-duplicates, as for a run
+    (corner / "four.jsonl").write_text("".join(json.dumps(row) + "\n" for row in distinct(4)))
+    code, out, err = call(monkeypatch, capsys, *four)
+    assert code == 4
+    assert "claims.py::Alike  nothing" in out
+    assert err.startswith(
+        "Error: The claim can reach no outcome but INCONCLUSIVE: Alike. p+ cannot fall below 0.33 (exact, 3)"
+    )
+    assert err.rstrip().endswith("Add texts.")
+    code, out, _ = call(monkeypatch, capsys, *four, "--json")
+    assert code == 4
+    assert json.loads(out)["refused"] in err
+
+
+def distinct(count):
+    rng = np.random.default_rng(2)
+    return [
+        {"id": f"t{i}", "text": " ".join(f"w{v}" for v in rng.integers(0, 999, 400)), "category": "ab"[i % 2]}
+        for i in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "sentence"),
+    [
+        (["--model", "./missing"], 4, "neither a folder"),
+        (["--model", "empty"], 4, "no config.json"),
+        (["--corpus", "nowhere.jsonl"], 4, "no corpus 'nowhere.jsonl'"),
+        (["--tokens", "1024"], 4, "at most 512"),
+        (["--corpus", "short.jsonl"], 4, "too short for position 511"),
+        (["--alpha", "2"], 4, "alpha"),
+        (["-k", "nothing_matches_this"], 5, "No claim is selected"),
+        (["nowhere.py"], 4, "No hypothesis file or folder nowhere.py"),
+        (["--corpus", "study", "-k", "StylesClusterInAttention"], 5, "SKIPPED"),
+        (["broken.py"], 3, "ZeroDivisionError"),
+        (["deep.py"], 4, "too short for a Jacobian at 600 tokens"),
+    ],
+)
+def test_bad_input_ends_as_it_does_for_a_run(corner, monkeypatch, capsys, args, code, sentence):
+    (corner / "empty").mkdir()
+    (corner / "broken.py").write_text("1 / 0\n")
+    (corner / "deep.py").write_text(
+        "from modclaims import TightPass\n\n\nclass Deep(TightPass):\n    '''At many tokens.'''\n\n    tokens = 600\n"
+    )
+    (corner / "short.jsonl").write_text(
+        "".join(json.dumps(r | {"text": f"short {i}"}) + "\n" for i, r in enumerate(distinct(4)))
+    )
+    found, out, err = call(monkeypatch, capsys, "plan", *args)
+    assert found == code
+    assert sentence in out + err
+    assert "Traceback" not in out + err
+
+
+def test_an_outline_knows_what_the_model_knows_and_records_nothing():
+    outline, model = read_outline(), load_model()
+    assert replace(outline.shape, provenance={}) == replace(model.shape, provenance={})
+    assert (outline.number, outline.vocabulary, outline.own) == (4, 4096, "")
+    assert read_outline("embedded#untrained:3", dtype="float64").own == "untrained:3"
+    assert read_outline(dtype="float64").number == 8
+    corpus = read_corpus("study")
+    assert outline.lengths(corpus, 100) == (100,) * 10
+    with pytest.raises(ModelError, match="only the outline"):
+        outline.record(corpus, [], tokens=100, positions=Positions("5"))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import modclaims.plan.plans, modclaims.plan.power, modclaims.plan.cost",
+        "sys.argv = ['modclaims', 'plan', '--help']\nimport modclaims.cli\ntry:\n    modclaims.cli.main()\nexcept SystemExit:\n    pass",
+    ],
+)
+def test_importing_a_plan_costs_the_standard_library_and_numpy_only(code):
+    assert loaded_after(code) == []
+
+
+def test_a_claim_of_one_cell_alone_is_somewhere():
+    assert only(clustering(holds=somewhere(), layers=(1,)), sizes(12, 12)).sketch.needed == 1

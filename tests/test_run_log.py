@@ -1,0 +1,40 @@
+"""The log of runs: what else was weighed on a corpus and model is counted; a broken log breaks nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from modclaims.run_log import RunLog
+
+
+def test_other_claims_on_the_same_corpus_and_model_are_counted_once(tmp_path: Path) -> None:
+    log = RunLog(tmp_path / "new" / "home")
+    assert log.others("corpus", "model", ["a"]) == 0
+    log.add("corpus", "model", {"a": "supported", "b": "refuted"})
+    log.add("corpus", "model", {"b": "refuted", "c": "inconclusive"})
+    log.add("corpus", "twin", {"d": "refuted"})
+    log.add("texts", "model", {"e": "refuted"})
+    assert log.others("corpus", "model", ["a"]) == 2
+    assert log.others("corpus", "model", ["a", "b", "c"]) == 0
+    assert log.others("corpus", "twin", ["a"]) == 1
+    assert json.loads(log.path.read_text().splitlines()[0])["claims"] == {"a": "supported", "b": "refuted"}
+
+
+@pytest.mark.parametrize(
+    "line", ["no json", "[1, 2]", '{"corpus": "corpus", "model": "model", "claims": 3}', "\x00\ufffd"]
+)
+def test_a_line_that_cannot_be_read_is_passed_over(tmp_path: Path, line: str) -> None:
+    log = RunLog(tmp_path)
+    log.path.write_text(line + "\n", "utf-8")
+    log.add("corpus", "model", {"a": "supported"})
+    assert log.others("corpus", "model", []) == 1
+
+
+def test_a_log_that_cannot_be_written_is_none(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    log = RunLog(tmp_path / "file")
+    log.add("corpus", "model", {"a": "supported"})
+    assert log.others("corpus", "model", []) == 0
