@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -632,18 +633,19 @@ def test_the_null_is_that_of_turned_axes_with_outliers_found_anew(summary: str, 
 
 
 def test_picking_and_measuring_never_see_the_same_texts(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[set[int]] = []
+    seen: dict[int, list[set[int]]] = {}
 
     def watched(design: Design, where: NDArray[np.int64]) -> Design:
-        seen.append(set(where.tolist()))
+        seen.setdefault(get_ident(), []).append(set(where.tolist()))
         return part(design, where)
 
     monkeypatch.setattr(axis_streams, "part", watched)
     evidence(Against, activations(axis()), splits=6)
-    assert len(seen) == 12
-    for first, second in zip(seen[::2], seen[1::2], strict=True):
-        assert not first & second
-        assert len(first | second) == 48
+    assert sum(len(parts) for parts in seen.values()) == 12
+    for parts in seen.values():  # a thread takes up one split after another
+        for first, second in zip(parts[::2], parts[1::2], strict=True):
+            assert not first & second
+            assert len(first | second) == 48
 
 
 def test_what_is_picked_hangs_on_the_first_half_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -509,3 +509,14 @@ def test_contrasts_are_combinations_of_cells(seed: int) -> None:
     np.testing.assert_allclose(contrast.centre[1], effect.centre.mean(), atol=1e-12)
     own = standard_errors(effect, resamples)
     assert (standard_errors(contrast, resamples) <= own.sum(axis=1, keepdims=True) + 1e-12).all()
+
+
+def test_what_rounding_leaves_of_equal_influences_is_no_spread() -> None:
+    """Three copies of one text: t would be a huge number on one side, where there is none."""
+    influence = np.full((2, 3, 1), 0.1)
+    influence[0, :, 0] = [0.1, 0.4, 0.7]
+    times = np.array([[1.0, 1.0, 1.0], [3.0, 0.0, 0.0]])
+    replicates = Replicates(np.array([[0.5], [0.9]]), influence, np.array([0.5]))
+    resamples = Resamples(times, np.zeros(3, dtype=np.int64))
+    assert standard_errors(replicates, resamples)[1, 0] == 0.0
+    assert np.isposinf(bootstrap_t(replicates, resamples).t[0, 0])

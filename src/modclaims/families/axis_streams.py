@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import numpy as np
@@ -34,6 +35,7 @@ from modclaims.stats.null_objects import MIN_DRAWS, against_null, resample_texts
 from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.rotations import (
     SUMMARIES,
+    WORKERS,
     Coordinates,
     Directions,
     Turning,
@@ -423,8 +425,8 @@ class AxesAgainstRotations(Hypothesis):
         design, name = units.design, type(self).__name__
         layers, n, width = vectors.shape
         coordinates = Coordinates.of(vectors.reshape(-1, width))
-        parts, picks = [], []
-        for split in range(self.splits):
+
+        def measured(split: int) -> tuple[Bounds, list[int]]:
             key = (name, design.digest, "split", str(split))
             first, second = halves(design, stream(weighing.seed, *key))
             basis = UnitBasis.of(part(design, first))
@@ -441,14 +443,16 @@ class AxesAgainstRotations(Hypothesis):
                 best = masked.argmax(axis=1)
                 picked.append([int(k) for k in best])
                 responses.append(np.stack([found[layer, second, k] for layer, k in enumerate(best)], axis=1))
-            picks.append(picked[0])
             half = part(design, second)
             times = resample(half, count=weighing.resamples, rng=stream(weighing.seed, *key, "texts"))
             rivals = resample_groups(
                 np.zeros(RIVALS, dtype=np.int64), count=weighing.resamples, rng=stream(weighing.seed, *key, "rivals")
             )
-            parts.append(_against_rivals(np.stack(responses), half, times, rivals))
-        return MedianBounds.of(parts), picks
+            return _against_rivals(np.stack(responses), half, times, rivals), picked[0]
+
+        with ThreadPoolExecutor(WORKERS) as pool:  # splits have streams of their own, so that order is no matter
+            parts, picks = zip(*pool.map(measured, range(self.splits)), strict=True)
+        return MedianBounds.of(parts), list(picks)
 
 
 SUMMARY_WORDS = {

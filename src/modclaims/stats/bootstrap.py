@@ -88,8 +88,10 @@ def standard_errors(replicates: Replicates, resamples: Resamples) -> Floats:
             continue
         part, drawn = replicates.influence[:, where], times[:, where, None]
         mean = (drawn * part).sum(axis=1) / len(where)
-        squares = (drawn * part**2).sum(axis=1) - len(where) * mean**2
-        variance += len(where) / (len(where) - 1) * np.maximum(squares, 0.0)
+        terms = (drawn * part**2).sum(axis=1)
+        squares = terms - len(where) * mean**2
+        # no more than rounding is no spread, which must not pass for a tiny one
+        variance += len(where) / (len(where) - 1) * np.where(squares > 1e-13 * terms, squares, 0.0)
     return np.sqrt(variance)
 
 

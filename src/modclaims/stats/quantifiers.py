@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -48,34 +49,45 @@ class Levels:
 
 @dataclass(frozen=True)
 class _Sides:
-    """The pieces of p_plus by cell: raw and adjusted permutation p, and levels of own and simultaneous bounds."""
+    """The pieces of both levels by cell, each worked out when it is asked for."""
 
+    evidence: Evidence
     cells: NDArray[np.int64]
-    raw: Floats | None
-    adjusted: Floats | None
-    lower: Floats
-    lower_band: Floats
-    upper: Floats
-    upper_band: Floats
+    smallest: float
 
+    @cached_property
+    def raw(self) -> Floats | None:
+        """Raw permutation p."""
+        return None if self.evidence.test is None else self.evidence.test.p[self.cells]
 
-def _sides(evidence: Evidence, cells: NDArray[np.int64], smallest: float) -> _Sides:
-    bounds, test = evidence.bounds, evidence.test
-    whole = len(cells) == len(evidence.cells)
-    raw = adjusted = None
-    if test is not None:
-        raw = test.p[cells]
-        # corrected only for what was named: a part of the cells takes its own maxT
-        adjusted = test.p_adjusted[cells] if whole else test.adjusted_among(cells)
-    return _Sides(
-        cells,
-        raw,
-        adjusted,
-        bounds.p_lower(smallest)[cells],
-        bounds.p_lower(smallest, cells)[cells],
-        bounds.p_upper(smallest)[cells],
-        bounds.p_upper(smallest, cells)[cells],
-    )
+    @cached_property
+    def adjusted(self) -> Floats | None:
+        """Permutation p corrected for what was named: a part of the cells takes its own maxT."""
+        test = self.evidence.test
+        if test is None:
+            return None
+        whole = len(self.cells) == len(self.evidence.cells)
+        return test.p_adjusted[self.cells] if whole else test.adjusted_among(self.cells)
+
+    @cached_property
+    def lower(self) -> Floats:
+        """Smallest levels whose own lower bound clears."""
+        return self.evidence.bounds.p_lower(self.smallest)[self.cells]
+
+    @cached_property
+    def lower_band(self) -> Floats:
+        """The same of simultaneous bounds."""
+        return self.evidence.bounds.p_lower(self.smallest, self.cells)[self.cells]
+
+    @cached_property
+    def upper(self) -> Floats:
+        """Smallest levels whose own upper bound falls below."""
+        return self.evidence.bounds.p_upper(self.smallest)[self.cells]
+
+    @cached_property
+    def upper_band(self) -> Floats:
+        """The same of simultaneous bounds."""
+        return self.evidence.bounds.p_upper(self.smallest, self.cells)[self.cells]
 
 
 def _monte_carlo(
@@ -150,7 +162,7 @@ class Somewhere(Holds):
 
     def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
         cells = self.chosen(evidence.cells)
-        s = _sides(evidence, cells, smallest)
+        s = _Sides(evidence, cells, smallest)
         plus = _at_least(s.adjusted, s.lower_band)
         bounds = evidence.bounds
         # among equals the cell whose band clears by most, then the larger effect
@@ -183,7 +195,7 @@ class Everywhere(Holds):
 
     def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
         cells = self.chosen(evidence.cells)
-        s = _sides(evidence, cells, smallest)
+        s = _Sides(evidence, cells, smallest)
         plus = _at_least(s.raw, s.lower)
         bounds = evidence.bounds
         named = int(np.lexsort((bounds.effect[cells], -plus))[0])
@@ -221,7 +233,7 @@ class InFraction(Holds):
 
     def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
         cells = self.chosen(evidence.cells)
-        s = _sides(evidence, cells, smallest)
+        s = _Sides(evidence, cells, smallest)
         m = len(cells)
         u = max(1, math.ceil(self.fraction * m - 1e-9))
         each = _at_least(s.raw, s.lower)
