@@ -37,7 +37,7 @@ from modclaims.calibration.grid import (
     scenarios,
 )
 from modclaims.calibration.known import LAWS, LAYOUTS, Layout
-from modclaims.calibration.rates import BROKEN, HOLDS, SHOWN, WARNING, Measured, Rate, clopper_pearson_limit, measure
+from modclaims.calibration.rates import BROKEN, HOLDS, SHOWN, WARNING, Measured, Rate, measure
 from modclaims.errors import RunFolderError
 from modclaims.recording import Activations
 from modclaims.stats.actions import Arrangements, Design
@@ -458,8 +458,8 @@ def test_intervals_are_clopper_and_pearsons() -> None:
     for hits in (0, 3, 20):
         exact = binomtest(hits, 20).proportion_ci(0.95, method="exact")
         assert rate(SIZE, hits, 20).interval == pytest.approx((exact.low, exact.high))
-    assert clopper_pearson_limit(0, 10, 0.05, upper=True) == pytest.approx(1 - 0.05**0.1)
-    assert clopper_pearson_limit(10, 10, 0.001, upper=False) == pytest.approx(0.001**0.1)
+    assert rate(SIZE, 0, 10).limit(0.05, upper=True) == pytest.approx(1 - 0.05**0.1)
+    assert rate(SIZE, 10, 10).limit(0.001, upper=False) == pytest.approx(0.001**0.1)
     # 12 of 80 cells in 20 data sets are as uncertain as 3 of 20
     assert rate(SIZE_CELLS, 12, 20, trials=80).interval == pytest.approx(rate(SIZE, 3, 20).interval)
 

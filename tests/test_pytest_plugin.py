@@ -3,7 +3,6 @@
 import gc
 import json
 import xml.etree.ElementTree as ET
-from importlib.metadata import entry_points
 
 import numpy as np
 import pytest
@@ -533,9 +532,5 @@ def test_the_help_warns_of_rerunning_until_a_claim_passes(suite):
     )
 
 
-@pytest.mark.skipif(
-    not any(entry.value == "modclaims.pytest_plugin" for entry in entry_points(group="pytest11")),
-    reason="modclaims runs from its sources here; only an installed one is found by pytest",
-)
 def test_where_modclaims_is_installed_pytest_finds_it(pytester):
     pytester.runpytest("--help").stdout.fnmatch_lines(["*--claims-model=MODEL*"])

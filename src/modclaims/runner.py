@@ -93,7 +93,7 @@ def run_digest(collected: Sequence[Collected], corpus: Corpus, shape: ModelShape
     """SHA-256 of resolved settings, claims, corpus and model: two runs with the same one have the same numbers."""
     return settings.digest(
         corpus.digest,
-        *sorted(f"{k}={v}" for k, v in shape.provenance.items()),
+        *_provenance(shape),
         *(f"{one.id}={one.claim.digest() if one.claim is not None else one.fault}" for one in collected),
     )
 
@@ -388,8 +388,11 @@ def facts(
 
 def _network(shape: ModelShape) -> str:
     """SHA-256 of what a network is: its name and all that is known of where it came from."""
-    known = "\n".join([shape.name, *sorted(f"{k}={v}" for k, v in shape.provenance.items())])
-    return hashlib.sha256(known.encode()).hexdigest()
+    return hashlib.sha256("\n".join([shape.name, *_provenance(shape)]).encode()).hexdigest()
+
+
+def _provenance(shape: ModelShape) -> list[str]:
+    return sorted(f"{k}={v}" for k, v in shape.provenance.items())
 
 
 def versions() -> dict[str, str]:

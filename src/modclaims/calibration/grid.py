@@ -357,8 +357,8 @@ def _named(scenario: Scenario) -> tuple[float, ...]:
 def _ranks(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
     """A summary for the MLP, tighter by `strengths`, and whatever the claim compares it with."""
     claim = family(scenario).claim(scenario)
-    n, law = scenario.texts.texts, scenario.law
-    tokens, texts = int(getattr(claim, "tokens")), getattr(claim, "texts")  # noqa: B009 (no attribute of Hypothesis)
+    assert isinstance(claim, TightPass)  # of which TightestAt and TighterThanAttention are kinds
+    n, law, tokens = scenario.texts.texts, scenario.law, claim.tokens
     size = tokens * WIDTH
     common = TEXT_SPREAD * known.deviations(rng, law, (n, LAYERS)) / np.sqrt(2)
 
@@ -368,7 +368,7 @@ def _ranks(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float,
     def summary(share: Floats) -> dict[int, Floats]:
         return {i: np.pad(size * share[:, [i]], ((0, 0), (0, len(SPECTRUM) - 1))) for i in range(LAYERS)}
 
-    mine = Jacobian("mlp", tokens, None, True, texts)
+    mine = Jacobian("mlp", tokens, None, True, claim.texts)
     arrays: dict[tuple[Request, int], Floats] = {
         (mine, i): found for i, found in summary(RANK - np.array(strengths) + own()).items()
     }
@@ -376,7 +376,7 @@ def _ranks(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float,
         other = replace(mine, block="attention")
         arrays |= {(other, i): found for i, found in summary(RANK + own()).items()}
     if scenario.family == "TightPass":
-        networks = DRAW_SPREAD * known.deviations(rng, "normal", (int(getattr(claim, "draws")), LAYERS))  # noqa: B009
+        networks = DRAW_SPREAD * known.deviations(rng, "normal", (claim.draws, LAYERS))
         for seed, network in enumerate(networks):
             null = replace(mine, answer="effective_rank", variant=f"gaussian:{seed}")
             share = RANK + network + own()

@@ -20,6 +20,7 @@ from modclaims.errors import RunFolderError
 from modclaims.families.units import ENOUGH
 from modclaims.recording import Recording
 from modclaims.runner import one_thread
+from modclaims.stats.multiplicity import clopper_pearson
 from modclaims.stats.streams import stream
 
 CHUNK = 25
@@ -61,7 +62,7 @@ class Rate:
 
         Cells of one data set are not independent: their mean counts as one trial, which is on the safe side.
         """
-        return clopper_pearson_limit(self.estimate * self.sets, self.sets, level, upper=upper)
+        return clopper_pearson(self.estimate * self.sets, self.sets, 1 - 2 * level)[upper]
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -123,15 +124,6 @@ class Measured:
     def of(self, standing: str) -> tuple[Rate, ...]:
         """Rates of one standing."""
         return tuple(rate for rate in self.rates if rate.standing == standing)
-
-
-def clopper_pearson_limit(count: float, trials: int, level: float, *, upper: bool) -> float:
-    """One-sided binomial limit of a rate (Clopper & Pearson 1934, by the beta law); `count` may be a mean over cells."""
-    from scipy.stats import beta
-
-    if upper:
-        return 1.0 if count >= trials else float(beta.ppf(1 - level, count + 1, trials - count))
-    return 0.0 if count <= 0 else float(beta.ppf(level, count, trials - count + 1))
 
 
 def counted(scenario: Scenario, strengths: tuple[float, ...], seed: int, first: int, count: int) -> dict[str, Any]:

@@ -81,7 +81,8 @@ class Checkpoint:
         sizes: Counter[str] = Counter()
         for path in self.weights:
             with safe_open(path, framework="numpy") as file:
-                for name in file.keys():  # noqa: SIM118 - it is no mapping
+                names = file.keys()  # the file itself is no mapping
+                for name in names:
                     part = file.get_slice(name)
                     sizes[part.get_dtype()] += math.prod(part.get_shape())
         found = max(sizes, key=sizes.__getitem__, default="F32")

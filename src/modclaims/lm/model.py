@@ -108,13 +108,36 @@ def load_model(
     """
     if dtype is not None and dtype not in DTYPES:
         raise UsageError(f"--dtype {dtype!r} is unknown; choose one of {', '.join(DTYPES)}.")
-    device = _device(device)
     if batch_size < 1:
         raise UsageError(f"--batch-size is {batch_size}; it must be at least 1.")
+    found = find_model(
+        spec,
+        dtype=dtype,
+        device=device,
+        device_map=device_map,
+        offline=offline,
+        allow_bin=allow_bin,
+        trust_remote_code=trust_remote_code,
+    )
+    return LanguageModel(*found, batch_size, store or RecordingStore.temporary())
+
+
+def find_model(
+    spec: str,
+    *,
+    dtype: str | None,
+    device: str | None,
+    device_map: Any,
+    offline: bool,
+    allow_bin: bool,
+    trust_remote_code: bool,
+) -> tuple[Checkpoint, Any, Any, Placement]:
+    """Checkpoint, configuration, tokenizer and placement of a model, before its weights; raises what `load_model` raises."""
+    device = _device(device)
     checkpoint = find_checkpoint(spec, offline=offline, allow_bin=allow_bin)
     config, tokenizer = _config_and_tokenizer(checkpoint, trust_remote_code)
     placement = Placement(dtype or _stored_dtype(checkpoint, config), device, device_map, trust_remote_code)
-    return LanguageModel(checkpoint, config, tokenizer, placement, batch_size, store or RecordingStore.temporary())
+    return checkpoint, config, tokenizer, placement
 
 
 def _stored_dtype(checkpoint: Checkpoint, config: Any) -> str:

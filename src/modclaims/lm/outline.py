@@ -7,8 +7,7 @@ from typing import Any
 
 from modclaims.corpus import Corpus
 from modclaims.errors import ModelError
-from modclaims.lm.checkpoint import find_checkpoint
-from modclaims.lm.model import LanguageModel, Placement, _config_and_tokenizer, _device, _stored_dtype
+from modclaims.lm.model import LanguageModel, find_model
 from modclaims.lm.store import RecordingStore
 from modclaims.recording import Recording, Request
 
@@ -47,21 +46,7 @@ class Outline(LanguageModel):
         raise ModelError(f"Of model {self.shape.name!r} only the outline was read; load it to record anything.")
 
 
-def read_outline(
-    spec: str = "embedded",
-    *,
-    dtype: str | None = None,
-    device: str | None = None,
-    device_map: Any = None,
-    offline: bool = False,
-    allow_bin: bool = False,
-    trust_remote_code: bool = False,
-    batch_size: int = 8,
-) -> Outline:
-    """The model that `spec` means, as `load_model` would find it. Raises what that raises."""
-    device = _device(device)
-    checkpoint = find_checkpoint(spec, offline=offline, allow_bin=allow_bin)
-    config, tokenizer = _config_and_tokenizer(checkpoint, trust_remote_code)
-    placement = Placement(dtype or _stored_dtype(checkpoint, config), device, device_map, trust_remote_code)
+def read_outline(spec: str = "embedded", *, batch_size: int = 8, **where: Any) -> Outline:
+    """The model that `spec` means, with the options of `load_model`, as that would find it. Raises what that raises."""
     # the store makes no folder before something is kept
-    return Outline(checkpoint, config, tokenizer, placement, batch_size, RecordingStore())
+    return Outline(*find_model(spec, **where), batch_size, RecordingStore())

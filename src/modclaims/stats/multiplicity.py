@@ -141,8 +141,9 @@ def adjust(p: Floats, correction: Correction) -> Floats:
     return np.asarray(multipletests(p, method=method)[1], dtype=np.float64)
 
 
-def clopper_pearson(count: int, draws: int, level: float = 0.99) -> tuple[float, float]:
-    """Exact binomial interval of a Monte Carlo p from `count` exceedances in `draws` (identity not counted)."""
+def clopper_pearson(count: float, draws: int, level: float = 0.99) -> tuple[float, float]:
+    """Exact binomial interval (Clopper & Pearson 1934), of a Monte Carlo p from `count` exceedances in `draws` (identity
+    not counted), or of a rate; `count` may be a mean over cells."""
     from scipy.stats import beta
 
     tail = (1 - level) / 2
