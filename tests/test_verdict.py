@@ -18,7 +18,7 @@ from modclaims.errors import ClaimError
 from modclaims.hypothesis import Hypothesis
 from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.evidence import CategoryRow, Cell, Evidence, NullTest
-from modclaims.stats.multiplicity import clopper_pearson
+from modclaims.stats.multiplicity import Correction, clopper_pearson
 from modclaims.stats.quantifiers import at, somewhere
 from modclaims.verdict import Outcome, Weighed, judge, summarise
 
@@ -184,6 +184,27 @@ def test_the_interval_is_corrected_like_its_level() -> None:
     assert outcomes({"a": claims["a"]})["a"] is Outcome.SUPPORTED
     tight = claims | {"a": replace(claims["a"], mc_plus=(0.0118, 0.0124))}
     assert outcomes(tight)["a"] is Outcome.SUPPORTED
+    # an unsure neighbour that comes first leaves no room for what stands behind it
+    first = weighed(0.011, 1.0, mc_plus=(0.01, 0.02))
+    assert outcomes(tight | {"b0": first})["a"] is Outcome.SUPPORTED  # .0124 x 4, its limit being the smaller
+    assert outcomes(tight | {"b0": replace(first, mc_plus=(0.01, 0.0123)), "b1": first})["b1"] is Outcome.SUPPORTED
+    assert outcomes(tight | {"b0": first, "b1": first})["b1"] is Outcome.INCONCLUSIVE  # .02 x 3
+
+
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=6), st.data(), st.sampled_from(["holm", "bh", "by", "none"]))
+def test_a_smaller_level_never_undoes_an_outcome(
+    counts: list[int], data: st.DataObject, correction: Correction
+) -> None:
+    def drawn(count: int) -> Weighed:
+        return weighed((count + 1) / 1000, 1.0, mc_plus=clopper_pearson(count, 999))
+
+    at = data.draw(st.integers(0, len(counts) - 1))
+    fewer = data.draw(st.integers(0, counts[at]))
+    before = judge({str(i): drawn(c) for i, c in enumerate(counts)}, alpha=ALPHA, correction=correction)
+    counts[at] = fewer
+    after = judge({str(i): drawn(c) for i, c in enumerate(counts)}, alpha=ALPHA, correction=correction)
+    for name, verdict in before.items():
+        assert verdict.outcome is not Outcome.SUPPORTED or after[name].outcome is Outcome.SUPPORTED
 
 
 # ---- what is said

@@ -217,31 +217,31 @@ def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[dict[str,
 def judge(weighed: Mapping[str, Weighed], *, alpha: float, correction: Correction) -> dict[str, Verdict]:
     """Correct over claims on each side apart, and read every outcome.
 
-    SUPPORTED where p+ after correction is at most alpha, REFUTED where p- after correction is; a level whose Monte
-    Carlo interval straddles its deciding value decides nothing (Goeman, Solari & Stijnen 2010, three-sided).
+    SUPPORTED where p+ after correction is at most alpha, REFUTED where p- after correction is (three-sided testing:
+    Goeman, Solari & Stijnen 2010). Where levels were drawn, their upper Monte Carlo limits, corrected alike, must be
+    at most alpha as well, so that other draws would hardly decide otherwise; a smaller level never undoes an outcome.
     """
     names = list(weighed)
-    plus = adjust(np.array([weighed[n].p_plus for n in names]), correction)
-    minus = adjust(np.array([weighed[n].p_minus for n in names]), correction)
-    return {
-        name: _verdict(weighed[name], float(plus[i]), float(minus[i]), alpha, len(names))
-        for i, name in enumerate(names)
-    }
+
+    def corrected(levels: list[float]) -> list[float]:
+        return list(map(float, adjust(np.array(levels), correction)))
+
+    plus, minus = corrected([weighed[n].p_plus for n in names]), corrected([weighed[n].p_minus for n in names])
+    sure_plus = corrected([weighed[n].mc_plus[1] for n in names])
+    sure_minus = corrected([weighed[n].mc_minus[1] for n in names])
+    verdicts = {}
+    for i, name in enumerate(names):
+        outcome = Outcome.INCONCLUSIVE
+        if max(plus[i], sure_plus[i]) <= alpha:
+            outcome = Outcome.SUPPORTED
+        elif max(minus[i], sure_minus[i]) <= alpha:
+            outcome = Outcome.REFUTED
+        verdicts[name] = _verdict(weighed[name], outcome, plus[i], minus[i], alpha, len(names))
+    return verdicts
 
 
-def _straddles(raw: float, adjusted: float, interval: tuple[float, float], alpha: float) -> bool:
-    factor = adjusted / raw if raw > 0 else 1.0
-    return interval[0] * factor <= alpha < interval[1] * factor
-
-
-def _verdict(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> Verdict:
-    outcome, reason, message = Outcome.INCONCLUSIVE, "", ""
-    if plus <= alpha and not _straddles(w.p_plus, plus, w.mc_plus, alpha):
-        outcome = Outcome.SUPPORTED
-    elif minus <= alpha and not _straddles(w.p_minus, minus, w.mc_minus, alpha):
-        outcome = Outcome.REFUTED
-    else:
-        reason, message = _why(w, plus, minus, alpha, claims)
+def _verdict(w: Weighed, outcome: Outcome, plus: float, minus: float, alpha: float, claims: int) -> Verdict:
+    reason, message = ("", "") if outcome is not Outcome.INCONCLUSIVE else _why(w, plus, minus, alpha, claims)
     return Verdict(
         outcome,
         outcome.word == w.expect,
@@ -263,8 +263,8 @@ def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> tu
         )
     if min(plus, minus) <= alpha:
         return "more draws would decide", (
-            "The Monte Carlo interval of the level straddles the deciding value; more draws (--permutations, --resamples) "
-            "would decide."
+            "The Monte Carlo interval of the level, corrected like the level itself, straddles the deciding value; more draws "
+            "(--permutations, --resamples) would decide."
         )
     floor = max(w.smallest_attainable_p, w.bound_floor)
     known = ""

@@ -237,6 +237,35 @@ def test_a_level_from_all_arrangements_has_no_monte_carlo_error() -> None:
         assert holds.levels(evidence([clears(0.001)], test), 0.0, 0.05).mc_plus == (0.02, 0.02)
 
 
+def test_where_p_and_bound_are_near_each_other_the_vaguer_one_says_how_sure_the_level_is() -> None:
+    # p sets the level, its limit by 9,999 draws being .0234; that of the bound by 999 resamples is larger
+    test = null_test([0.02], [0.02])
+    for holds in (somewhere(), everywhere(), in_fraction(1.0), at(0)):
+        levels = holds.levels(evidence([clears(0.019)], test), 0.0, 0.05)
+        assert levels.p_plus == pytest.approx(0.02)
+        assert levels.mc_plus == pytest.approx((clopper_pearson(199, 9999)[0], clopper_pearson(18, 999)[1]))
+
+
+@given(st.integers(0, 500), st.integers(1, 4), st.sampled_from(["p", "bound"]))
+def test_limits_of_levels_fall_with_what_they_are_made_of(seed: int, cells: int, what: str) -> None:
+    rng = np.random.default_rng(seed)
+    p, own = rng.integers(1, 800, cells) / 10_000, rng.integers(1, 80, cells) / 1000
+    at = int(rng.integers(cells))
+    less_p, less_own = p.copy(), own.copy()
+    if what == "p":
+        less_p[at] = rng.integers(1, 1 + round(10_000 * p[at])) / 10_000
+    else:
+        less_own[at] = rng.integers(1, 1 + round(1000 * own[at])) / 1000
+    for holds in (somewhere(), everywhere(), in_fraction(0.5)):
+        more, less = (
+            holds.levels(evidence([clears(b) for b in bound], null_test(raw, raw)), 0.0, 0.05)
+            for raw, bound in ((list(p), list(own)), (list(less_p), list(less_own)))
+        )
+        assert less.p_plus <= more.p_plus
+        assert less.mc_plus[1] <= more.mc_plus[1]
+        assert less.p_minus >= more.p_minus
+
+
 def test_monte_carlo_error_grows_with_the_factor_of_the_partial_conjunction() -> None:
     test = null_test([0.01, 0.012, 0.2, 0.5], [1] * 4)
     found = evidence([clears(0.001)] * 4, test)

@@ -125,12 +125,12 @@ def load_model(
 def find_model(
     spec: str,
     *,
-    dtype: str | None,
-    device: str | None,
-    device_map: Any,
-    offline: bool,
-    allow_bin: bool,
-    trust_remote_code: bool,
+    dtype: str | None = None,
+    device: str | None = None,
+    device_map: Any = None,
+    offline: bool = False,
+    allow_bin: bool = False,
+    trust_remote_code: bool = False,
 ) -> tuple[Checkpoint, Any, Any, Placement]:
     """Checkpoint, configuration, tokenizer and placement of a model, before its weights; raises what `load_model` raises."""
     device = _device(device)

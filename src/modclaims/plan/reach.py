@@ -1,7 +1,7 @@
 """Which outcomes claims can reach: `judge` itself is asked, with every claim at the smallest levels it can attain.
 
-What is said to be out of reach is so whatever the network does, since correction over claims lets no level fall where
-another rises.
+What is said to be out of reach is so whatever the network does: a level that rises, or its Monte Carlo limit, lets
+neither fall after correction, its own or another's.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from modclaims.plan.sketches import Counted, Sketch
 from modclaims.settings import Settings
+from modclaims.stats.multiplicity import adjust
 from modclaims.stats.quantifiers import InFraction
 from modclaims.verdict import Outcome, Weighed, judge
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,44 +37,31 @@ class Side:
 
 @dataclass(frozen=True)
 class _Level:
-    """A level that a claim can attain, where it lies for sure, and what it is counted by."""
+    """The smallest level of one side, where it lies for sure, and what it is counted by."""
 
     value: float
     interval: tuple[float, float]
-    by: Counted
+    sources: tuple[Counted, ...]
+    """Of p, if it plays a part, and of bounds; the larger level decides."""
     factor: int
     """By what the quantifier multiplies what is counted."""
 
     @classmethod
-    def of(cls, value: float, by: Counted, factor: int) -> _Level:
-        low, high = by.interval(value)
-        return cls(min(1.0, factor * value), (min(1.0, factor * low), min(1.0, factor * high)), by, factor)
+    def of(cls, sources: tuple[Counted, ...], factor: int) -> _Level:
+        """The largest of these smallest levels, and the largest of their limits."""
+        low, high = (max(ends) for ends in zip(*(s.interval(s.floor) for s in sources), strict=True))
+        value = max(source.floor for source in sources)
+        return cls(min(1.0, factor * value), (min(1.0, factor * low), min(1.0, factor * high)), sources, factor)
 
+    @property
+    def widest(self) -> Counted:
+        """What sets the level."""
+        return max(self.sources, key=lambda source: source.floor)
 
-@dataclass(frozen=True)
-class _Floor:
-    """The smallest level of one side, and what other levels may decide instead."""
-
-    level: _Level
-    sources: tuple[Counted, ...]
-    """Of p, if it plays a part, and of bounds."""
-
-    def above(self, others: list[float], settings: Settings) -> _Level | None:
-        """A larger level that settles the claim where the smallest, for its Monte Carlo interval, does not.
-
-        There may be one: correction multiplies a level less, the more others lie below it; and of p and the bound's
-        level the larger decides and lends its interval, which for an enumerated p is a point.
-        """
-        factor, alpha, start = self.level.factor, settings.alpha, self.level.value / self.level.factor
-        for by in self.sources:
-            values = by.levels(start, alpha / factor)
-            if by is not self.level.by and by is self.sources[-1]:  # of equals p decides
-                values = values[values > start]
-            corrected = _among(factor * values, others, settings)
-            sure = by.uppermost(values) * corrected / np.maximum(values, 1e-300)
-            if (found := np.flatnonzero((corrected <= alpha) & (sure <= alpha))).size:
-                return _Level.of(float(values[found[0]]), by, factor)
-        return None
+    @property
+    def vaguest(self) -> Counted:
+        """What sets how far up it may lie."""
+        return max(self.sources, key=lambda source: source.interval(source.floor)[1])
 
 
 def sides(sketches: Mapping[str, Sketch], settings: Settings) -> dict[str, tuple[Side, Side]]:
@@ -86,50 +71,25 @@ def sides(sketches: Mapping[str, Sketch], settings: Settings) -> dict[str, tuple
     return {name: (supported[name], refuted[name]) for name in sketches}
 
 
-def _upward(made: Sketch) -> _Floor:
-    """Where a claim may first be supported: the larger of p and the bound's level, p among equals."""
+def _upward(made: Sketch) -> _Level:
+    """Where a claim may first be supported: p, if it plays a part, and the bound's level."""
     factor = made.cells - made.needed + 1 if isinstance(made.holds, InFraction) else 1
-    sources = (made.bounds,) if made.test is None else (made.test, made.bounds)
-    by = max(sources, key=lambda source: source.floor)
-    return _Floor(_Level.of(by.floor, by, factor), sources)
+    return _Level.of((made.bounds,) if made.test is None else (made.test, made.bounds), factor)
 
 
-def _downward(made: Sketch) -> _Floor:
+def _downward(made: Sketch) -> _Level:
     """Where a claim may first be refuted."""
-    factor = made.needed if isinstance(made.holds, InFraction) else 1
-    return _Floor(_Level.of(made.bounds.floor, made.bounds, factor), (made.bounds,))
+    return _Level.of((made.bounds,), made.needed if isinstance(made.holds, InFraction) else 1)
 
 
-def _sides(floors: Mapping[str, _Floor], settings: Settings, outcome: Outcome) -> dict[str, Side]:
-    levels = {name: floor.level for name, floor in floors.items()}
-    judged, alone = _judged(levels, settings, outcome), _alone(len(floors), settings)
+def _sides(levels: Mapping[str, _Level], settings: Settings, outcome: Outcome) -> dict[str, Side]:
+    judged, alone = _judged(levels, settings, outcome), _alone(len(levels), settings)
     found = {}
-    for name, floor in floors.items():
-        level, (reached, corrected) = floor.level, judged[name]
-        if not reached and corrected <= settings.alpha:
-            others = [other.value for key, other in levels.items() if key != name]
-            if (above := floor.above(others, settings)) is not None:
-                level, (reached, corrected) = above, _judged({**levels, name: above}, settings, outcome)[name]
+    for name, level in levels.items():
+        reached, corrected = judged[name]
         side = Side(level.value, corrected, min(1.0, alone * level.value), reached)
-        found[name] = side if reached else _explained(side, level, alone, len(floors), settings, outcome)
+        found[name] = side if reached else _explained(side, level, levels, settings, outcome)
     return found
-
-
-def _among(values: Floats, others: list[float], settings: Settings) -> Floats:
-    """Each of these levels after correction among the others; as `adjust` has it, which takes them one at a time."""
-    count, out = len(others) + 1, np.empty(len(values))
-    if settings.correction == "none":
-        return values
-    harmonic = float((1 / np.arange(1, count + 1)).sum()) if settings.correction == "by" else 1.0
-    for i, value in enumerate(values):
-        ordered = np.sort([*others, value])
-        if settings.correction == "holm":
-            steps = np.maximum.accumulate(ordered * (count - np.arange(count)))
-            out[i] = steps[np.searchsorted(ordered, value, "right") - 1]
-        else:
-            steps = np.minimum.accumulate((ordered * count * harmonic / np.arange(1, count + 1))[::-1])[::-1]
-            out[i] = steps[np.searchsorted(ordered, value, "left")]
-    return np.minimum(out, 1.0)
 
 
 def _judged(levels: Mapping[str, _Level], settings: Settings, outcome: Outcome) -> dict[str, tuple[bool, float]]:
@@ -185,12 +145,14 @@ def _weighed(level: _Level, plus: bool) -> Weighed:
 def _alone(claims: int, settings: Settings) -> float:
     """By what correction multiplies the level of a claim if no other one is settled."""
     tiny = 1e-9
-    return float(_among(np.array([tiny]), [1.0] * (claims - 1), settings)[0]) / tiny
+    return float(adjust(np.array([tiny] + [1.0] * (claims - 1)), settings.correction)[0]) / tiny
 
 
-def _explained(side: Side, level: _Level, alone: float, claims: int, settings: Settings, outcome: Outcome) -> Side:
+def _explained(side: Side, level: _Level, levels: Mapping[str, _Level], settings: Settings, outcome: Outcome) -> Side:
     """What stands in the way, and what would help."""
-    by, alpha = level.by, settings.alpha
+    alpha, claims = settings.alpha, len(levels)
+    by = level.widest if side.corrected > alpha else level.vaguest
+    alone = _alone(claims, settings)
     name = "p+" if outcome is Outcome.SUPPORTED else "p-"
     spent = round(by.least - 1) if by.raised_by == "--resamples" else 0
     drawn = f"{by}, in {spent:,} of which nothing varies" if spent else str(by)
@@ -203,8 +165,11 @@ def _explained(side: Side, level: _Level, alone: float, claims: int, settings: S
     if side.corrected > alpha:
         why = f"{name} cannot fall below {side.level:.2g} ({drawn}{twice}){after}"
     else:
-        sure = min(1.0, level.interval[1] * side.corrected / side.level)
-        why = f"{name} of {side.level:.2g} ({drawn}{twice}){after} may be {sure:.2g} by its 99 % interval"
+        highest = adjust(
+            np.array([level.interval[1]] + [v.interval[1] for v in levels.values() if v is not level]),
+            settings.correction,
+        )
+        why = f"{name} of {side.level:.2g} ({drawn}{twice}){after} may be {highest[0]:.2g} by its 99 % interval"
     if by.exact or by.least > 1 + 1e-9:
         remedies = ["add texts"]
     else:

@@ -8,7 +8,6 @@ asked of them, because they count arrays, which nobody has yet; tests hold the t
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import singledispatch
@@ -54,8 +53,6 @@ class Counted:
     """Rows that count whatever the data, the observed included; the median over splits."""
     factor: float = 1.0
     """By what a counted level is multiplied (2 for medians over splits)."""
-    between: bool = False
-    """Whether a level may also lie between two counts, as that of a bound by the noncentral F law does."""
 
     @property
     def floor(self) -> float:
@@ -66,24 +63,6 @@ class Counted:
     def draws(self) -> int:
         """Draws; 0 where all arrangements are enumerated."""
         return 0 if self.exact else self.rows - 1
-
-    def levels(self, start: float, stop: float) -> NDArray[np.float64]:
-        """Levels between these two that can be attained, ascending; of those between counts the least and the largest.
-
-        A median over splits may lie half-way between two counts.
-        """
-        steps = 1 if self.factor == 1 else 2
-        unit = self.factor / (steps * self.rows)
-        first = max(math.ceil(start / unit - 1e-9), math.ceil(steps * self.least - 1e-9))
-        counts = np.arange(first, math.floor(stop / unit + 1e-9) + 1, dtype=np.float64)
-        if self.between:  # beyond one half they are rounded to the next count
-            counts = np.sort(np.concatenate([counts, counts + 0.49 * steps]))
-            counts = counts[counts * unit <= stop]
-        return np.asarray(unit * counts)
-
-    def uppermost(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(level,) upper ends of `interval`."""
-        return np.array([self.interval(float(level))[1] for level in levels])
 
     def interval(self, level: float) -> tuple[float, float]:
         """Where the level lies (99 %), the draws being some of many."""
@@ -188,7 +167,7 @@ def _(claim: CategoryClustering, before: Before) -> Sketch:
     total = count_arrangements(design, blind="within_strata")
     return replace(
         made,
-        test=_exchanged([(total, 1)], before),
+        test=_exchanged([total], before),
         arrangements=total,
         simulated=None if design.members else (design, "delta"),
     )
@@ -210,17 +189,17 @@ def _(claim: AxisStreams, before: Before) -> Sketch:
     name = type(claim).__name__
     found, spent = [], []
     for split, half in enumerate(_halves(claim, before, units.design)):
-        found.append(_partitions(half))
+        found.append(count_arrangements(half, blind="jointly"))
         spent.append(_spent_fits(before, half, name, "split", str(split), half.digest, "resamples"))
     made = _labelled(claim, units, before)
     count = min(claim.components, width, len(before.positions) * smallest_half(units.design))
     return replace(
         made,
         action=f"{made.action} in halves",
-        bounds=_bounds(before, spent, FACTOR, between=True),
+        bounds=_bounds(before, spent, FACTOR),
         cells=before.cells(claim, count),
         test=_exchanged(found, before, FACTOR),
-        arrangements=min(total // ties for total, ties in found),
+        arrangements=min(found),
     )
 
 
@@ -229,9 +208,7 @@ def _(claim: HeadsAgainstBlocks, before: Before) -> Sketch:
     units = Units.of(before.corpus, claim.label, claim.within)
     key, spent = (type(claim).__name__, units.design.digest, "resamples"), []
     for split, half in enumerate(_halves(claim, before, units.design)):
-        # in groups of other sizes rounding leaves an error where there is none, and the resample counts on one side
-        whole = not half.members and all(n & (n - 1) == 0 for n in half.counts.ravel().tolist())
-        spent.append(_spent_fits(before, half, *key, str(split)) if whole else 0)
+        spent.append(0 if half.members else _spent_fits(before, half, *key, str(split)))
     return replace(
         _labelled(claim, units, before),
         action=f"resampling {units.resampled} of halves",
@@ -281,14 +258,14 @@ def _(claim: TighterThanAttention, before: Before) -> Sketch:
 
 def _selectivity(claim: HeadSelectivity | AxisStreams, before: Before, places: int) -> Sketch:
     units = Units.of(before.corpus, claim.label, claim.within)
-    design, (total, ties) = units.design, _partitions(units.design)
+    design, total = units.design, count_arrangements(units.design, blind="jointly")
     spent = _spent_fits(before, design, type(claim).__name__, design.digest, "resamples")
     return replace(
         _labelled(claim, units, before),
-        bounds=_bounds(before, [spent], between=True),
+        bounds=_bounds(before, [spent]),
         cells=before.cells(claim, places),
-        test=_exchanged([(total, ties)], before),
-        arrangements=total // ties,
+        test=_exchanged([total], before),
+        arrangements=total,
         simulated=None if design.members else (design, "omega^2"),
     )
 
@@ -331,26 +308,18 @@ def _halves(claim: AxisStreams | HeadsAgainstBlocks, before: Before, design: Des
 # ---- arrangements, and resamples that count against any effect
 
 
-def _partitions(design: Design) -> tuple[int, int]:
-    """Arrangements that are enumerated for a statistic blind to category names, and how many of them such a statistic
-    cannot tell from the observed: more than one where no stratum shows all categories that could swap names."""
-    total = count_arrangements(design, blind="jointly")
-    swaps = math.prod(math.factorial(n) for n in Counter(map(tuple, design.counts.tolist())).values())
-    return total, total * swaps // count_arrangements(design)
-
-
-def _exchanged(found: Sequence[tuple[int, int]], before: Before, factor: float = 1.0) -> Counted:
-    """From (arrangements, ties with the observed) of each split: enumerated where they are few, else drawn."""
+def _exchanged(found: Sequence[int], before: Before, factor: float = 1.0) -> Counted:
+    """From the arrangements of each split: enumerated where they are few, else drawn."""
     budget = before.weighing.permutations
-    exact = all(total <= budget for total, _ in found)
-    shares = [ties / total if total <= budget else 1 / (budget + 1) for total, ties in found]
-    rows = min(found[0][0], budget + (not exact))
+    exact = all(total <= budget for total in found)
+    shares = [1 / total if total <= budget else 1 / (budget + 1) for total in found]
+    rows = min(found[0], budget + (not exact))
     return Counted(rows, exact, "--permutations", float(np.median(shares)) * rows, factor)
 
 
-def _bounds(before: Before, spent: Sequence[int], factor: float = 1.0, *, between: bool = False) -> Counted:
+def _bounds(before: Before, spent: Sequence[int], factor: float = 1.0) -> Counted:
     """Of bounds, from how many resamples of each split count against any effect."""
-    return Counted(before.weighing.resamples + 1, False, "--resamples", 1 + float(np.median(spent)), factor, between)
+    return Counted(before.weighing.resamples + 1, False, "--resamples", 1 + float(np.median(spent)), factor)
 
 
 def _resamples(before: Before, design: Design, *key: str) -> Resamples:

@@ -144,83 +144,103 @@ def _swappable(classes: list[tuple[Codes, Codes]]) -> dict[int, int]:
     return {label: kinds[s] for label, s in signature.items()}
 
 
-def _multiset_permutations(labels: Codes, swappable: dict[int, int] | None) -> Iterator[tuple[int, ...]]:
-    """Distinct orders of `labels`; with `swappable`, one for each set that only exchanges names among equals."""
-    left = Counter(int(v) for v in labels)
-    chosen: list[int] = []
-    opened: list[int] = []  # categories in the order of their first appearance
+@dataclass(frozen=True)
+class _Home:
+    """Exchange classes whose category names may be swapped only together."""
 
-    def extend() -> Iterator[tuple[int, ...]]:
-        if len(chosen) == len(labels):
-            yield tuple(chosen)
-            return
-        for label in sorted(left):
-            if not left[label]:
-                continue
-            fresh = label not in opened
-            if (
-                fresh
-                and swappable is not None
-                and any(
-                    other not in opened and other < label and swappable[other] == swappable[label] for other in left
-                )
-            ):
-                continue  # an interchangeable category with a smaller code must appear first
-            left[label] -= 1
-            chosen.append(label)
-            if fresh:
-                opened.append(label)
-            yield from extend()
-            if fresh:
-                opened.pop()
-            chosen.pop()
-            left[label] += 1
+    units: Codes
+    """(place,) the units of all its classes, one class after the other."""
+    labels: Codes
+    """(place,) their labels."""
+    classes: tuple[Codes, ...]
+    """The labels of each class."""
+    swappable: dict[int, int] | None
+    """Which categories may swap names without changing the statistic; None where it sees names."""
 
-    return extend()
+    @property
+    def count(self) -> int:
+        """How many labellings `orders` yields: a swap of names leaves no labelling as it is."""
+        total = 1
+        for labels in self.classes:
+            total *= math.factorial(len(labels))
+            for size in Counter(labels.tolist()).values():
+                total //= math.factorial(size)
+        if self.swappable is not None:
+            for kind in Counter(self.swappable.values()).values():
+                total //= math.factorial(kind)
+        return total
+
+    def orders(self) -> Iterator[tuple[int, ...]]:
+        """Distinct labellings of the places; one for each set that only swaps names among equals.
+
+        Of such a set the one in which interchangeable categories first appear in the order of their codes.
+        """
+        left = [Counter(labels.tolist()) for labels in self.classes]
+        class_of = [i for i, labels in enumerate(self.classes) for _ in labels]
+        chosen: list[int] = []
+        opened: list[int] = []  # categories in the order of their first appearance
+
+        def extend() -> Iterator[tuple[int, ...]]:
+            if len(chosen) == len(class_of):
+                yield tuple(chosen)
+                return
+            here = left[class_of[len(chosen)]]
+            for label in sorted(here):
+                fresh = label not in opened
+                if not here[label] or (fresh and self._comes_later(label, opened)):
+                    continue
+                here[label] -= 1
+                chosen.append(label)
+                if fresh:
+                    opened.append(label)
+                yield from extend()
+                if fresh:
+                    opened.pop()
+                chosen.pop()
+                here[label] += 1
+
+        return extend()
+
+    def _comes_later(self, label: int, opened: list[int]) -> bool:
+        """Whether an interchangeable category with a smaller code must appear first."""
+        kinds = self.swappable
+        return kinds is not None and any(
+            other not in opened and other < label and kinds[other] == kinds[label] for other in kinds
+        )
+
+    def canonical(self) -> Codes:
+        """The observed labelling under the names by which `orders` yields it."""
+        if self.swappable is None:
+            return self.labels
+        pool: dict[int, list[int]] = {}
+        for label in sorted(self.swappable):
+            pool.setdefault(self.swappable[label], []).append(label)
+        renamed: dict[int, int] = {}
+        for label in self.labels.tolist():
+            if label not in renamed:
+                renamed[label] = pool[self.swappable[label]].pop(0)
+        return np.array([renamed[label] for label in self.labels.tolist()])
 
 
-def _count(labels: Codes, swappable: dict[int, int] | None) -> int:
-    """How many orders `_multiset_permutations` yields."""
-    sizes = Counter(int(v) for v in labels)
-    total = math.factorial(len(labels))
-    for size in sizes.values():
-        total //= math.factorial(size)
-    if swappable is not None:
-        for kind in Counter(swappable[label] for label in sizes).values():
-            total //= math.factorial(kind)
-    return total
-
-
-def _plan(
-    classes: list[tuple[Codes, Codes]], strata: list[int], blind: Blind
-) -> tuple[list[dict[int, int] | None], list[int | None]]:
-    """For each class, which categories may swap names without changing the statistic, and which class leads it.
-
-    A swap of names acts at once on all the classes that are compared with each other: all of them (`jointly`), or
-    those of one stratum. Fixing the order of names in one class that shows every interchangeable category, the
-    lead, fixes it in the others too.
-    """
+def _homes(groups: Codes, labels: Codes, strata: Codes, blind: Blind) -> list[_Home]:
+    """Exchange classes, put together where names are swapped in all of them at once: everywhere (`jointly`), or in one
+    stratum."""
+    classes = _classes(groups, labels)
     if blind == "no":
-        return [None] * len(classes), [None] * len(classes)
-    homes = [0] * len(classes) if blind == "jointly" else strata
-    swaps: list[dict[int, int] | None] = [None] * len(classes)
-    leads: list[int | None] = [None] * len(classes)
+        homes = list(range(len(classes)))
+    else:
+        homes = [0 if blind == "jointly" else int(strata[where[0]]) for where, _ in classes]
+    found = []
     for home in dict.fromkeys(homes):
-        inside = [i for i, h in enumerate(homes) if h == home]
-        swap = _swappable([classes[i] for i in inside])
-        lead = next((i for i in inside if set(classes[i][1].tolist()) == set(swap)), None)
-        if lead is not None:
-            swaps[lead] = swap
-            for i in inside:
-                leads[i] = lead
-    return swaps, leads
+        inside = [c for c, h in zip(classes, homes, strict=True) if h == home]
+        units, held = np.concatenate([where for where, _ in inside]), tuple(lab for _, lab in inside)
+        found.append(_Home(units, np.concatenate(held), held, None if blind == "no" else _swappable(inside)))
+    return found
 
 
 def count_arrangements(design: Design, *, blind: Blind = "no") -> int:
     """Number of distinct relabellings of texts, within strata; `blind` to category names counts partitions."""
-    classes = _classes(design.strata, design.labels)
-    plan, _ = _plan(classes, [int(design.strata[where[0]]) for where, _ in classes], blind)
-    return math.prod(_count(lab, swap) for (_, lab), swap in zip(classes, plan, strict=True))
+    return math.prod(home.count for home in _homes(design.strata, design.labels, design.strata, blind))
 
 
 def relabellings(
@@ -260,27 +280,23 @@ def relabellings(
             labels = np.array([labels[m[0]] for m in members])
             strata = np.array([strata[m[0]] for m in members])
             groups = codes([f"{groups[m[0]]},{len(m)}" for m in members])[0]
-    classes = _classes(groups, labels)
-    plan, leads = _plan(classes, [int(strata[where[0]]) for where, _ in classes], blind)
-    total = math.prod(_count(lab, swap) for (_, lab), swap in zip(classes, plan, strict=True))
+    homes = _homes(groups, labels, strata, blind)
+    total = math.prod(home.count for home in homes)
     exact = total <= budget
     if exact:
-        rows = np.empty((total, len(labels)), dtype=np.int16)
-        orders = [list(_multiset_permutations(lab, swap)) for (_, lab), swap in zip(classes, plan, strict=True)]
-        for row, combination in zip(rows, product(*orders), strict=True):
-            for (where, _), order in zip(classes, combination, strict=True):
-                row[where] = order
-        observed = np.empty(len(labels), dtype=np.int16)
-        for (where, lab), lead in zip(classes, leads, strict=True):
-            renamed = {} if lead is None else _renaming(classes[lead][1], plan[lead] or {})
-            observed[where] = [renamed.get(int(v), int(v)) for v in lab]
+        rows, observed = np.empty((total, len(labels)), dtype=np.int16), np.empty(len(labels), dtype=np.int16)
+        for row, combination in zip(rows, product(*[list(home.orders()) for home in homes]), strict=True):
+            for home, order in zip(homes, combination, strict=True):
+                row[home.units] = order
+        for home in homes:
+            observed[home.units] = home.canonical()
         first = int(np.flatnonzero((rows == observed).all(axis=1))[0])
         rows[[0, first]] = rows[[first, 0]]
         rows[0] = labels  # the same partition, under its own names
     else:
         rows = np.empty((budget + 1, len(labels)), dtype=np.int16)
         rows[0] = labels
-        for where, lab in classes:
+        for where, lab in _classes(groups, labels):
             rows[1:, where] = rng.permuted(np.tile(lab.astype(np.int16), (budget, 1)), axis=1)
     if members is not None:
         wide = np.empty((len(rows), design.n), dtype=np.int16)
@@ -288,18 +304,6 @@ def relabellings(
             wide[:, where] = rows[:, [block]]
         rows = wide
     return Arrangements(rows, exact, total)
-
-
-def _renaming(labels: Codes, swappable: dict[int, int]) -> dict[int, int]:
-    """The swap of names that turns a labelling into the one of its kind that `_multiset_permutations` yields."""
-    pool: dict[int, list[int]] = {}
-    for label in sorted({int(v) for v in labels}):
-        pool.setdefault(swappable[label], []).append(label)
-    renamed: dict[int, int] = {}
-    for label in (int(v) for v in labels):
-        if label not in renamed:
-            renamed[label] = pool[swappable[label]].pop(0)
-    return renamed
 
 
 def index_permutations(design: Design, *, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -212,8 +212,9 @@ def log_one_plus_f2(omega2: Floats) -> Floats:
 
 
 def omega2_of_log(theta: Floats) -> Floats:
-    """The inverse of `log_one_plus_f2`."""
-    return np.asarray(-np.expm1(-np.asarray(theta)))
+    """The inverse of `log_one_plus_f2`; minus infinity for limits that lie beyond any number."""
+    with np.errstate(over="ignore"):
+        return np.asarray(-np.expm1(-np.asarray(theta)))
 
 
 def omega_squared_replicates(responses: Floats, design: Design, resamples: Resamples) -> Replicates:
@@ -524,11 +525,19 @@ def _at_least_rounding(difference: Floats, terms: Floats) -> Floats:
 
 
 def excess_kurtosis(responses: Floats, design: Design) -> Floats:
-    """(cell,) excess kurtosis of the responses inside category x stratum: large where omega^2's bounds are doubtful."""
+    """(cell,) excess kurtosis of the responses inside category x stratum: large where omega^2's bounds are doubtful.
+
+    A text that stands alone there has no residual, and is left out.
+    """
     residual = np.asarray(responses, dtype=np.float64).copy()
+    together = np.zeros(design.n, dtype=bool)
     for g in np.unique(design.cells):
         where = design.cells == g
         residual[where] -= residual[where].mean(axis=0)
+        together |= where & (where.sum() > 1)
+    residual = residual[together]
+    if not len(residual):
+        return np.zeros(residual.shape[1])
     variance = (residual**2).mean(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(variance > 0, (residual**4).mean(axis=0) / variance**2 - 3, 0.0)

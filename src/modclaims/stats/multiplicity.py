@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,7 +133,7 @@ def partial_conjunction(p: Floats, at_least: int) -> float:
 
 def adjust(p: Floats, correction: Correction) -> Floats:
     """p-values corrected over claims: Holm (family-wise), BH or BY (false discovery rate), or none."""
-    if len(p) == 0 or correction == "none":
+    if len(p) <= 1 or correction == "none":
         return np.asarray(p, dtype=np.float64)
     from statsmodels.stats.multitest import multipletests
 
@@ -141,12 +141,19 @@ def adjust(p: Floats, correction: Correction) -> Floats:
     return np.asarray(multipletests(p, method=method)[1], dtype=np.float64)
 
 
-def clopper_pearson(count: float, draws: int, level: float = 0.99) -> tuple[float, float]:
+@overload
+def clopper_pearson(count: float, draws: int, level: float = 0.99) -> tuple[float, float]: ...
+@overload
+def clopper_pearson(count: Floats, draws: int, level: float = 0.99) -> tuple[Floats, Floats]: ...
+def clopper_pearson(
+    count: float | Floats, draws: int, level: float = 0.99
+) -> tuple[float, float] | tuple[Floats, Floats]:
     """Exact binomial interval (Clopper & Pearson 1934), of a Monte Carlo p from `count` exceedances in `draws` (identity
-    not counted), or of a rate; `count` may be a mean over cells."""
-    from scipy.stats import beta
+    not counted), or of a rate; `count` may be a mean over cells, or (cell,) counts of the same draws."""
+    from scipy.special import betaincinv
 
-    tail = (1 - level) / 2
-    low = 0.0 if count == 0 else float(beta.ppf(tail, count, draws - count + 1))
-    high = 1.0 if count == draws else float(beta.ppf(1 - tail, count + 1, draws - count))
-    return low, high
+    tail, counts = (1 - level) / 2, np.asarray(count, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        low = np.where(counts == 0, 0.0, betaincinv(counts, draws - counts + 1, tail))
+        high = np.where(counts == draws, 1.0, betaincinv(counts + 1, draws - counts, 1 - tail))
+    return (low, high) if counts.ndim else (float(low), float(high))

@@ -90,29 +90,41 @@ class _Sides:
         return self.evidence.bounds.p_upper(self.smallest, self.cells)[self.cells]
 
 
-def _monte_carlo(
-    level: float, evidence: Evidence, *, p: Floats | None = None, cell: int = 0, factor: float = 1.0
-) -> tuple[float, float]:
-    """99 % interval of `factor` x `level`, from the draws that were counted for it.
+def _counted(levels: Floats, draws: int, factor: float) -> Floats:
+    """(3, cell) levels that are `factor` x a share of draws, between the limits (99 %) that so many draws leave them.
 
-    Relabellings where the permutation p of the cell is what set the level (the level itself, if all were enumerated),
-    resamples elsewhere.
+    The levels themselves three times where nothing was drawn. What is done to levels is done to their limits as well:
+    both only rise with a level, so that a smaller p never turns a sure outcome into an unsure one.
     """
-    draws, test, splits = len(evidence.bounds.t), evidence.test, evidence.bounds.factor
-    if test is not None and p is not None and p[cell] == level:
-        draws, splits = 0 if test.exact else test.arrangements - 1, test.factor
     if draws == 0:
-        return min(1.0, level * factor), min(1.0, level * factor)
-    count = max(0, min(draws, round(level / splits * (draws + 1)) - 1))
-    low, high = (splits * limit for limit in clopper_pearson(count, draws))
-    return min(1.0, low * factor), min(1.0, high * factor)
+        return np.stack([levels] * 3)
+    count = np.clip(np.rint(levels / factor * (draws + 1)) - 1, 0, draws)
+    low, high = clopper_pearson(count, draws)
+    return np.stack([np.minimum(1.0, factor * low), levels, np.minimum(1.0, factor * high)])
 
 
-def _drawn(p: Floats | None, at: int, evidence: Evidence, factor: float = 1.0) -> tuple[float, float] | None:
-    """The Monte Carlo interval of one permutation p; None where arrangements were enumerated or p is not used."""
-    if p is None or evidence.test is None or evidence.test.exact:
+def _of_test(evidence: Evidence, p: Floats | None) -> Floats | None:
+    """(3, cell) permutation p between their limits; None where p plays no part."""
+    if p is None or evidence.test is None:
         return None
-    return _monte_carlo(float(p[at]), evidence, p=p, cell=at, factor=factor)
+    test = evidence.test
+    return _counted(p, 0 if test.exact else test.arrangements - 1, test.factor)
+
+
+def _of_bounds(evidence: Evidence, levels: Floats) -> Floats:
+    """(3, cell) levels of bounds between their limits, as if resamples alone had set them."""
+    return _counted(levels, len(evidence.bounds.t), evidence.bounds.factor)
+
+
+def _between(level: Floats) -> tuple[float, float]:
+    return float(level[0]), float(level[2])
+
+
+def _drawn(evidence: Evidence, level: Floats | None) -> tuple[float, float] | None:
+    """The limits of the claim's permutation p; None where arrangements were enumerated or p is not used."""
+    if level is None or evidence.test is None or evidence.test.exact:
+        return None
+    return _between(level)
 
 
 class Holds(ABC):
@@ -134,6 +146,11 @@ class Holds(ABC):
 
 def _at_least(p: Floats | None, bound: Floats) -> Floats:
     return bound if p is None else np.maximum(p, bound)
+
+
+def _part_of(each: Floats, at_least: int) -> Floats:
+    """(3,) the partial conjunction of levels, and of their limits."""
+    return np.array([partial_conjunction(row, at_least) for row in each])
 
 
 @dataclass(frozen=True)
@@ -163,24 +180,26 @@ class Somewhere(Holds):
     def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
         cells = self.chosen(evidence.cells)
         s = _Sides(evidence, cells, smallest)
-        plus = _at_least(s.adjusted, s.lower_band)
+        p = _of_test(evidence, s.adjusted)
+        each = _at_least(p, _of_bounds(evidence, s.lower_band))
+        plus, minus = each.min(axis=1), _of_bounds(evidence, s.upper).max(axis=1)
         bounds = evidence.bounds
         # among equals the cell whose band clears by most, then the larger effect
         z = np.nan_to_num(bounds.z(smallest)[cells], nan=-np.inf)
-        named = int(np.lexsort((-bounds.effect[cells], -z, s.adjusted if s.adjusted is not None else plus, plus))[0])
-        cell = int(cells[named])
-        minus = float(s.upper.max())
+        first = each[1] if p is None else p[1]
+        cell = int(cells[np.lexsort((-bounds.effect[cells], -z, first, each[1]))[0]])
+        least = None if p is None else p.min(axis=1)
         return Levels(
-            None if s.adjusted is None else float(s.adjusted.min()),
-            float(plus[named]),
-            minus,
+            None if least is None else float(least[1]),
+            float(plus[1]),
+            float(minus[1]),
             cell,
             float(bounds.lower(alpha, cells)[cell]),
             float(bounds.upper(alpha)[cell]),
             _interval_words(alpha, len(cells), bounds.splits, band="lower"),
-            None if s.adjusted is None else _drawn(s.adjusted, int(s.adjusted.argmin()), evidence),
-            _monte_carlo(float(plus[named]), evidence, p=s.adjusted, cell=named),
-            _monte_carlo(minus, evidence),
+            _drawn(evidence, least),
+            _between(plus),
+            _between(minus),
             *_texts(evidence, cells, smallest, alpha, need_support=1, need_refute=len(cells)),
         )
 
@@ -196,21 +215,24 @@ class Everywhere(Holds):
     def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
         cells = self.chosen(evidence.cells)
         s = _Sides(evidence, cells, smallest)
-        plus = _at_least(s.raw, s.lower)
+        p = _of_test(evidence, s.raw)
+        each = _at_least(p, _of_bounds(evidence, s.lower))
+        plus, minus = each.max(axis=1), _of_bounds(evidence, s.upper_band).min(axis=1)
         bounds = evidence.bounds
-        named = int(np.lexsort((bounds.effect[cells], -plus))[0])
-        cell, minus = int(cells[named]), float(s.upper_band.min())
+        named = int(np.lexsort((bounds.effect[cells], -each[1]))[0])
+        cell = int(cells[named])
+        most = None if p is None else p.max(axis=1)
         return Levels(
-            None if s.raw is None else float(s.raw.max()),
-            float(plus.max()),
-            minus,
+            None if most is None else float(most[1]),
+            float(plus[1]),
+            float(minus[1]),
             cell,
             float(bounds.lower(alpha)[cell]),
             float(bounds.upper(alpha, cells)[cell]),
             _interval_words(alpha, len(cells), bounds.splits, band="upper"),
-            None if s.raw is None else _drawn(s.raw, int(s.raw.argmax()), evidence),
-            _monte_carlo(float(plus.max()), evidence, p=s.raw, cell=int(plus.argmax())),
-            _monte_carlo(minus, evidence),
+            _drawn(evidence, most),
+            _between(plus),
+            _between(minus),
             *_texts(evidence, cells, smallest, alpha, need_support=len(cells), need_refute=1),
         )
 
@@ -236,24 +258,23 @@ class InFraction(Holds):
         s = _Sides(evidence, cells, smallest)
         m = len(cells)
         u = max(1, math.ceil(self.fraction * m - 1e-9))
-        each = _at_least(s.raw, s.lower)
-        order = np.argsort(each, kind="stable")
-        plus = partial_conjunction(each, u)
-        upper = np.sort(s.upper)
-        minus = partial_conjunction(s.upper, m - u + 1)  # so many upper bounds that fall below leave fewer than u cells
-        raw = None if s.raw is None else partial_conjunction(s.raw, u)
-        cell, bounds = int(cells[order[u - 1]]), evidence.bounds
+        p = _of_test(evidence, s.raw)
+        each = _at_least(p, _of_bounds(evidence, s.lower))
+        plus = _part_of(each, u)
+        minus = _part_of(_of_bounds(evidence, s.upper), m - u + 1)  # bounds so many below leave fewer than u cells
+        part = None if p is None else _part_of(p, u)
+        cell, bounds = int(cells[np.argsort(each[1], kind="stable")[u - 1]]), evidence.bounds
         return Levels(
-            raw,
-            plus,
-            minus,
+            None if part is None else float(part[1]),
+            float(plus[1]),
+            float(minus[1]),
             cell,
             float(bounds.lower(alpha)[cell]),
             float(bounds.upper(alpha)[cell]),
             _interval_words(alpha, 1, bounds.splits) + f" (the cell ranked {u} of {m})",
-            None if s.raw is None else _drawn(s.raw, int(np.argsort(s.raw, kind="stable")[u - 1]), evidence, m - u + 1),
-            _monte_carlo(float(each[order[u - 1]]), evidence, p=s.raw, cell=int(order[u - 1]), factor=m - u + 1),
-            _monte_carlo(float(upper[m - u]), evidence, factor=u),
+            _drawn(evidence, part),
+            _between(plus),
+            _between(minus),
             *_texts(evidence, cells, smallest, alpha, need_support=u, need_refute=m - u + 1),
         )
 
