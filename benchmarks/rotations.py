@@ -2,7 +2,7 @@
 
     python benchmarks/rotations.py
 
-Against the same null made by the textbook: QR of a Gaussian matrix, and the product. Each way turns 40 bases by two
+Against the same null made by the textbook, in double precision: QR of a Gaussian matrix, and the product. Each way turns 40 bases by two
 threads and is timed in turn, three times; the ratio of medians is what a machine does not change.
 """
 

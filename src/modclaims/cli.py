@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -203,12 +204,15 @@ def _settings(cwd: Path, options: Mapping[str, Any]) -> Settings:
 
 def weigh_claims(paths: tuple[str, ...], settings: Settings, cwd: Path) -> Finished:
     """Collect, load, run and print: the whole of `modclaims run`."""
+    from modclaims import workers
     from modclaims.collect import collect
     from modclaims.corpus_files import read_corpus
 
     collected = collect(paths, cwd, settings.keyword)
     if not collected:
         raise NothingSelected("No claim is selected; see `modclaims list` for what there is.")
+    if settings.workers > 1:
+        workers.ready()
     corpus = read_corpus(settings.corpus, text_column=settings.text, label=settings.label)
 
     from modclaims.lm.model import load_model
@@ -234,7 +238,7 @@ def weigh_claims(paths: tuple[str, ...], settings: Settings, cwd: Path) -> Finis
             settings=settings,
             cwd=cwd,
             out=out,
-            render=render,
+            render=partial(render, workers=settings.workers),
             progress=progress,
             command=repeat_command(paths, settings),
             log=RunLog(),

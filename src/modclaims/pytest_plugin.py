@@ -25,7 +25,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -428,7 +428,7 @@ def _weigh(config: pytest.Config, asked: Sequence[Asked], workers: int = 1) -> V
                     settings=settings,
                     cwd=config.rootpath,
                     out=out,
-                    render=render,
+                    render=partial(render, workers=workers),
                     progress=_progress(config, model),
                     command=_command(config, mine, model),
                     log=RunLog(),

@@ -8,14 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import metadata
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from modclaims import workers
 from modclaims.collect import Collected, collect_file
 from modclaims.corpus import Corpus, largest_overlap, overlaps, shown
 from modclaims.errors import ClaimError, CorpusError, NothingSelected
@@ -25,6 +27,7 @@ from modclaims.run_folder import ClaimRecord, Run, RunFolder
 from modclaims.run_log import RunLog
 from modclaims.settings import Settings
 from modclaims.stats.evidence import Exhibit
+from modclaims.stats.multiplicity import adjust
 from modclaims.verdict import Outcome, Verdict, Weighed, judge, summarise
 
 NEAR_DUPLICATE = 0.2
@@ -241,11 +244,12 @@ def _weigh_all(
                 result = fault
             yield plan, result
     else:
-        with ProcessPoolExecutor(min(settings.workers, total), mp_context=get_context("spawn")) as pool:
+        with workers.pool(min(settings.workers, total)) as pool:
             jobs = {
                 pool.submit(_weigh_in_worker, p.collected.path, p.collected.name, cwd, recording, settings.weighing): p
                 for p in waiting
             }
+            adjust(np.ones(2), settings.correction)  # imports what it needs while the workers are busy
             for done, job in enumerate(as_completed(jobs)):
                 if progress.weighing:
                     progress.weighing(done, total, jobs[job].collected.id)

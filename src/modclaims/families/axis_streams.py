@@ -472,19 +472,21 @@ def _against_rivals(responses: Floats, design: Design, texts: Resamples, rivals:
         np.hstack([texts.times, rivals.times]),
         np.concatenate([texts.groups, np.full(count, texts.groups.max() + 1)]),
     )
-    share = rivals.times / count
     value, centre = np.empty((len(both.times), layers)), np.empty(layers)
     influence = np.empty((len(both.times), n + count, layers))
     for layer in range(layers):
         ratio = log_ratio(responses[:, :, layer].T, design, texts)
-        omega2, slope = 1 - np.exp(-ratio.value), np.exp(-ratio.value)
-        mean = (share * omega2[:, 1:]).sum(axis=1)
-        value[:, layer] = omega2[:, 0] - mean
         plain = 1 - np.exp(-ratio.centre)
         centre[layer] = plain[0] - plain[1:].mean()
-        weights = np.hstack([slope[:, :1], -share * slope[:, 1:]])
-        influence[:, :n, layer] = ratio.influence(weights)
-        influence[:, n:, layer] = -(omega2[:, 1:] - mean[:, None]) / count
+        for block in ratio.parts():
+            rows = block.rows
+            share, slope = rivals.times[rows] / count, np.exp(-block.value)
+            omega2 = 1 - slope
+            mean = (share * omega2[:, 1:]).sum(axis=1)
+            value[rows, layer] = omega2[:, 0] - mean
+            weights = np.hstack([slope[:, :1], -share * slope[:, 1:]])
+            influence[rows, :n, layer] = block.influence(weights)
+            influence[rows, n:, layer] = -(omega2[:, 1:] - mean[:, None]) / count
     return bootstrap_t(Replicates(value, influence, centre), both, ends=(-2.0, 2.0))
 
 

@@ -259,14 +259,16 @@ class Selectivity(Hypothesis):
 
 def _preferences(y: Floats, design: Design, listed: Sequence[int]) -> tuple[CategoryRow, ...]:
     """Hedges' g and AUC of each category against the rest at the listed cells."""
-    rows = []
-    for c in listed:
-        if np.ptp(y[:, c]) == 0:
-            continue
-        for k, category in enumerate(design.names):
-            inside, outside = y[design.labels == k, c], y[design.labels != k, c]
-            rows.append(CategoryRow(int(c), category, hedges_g(inside, outside), auc(inside, outside)))
-    return tuple(rows)
+    varied = [c for c in listed if np.ptp(y[:, c]) > 0]
+    if not varied:
+        return ()
+    sides = [(y[design.labels == k][:, varied], y[design.labels != k][:, varied]) for k in range(design.k)]
+    chances = [auc(*side) for side in sides]
+    return tuple(
+        CategoryRow(int(c), name, hedges_g(inside[:, i], outside[:, i]), float(chance[i]))
+        for i, c in enumerate(varied)
+        for name, (inside, outside), chance in zip(design.names, sides, chances, strict=True)
+    )
 
 
 def _preferred(rows: Sequence[CategoryRow], cell: int) -> str:

@@ -1,9 +1,8 @@
-"""Bounds by the bootstrap-t: resample units inside each category x stratum, or whole clusters of them, and studentise
-by a closed-form error.
+"""Bounds by the bootstrap-t: resample units inside each category x stratum, or whole clusters, and studentise in closed form.
 
 Effects come as *replicates*: a value and each unit's influence under every resample, row 0 being the sample
-itself. Where clusters are drawn, they stand wherever a unit is spoken of here. Sums and differences of effects are then sums and differences of values and influences, so a contrast
-gets its bound from the same resamples on both sides.
+itself. Where clusters are drawn, they stand wherever a unit is spoken of here. Sums and differences of effects are then
+sums and differences of values and influences, so a contrast gets its bound from the same resamples on both sides.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.stats.actions import Codes, Design
+from modclaims.stats.permutation import chunks
 
 Floats = NDArray[np.float64]
 
@@ -242,6 +242,16 @@ class Bounds:
     """By what a level counted off `t` is multiplied (2 for medians over splits)."""
     splits: int = 0
     """Splits of the texts that these bounds are medians over; 0 for none."""
+    _kept: dict[tuple[str, float, bytes | None], Floats] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """Levels and limits that were worked out, since a claim, its figures and its table ask for the same."""
+
+    def _once(self, what: str, at: float, cells: NDArray[np.int64] | None, work_out: Callable[[], Floats]) -> Floats:
+        key = (what, float(at), None if cells is None else cells.tobytes())
+        if key not in self._kept:
+            self._kept[key] = work_out()
+        return self._kept[key].copy()
 
     @property
     def effect(self) -> Floats:
@@ -260,40 +270,57 @@ class Bounds:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(np.where(self.bounded, (self.theta - self.forward(np.array(smallest))) / self.se, np.nan))
 
-    def _counted(self, extreme: NDArray[np.bool_]) -> Floats:
-        return np.asarray((1 + extreme.sum(axis=0)) / (1 + len(self.t)))
+    @cached_property
+    def _undefined(self) -> NDArray[np.bool_] | None:
+        """(R, cell) where a resample leaves an effect undefined; None where none does."""
+        found = ~np.isfinite(self.t)
+        return found if found.any() else None
 
-    def _undefined(self) -> NDArray[np.bool_]:
-        return np.asarray(~np.isfinite(self.t))
+    def _with(self, value: float, sign: float = 1.0) -> Floats:
+        """(R, cell) sign x t*, or `value` where it is undefined."""
+        t = self.t if sign > 0 else -self.t
+        return t if self._undefined is None else np.where(self._undefined, value, t)
 
     @cached_property
     def _widths(self) -> tuple[Floats, Floats]:
         """(cell,) upper 5 % points of each cell's own t* and -t*: in units of them, a cell with long tails does not set
         the band of all others (Beran 1988), for the reason for which maxT standardises its statistics."""
-        large, undefined = np.finfo(np.float64).max, self._undefined()
-        first, second = (
-            np.quantile(np.where(undefined, large, side), 0.95, axis=0, overwrite_input=True)
-            for side in (self.t, -self.t)
-        )
+        large = np.finfo(np.float64).max
+        first, second = (np.quantile(self._with(large, sign), 0.95, axis=0) for sign in (1.0, -1.0))
         return np.clip(first, 0.5, 1e6), np.clip(second, 0.5, 1e6)
 
-    def _extreme(self, scaled: Floats, cells: NDArray[np.int64]) -> Floats:
-        """(R, 1) largest of the scaled t* over those of `cells` that have a bound."""
-        use = cells[self.bounded[cells]]
-        return np.asarray(scaled[:, use].max(axis=1, initial=-np.inf)[:, None])
+    def _extreme(self, upwards: bool, cells: NDArray[np.int64]) -> Floats:
+        """(R,) sorted: the largest t*, or -t*, in units of its width over those of `cells` that have a bound."""
+        use, sign = cells[self.bounded[cells]], 1.0 if upwards else -1.0
+        width = sign * self._widths[0 if upwards else 1][use]
+        found = np.full(len(self.t), -np.inf)
+        for rows in chunks(len(self.t), len(use)):
+            scaled = self.t[rows][:, use] / width
+            if self._undefined is not None:
+                scaled[self._undefined[rows][:, use]] = np.inf
+            found[rows] = scaled.max(axis=1, initial=-np.inf)
+        return np.sort(found)
+
+    def _at_least(self, extreme: Floats, z: Floats) -> Floats:
+        """(cell,) levels counted among sorted values."""
+        return (1 + len(extreme) - np.searchsorted(extreme, z, side="left")) / (1 + len(self.t))
+
+    def _counted(self, extreme: NDArray[np.bool_]) -> Floats:
+        return np.asarray((1 + extreme.sum(axis=0)) / (1 + len(self.t)))
 
     def p_lower(self, smallest: float, cells: NDArray[np.int64] | None = None) -> Floats:
         """(cell,) smallest level whose lower bound clears `smallest`; simultaneous over `cells` where given.
 
         Resamples in which an effect is undefined count against the bound. 1 where there is no bound.
         """
+        return self._once("p_lower", smallest, cells, lambda: self._p_lower(smallest, cells))
+
+    def _p_lower(self, smallest: float, cells: NDArray[np.int64] | None) -> Floats:
         z = self.z(smallest)
-        t = np.where(self._undefined(), np.inf, self.t)
         if cells is None:
-            p = self._counted(t >= z)
+            p = self._counted(self._with(np.inf) >= z)
         else:
-            width = self._widths[0]
-            p = self._counted(self._extreme(t / width, cells) >= z / width)
+            p = self._at_least(self._extreme(True, cells), z / self._widths[0])
         if self.noncentral is not None:
             parametric = self.noncentral.p_lower(smallest)
             p = np.maximum(p, np.minimum(1.0, parametric * (1 if cells is None else len(cells))))
@@ -301,13 +328,14 @@ class Bounds:
 
     def p_upper(self, smallest: float, cells: NDArray[np.int64] | None = None) -> Floats:
         """(cell,) smallest level whose upper bound falls below `smallest`; simultaneous over `cells` where given."""
+        return self._once("p_upper", smallest, cells, lambda: self._p_upper(smallest, cells))
+
+    def _p_upper(self, smallest: float, cells: NDArray[np.int64] | None) -> Floats:
         z = self.z(smallest)
-        t = np.where(self._undefined(), -np.inf, self.t)
         if cells is None:
-            p = self._counted(t <= z)
+            p = self._counted(self._with(-np.inf) <= z)
         else:
-            width = self._widths[1]
-            p = self._counted(self._extreme(-t / width, cells) >= -z / width)
+            p = self._at_least(self._extreme(False, cells), -z / self._widths[1])
         if self.noncentral is not None:
             parametric = self.noncentral.p_upper(smallest)
             p = np.maximum(p, np.minimum(1.0, parametric * (1 if cells is None else len(cells))))
@@ -315,11 +343,14 @@ class Bounds:
 
     def lower(self, level: float, cells: NDArray[np.int64] | None = None) -> Floats:
         """(cell,) one-sided lower bounds at `level` each, or simultaneous over `cells`; blank where there is none."""
-        t = np.where(self._undefined(), np.inf, self.t)
-        if cells is not None:
-            width = self._widths[0]
-            t = self._extreme(t / width, cells) * width
-        limit = self._limit(-_order_statistic(-t, level))
+        return self._once("lower", level, cells, lambda: self._lower(level, cells))
+
+    def _lower(self, level: float, cells: NDArray[np.int64] | None) -> Floats:
+        if cells is None:
+            t = -_order_statistic(self._with(-np.inf, -1.0), level)
+        else:
+            t = -_order_statistic(-self._extreme(True, cells)[:, None], level) * self._widths[0]
+        limit = self._limit(t)
         if self.noncentral is not None:
             share = level if cells is None else level / len(cells)
             limit = np.minimum(limit, self.noncentral.limit(1 - share))
@@ -327,11 +358,14 @@ class Bounds:
 
     def upper(self, level: float, cells: NDArray[np.int64] | None = None) -> Floats:
         """(cell,) one-sided upper bounds at `level` each, or simultaneous over `cells`; blank where there is none."""
-        t = np.where(self._undefined(), -np.inf, self.t)
-        if cells is not None:
-            width = self._widths[1]
-            t = -self._extreme(-t / width, cells) * width
-        limit = self._limit(_order_statistic(t, level))
+        return self._once("upper", level, cells, lambda: self._upper(level, cells))
+
+    def _upper(self, level: float, cells: NDArray[np.int64] | None) -> Floats:
+        if cells is None:
+            t = _order_statistic(self._with(-np.inf), level)
+        else:
+            t = _order_statistic(-self._extreme(False, cells)[:, None], level) * self._widths[1]
+        limit = self._limit(t)
         if self.noncentral is not None:
             share = level if cells is None else level / len(cells)
             limit = np.maximum(limit, self.noncentral.limit(share))

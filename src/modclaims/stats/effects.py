@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -268,11 +271,11 @@ def omega_squared_bounds(responses: Floats, design: Design, resamples: Resamples
     observed = Arrangements(design.labels[None].astype(np.int16), True, 1)
     f = f_null(responses, design, observed)[0][0]
     df1, df2 = degrees_of_freedom(design)
-    parts = []
     step = max(1, 2**21 // (len(resamples.times) * (len(design.members) or len(np.unique(design.cells)))))
-    for start in range(0, responses.shape[1], step):
-        part = log_ratio(responses[:, start : start + step], design, resamples)
-        parts.append((part.value[0], *part.studentised()))
+    parts = [
+        log_ratio(responses[:, start : start + step], design, resamples).studentised()
+        for start in range(0, responses.shape[1], step)
+    ]
     theta, se, t = (np.concatenate(found, axis=-1) for found in zip(*parts, strict=True))
     flat = unvarying(responses, between_ss_null(responses, design, observed)[1])
     return Bounds(
@@ -289,13 +292,67 @@ def omega_squared_bounds(responses: Floats, design: Design, resamples: Resamples
 
 
 @dataclass(frozen=True)
+class Moments:
+    """log(1 + f^2) under some of the resamples, and what its influences are made of: linear u + square u^2 but for a
+    constant of the group."""
+
+    rows: slice
+    """Which resamples; the first of all is the sample itself."""
+    value: Floats
+    """(row, cell)."""
+    ratio: LogRatio
+    linear: Floats
+    """(group, row, cell)."""
+    square: Floats
+    """(row, cell)."""
+    first: Floats
+    """(group, row, cell) sums of u over what was drawn."""
+    second: Floats
+    """(group, row, cell) sums of u^2."""
+
+    def error(self) -> Floats:
+        """(row, cell) standard errors: Hajek's projection inside groups, as `bootstrap_t` has it."""
+        variance, square, times = np.zeros_like(self.value), self.square, self.ratio.resamples.times[self.rows]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            twice, squared = 2 * square, square * square
+            for g, (where, powers) in enumerate(zip(self.ratio.groups, self.ratio.powers, strict=True)):
+                if (size := len(where)) < 2:
+                    continue
+                drawn, linear = times[:, where], self.linear[g]
+                # sum of squares of the influences, less the square of their sum over the size
+                terms = linear * linear
+                terms *= self.second[g]
+                terms += squared * (drawn @ powers[3])
+                mean = linear * self.first[g]
+                mean += square * self.second[g]
+                mean *= mean
+                mean /= size
+                part = drawn @ powers[2]
+                part *= linear
+                part *= twice
+                part += terms
+                part -= mean
+                variance += size / (size - 1) * _at_least_rounding(part, terms)
+            return np.sqrt(variance)
+
+    def influence(self, weights: Floats) -> Floats:
+        """(row, unit) influences on the sum over cells of weights (row, cell) x value, but for a constant a group."""
+        out = np.empty((len(self.value), len(self.ratio.deviation)))
+        with np.errstate(invalid="ignore"):
+            square = weights * self.square
+            for g, (where, powers) in enumerate(zip(self.ratio.groups, self.ratio.powers, strict=True)):
+                out[:, where] = (weights * self.linear[g]) @ powers[0].T + square @ powers[1].T
+        return out
+
+
+@dataclass(frozen=True)
 class LogRatio:
     """log(1 + f^2) of category given strata under every resample, of many cells at once.
 
     The same numbers as `omega_squared_replicates`, without an influence a unit and resample in memory: a residual is a
     unit's deviation u from its group's sample mean (group: category x stratum) plus a constant of the resample, so an
     influence is linear u + square u^2 but for a constant of the group, and all sums are those of u, u^2, u^3 and u^4 in
-    a group, which are matrix products.
+    a group, which are matrix products. They come a block of resamples at a time, which stays in the processor's cache.
     """
 
     resamples: Resamples
@@ -303,26 +360,19 @@ class LogRatio:
     """Units of each group."""
     deviation: Floats
     """(unit, cell) u."""
-    value: Floats
-    """(1 + R, cell)."""
-    centre: Floats
-    """(cell,) the plug-in value that a resample's value estimates."""
-    linear: Floats
-    """(group, 1 + R, cell)."""
-    square: Floats
-    """(1 + R, cell)."""
-    first: Floats
-    """(group, 1 + R, cell) sums of u over what was drawn."""
-    second: Floats
-    """(group, 1 + R, cell) sums of u^2."""
+    mean: Floats
+    """(group, cell) means of the sample."""
+    centring: Floats
+    """(group, group) takes a stratum's mean from group means ..."""
+    leaving: Floats
+    """... and what the full model leaves of them."""
+    df: tuple[int, int]
 
     @classmethod
     def of(cls, responses: Floats, design: Design, resamples: Resamples) -> LogRatio:
         """From (unit, cell) responses; resampled are units inside each category x stratum."""
-        times, n = resamples.times, design.n
         y = np.asarray(responses, dtype=np.float64)
         y = y - y.mean(axis=0)
-        df1, df2 = degrees_of_freedom(design)
         groups = tuple(np.flatnonzero(design.cells == g) for g in np.unique(design.cells))
         size = np.array([len(g) for g in groups], dtype=np.float64)
         stratum, category = (np.array([of[g[0]] for g in groups]) for of in (design.strata, design.labels))
@@ -332,66 +382,80 @@ class LogRatio:
         centred = hot - share @ hot
         fit = centred @ np.linalg.pinv(indicator_gram(design)) @ (centred * size[:, None]).T
         mean = np.stack([y[g].mean(axis=0) for g in groups])
-        u = y.copy()
         for where, m in zip(groups, mean, strict=True):
-            u[where] -= m
-        every, weights = np.eye(len(groups)), size[:, None, None]
-        centring, leaving = every - share, (every - fit) @ (every - share)
-        rows, cells = len(times), y.shape[1]
-        first, second, linear = (np.empty((len(groups), rows, cells)) for _ in range(3))
-        value, square, centre = np.empty((rows, cells)), np.empty((rows, cells)), np.zeros(cells)
-        for block in chunks(rows, 16 * len(groups) * cells):  # so that what is worked on stays in the processor's cache
-            one, two = first[:, block], second[:, block]
-            for g, where in enumerate(groups):
-                np.matmul(times[block][:, where], u[where], out=one[g])
-                np.matmul(times[block][:, where], u[where] ** 2, out=two[g])
-            average = one / size[:, None, None]
-            drawn = (average + mean[:, None]).reshape(len(groups), -1)  # means of what was drawn
-            # stratum-centred group means, and what the full model leaves of them
-            centred_mean, left = ((matrix @ drawn).reshape(one.shape) for matrix in (centring, leaving))
-            inside = _at_least_rounding(two - one * average, two).sum(axis=0)
-            sst = inside + (weights * centred_mean**2).sum(axis=0)
-            sse = inside + (weights * left**2).sum(axis=0)
+            y[where] -= m
+        every = np.eye(len(groups))
+        leaving = (every - fit) @ (every - share)
+        return cls(resamples, groups, y, mean, every - share, leaving, degrees_of_freedom(design))
+
+    @cached_property
+    def powers(self) -> tuple[tuple[Floats, Floats, Floats, Floats], ...]:
+        """For each group (unit, cell) u, u^2, u^3 and u^4."""
+        found = (self.deviation[where] for where in self.groups)
+        return tuple((u, u * u, u * u * u, (u * u) ** 2) for u in found)
+
+    @cached_property
+    def centre(self) -> Floats:
+        """(cell,) the plug-in value that a resample's value estimates."""
+        sst, sse = self._squares(slice(0, 1), self._room([np.empty(self.mean.size) for _ in range(6)], 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(np.log(sst / sse)[0])
+
+    def parts(self) -> Iterator[Moments]:
+        """Blocks of resamples, in order; each is overwritten by the next, so that no memory is asked for anew."""
+        n, (df1, df2) = len(self.deviation), self.df
+        blocks = list(chunks(len(self.resamples.times), 32 * len(self.groups) * self.deviation.shape[1]))
+        store = [np.empty(self.mean.size * blocks[0].stop) for _ in range(6)]
+        for rows in blocks:
+            room = self._room(store, rows.stop - rows.start)
+            one, two, _, from_mean, left, _ = room
+            sst, sse = self._squares(rows, room)
             with np.errstate(divide="ignore", invalid="ignore"):
                 c = sst / sse
                 ratio = df2 * (sst - sse) / sse
-                value[block] = np.log((ratio - df1 + n) / n)
+                value = np.log((ratio - df1 + n) / n)
                 scale = df2 / (sse * (ratio - df1 + n))
                 # d SST = (a + u)^2 and d SSE = (b + u)^2 by a unit's multiplicity, a + u and b + u being its residuals
-                linear[:, block] = 2 * scale * (centred_mean - average - c * (left - average))
-                square[block] = scale * (1 - c)
-                if block.start == 0:
-                    centre = np.log(c[0])
-        return cls(resamples, groups, u, value, centre, linear, square, first, second)
+                left *= c
+                from_mean -= left
+                from_mean *= 2 * scale
+                yield Moments(rows, value, self, from_mean, scale * (1 - c), one, two)
 
-    def studentised(self) -> tuple[Floats, Floats]:
-        """Standard errors (cell,) and t* (R, cell): Hajek's projection inside groups, as `bootstrap_t` has it."""
-        variance = np.zeros_like(self.value)
+    def _room(self, store: list[Floats], rows: int) -> tuple[Floats, ...]:
+        """Arrays (group, row, cell) to work in."""
+        shape = (len(self.groups), rows, self.deviation.shape[1])
+        return tuple(memory[: math.prod(shape)].reshape(shape) for memory in store)
+
+    def _squares(self, rows: slice, room: tuple[Floats, ...]) -> tuple[Floats, Floats]:
+        """SST and SSE (row, cell); `room` gets sums of u, of u^2, means of u, a and b but for these means, and nothing."""
+        times, size = self.resamples.times[rows], np.array([len(g) for g in self.groups], dtype=np.float64)
+        one, two, average, centred, left, apart = room
+        for g, (where, powers) in enumerate(zip(self.groups, self.powers, strict=True)):
+            drawn = times[:, where]
+            np.matmul(drawn, powers[0], out=one[g])
+            np.matmul(drawn, powers[1], out=two[g])
+        np.multiply(one, (1 / size)[:, None, None], out=average)
+        # stratum-centred group means, and what the full model leaves of them
+        for matrix, found in ((self.centring, centred), (self.leaving, left)):
+            np.matmul(matrix, average.reshape(len(size), -1), out=found.reshape(len(size), -1))
+            found += (matrix @ self.mean)[:, None]
+        np.multiply(one, average, out=apart)
+        np.subtract(two, apart, out=apart)
+        inside = _at_least_rounding(apart.sum(axis=0), two.sum(axis=0))
+        sst = inside + np.einsum("grc,grc,g->rc", centred, centred, size)
+        sse = inside + np.einsum("grc,grc,g->rc", left, left, size)
+        centred -= average
+        left -= average
+        return sst, sse
+
+    def studentised(self) -> tuple[Floats, Floats, Floats]:
+        """Values (cell,), standard errors (cell,) and t* (R, cell)."""
+        value, error = (np.empty((len(self.resamples.times), self.deviation.shape[1])) for _ in range(2))
+        for part in self.parts():
+            value[part.rows], error[part.rows] = part.value, part.error()
         with np.errstate(divide="ignore", invalid="ignore"):
-            for g, where in enumerate(self.groups):
-                if (size := len(where)) < 2:
-                    continue
-                u, drawn = self.deviation[where], self.resamples.times[:, where]
-                linear, one, two = self.linear[g], self.first[g], self.second[g]
-                third, fourth = drawn @ u**3, drawn @ u**4
-                part = linear**2 * (two - one**2 / size)
-                part += 2 * linear * self.square * (third - one * two / size)
-                part += self.square**2 * (fourth - two**2 / size)
-                terms = linear**2 * two + self.square**2 * fourth
-                variance += size / (size - 1) * _at_least_rounding(part, terms)
-            error = np.sqrt(variance)
-            apart = self.value[1:] - self.centre
-            return error[0], np.where(apart == 0, 0.0, apart / error[1:])
-
-    def influence(self, weights: Floats) -> Floats:
-        """(1 + R, unit) influences on the sum over cells of weights (1 + R, cell) x value, but for a constant a group."""
-        out = np.empty((len(self.value), len(self.deviation)))
-        with np.errstate(invalid="ignore"):
-            square = weights * self.square
-            for g, where in enumerate(self.groups):
-                u = self.deviation[where].T
-                out[:, where] = (weights * self.linear[g]) @ u + square @ u**2
-        return out
+            apart = value[1:] - self.centre
+            return value[0], error[0], np.where(apart == 0, 0.0, apart / error[1:])
 
 
 @dataclass(frozen=True)
@@ -494,6 +558,11 @@ class ClusterLogRatio:
         return cls(Replicates(value, np.where(times[:, :, None] > 0, influence, 0.0), centre), resamples)
 
     @property
+    def rows(self) -> slice:
+        """All resamples."""
+        return slice(0, len(self.replicates.value))
+
+    @property
     def value(self) -> Floats:
         """(1 + R, cell)."""
         return self.replicates.value
@@ -503,10 +572,14 @@ class ClusterLogRatio:
         """(cell,) the plug-in value that a resample's value estimates."""
         return self.replicates.centre
 
-    def studentised(self) -> tuple[Floats, Floats]:
-        """Standard errors (cell,) and t* (R, cell)."""
+    def parts(self) -> Iterator[ClusterLogRatio]:
+        """All resamples at once: clusters are few."""
+        yield self
+
+    def studentised(self) -> tuple[Floats, Floats, Floats]:
+        """Values (cell,), standard errors (cell,) and t* (R, cell)."""
         bounds = bootstrap_t(self.replicates, self.resamples)
-        return bounds.se, bounds.t
+        return bounds.theta, bounds.se, bounds.t
 
     def influence(self, weights: Floats) -> Floats:
         """(1 + R, cluster) influences on the sum over cells of weights (1 + R, cell) x value."""
@@ -550,8 +623,12 @@ def hedges_g(inside: Floats, outside: Floats) -> float:
     return float(compute_effsize(inside, outside, eftype="hedges"))
 
 
-def auc(inside: Floats, outside: Floats) -> float:
-    """Chance that a text of the category responds more than one of the rest, ties half (scipy's Mann-Whitney U)."""
+def auc(inside: Floats, outside: Floats) -> Floats:
+    """Chance that a text of the category responds more than one of the rest, ties half (scipy's Mann-Whitney U).
+
+    Of (text,) responses, or (cell,) such chances of (text, cell) responses.
+    """
     from scipy.stats import mannwhitneyu
 
-    return float(mannwhitneyu(inside, outside, method="asymptotic").statistic / (len(inside) * len(outside)))
+    u = mannwhitneyu(inside, outside, method="asymptotic", axis=0).statistic
+    return np.asarray(u / (len(inside) * len(outside)))

@@ -102,16 +102,16 @@ class MedianBounds(Bounds):
     def bounded(self) -> NDArray[np.bool_]:
         return np.asarray(np.mean([p.bounded for p in self.parts], axis=0) > 0.5)
 
-    def p_lower(self, smallest: float, cells: NDArray[np.int64] | None = None) -> Floats:
+    def _p_lower(self, smallest: float, cells: NDArray[np.int64] | None) -> Floats:
         return np.minimum(1.0, FACTOR * np.median([p.p_lower(smallest, cells) for p in self.parts], axis=0))
 
-    def p_upper(self, smallest: float, cells: NDArray[np.int64] | None = None) -> Floats:
+    def _p_upper(self, smallest: float, cells: NDArray[np.int64] | None) -> Floats:
         return np.minimum(1.0, FACTOR * np.median([p.p_upper(smallest, cells) for p in self.parts], axis=0))
 
-    def lower(self, level: float, cells: NDArray[np.int64] | None = None) -> Floats:
+    def _lower(self, level: float, cells: NDArray[np.int64] | None) -> Floats:
         return _middle([p.lower(level / FACTOR, cells) for p in self.parts], -np.inf)
 
-    def upper(self, level: float, cells: NDArray[np.int64] | None = None) -> Floats:
+    def _upper(self, level: float, cells: NDArray[np.int64] | None) -> Floats:
         return _middle([p.upper(level / FACTOR, cells) for p in self.parts], np.inf)
 
 
