@@ -75,11 +75,12 @@ def weigh_cells(null: Floats, tolerance: Floats | None = None, by: Adjustment = 
 def tail_counts(null: Floats, tolerance: Floats) -> NDArray[np.int64]:
     """(arrangement, cell) how many arrangements are at least as extreme as each one, itself and its ties included."""
     rows, cells = null.shape
-    out = np.empty((rows, cells), dtype=np.int64)
-    for c in range(cells):
-        ordered = np.sort(null[:, c])
-        out[:, c] = rows - np.searchsorted(ordered, null[:, c] - tolerance[c], side="left")
-    return out
+    out = np.empty((cells, rows), dtype=np.int64)
+    for c, column in enumerate(np.ascontiguousarray(null.T)):
+        order = np.argsort(column)
+        ordered = column[order]
+        out[c, order] = rows - np.searchsorted(ordered, ordered - tolerance[c], side="left")
+    return out.T
 
 
 def _successive_minima(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
