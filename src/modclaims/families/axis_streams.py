@@ -317,7 +317,7 @@ class AxesAgainstRotations(Hypothesis):
     """largest, upper (99th percentile) or count (share of directions at `threshold` or above)."""
     threshold: float = 0.14
     """omega^2 that counts, for summary = "count"."""
-    rotations: int = 4999
+    rotations: int = 2999
     outliers: float | None = 5.0
     """None keeps all coordinates."""
     splits: int = 20
