@@ -23,7 +23,7 @@ from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording, Request, Weights
 from modclaims.runner import weigh
-from modclaims.stats import rotations
+from modclaims.stats import rotations, splits
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, resample, resample_groups, standard_errors
 from modclaims.stats.effects import omega_squared_replicates
@@ -273,28 +273,35 @@ def test_nmf_refuses_negative_activations() -> None:
 @pytest.mark.parametrize("blocks", [False, True])
 def test_learning_and_testing_never_see_the_same_texts(blocks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = blocked() if blocks else planted_corpus()
+    given = activations(axis())
+    _, recording = prepared(Planted, given, corpus=corpus, basis="pca")
+    ordered = recording.by_id()
+    tokens = np.asarray(ordered.array(Activations("resid_post"), LAYER), dtype=np.float64)
+    text_of = {row.tobytes(): i for i, row in enumerate(tokens)}
     learned: list[set[int]] = []
     tested: list[set[int]] = []
     learn = Planted._learned
-    units = Units.of(replace(corpus, texts=tuple(sorted(corpus.texts, key=lambda t: t.id))), "style", None)
 
-    def watch_learning(self: Planted, tokens: Floats, learners: NDArray[np.int64], count: int) -> Any:
-        learned.append(set(learners.tolist()))
-        return learn(self, tokens, learners, count)
+    def watched(self: Planted, seen: Floats, count: int) -> Any:
+        transform = learn(self, seen, count)
+        mine = [text_of.get(row.tobytes()) for row in seen]
+        if None in mine:  # another layer
+            return transform
+        learned.append({i for i in mine if i is not None})
 
-    def watch_part(design: Design, where: NDArray[np.int64]) -> Design:
-        tested.append(set(axis_streams._texts(units, where).tolist()))
-        return part(design, where)
+        def along(values: Floats) -> Floats:
+            tested.append({text_of.get(row.tobytes(), -1) for row in values})
+            return transform(values)
 
-    monkeypatch.setattr(Planted, "_learned", watch_learning)
-    monkeypatch.setattr(axis_streams, "part", watch_part)
-    evidence(Planted, activations(), corpus=corpus, basis="pca")
-    assert len(tested) == 5
-    for split in range(5):
-        for layer in range(LAYERS):
-            assert not learned[split * LAYERS + layer] & tested[split]
-            assert learned[split * LAYERS + layer] | tested[split] == set(range(len(corpus)))
-    assert len({frozenset(t) for t in tested}) == 5
+        return along
+
+    monkeypatch.setattr(Planted, "_learned", watched)
+    evidence(Planted, given, corpus=corpus, basis="pca")
+    assert len(tested) >= 5
+    for here, there in zip(learned[:5], tested[:5], strict=True):
+        assert not here & there
+        assert here | there == set(range(len(corpus)))
+    assert len({frozenset(t) for t in tested[:5]}) == 5
 
 
 def test_learned_components_do_not_hang_on_the_texts_that_they_are_tested_on() -> None:
@@ -304,7 +311,7 @@ def test_learned_components_do_not_hang_on_the_texts_that_they_are_tested_on() -
     other = tokens.copy()
     other[1::2] *= 100
     np.testing.assert_array_equal(
-        claim._learned(tokens, learners, 16)(tokens[:4]), claim._learned(other, learners, 16)(tokens[:4])
+        claim._learned(tokens[learners], 16)(tokens[:4]), claim._learned(other[learners], 16)(tokens[:4])
     )
 
 
@@ -410,7 +417,7 @@ def test_books_in_which_styles_vary_are_drawn_and_split_whole(
         seen.append(({books[i] for i in first}, {books[i] for i in second}))
         return first, second
 
-    monkeypatch.setattr(axis_streams, "halves", watched)
+    monkeypatch.setattr(splits, "halves", watched)
     _, weighed = outcome(base, activations(axis(), effect), LONGER, corpus=corpus, **constants)
     assert weighed.p_plus <= 0.05
     assert weighed.best["layer"] == LAYER
@@ -639,7 +646,7 @@ def test_picking_and_measuring_never_see_the_same_texts(monkeypatch: pytest.Monk
         seen.setdefault(get_ident(), []).append(set(where.tolist()))
         return part(design, where)
 
-    monkeypatch.setattr(axis_streams, "part", watched)
+    monkeypatch.setattr(splits, "part", watched)
     evidence(Against, activations(axis()), splits=6)
     assert sum(len(parts) for parts in seen.values()) == 12
     for parts in seen.values():  # a thread takes up one split after another
@@ -653,7 +660,7 @@ def test_what_is_picked_hangs_on_the_first_half_alone(monkeypatch: pytest.Monkey
     ordered = recording.by_id()
     units = Units.of(ordered.corpus, "style", None)
     first, second = halves(units.design, np.random.default_rng(0))
-    monkeypatch.setattr(axis_streams, "halves", lambda design, rng: (first, second))
+    monkeypatch.setattr(splits, "halves", lambda design, rng: (first, second))
     vectors = np.stack([ordered.array(Activations("resid_post"), la).mean(axis=1) for la in range(LAYERS)])
     cells = tuple(axis_streams.Cell(layer=la) for la in range(LAYERS))
     bounds, picks = claim._bounds(vectors, units, cells, WEIGHING)

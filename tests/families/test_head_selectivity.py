@@ -11,6 +11,7 @@ from modclaims.errors import ClaimError
 from modclaims.families.head_selectivity import projections
 from modclaims.hypothesis import Weighing
 from modclaims.recording import Positions
+from modclaims.stats import splits
 from modclaims.verdict import summarise
 
 WEIGHING = Weighing(seed=1, permutations=199, resamples=399)
@@ -88,17 +89,15 @@ def test_a_head_that_beats_its_block_is_supported_and_one_that_does_not_is_not()
 
 
 def test_picking_and_testing_never_see_the_same_texts(monkeypatch):
-    from modclaims.families import head_selectivity
-
     seen = []
-    original = head_selectivity.halves
+    original = splits.halves
 
     def halves(design, rng):
         first, second = original(design, rng)
         seen.append((set(first.tolist()), set(second.tolist())))
         return first, second
 
-    monkeypatch.setattr(head_selectivity, "halves", halves)
+    monkeypatch.setattr(splits, "halves", halves)
     weigh(HeadsAgainstBlocks, corpus=planted_corpus(texts=4), label="style", within="topic")
     assert len(seen) == 20
     assert all(not a & b and len(a | b) == 64 for a, b in seen)
@@ -124,17 +123,15 @@ def test_books_in_which_styles_vary_are_drawn_whole():
 
 
 def test_no_book_is_picked_on_and_tested_on(monkeypatch):
-    from modclaims.families import head_selectivity
-
     corpus, seen = in_books(), []
-    original, books = head_selectivity.halves, [t.block for t in sorted(corpus.texts, key=lambda t: t.id)]
+    original, books = splits.halves, [t.block for t in sorted(corpus.texts, key=lambda t: t.id)]
 
     def halves(design, rng):
         first, second = original(design, rng)
         seen.append(({books[i] for i in first}, {books[i] for i in second}))
         return first, second
 
-    monkeypatch.setattr(head_selectivity, "halves", halves)
+    monkeypatch.setattr(splits, "halves", halves)
     claim, evidence = weigh(HeadsAgainstBlocks, corpus=corpus, label="style", within=None)
     assert len(seen) == 20
     assert all(not a & b and len(a) == len(b) == 5 for a, b in seen)

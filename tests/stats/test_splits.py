@@ -11,7 +11,16 @@ from modclaims.stats.bootstrap import Bounds, resample
 from modclaims.stats.evidence import Cell, Evidence, NullTest
 from modclaims.stats.multiplicity import clopper_pearson
 from modclaims.stats.quantifiers import at, everywhere, somewhere
-from modclaims.stats.splits import MedianBounds, halves, median_test, part, smallest_half, too_small_to_split
+from modclaims.stats.splits import (
+    Half,
+    MedianBounds,
+    halves,
+    median_test,
+    part,
+    picked_and_measured,
+    smallest_half,
+    too_small_to_split,
+)
 
 Floats = NDArray[np.float64]
 GRID = np.arange(-499.0, 500) / 100
@@ -46,6 +55,29 @@ def test_halves_are_disjoint_whole_and_balanced_in_every_group() -> None:
             assert abs(inside[0] - inside[1]) <= 1
         sizes.add(len(first))
     assert sizes == {17, 18}  # the odd text goes to either side
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_what_picks_and_what_measures_are_given_one_half_each(grouped: bool) -> None:
+    design = Design.of(list("aabb" * 4))
+    texts = np.arange(32 if grouped else 16)[:, None] * np.ones(3)
+
+    def rows(units: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.stack([2 * units, 2 * units + 1], axis=1).ravel()
+
+    def pick(half: Half) -> tuple[set[float], int]:
+        return set(half.arrays[0][:, 0].tolist()), half.design.n
+
+    def measure(half: Half, picked: tuple[set[float], int]) -> set[float]:
+        assert half.design.n + picked[1] == design.n
+        assert (rows(half.units) if grouped else half.units).tolist() == half.arrays[0][:, 0].tolist()
+        return set(half.arrays[0][:, 0].tolist())
+
+    (first, _), second = picked_and_measured(
+        [texts], design, np.random.default_rng(3), pick, measure, rows=rows if grouped else None
+    )
+    assert not first & second
+    assert first | second == set(texts[:, 0])
 
 
 def test_a_part_keeps_its_units_labels_and_the_names() -> None:

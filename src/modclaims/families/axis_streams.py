@@ -46,13 +46,15 @@ from modclaims.stats.rotations import (
     shares,
     summarised,
 )
-from modclaims.stats.splits import MedianBounds, halves, median_test, part, smallest_half
+from modclaims.stats.splits import Half, MedianBounds, halves, median_test, picked_and_measured, smallest_half
 from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
 SITES = ("embed", *LAYER_SITES)
 BASES = ("axes", "pca", "nmf", "random", "unembedding_svd")
 LEARNED = ("pca", "nmf")
+Transform = Callable[[Floats], Floats]
+"""From (text, position, unit) to (text, position, component)."""
 RIVALS = 20
 POINTS = 101
 FIRST = Positions("0")
@@ -126,8 +128,9 @@ class AxisStreams(Selectivity):
         for layer in layers:
             tokens = self._tokens(recording, layer, variant)
             if self.basis in LEARNED:
-                learners = _texts(units, self._halves(units.design, weighing.seed, 0)[0])
-                columns.append(self._learned(tokens, learners, self._count(units.design, tokens))(tokens))
+                learners = units.texts(self._halves(units.design, weighing.seed, 0)[0])
+                self._check_sign(tokens)
+                columns.append(self._learned(tokens[learners], self._count(units.design, tokens))(tokens))
             else:
                 columns.append(self._along(tokens, recording, variant))
         cells = tuple(
@@ -154,19 +157,22 @@ class AxisStreams(Selectivity):
         matrix = np.asarray(recording.array(Weights("unembedding", variant=variant)), dtype=np.float64)
         return np.asarray(np.linalg.eigh(matrix.T @ matrix)[1][:, ::-1])
 
-    def _learned(self, tokens: Floats, learners: NDArray[np.int64], count: int) -> Callable[[Floats], Floats]:
-        """What turns (text, position, unit) into (text, position, component), `count` learned from the tokens of some texts."""
+    def _check_sign(self, tokens: Floats) -> None:
+        """Raises `ClaimError` where a basis of non-negative parts meets negative activations."""
+        if self.basis == "nmf" and tokens.min() < 0:
+            raise ClaimError(
+                f"Site {self.site!r} has negative activations (down to {tokens.min():.2g}); basis = 'nmf' needs non-negative "
+                "ones, such as site = 'mlp_act' of a network with ReLU."
+            )
+
+    def _learned(self, tokens: Floats, count: int) -> Transform:
+        """What turns (text, position, unit) into (text, position, component), `count` of them learned from these tokens."""
         from sklearn.decomposition import NMF, PCA
 
-        seen = tokens[learners].reshape(-1, tokens.shape[-1])
+        seen = tokens.reshape(-1, tokens.shape[-1])
         if self.basis == "pca":
             model, order = PCA(count, svd_solver="full").fit(seen), np.arange(count)
         else:
-            if tokens.min() < 0:
-                raise ClaimError(
-                    f"Site {self.site!r} has negative activations (down to {tokens.min():.2g}); basis = 'nmf' needs non-negative "
-                    "ones, such as site = 'mlp_act' of a network with ReLU."
-                )
             model = NMF(count, init="nndsvda", max_iter=400, tol=1e-3, random_state=0)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a fit that has not converged is a direction like another
@@ -197,26 +203,36 @@ class AxisStreams(Selectivity):
             return super()._tested(recording, units, weighing)
         layers, name = recording.shape.resolve_layers(self._request()), type(self).__name__
         tokens = [self._tokens(recording, layer) for layer in layers]
-        responses, tests, parts = [], [], []
+        for t in tokens:
+            self._check_sign(t)
+        tests, parts = [], []
         for split in range(self.splits):
-            first, second = self._halves(units.design, weighing.seed, split)
-            learners = _texts(units, first)
-            found = [self._learned(t, learners, self._count(units.design, t))(t).mean(axis=1) for t in tokens]
-            responses.append(units.responses(np.concatenate(found, axis=1)))
-            test, bounds, _ = self._weighed(
-                part(units.design, second), responses[-1][second], units, weighing, name, "split", str(split)
+
+            def tested(half: Half, directions: list[Transform], key: str = str(split)) -> tuple[NullTest, Bounds]:
+                values = np.concatenate(
+                    [along(t).mean(axis=1) for along, t in zip(directions, half.arrays, strict=True)], axis=1
+                )
+                y = units.pooled(values, half.units)
+                return self._weighed(half.design, y, units, weighing, name, "split", key)[:2]
+
+            _, (test, bounds) = picked_and_measured(
+                tokens,
+                units.design,
+                stream(weighing.seed, name, units.design.digest, "split", str(split)),
+                lambda half: [self._learned(t, self._count(units.design, t)) for t in half.arrays],
+                tested,
+                rows=units.texts,
             )
             tests.append(test)
             parts.append(bounds)
-        count = responses[0].shape[1] // len(layers)
-        cells = tuple(Cell(layer=layer, axis=k) for layer in layers for k in range(count))
+        cells, shown = self._responses(recording, weighing)
         arrangements = relabellings(
             units.design,
             budget=min(weighing.permutations, controls.CONTROL_DRAWS),
             rng=stream(weighing.seed, name, units.design.digest, "relabellings"),
             blind="jointly",
         )
-        return cells, responses[0], median_test(tests, 0), MedianBounds.of(parts), arrangements
+        return cells, units.responses(shown), median_test(tests, 0), MedianBounds.of(parts), arrangements
 
     def _beside(self, cells: Cells, y: Floats) -> dict[str, Floats]:
         if self.basis in LEARNED:
@@ -259,9 +275,9 @@ class AxisStreams(Selectivity):
         tokens = [self._tokens(recording, layer) for layer in layers]
         cell, k = cells[named], cells[named].axis or 0
         if self.basis in LEARNED:  # one direction, that of the named layer, followed through all of them
-            learners = _texts(units, self._halves(units.design, weighing.seed, 0)[0])
+            learners = units.texts(self._halves(units.design, weighing.seed, 0)[0])
             here = tokens[layers.index(cell.layer or 0)]
-            transform = self._learned(here, learners, self._count(units.design, here))
+            transform = self._learned(here[learners], self._count(units.design, here))
             values = [transform(t)[..., k] for t in tokens]
         else:
             values = [self._along(t, recording)[..., k] for t in tokens]
@@ -426,33 +442,32 @@ class AxesAgainstRotations(Hypothesis):
         layers, n, width = vectors.shape
         coordinates = Coordinates.of(vectors.reshape(-1, width))
 
-        def measured(split: int) -> tuple[Bounds, list[int]]:
+        def one_split(split: int) -> tuple[list[NDArray[np.int64]], Bounds]:
             key = (name, design.digest, "split", str(split))
-            first, second = halves(design, stream(weighing.seed, *key))
-            basis = UnitBasis.of(part(design, first))
-            picked: list[list[int]] = []
-            responses: list[Floats] = []
-            bases = draws(
-                RIVALS,
-                stream(weighing.seed, *key, "bases"),
-                lambda rng: coordinates.turned(rng).reshape(layers, n, width),
+            turned = draws(RIVALS, stream(weighing.seed, *key, "bases"), coordinates.turned)
+            bases = [vectors, *(t.reshape(layers, n, width) for t in turned)]
+
+            def measured(half: Half, picked: list[NDArray[np.int64]]) -> Bounds:
+                values = [array[:, np.arange(layers), best] for array, best in zip(half.arrays, picked, strict=True)]
+                texts = resample(half.design, count=weighing.resamples, rng=stream(weighing.seed, *key, "texts"))
+                rivals = resample_groups(
+                    np.zeros(RIVALS, dtype=np.int64),
+                    count=weighing.resamples,
+                    rng=stream(weighing.seed, *key, "rivals"),
+                )
+                return _against_rivals(np.stack(values), half.design, texts, rivals)
+
+            return picked_and_measured(
+                [basis.transpose(1, 0, 2) for basis in bases],
+                design,
+                stream(weighing.seed, *key),
+                lambda half: _best_directions(half, self.outliers),
+                measured,
             )
-            for found in (vectors, *bases):
-                directions = basis.directions(basis.rows(found[:, first]))
-                masked = np.where(directions.kept(self.outliers), directions.omega2, -np.inf)
-                best = masked.argmax(axis=1)
-                picked.append([int(k) for k in best])
-                responses.append(np.stack([found[layer, second, k] for layer, k in enumerate(best)], axis=1))
-            half = part(design, second)
-            times = resample(half, count=weighing.resamples, rng=stream(weighing.seed, *key, "texts"))
-            rivals = resample_groups(
-                np.zeros(RIVALS, dtype=np.int64), count=weighing.resamples, rng=stream(weighing.seed, *key, "rivals")
-            )
-            return _against_rivals(np.stack(responses), half, times, rivals), picked[0]
 
         with ThreadPoolExecutor(WORKERS) as pool:  # splits have streams of their own, so that order is no matter
-            parts, picks = zip(*pool.map(measured, range(self.splits)), strict=True)
-        return MedianBounds.of(parts), list(picks)
+            picks, parts = zip(*pool.map(one_split, range(self.splits)), strict=True)
+        return MedianBounds.of(parts), [[int(k) for k in picked[0]] for picked in picks]
 
 
 SUMMARY_WORDS = {
@@ -460,6 +475,15 @@ SUMMARY_WORDS = {
     "upper": "99th percentile of omega^2",
     "count": "share of directions with large omega^2",
 }
+
+
+def _best_directions(half: Half, outliers: float | None) -> list[NDArray[np.int64]]:
+    """For each basis, from (unit, layer, direction) coordinates, each layer's direction with the largest omega^2."""
+    basis, best = UnitBasis.of(half.design), []
+    for array in half.arrays:
+        directions = basis.directions(basis.rows(np.ascontiguousarray(array.transpose(1, 0, 2))))
+        best.append(np.where(directions.kept(outliers), directions.omega2, -np.inf).argmax(axis=1))
+    return best
 
 
 def _against_rivals(responses: Floats, design: Design, texts: Resamples, rivals: Resamples) -> Bounds:
@@ -679,11 +703,6 @@ class HeavyTails(Hypothesis):
             },
             {"site": self.site},
         )
-
-
-def _texts(units: Units, where: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Indices of the texts of some units."""
-    return where if units.groups is None else np.concatenate([units.groups[i] for i in where])
 
 
 def _persistence(cells: Cells, y: Floats) -> Floats:

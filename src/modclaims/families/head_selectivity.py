@@ -16,7 +16,7 @@ from modclaims.families.units import Units
 from modclaims.hypothesis import Weighing
 from modclaims.recording import Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import Arrangements, Design
-from modclaims.stats.bootstrap import Bounds, Replicates, bootstrap_t, resample
+from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample
 from modclaims.stats.effects import (
     omega_squared,
     omega_squared_replicates,
@@ -24,7 +24,7 @@ from modclaims.stats.effects import (
 from modclaims.stats.evidence import Cell, Evidence, Exhibit, NullTest
 from modclaims.stats.permutation import degrees_of_freedom, f_null
 from modclaims.stats.quantifiers import somewhere
-from modclaims.stats.splits import MedianBounds, halves, part
+from modclaims.stats.splits import Half, MedianBounds, picked_and_measured
 from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
@@ -147,25 +147,24 @@ class HeadsAgainstBlocks(HeadSelectivity):
         design, name = units.design, type(self).__name__
         cells, head_values = responses(recording, self._request("head"), "head")
         block_cells, block_values = responses(recording, self._request("attn_block"), "attn_block")
-        heads, blocks = units.responses(head_values), units.responses(block_values)
+        of_blocks = units.responses(block_values)
         block_of = {c.layer: i for i, c in enumerate(block_cells)}
-        df1, _ = degrees_of_freedom(design)
+        arrays = (
+            units.responses(head_values),
+            of_blocks[:, [block_of[c.layer] for c in cells]],
+        )  # of each head, its block
         picked: list[int] = []
         parts: list[Bounds] = []
         for split in range(self.splits):
+
+            def contrast(half: Half, head: int, key: str = str(split)) -> Bounds:
+                rng = stream(weighing.seed, name, design.digest, "resamples", key)
+                return _contrast(half, head, resample(half.design, count=weighing.resamples, rng=rng))
+
             rng = stream(weighing.seed, name, design.digest, "split", str(split))
-            first, second = halves(design, rng)
-            where = int(np.argmax(omega_squared(_f(heads[first], part(design, first)), df1, len(first))))
-            half = part(design, second)
-            resamples = resample(
-                half, count=weighing.resamples, rng=stream(weighing.seed, name, design.digest, "resamples", str(split))
-            )
-            both = np.stack([heads[second, where], blocks[second, block_of[cells[where].layer]]], axis=1)
-            contrast = _on_omega_scale(omega_squared_replicates(both, half, resamples)).weighted(
-                np.array([[1.0], [-1.0]])
-            )
-            parts.append(bootstrap_t(contrast, resamples, ends=(-2.0, 2.0)))
-            picked.append(where)
+            head, bounds_of_split = picked_and_measured(arrays, design, rng, _best_head, contrast)
+            picked.append(head)
+            parts.append(bounds_of_split)
         bounds = MedianBounds.of(parts)
         if weighing.bare:
             return Evidence((Cell(),), self.effect_name, bounds, None, units.n)
@@ -199,6 +198,20 @@ class HeadsAgainstBlocks(HeadSelectivity):
             note=f"response {self.response}; the effect is the median over splits{units.note}",
             detail=f"Picked most often, in {names.count(favourite)} of {self.splits} splits: {favourite}.",
         )
+
+
+def _best_head(half: Half) -> int:
+    """Of (unit, head) responses, the head with the largest omega^2."""
+    heads, _ = half.arrays
+    df1, _ = degrees_of_freedom(half.design)
+    return int(np.argmax(omega_squared(_f(heads, half.design), df1, half.design.n)))
+
+
+def _contrast(half: Half, head: int, resamples: Resamples) -> Bounds:
+    """omega^2 of one head minus that of its block, from (unit, head) responses of both."""
+    both = np.stack([array[:, head] for array in half.arrays], axis=1)
+    replicates = _on_omega_scale(omega_squared_replicates(both, half.design, resamples))
+    return bootstrap_t(replicates.weighted(np.array([[1.0], [-1.0]])), resamples, ends=(-2.0, 2.0))
 
 
 def responses(recording: Recording, request: Activations, unit: str) -> tuple[tuple[Cell, ...], Floats]:

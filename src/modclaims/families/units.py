@@ -146,6 +146,17 @@ class Units:
         """(unit, cell) responses from (text, cell) ones: block means where blocks are units."""
         return values if self.groups is None else np.stack([values[g].mean(axis=0) for g in self.groups])
 
+    def texts(self, which: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Indices of the texts of some units, unit by unit."""
+        return which if self.groups is None else np.concatenate([self.groups[i] for i in which])
+
+    def pooled(self, values: Floats, which: NDArray[np.int64]) -> Floats:
+        """(unit, cell) responses of some units from (text, cell) ones of their texts, in the order of `texts`."""
+        if self.groups is None:
+            return values
+        ends = np.cumsum([len(self.groups[i]) for i in which])
+        return np.stack([part.mean(axis=0) for part in np.split(values, ends[:-1])])
+
 
 @dataclass(frozen=True)
 class Sample:

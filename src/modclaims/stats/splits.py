@@ -6,8 +6,9 @@ their levels (Meinshausen, Meier & Buehlmann 2009): at least half of the splits 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.evidence import NullTest
 
 Floats = NDArray[np.float64]
+Picked = TypeVar("Picked")
+Measured = TypeVar("Measured")
 FACTOR = 2.0
 
 
@@ -45,6 +48,39 @@ def _halves_of_clusters(design: Design, rng: np.random.Generator) -> tuple[NDArr
     mask = np.zeros(design.n, dtype=bool)
     mask[np.concatenate([design.members[c] for c in dealt])] = True
     return np.flatnonzero(mask), np.flatnonzero(~mask)
+
+
+@dataclass(frozen=True)
+class Half:
+    """What one side of a split is given: its own units, and nothing of the other side's."""
+
+    design: Design
+    units: NDArray[np.int64]
+    """Their numbers."""
+    arrays: tuple[Floats, ...]
+    """(unit, ...) each; or (text, ...) where texts of one block are a unit."""
+
+
+def picked_and_measured(
+    arrays: Sequence[Floats],
+    design: Design,
+    rng: np.random.Generator,
+    pick: Callable[[Half], Picked],
+    measure: Callable[[Half, Picked], Measured],
+    *,
+    rows: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None,
+) -> tuple[Picked, Measured]:
+    """What is picked on one half of the units, and what is measured of it on the other.
+
+    `arrays` have the units along their first axis, or whatever `rows` makes of some units' numbers. Each function is
+    given one half only, so that what was picked cannot be measured on what it was picked from.
+    """
+    first, second = (
+        Half(part(design, units), units, tuple(a[units if rows is None else rows(units)] for a in arrays))
+        for units in halves(design, rng)
+    )
+    picked = pick(first)
+    return picked, measure(second, picked)
 
 
 def smallest_half(design: Design) -> int:
