@@ -1,5 +1,7 @@
 """Plugins of the tests themselves, and their order."""
 
+from pathlib import Path
+
 import pytest
 
 pytest_plugins = ["pytester"]
@@ -8,3 +10,11 @@ pytest_plugins = ["pytester"]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests marked `long` come first, so that no process waits for one at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.fixture
+def corner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of one's own to run commands in, with recordings and a log of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MODCLAIMS_HOME", str(tmp_path / "home"))
+    return tmp_path

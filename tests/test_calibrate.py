@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.stats import binomtest
+from terminal import call
 
 from modclaims import cli
 from modclaims.calibration import grid, known, pages, rates, shuffled, words
@@ -555,25 +556,16 @@ def test_the_bias_of_a_noisy_proxy_is_drawn_and_told() -> None:
     assert "0 promises" in files["report.md"].decode()
 
 
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *args: str) -> tuple[Any, str, str]:
-    monkeypatch.setattr(sys, "argv", ["modclaims", "calibrate", *args])
-    with pytest.raises(SystemExit) as done:
-        cli.main()
-    out, err = capsys.readouterr()
-    return done.value.code, out, err
-
-
 @pytest.fixture
-def corner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
+def corner(corner: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(grid, "scenarios", lambda families: [s for s in QUICK if not families or s.family in families])
-    return tmp_path
+    return corner
 
 
 def test_the_command_writes_its_pages_and_ends_with_zero(
     corner: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out, err = call(monkeypatch, capsys, "TightestAt", "--sets", "2")
+    code, out, err = call(monkeypatch, capsys, "calibrate", "TightestAt", "--sets", "2")
     folder = corner / "reports" / "calibration"
     assert code == 0
     assert "promise" in out and "reports/calibration/report.html" in out
@@ -589,7 +581,7 @@ def test_a_broken_promise_ends_with_one_and_is_named(
 ) -> None:
     broken = Measured((rate(SIZE, 90, 100),), 100, 0, 1.0)
     monkeypatch.setattr(rates, "measure", lambda *args, **options: broken)
-    code, out, _ = call(monkeypatch, capsys)
+    code, out, _ = call(monkeypatch, capsys, "calibrate")
     assert code == 1
     assert "broken   CategoryClustering / 48 (4 x 12) / normal / none: p at effect 0 at alpha 0.05: 0.9 [" in out
 
@@ -609,7 +601,7 @@ def test_a_broken_promise_ends_with_one_and_is_named(
 def test_wrong_usage_is_one_sentence_and_four(
     corner: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], args: list[str], sentence: str
 ) -> None:
-    code, out, err = call(monkeypatch, capsys, *args)
+    code, out, err = call(monkeypatch, capsys, "calibrate", *args)
     assert code == 4
     assert sentence in out + err
     assert not (corner / "reports").exists()

@@ -1,28 +1,13 @@
 """The command line: exit codes, and one clear sentence for bad input before any forward pass."""
 
 import json
-import sys
 
 import pytest
+from terminal import call
 
 from modclaims import cli
 
 WORDS = " ".join(f"word{i % 97} of{i % 31}" for i in range(700))
-
-
-def call(monkeypatch, capsys, *args):
-    monkeypatch.setattr(sys, "argv", ["modclaims", *args])
-    with pytest.raises(SystemExit) as done:
-        cli.main()
-    out, err = capsys.readouterr()
-    return done.value.code, out, err
-
-
-@pytest.fixture
-def corner(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MODCLAIMS_HOME", str(tmp_path / "home"))
-    return tmp_path
 
 
 def write(path, rows):

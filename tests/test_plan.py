@@ -3,7 +3,6 @@
 import gc
 import json
 import math
-import sys
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -11,6 +10,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from planted import PlantedRecorder, planted_corpus
+from terminal import call
 from test_front_door import loaded_after
 
 from modclaims import (
@@ -24,7 +24,6 @@ from modclaims import (
     TightPass,
     along_depth,
     at,
-    cli,
     everywhere,
     in_fraction,
     somewhere,
@@ -629,21 +628,6 @@ def test_nothing_is_said_of_effects_of_which_nothing_is_known():
 
 
 # ---- the command
-
-
-def call(monkeypatch, capsys, *args):
-    monkeypatch.setattr(sys, "argv", ["modclaims", *args])
-    with pytest.raises(SystemExit) as done:
-        cli.main()
-    out, err = capsys.readouterr()
-    return done.value.code, out, err
-
-
-@pytest.fixture
-def corner(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MODCLAIMS_HOME", str(tmp_path / "home"))
-    return tmp_path
 
 
 CLAIMS = '''
