@@ -648,7 +648,7 @@ class HeavyTails(Hypothesis):
             count=weighing.resamples,
             rng=stream(weighing.seed, name, sample.design(self.draws), "resamples"),
         )
-        bounds = bootstrap_t(against_null(-own[:, :, kind], -rotated[..., kind], resamples), resamples)
+        bounds = bootstrap_t(against_null(-own[:, :, kind], -rotated[..., kind], resamples), resamples, means=True)
         gaussian = gaussian_kurtosis(tokens.shape[-1])
         bare = Evidence(cells, self.effect_name, bounds, None, sample.texts, n_units=sample.n)
         if weighing.bare:

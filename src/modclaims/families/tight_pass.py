@@ -115,7 +115,7 @@ class TightPass(Hypothesis):
             count=weighing.resamples,
             rng=stream(weighing.seed, type(self).__name__, sample.design(self.draws), "resamples"),
         )
-        bounds = bootstrap_t(against_null(measured, null, resamples), resamples, ends=(-1.0, 1.0))
+        bounds = bootstrap_t(against_null(measured, null, resamples), resamples, means=True, ends=(-1.0, 1.0))
         bare = Evidence(cells, self.effect_name, bounds, None, sample.texts, n_units=sample.n)
         if weighing.bare:
             return bare
@@ -319,7 +319,7 @@ def _text_bounds(values: Floats, sample: Sample, weighing: Weighing, name: str) 
         count=weighing.resamples,
         rng=stream(weighing.seed, name, sample.design(0), "resamples"),
     )
-    return bootstrap_t(mean_replicates(values, resamples), resamples, ends=(-1.0, 1.0))
+    return bootstrap_t(mean_replicates(values, resamples), resamples, means=True, ends=(-1.0, 1.0))
 
 
 def _secondary(summary: dict[str, Floats], size: int) -> dict[str, Floats]:

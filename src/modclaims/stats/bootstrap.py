@@ -207,6 +207,58 @@ class NoncentralF:
         return np.asarray(nc / (nc + n))
 
 
+@dataclass(frozen=True)
+class StudentT:
+    """A second bound for means, by Student's t: where units vary unequally the bootstrap-t alone is too narrow.
+
+    (At 12 units, every other of which varies three times as much, its bound at level .05 errs in .07 to .09 of samples.)
+    Degrees of freedom by Welch and Satterthwaite where several groups were resampled, such as texts and null objects.
+    """
+
+    theta: Floats
+    """(cell,)."""
+    se: Floats
+    """(cell,)."""
+    df: Floats
+    """(cell,)."""
+
+    @classmethod
+    def of(cls, replicates: Replicates, resamples: Resamples) -> StudentT:
+        """From the influences in the sample itself."""
+        parts, freedom = [], []
+        for g in np.unique(resamples.groups):
+            influence = replicates.influence[0, resamples.groups == g]
+            if (n := len(influence)) > 1:
+                parts.append(n * influence.var(axis=0, ddof=1))
+                freedom.append(n - 1)
+        variance = np.array(parts)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            df = variance.sum(axis=0) ** 2 / (variance**2 / np.array(freedom)[:, None]).sum(axis=0)
+        return cls(replicates.value[0], np.sqrt(variance.sum(axis=0)), np.where(np.isfinite(df), df, 1.0))
+
+    def _z(self, smallest: float) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray((self.theta - smallest) / self.se)
+
+    def p_lower(self, smallest: float) -> Floats:
+        """(cell,) chance of an estimate at least so large were the mean `smallest`."""
+        from scipy.special import stdtr
+
+        return np.asarray(stdtr(self.df, -self._z(smallest)))
+
+    def p_upper(self, smallest: float) -> Floats:
+        """(cell,) chance of an estimate at most so large were the mean `smallest`."""
+        from scipy.special import stdtr
+
+        return np.asarray(stdtr(self.df, self._z(smallest)))
+
+    def limit(self, probability: float) -> Floats:
+        """(cell,) the mean at which an estimate at most so large has this probability."""
+        from scipy.special import stdtrit
+
+        return np.asarray(self.theta - stdtrit(self.df, probability) * self.se)
+
+
 def _first(enough: Callable[[int], bool], start: int) -> int:
     """The smallest n from `start` on for which `enough` holds (it stays true from there), at most 2^20."""
     high = start
@@ -242,6 +294,8 @@ class Bounds:
     """By what a level counted off `t` is multiplied (2 for medians over splits)."""
     splits: int = 0
     """Splits of the texts that these bounds are medians over; 0 for none."""
+    student: StudentT | None = None
+    """A second bound, of means."""
     _kept: dict[tuple[str, float, bytes | None], Floats] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -252,6 +306,11 @@ class Bounds:
         if key not in self._kept:
             self._kept[key] = work_out()
         return self._kept[key].copy()
+
+    @property
+    def _laws(self) -> list[NoncentralF | StudentT]:
+        """What gives a second bound; the wider one counts."""
+        return [law for law in (self.noncentral, self.student) if law is not None]
 
     @property
     def effect(self) -> Floats:
@@ -321,9 +380,8 @@ class Bounds:
             p = self._counted(self._with(np.inf) >= z)
         else:
             p = self._at_least(self._extreme(True, cells), z / self._widths[0])
-        if self.noncentral is not None:
-            parametric = self.noncentral.p_lower(smallest)
-            p = np.maximum(p, np.minimum(1.0, parametric * (1 if cells is None else len(cells))))
+        for law in self._laws:
+            p = np.maximum(p, np.minimum(1.0, law.p_lower(smallest) * (1 if cells is None else len(cells))))
         return np.where(np.isnan(z), 1.0, p)
 
     def p_upper(self, smallest: float, cells: NDArray[np.int64] | None = None) -> Floats:
@@ -336,9 +394,8 @@ class Bounds:
             p = self._counted(self._with(-np.inf) <= z)
         else:
             p = self._at_least(self._extreme(False, cells), -z / self._widths[1])
-        if self.noncentral is not None:
-            parametric = self.noncentral.p_upper(smallest)
-            p = np.maximum(p, np.minimum(1.0, parametric * (1 if cells is None else len(cells))))
+        for law in self._laws:
+            p = np.maximum(p, np.minimum(1.0, law.p_upper(smallest) * (1 if cells is None else len(cells))))
         return np.where(np.isnan(z), 1.0, p)
 
     def lower(self, level: float, cells: NDArray[np.int64] | None = None) -> Floats:
@@ -351,9 +408,8 @@ class Bounds:
         else:
             t = -_order_statistic(-self._extreme(True, cells)[:, None], level) * self._widths[0]
         limit = self._limit(t)
-        if self.noncentral is not None:
-            share = level if cells is None else level / len(cells)
-            limit = np.minimum(limit, self.noncentral.limit(1 - share))
+        for law in self._laws:
+            limit = np.minimum(limit, law.limit(1 - (level if cells is None else level / len(cells))))
         return np.where(self.bounded, limit, np.nan)
 
     def upper(self, level: float, cells: NDArray[np.int64] | None = None) -> Floats:
@@ -366,9 +422,8 @@ class Bounds:
         else:
             t = _order_statistic(-self._extreme(False, cells)[:, None], level) * self._widths[1]
         limit = self._limit(t)
-        if self.noncentral is not None:
-            share = level if cells is None else level / len(cells)
-            limit = np.maximum(limit, self.noncentral.limit(share))
+        for law in self._laws:
+            limit = np.maximum(limit, law.limit(level if cells is None else level / len(cells)))
         return np.where(self.bounded, limit, np.nan)
 
     def _limit(self, t: Floats) -> Floats:
@@ -393,15 +448,17 @@ def bootstrap_t(
     forward: Callable[[Floats], Floats] = _identity,
     backward: Callable[[Floats], Floats] = _identity,
     noncentral: NoncentralF | None = None,
+    means: bool = False,
     ends: tuple[float, float] = (-np.inf, np.inf),
 ) -> Bounds:
     """Bounds from replicates whose values lie on the bootstrap's scale.
 
     A resample whose standard error is zero gives t = 0 where it equals the estimate and infinity elsewhere, so it
-    widens the interval. Efron & Tibshirani (1993), section 12.5, with the standard error of Hajek's projection.
+    widens the interval. Of `means`, sums of what each unit adds, Student's t gives a second bound. Efron & Tibshirani (1993), section 12.5, with the standard error of Hajek's projection.
     """
     se = standard_errors(replicates, resamples)
     with np.errstate(divide="ignore", invalid="ignore"):
         deviation = replicates.value[1:] - replicates.centre
         t = np.where(deviation == 0, 0.0, deviation / se[1:])
-    return Bounds(replicates.value[0], se[0], t, forward, backward, noncentral, ends)
+    student = StudentT.of(replicates, resamples) if means else None
+    return Bounds(replicates.value[0], se[0], t, forward, backward, noncentral, ends, student=student)
