@@ -26,7 +26,7 @@ NULLS = {
     "nonzero": "shuffling weights that are not zero among their own places",
     "neuron": "shuffling each neuron's own weights, in and out",
 }
-FEW = 49
+FEW = 20
 """Null objects for other numbers of clusters and for the other score, the first of the claim's own."""
 OTHER_DRAWS = 20
 """Null objects of the other kinds, at the named layer."""
@@ -202,8 +202,8 @@ def _capital(words: str) -> str:
 
 
 def _by_neuron(matrices: Sequence[NDArray[Any]]) -> Matrices:
-    """What an MLP writes by, then what it reads by, all as (neuron, other unit)."""
-    *reads, writes = matrices
+    """Sizes of what an MLP writes by, then of what it reads by, all as (neuron, other unit)."""
+    *reads, writes = (np.abs(m).astype(np.float32, copy=False) for m in matrices)
     return (np.ascontiguousarray(writes.T), *reads)
 
 

@@ -29,9 +29,9 @@ class WeightGraph:
 
     @classmethod
     def of(cls, writes: NDArray[Any], *reads: NDArray[Any]) -> WeightGraph:
-        """The graph of an MLP: every matrix is (neuron, input or output); what it reads by is added up."""
-        inputs = sum((np.abs(matrix) for matrix in reads[1:]), np.abs(reads[0]))
-        return cls(np.concatenate([inputs.T, np.abs(writes).T]).astype(np.float32, copy=False))
+        """The graph of an MLP from sizes of weights, all (neuron, input or output); what it reads by is added up."""
+        inputs = sum(reads[1:], start=reads[0])
+        return cls(np.concatenate([inputs.T, writes.T]).astype(np.float32, copy=False))
 
     def embedding(self, parts: int) -> tuple[Singles, Singles]:
         """Leading eigenvectors of the normalised adjacency D^-1/2 A D^-1/2, which are the lowest of the normalised Laplacian.
