@@ -38,7 +38,6 @@ TITLES = {
     ("mlp_in", "read"): "what neurons read",
     ("mlp_out", "write"): "what neurons write",
 }
-ACTION = "turning each subspace's basis at random"
 
 
 class OVDirections(WeightClaim):
@@ -65,6 +64,10 @@ class OVDirections(WeightClaim):
     smallest_effect: float = 0.1
     effect_name: ClassVar[str] = "excess of coherent directions"
     largest_effect: ClassVar[float] = 1.0
+
+    @property
+    def action(self) -> str:
+        return "turning each subspace's basis at random"
 
     def validate(self) -> None:
         super().validate()
@@ -181,7 +184,6 @@ class OVDirections(WeightClaim):
             found[1:],
             "difference",
             "share of coherent directions",
-            ACTION,
             ends=(-1.0, 1.0),
         )
 
@@ -201,7 +203,7 @@ class OVDirections(WeightClaim):
         if self.matrix in ("mlp_in", "mlp_out"):
             return ()
         found = np.concatenate(shares, axis=1)  # (1 + draw, layer x head)
-        test = NullTest.of("share of coherent directions", found, 1e-9 * found[0], exact=False, action=ACTION)
+        test = NullTest.of("share of coherent directions", found, 1e-9 * found[0], exact=False, action=self.action)
         size = (len(layers), found.shape[1] // len(layers))
         effect = (found[0] - found[1:].mean(axis=0)).reshape(size)
         best = np.unravel_index(int(effect.argmax()), size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -50,6 +51,11 @@ class WeightClaim(Hypothesis):
         """None: no text is read."""
         return ()
 
+    @property
+    @abstractmethod
+    def action(self) -> str:
+        """What makes a null object of the network, in words."""
+
 
 @dataclass(frozen=True)
 class Beside:
@@ -63,7 +69,6 @@ class Beside:
     change: Literal["drop", "rise", "difference"]
     """What the effect is: 1 - own / mean, own / mean - 1, or own - mean over the null objects."""
     statistic: str
-    action: str
     rounding: float = 1e-9
     """Differences of this share of the network's number are ties."""
     ends: tuple[float, float] = (-np.inf, np.inf)
@@ -87,7 +92,7 @@ class Beside:
             sign * np.concatenate([self.own[None], self.null]),
             self.rounding * np.abs(self.own),
             exact=False,
-            action=self.action,
+            action=claim.action,
             by=claim.adjust,
         )
 
@@ -141,7 +146,7 @@ def by_depth(beside: Beside, depth: int, *, title: str, of: str, null: str, desc
     """The network's number by relative depth, with the range and mean of its null objects."""
     low, high = np.quantile(beside.null, (0.05, 0.95), axis=0)
     told = "; ".join(
-        f"layer {layer}: {own:.3g}, null objects {mean:.3g} [{a:.3g}, {b:.3g}]"
+        f"layer {layer}: {own:.4g}, null objects {mean:.4g} [{a:.4g}, {b:.4g}]"
         for layer, own, mean, a, b in zip(beside.layers, beside.own, beside.null.mean(axis=0), low, high, strict=True)
     )
     return Exhibit(

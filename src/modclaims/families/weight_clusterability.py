@@ -56,6 +56,10 @@ class WeightClusterability(WeightClaim):
     effect_name: ClassVar[str] = "relative drop"
     largest_effect: ClassVar[float] = 1.0
 
+    @property
+    def action(self) -> str:
+        return NULLS[self.null]
+
     def validate(self) -> None:
         super().validate()
         if self.score not in SCORES:
@@ -99,7 +103,6 @@ class WeightClusterability(WeightClaim):
             null,
             "drop" if self.score == "n_cut" else "difference",
             f"{WORDS[self.score]} of {self.clusters} clusters",
-            NULLS[self.null],
             rounding=1e-6,
             ends=(-np.inf, 1.0),
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,13 +56,7 @@ class TokenSpace:
         A direction's sign is arbitrary, so both of its ends are read and the larger number counts. Beyond frequency, each
         pair's cosine is taken less the mean of all pairs of as frequent tokens.
         """
-        size = logits.shape[1]
-        ends = np.stack(
-            [
-                np.argpartition(logits, size - tokens, axis=1)[:, size - tokens :],
-                np.argpartition(logits, tokens - 1, axis=1)[:, :tokens],
-            ]
-        )  # (end, direction, token)
+        ends = np.stack([largest(logits, tokens), largest(-logits, tokens)])  # (end, direction, token)
         pairs = tokens * (tokens - 1)
         chosen = self.units[ends]
         lengths = np.einsum("edtw,edtw->ed", chosen, chosen)
@@ -70,6 +66,26 @@ class TokenSpace:
         expected = self.alike[bins[..., :, None], bins[..., None, :]]
         matched = (expected.sum(axis=(2, 3)) - np.einsum("edtt->ed", expected)) / pairs
         return np.stack([raw.max(axis=0), (raw - matched).max(axis=0)], axis=1)
+
+
+def largest(values: NDArray[Any], count: int) -> NDArray[np.int64]:
+    """(row, count) places of the largest values of each row, in no order.
+
+    They lie in those blocks whose maxima are largest, so that few of many values are looked at twice.
+    """
+    rows, size = values.shape
+    step = math.isqrt(size)
+    blocks = size // step
+    if blocks <= 2 * count:
+        return np.argpartition(values, size - count, axis=1)[:, size - count :]
+    maxima = values[:, : blocks * step].reshape(rows, blocks, step).max(axis=2)
+    best = np.argpartition(maxima, blocks - count, axis=1)[:, blocks - count :]
+    inside = (best[:, :, None] * step + np.arange(step)).reshape(rows, -1)
+    rest = np.broadcast_to(np.arange(blocks * step, size), (rows, size - blocks * step))
+    places = np.concatenate([inside, rest], axis=1)
+    found = np.take_along_axis(values, places, axis=1)
+    top = np.argpartition(found, found.shape[1] - count, axis=1)[:, found.shape[1] - count :]
+    return np.take_along_axis(places, top, axis=1)
 
 
 def frequency_bins(tokens: int, bins: int) -> NDArray[np.int64]:
@@ -125,3 +141,18 @@ def coherent_shares(coherence: Singles, level: float) -> Floats:
     which all contribute, so that under the null they are exchangeable.
     """
     return np.asarray((coherence > np.quantile(coherence, level)).mean(axis=1), dtype=np.float64)
+
+
+def largest_products(vectors: NDArray[np.floating], tokens: Singles, count: int) -> Floats:
+    """(vector,) mean of the largest dot products of each vector with the rows of `tokens`."""
+    found = []
+    for start in range(0, len(vectors), ROWS):
+        products = vectors[start : start + ROWS].astype(np.float32) @ tokens.T
+        found.append(np.take_along_axis(products, largest(products, count), axis=1).mean(axis=1, dtype=np.float64))
+    return np.concatenate(found)
+
+
+def random_units(count: int, width: int, rng: np.random.Generator) -> Singles:
+    """(vector, width) directions of length 1, each as likely as any other."""
+    drawn = rng.standard_normal((count, width), dtype=np.float32)
+    return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True))
