@@ -18,6 +18,8 @@ Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Labels = NDArray[np.int64]
 SCORES = ("n_cut", "modularity")
+ROUNDS = 20
+"""Of k-means; later ones move few units."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,18 @@ class WeightGraph:
     """An undirected graph with two sides and no edge inside either."""
 
     edges: Singles
-    """(unit of one side, unit of the other) sizes, none negative. Units without any edge belong to no part."""
+    """(unit of one side, unit of the other) sizes, none negative."""
 
     @classmethod
     def of(cls, writes: NDArray[Any], *reads: NDArray[Any]) -> WeightGraph:
         """The graph of an MLP from sizes of weights, all (neuron, input or output); what it reads by is added up."""
         inputs = sum(reads[1:], start=reads[0])
         return cls(np.concatenate([inputs.T, writes.T]).astype(np.float32, copy=False))
+
+    def joined(self) -> WeightGraph:
+        """The same graph without the units that no edge reaches."""
+        rows, columns = self.edges.any(axis=1), self.edges.any(axis=0)
+        return self if rows.all() and columns.all() else WeightGraph(self.edges[rows][:, columns])
 
     def embedding(self, parts: int) -> tuple[Singles, Singles]:
         """Leading eigenvectors of the normalised adjacency D^-1/2 A D^-1/2, which are the lowest of the normalised Laplacian.
@@ -92,12 +99,11 @@ def parts_of(embedding: tuple[Singles, Singles], parts: int) -> tuple[Labels, La
     """The part of every unit: k-means in the first `parts` eigenvectors, begun where pivoted QR puts the parts.
 
     The units that stand most apart are picked as the parts' first members, the eigenvectors are turned towards them, and
-    each unit joins the one that it leans to (Damle, Minden & Ying 2019); from there scikit-learn's k-means goes on to rest.
+    each unit joins the one that it leans to (Damle, Minden & Ying 2019); from there k-means goes on for `ROUNDS` rounds.
     Nothing is drawn: the same graph always has the same parts, so that a cut has no error of its algorithm's.
     """
+    from scipy.cluster.vq import kmeans2
     from scipy.linalg import qr
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
 
     rows = np.concatenate(embedding)[:, :parts].astype(np.float64)
     pivots = qr(rows.T, pivoting=True, mode="r", check_finite=False)[1][: rows.shape[1]]
@@ -107,13 +113,16 @@ def parts_of(embedding: tuple[Singles, Singles], parts: int) -> tuple[Labels, La
     for part in np.unique(labels):
         centres[part] = rows[labels == part].mean(axis=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # units that are all alike make fewer parts than asked for
-        labels = KMeans(len(centres), init=centres, n_init=1).fit_predict(rows).astype(np.int64)
+        warnings.simplefilter("ignore", UserWarning)  # units that are all alike make fewer parts than asked for
+        labels = kmeans2(rows, centres, iter=ROUNDS, minit="matrix", check_finite=False)[1].astype(np.int64)
     return labels[: len(embedding[0])], labels[len(embedding[0]) :]
 
 
 def clustered(graph: WeightGraph, counts: Sequence[int]) -> Floats:
-    """(count, score) `SCORES` of the spectral partition into each number of parts."""
+    """(count, score) `SCORES` of the spectral partition into each number of parts; units without any edge belong to none."""
+    graph = graph.joined()
+    if not graph.edges.size:
+        return np.array([(float(count), 0.0) for count in counts])
     embedding = graph.embedding(max(counts))
     return np.array([graph.scores(*parts_of(embedding, count)) for count in counts])
 
