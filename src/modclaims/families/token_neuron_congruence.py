@@ -79,7 +79,7 @@ class TokenNeuronCongruence(WeightClaim):
         null, size = np.empty((self.draws, len(layers))), (len(neurons[0]), neurons[0].shape[1])
         for draw in range(self.draws):  # a direction's products grow with its length, so that one serves all layers
             found = largest_products(random_units(*size, rng), tokens, self.largest)
-            null[draw] = lengths @ found / lengths.shape[1]
+            null[draw] = (lengths * found).mean(axis=1)
         beside = Beside(layers, own, null, "rise", f"mean of the {self.largest} largest dot products", rounding=1e-6)
         bare = beside.evidence(self, weighing)
         if weighing.bare:

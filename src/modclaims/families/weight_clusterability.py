@@ -159,7 +159,10 @@ class WeightClusterability(WeightClaim):
     def _effects(self, own: Floats, null: Floats) -> Floats:
         """The effect of each of the network's numbers beside the mean of its null objects (draw, ...)."""
         mean = null.mean(axis=0)
-        return np.asarray(1 - own / mean if self.score == "n_cut" else own - mean)
+        if self.score != "n_cut":
+            return np.asarray(own - mean)
+        # where nothing joins the parts of any null object there is nothing to drop from
+        return np.asarray(1 - np.divide(own, mean, out=np.ones(np.shape(mean)), where=mean > 0))
 
     def _other(self, kind: str, mlp: Matrices, own: float, layer: int, weighing: Weighing) -> Control:
         """Another kind of shuffle beside the claim's own, at the named layer."""

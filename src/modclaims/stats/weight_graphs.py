@@ -20,6 +20,8 @@ Labels = NDArray[np.int64]
 SCORES = ("n_cut", "modularity")
 ROUNDS = 20
 """Of k-means; later ones move few units."""
+ROUNDING = 1e-6
+"""Cuts smaller than this, a part, are those of parts that no edge joins."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def n_cut(inside: Floats, volume: Floats) -> float:
     number of parts; a part without edges counts as wholly cut, so that empty parts make no cut look better.
     """
     share = np.divide(inside, volume, out=np.zeros(len(volume)), where=volume > 0)
-    return float(len(volume) - share.sum())
+    cut = float(len(volume) - share.sum())
+    return cut if cut > ROUNDING * len(volume) else 0.0
 
 
 def modularity(inside: Floats, volume: Floats) -> float:
