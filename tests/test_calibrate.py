@@ -158,6 +158,16 @@ def test_effects_of_ranks_are_those_planted(name: str) -> None:
     assert np.mean(found) == pytest.approx(0.1, abs=0.02)
 
 
+@pytest.mark.parametrize("truth", [NONE, "2 s"])
+def test_effects_of_weights_are_those_planted(truth: str) -> None:
+    scenario = Scenario("TokenNeuronCongruence", "weights alone", "normal", truth)
+    strengths = grid.strengths_of(scenario)
+    found = [
+        grid.weighed(scenario, stream(9, "weights", str(number)), strengths)[1].bounds.effect[0] for number in range(25)
+    ]
+    assert np.mean(found) == pytest.approx(0.2 if truth == "2 s" else 0.0, abs=0.02)
+
+
 def test_heads_exceed_their_blocks_by_what_was_planted() -> None:
     scenario = Scenario("HeadsAgainstBlocks", "100 unequal", "normal", EDGE)
     strengths = np.array(grid.strengths_of(scenario))

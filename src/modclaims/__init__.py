@@ -4,6 +4,9 @@ from modclaims.families.axis_streams import AxesAgainstRotations, AxisStreams, H
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
+from modclaims.families.token_directions import OVDirections, QKDirections
+from modclaims.families.token_neuron_congruence import TokenNeuronCongruence
+from modclaims.families.weight_clusterability import WeightClusterability
 from modclaims.hypothesis import Hypothesis
 from modclaims.stats.quantifiers import along_depth, at, everywhere, in_fraction, somewhere
 
@@ -17,9 +20,13 @@ __all__ = [
     "HeadsAgainstBlocks",
     "HeavyTails",
     "Hypothesis",
+    "OVDirections",
+    "QKDirections",
     "TightPass",
     "TighterThanAttention",
     "TightestAt",
+    "TokenNeuronCongruence",
+    "WeightClusterability",
     "along_depth",
     "at",
     "everywhere",

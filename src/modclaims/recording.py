@@ -186,6 +186,8 @@ class ModelShape:
     causal: bool = True
     provenance: Mapping[str, str] = field(default_factory=dict)
     """Resolved id, revision, SHA-256 of weights and tokenizer, dtype, attention implementation."""
+    gated: bool = False
+    """Whether its MLPs have a matrix `mlp_gate` beside `mlp_in`."""
 
     def resolve_layers(self, request: Request) -> tuple[int, ...]:
         """Ascending layer indices of a request. Raises `ClaimError` for a layer that the model lacks."""

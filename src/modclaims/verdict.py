@@ -256,6 +256,10 @@ def _verdict(w: Weighed, outcome: Outcome, plus: float, minus: float, alpha: flo
 
 def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> tuple[str, str]:
     """Why nothing is settled: in a few words, and in sentences."""
+    if not w.bounded and w.n_texts == 0:
+        return "no bound where null objects do not vary", (
+            "No bound: the null objects all have one value, or the effect stands at the end of its scale, so the draws say nothing of it."
+        )
     if not w.bounded:
         return "no bound at the end of the scale", (
             "No bound: the effect stands at the end of its scale or does not vary between texts, so the bootstrap says "
@@ -264,7 +268,7 @@ def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> tu
     if min(plus, minus) <= alpha:
         return "more draws would decide", (
             "The Monte Carlo interval of the level, corrected like the level itself, straddles the deciding value; more draws "
-            "(--permutations, --resamples) would decide."
+            f"({'--permutations, --resamples' if w.n_texts else 'draws = ..., --resamples'}) would decide."
         )
     floor = max(w.smallest_attainable_p, w.bound_floor)
     known = ""
@@ -274,6 +278,11 @@ def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> tu
         side, raw, after = ("supported", w.p_plus, plus) if w.p_plus < w.p_minus else ("refuted", w.p_minus, minus)
         return f"lost to correction over {claims} claims", (
             f"Alone it would be {side} ({_p(raw)}); corrected over the {claims} claims of this run it is not ({_p(after)}).{known}"
+        )
+    if w.n_texts == 0:
+        return "more null objects would decide", (
+            f"No text takes part: the effect lies within the Monte Carlo error of the {w.n_units:,} null objects from the smallest that "
+            f"matters, or too many of them are as extreme. More of them (draws = ...) would tell which.{known}"
         )
     refute, support = w.texts_to_refute, w.texts_to_support
     if refute is not None and support is not None and max(refute, support) <= w.n_texts:
@@ -295,6 +304,11 @@ def _p(value: float) -> str:
     return f"{value:.2g}".replace("0.", ".", 1) if value < 1 else "1"
 
 
+def _of_weights(outcome: Outcome) -> str:
+    """An outcome's sentence where no text takes part."""
+    return outcome.sentence.replace("these texts settle", "these null objects settle")
+
+
 def _sentence(w: Weighed, outcome: Outcome) -> str:
     """The result in words, with the numbers that decided it."""
     how = f"exact, N = {w.draws:,}" if w.exact else f"{w.draws:,} draws"
@@ -308,7 +322,8 @@ def _sentence(w: Weighed, outcome: Outcome) -> str:
         word = "adjusted p" if w.n_cells > 1 else "p"
         first += f", {word} = {_p(w.p)}"
     parts = [first + "."]
-    parts.append(f"The claim ({w.holds}; smallest effect that matters {w.smallest_effect:g}): {outcome.sentence}.")
+    said = outcome.sentence if w.n_texts else f"{_of_weights(outcome)}, in this network"
+    parts.append(f"The claim ({w.holds}; smallest effect that matters {w.smallest_effect:g}): {said}.")
     if outcome is Outcome.SUPPORTED and w.location is not None:
         parts.append(
             "The categories differ in location (F2 agrees)."

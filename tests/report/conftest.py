@@ -299,6 +299,53 @@ def kurtosis_by_depth(rng: np.random.Generator, layers: int = LAYERS, width: int
     )
 
 
+def against_draws(rng: np.random.Generator, layers: int = LAYERS) -> Exhibit:
+    depth = np.arange(layers) / max(layers - 1, 1)
+    mean = 10.8 + rng.normal(0, 0.01, layers)
+    return Exhibit(
+        "against_draws",
+        "N-cut of the MLPs' weight graphs by relative depth",
+        f"n-cut of 12 clusters at {layers} layers, and of 199 shuffles.",
+        {
+            "depth": depth,
+            "layer": np.arange(layers),
+            "own": mean - 0.05 * depth,
+            "null_mean": mean,
+            "null_low": mean - 0.02,
+            "null_high": mean + 0.02,
+        },
+        {"of": "n-cut, 12 clusters", "null": "199 null objects, 5 % to 95 %"},
+    )
+
+
+def by_clusters(rng: np.random.Generator, layers: int = LAYERS) -> Exhibit:
+    counts = np.array([2, 4, 8, 12, 16])
+    return Exhibit(
+        "by_clusters",
+        "Relative drop by number of clusters",
+        "Relative drop by number of clusters, one line a layer; 12 were stated in advance.",
+        {
+            "clusters": counts,
+            "layer": np.arange(layers),
+            "effect": rng.normal(0.01, 0.01, (layers, len(counts))),
+            "stated": np.array(12),
+            "smallest": np.array(0.05),
+        },
+        {"effect_name": "relative drop"},
+    )
+
+
+def by_frequency(rng: np.random.Generator, layers: int = LAYERS) -> Exhibit:
+    rank = np.arange(32) * 128 + 63.5
+    return Exhibit(
+        "by_frequency",
+        "Sizes of dot products by token frequency",
+        "Size over that of random vectors by the tokenizer's order, one line a layer.",
+        {"rank": rank, "layer": np.arange(layers), "relative": 1 + rng.normal(0.05, 0.03, (layers, len(rank)))},
+        {"of": "size / size of random vectors"},
+    )
+
+
 def splits(rng: np.random.Generator, count: int = 20) -> Exhibit:
     effect = rng.normal(0.03, 0.05, count)
     return Exhibit(
@@ -670,6 +717,9 @@ def every_kind() -> Callable[..., tuple[Exhibit, ...]]:
             stream(rng, ids),
             two_distributions(rng),
             kurtosis_by_depth(rng),
+            against_draws(rng),
+            by_clusters(rng),
+            by_frequency(rng),
             unknown(),
         )
 

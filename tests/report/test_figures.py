@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import matplotlib as mpl
@@ -52,7 +53,7 @@ def with_arrays(exhibit: Exhibit, **arrays: Any) -> Exhibit:
 
 
 def test_every_kind_is_drawn_with_text_as_text(drawings: dict[str, Drawing]) -> None:
-    assert len(drawings) == 14
+    assert drawings.keys() == DRAWN - {"forest"}
     for kind, drawing in drawings.items():
         root = ET.fromstring(drawing.file())
         assert root.find(f"{SVG}title").text
@@ -409,3 +410,23 @@ def test_kurtosis_that_is_constant_or_missing_is_drawn(every_kind: Any) -> None:
         draw(with_arrays(exhibit, **dict.fromkeys(curves, nothing), gaussian=np.array(np.nan)))
     with pytest.raises(ValueError, match="differ in layers"):
         draw(with_arrays(exhibit, own=own[:3]))
+
+
+@pytest.mark.parametrize("kind", ["against_draws", "by_clusters", "by_frequency"])
+@pytest.mark.parametrize("layers", [1, 3, 24])
+def test_figures_of_weights_are_drawn_for_any_number_of_layers(kind: str, layers: int, every_kind: Any) -> None:
+    exhibit = of_kind(every_kind(), kind)
+    by_layer = {name: a for name, a in exhibit.arrays.items() if np.shape(a) and len(a) == len(exhibit.arrays["layer"])}
+    repeated = {name: np.resize(a, (layers, *np.shape(a)[1:])) for name, a in by_layer.items()}
+    repeated["layer"] = np.arange(layers)
+    changed = replace(exhibit, arrays={**exhibit.arrays, **repeated})
+    assert draw(changed).root is not None
+    assert len(exhibit_table(changed).rows) == min(layers, MOST_ROWS)
+
+
+def test_figures_of_weights_refuse_arrays_that_do_not_fit(every_kind: Any) -> None:
+    for kind, name in (("against_draws", "own"), ("by_clusters", "layer"), ("by_frequency", "rank")):
+        exhibit = of_kind(every_kind(), kind)
+        short = replace(exhibit, arrays={**exhibit.arrays, name: exhibit.arrays[name][:-1]})
+        with pytest.raises(ValueError, match=r"differ in|other layers"):
+            draw(short)

@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
-from modclaims.stats.bootstrap import bootstrap_t, resample_groups, standard_errors
-from modclaims.stats.null_objects import against_null, mean_replicates, resample_texts_and_draws
+from modclaims.stats.bootstrap import Replicates, bootstrap_t, resample_groups, standard_errors
+from modclaims.stats.null_objects import (
+    against_null,
+    draw_bounds,
+    mean_replicates,
+    resample_draws,
+    resample_texts_and_draws,
+)
 
 
 def crossed(rng, texts=12, draws=20, cells=2, effect=0.1, by_text=0.03, by_draw=0.02, both=0.01):
@@ -85,3 +91,64 @@ def test_bounds_miss_about_as_often_as_they_say(by_text, by_draw, both):
         missed += [bounds.lower(0.05)[0] > 0.1, bounds.upper(0.05)[0] < 0.1]
     assert (missed / 400 <= 0.08).all(), missed / 400
     assert missed.sum() > 2, "bounds that never miss are too wide"
+
+
+# ---- draws alone
+
+
+def draws(rng, count=60, cells=3):
+    return 2 + 0.1 * rng.standard_normal((count, cells))
+
+
+@pytest.mark.parametrize("change", ["drop", "rise", "difference"])
+def test_changes_beside_draws_are_what_they_are_called_under_every_resample(change):
+    rng = np.random.default_rng(0)
+    own, null = np.array([1.5, 2.0, 2.5]), draws(rng)
+    resamples = resample_draws(60, count=40, rng=rng)
+    found = draw_bounds(own, null, resamples, change=change)
+
+    def effect(mean):
+        return {"drop": 1 - own / mean, "rise": own / mean - 1, "difference": own - mean}[change]
+
+    assert found.effect == pytest.approx(effect(null.mean(axis=0)))
+    for b in (1, 7):
+        picked = null[np.repeat(np.arange(60), resamples.times[b].astype(int))]
+        # the delta method's standard error of a function of the mean
+        value, middle = effect(picked.mean(axis=0)), picked.mean(axis=0)
+        slope = {"drop": own / middle**2, "rise": own / middle**2, "difference": 1}[change]
+        se = slope * picked.std(axis=0, ddof=1) / np.sqrt(60)
+        assert found.t[b - 1] == pytest.approx((value - found.effect) / se, rel=1e-9)
+
+
+def test_contrasts_of_changes_are_those_of_replicates():
+    """The same slope through `Replicates`, whose standard errors come another way."""
+    rng = np.random.default_rng(1)
+    own, null, weights = np.array([1.5, 2.0, 2.5]), draws(rng), np.array([[-1.0], [0.0], [1.0]])
+    resamples = resample_draws(60, count=40, rng=rng)
+    found = draw_bounds(own, null, resamples, change="difference", weights=weights)
+    mean = mean_replicates(null, resamples)
+    theirs = bootstrap_t(Replicates(own - mean.value, -mean.influence, own - mean.centre).weighted(weights), resamples)
+    assert found.effect == pytest.approx(theirs.effect)
+    assert found.se == pytest.approx(theirs.se)
+    assert found.t == pytest.approx(theirs.t, abs=1e-9)
+
+
+def test_draws_that_all_agree_carry_no_bound():
+    null = np.full((30, 2), 0.1) * np.array([1, 3])
+    null[:, 1] += np.arange(30)
+    found = draw_bounds(
+        np.array([0.1, 0.2]), null, resample_draws(30, count=20, rng=np.random.default_rng(0)), change="drop"
+    )
+    assert found.bounded.tolist() == [False, True]
+    assert found.effect[0] == pytest.approx(0)
+
+
+def test_the_interval_is_the_monte_carlo_error_of_the_null_mean():
+    """Of many sets of draws, a tenth of the intervals leave the effect out that endless draws would give."""
+    rng = np.random.default_rng(2)
+    truth, missed = 1 - 1.5 / 2, 0
+    for _ in range(300):
+        null = 2 + 0.2 * (rng.standard_exponential((99, 1)) - 1)
+        found = draw_bounds(np.array([1.5]), null, resample_draws(99, count=399, rng=rng), change="drop")
+        missed += not found.lower(0.05)[0] <= truth <= found.upper(0.05)[0]
+    assert 0.05 <= missed / 300 <= 0.16

@@ -17,9 +17,12 @@ from modclaims.families.axis_streams import FIRST, AxesAgainstRotations, AxisStr
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
+from modclaims.families.token_directions import OVDirections
+from modclaims.families.token_neuron_congruence import TokenNeuronCongruence
 from modclaims.families.units import Units
+from modclaims.families.weight_clusterability import WeightClusterability
 from modclaims.hypothesis import Hypothesis, Weighing
-from modclaims.recording import SPECTRUM, Activations, Jacobian, Recording, Request
+from modclaims.recording import EMBEDDINGS, SPECTRUM, Activations, Jacobian, Recording, Request, Weights
 from modclaims.stats.actions import relabellings
 from modclaims.stats.evidence import Evidence
 from modclaims.stats.permutation import Pairs
@@ -384,13 +387,38 @@ def _ranks(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float,
     return known.recording(scenario.texts, arrays, WIDTH)
 
 
+# ---- weights
+
+NULLS_DRAWN = 119
+"""Null objects of claims about weights: levels are multiples of 1/120."""
+
+
+def _weights(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    """One layer's matrices: noise, or a fixed network of one strength where there is an effect, whose null objects vary."""
+    planted = known.weights(scenario.family, rng if scenario.truth == NONE else None, strengths[0])
+    arrays: dict[tuple[Request, int], Floats] = {
+        (Weights(name, None if name in EMBEDDINGS else (0,)), 0): values for name, values in planted.items()
+    }
+    return known.recording(scenario.texts, arrays, known.WEIGHT_WIDTH, 1)
+
+
+def _planted(scenario: Scenario) -> tuple[float, ...]:
+    effect = _effect(scenario)
+    return (known.strength_of_weights(scenario.family, effect) if effect else 0.0,)
+
+
+def _by_weights(name: str) -> list[Scenario]:
+    return _crossed(name, (ALONE,), LAWS[:1], (NONE, EDGE, "2 s"))
+
+
 # ---- the grid
 
 MIDDLE, LARGEST, MIXED = "48 (4 x 12)", "100 unequal", "48 in mixed blocks"
 UNEVEN = ("30 (24/6)", "30 (6/24)")
 CATEGORISED = ("10 (4/3/3)", "12 (4/4/4)", MIDDLE, "64 crossed", LARGEST, "96 in blocks")
 SPLITTABLE = (MIDDLE, "64 crossed", LARGEST)
-UNCATEGORISED = tuple(name for name, layout in LAYOUTS.items() if len(layout.sizes) == 1)
+ALONE = "weights alone"
+UNCATEGORISED = tuple(name for name, layout in LAYOUTS.items() if len(layout.sizes) == 1 and name != ALONE)
 
 
 def _crossed(
@@ -478,6 +506,12 @@ FAMILIES: Mapping[str, Family] = {
     "HeavyTails": Family(
         _unlabelled(HeavyTails), _spiked, _spike, lambda name: _crossed(name, UNCATEGORISED, LAWS[:1], (NONE, EDGE))
     ),
+    "OVDirections": Family(
+        _unlabelled(OVDirections, layers=(0,), draws=NULLS_DRAWN, tokens=4),
+        _weights,
+        lambda scenario: (0.0,),
+        lambda name: _crossed(name, (ALONE,), LAWS[:1], (NONE,)),
+    ),
     "TightPass": Family(
         _unlabelled(TightPass, texts=None), _ranks, _everywhere, lambda name: _with_power(name, UNCATEGORISED)
     ),
@@ -489,6 +523,20 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "TightestAt": Family(
         _unlabelled(TightestAt, texts=None), _ranks, _named, lambda name: _with_power(name, UNCATEGORISED, FLAT)
+    ),
+    "TokenNeuronCongruence": Family(
+        _unlabelled(TokenNeuronCongruence, layers=(0,), draws=NULLS_DRAWN, largest=known.LARGEST),
+        _weights,
+        _planted,
+        _by_weights,
+    ),
+    "WeightClusterability": Family(
+        _unlabelled(
+            WeightClusterability, layers=(0,), draws=NULLS_DRAWN, clusters=known.PARTS, others=(), smallest_effect=0.2
+        ),
+        _weights,
+        _planted,
+        _by_weights,
     ),
 }
 
@@ -540,7 +588,8 @@ FEW = 9
 
 def _by_test_alone(scenario: Scenario) -> bool:
     """Whether all that is counted is p of a test, so that bounds need not be worked out well."""
-    tested = ("AxesAgainstRotations", "AxisStreams", "CategoryClustering", "HeadSelectivity")
+    tested: tuple[str, ...] = ("AxesAgainstRotations", "AxisStreams", "CategoryClustering", "HeadSelectivity")
+    tested += ("OVDirections", "TokenNeuronCongruence", "WeightClusterability")
     bounded = (ALONG, BEYOND, NOISY, SPREAD, DISTANCES, EVERYWHERE, HALF)
     if scenario.truth == GAP_TRUTH:
         return True

@@ -18,6 +18,8 @@ from modclaims.corpus import Corpus, Text
 from modclaims.recording import MemorySource, ModelShape, Recording, Request
 from modclaims.stats.rotations import gaussian_kurtosis, kurtosis
 from modclaims.stats.streams import stream
+from modclaims.stats.token_directions import largest_products, random_units
+from modclaims.stats.weight_graphs import WeightGraph, clustered, shuffled
 
 Floats = NDArray[np.float64]
 POSITIONS = 4
@@ -96,6 +98,7 @@ LAYOUTS = {
         Layout("6 texts", (6,)),
         Layout("12 texts", (12,)),
         Layout("24 texts", (24,)),
+        Layout("weights alone", (24,)),
     )
 }
 
@@ -338,6 +341,65 @@ def spike_of_kurtosis(above: float, width: int) -> float:
 
     # noise of the crowd lies well below `above` at spike 0, and kurtosis rises from there
     return _root(miss)
+
+
+# ---- weights
+
+WEIGHT_WIDTH, TOKENS, LARGEST, PARTS = 8, 64, 1, 3
+"""Of networks of one layer: their width, vocabulary, largest dot products a neuron, parts of their weight graph."""
+ENDLESS, SOME = 4000, 400
+"""Null objects whose mean stands for that of endlessly many; and for its slope."""
+AT_ONCE = 20
+"""As many of those that are cheap stand for each."""
+
+
+def weights(family: str, rng: np.random.Generator | None, strength: float) -> dict[str, Floats]:
+    """Matrices that claims of a family read, by name: noise, with modules or neurons that point at tokens of some strength.
+
+    Without `rng` always those of one network, so that its effect is a continuous function of the strength.
+    """
+    draw = stream(0, "weights", family) if rng is None else rng
+    width, neurons = WEIGHT_WIDTH, 4 * WEIGHT_WIDTH
+    if family == "WeightClusterability":
+        inside = np.arange(neurons)[:, None] % PARTS == np.arange(width) % PARTS
+        reads, writes = (draw.standard_normal((neurons, width)) * np.where(inside, 1 + strength, 1) for _ in range(2))
+        return {"mlp_in": reads, "mlp_out": writes.T}
+    tokens = draw.standard_normal((TOKENS, width))
+    if family == "TokenNeuronCongruence":
+        aimed = tokens[draw.permutation(TOKENS)[:neurons]]
+        noise = draw.standard_normal((neurons, width))
+        return {"embedding": tokens, "mlp_in": noise + strength * aimed}
+    square = {name: draw.standard_normal((width, width)) for name in ("v", "o")}
+    return {"embedding": tokens, "unembedding": draw.standard_normal((TOKENS, width)), **square}
+
+
+def _effect_of_weights(family: str, strength: float, draws: int) -> float:
+    """The effect that so many null objects give, the same ones whatever the strength."""
+    rng, found = stream(0, "null objects", family), weights(family, None, strength)
+    if family == "WeightClusterability":
+        mlp = tuple(np.abs(m).astype(np.float32) for m in (found["mlp_out"].T, found["mlp_in"]))
+
+        def cut(*sides: NDArray[np.float32]) -> float:
+            return float(clustered(WeightGraph.of(*sides), (PARTS,))[0, 0])
+
+        null = [cut(*(shuffled(m, rng.permutation(m.size), "matrix") for m in mlp)) for _ in range(draws)]
+        return 1 - cut(*mlp) / float(np.mean(null))
+    tokens = (found["embedding"] - found["embedding"].mean(axis=0)).astype(np.float32)
+    lengths = np.linalg.norm(found["mlp_in"], axis=1)
+    count, width, mean = len(lengths), tokens.shape[1], np.zeros(len(lengths))
+    for _ in range(draws):  # cheap enough to take many at a time
+        drawn = random_units(AT_ONCE * count, width, rng)
+        mean += largest_products(drawn, tokens, LARGEST).reshape(AT_ONCE, count).mean(axis=0) / draws
+    return float(largest_products(found["mlp_in"], tokens, LARGEST).mean() / (lengths * mean).mean() - 1)
+
+
+@lru_cache(maxsize=16)
+def strength_of_weights(family: str, effect: float) -> float:
+    """The strength at which a network's effect is `effect`: by bisection among some null objects, then a step among many."""
+    near = _root(lambda strength: _effect_of_weights(family, strength, SOME) - effect, 30.0)
+    step = 0.02
+    slope = (_effect_of_weights(family, near + step, SOME) - _effect_of_weights(family, near - step, SOME)) / (2 * step)
+    return near - (_effect_of_weights(family, near, ENDLESS) - effect) / slope
 
 
 def recording(

@@ -118,6 +118,7 @@ class Anatomy:
             context=context,
             causal=self.causal != bool(self.causal_unless and getattr(config, self.causal_unless, False)),
             provenance=provenance,
+            gated="mlp_gate" in self.matrices,
         )
 
 

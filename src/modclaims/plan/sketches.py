@@ -22,6 +22,7 @@ from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.families.units import Sample, Units
+from modclaims.families.weight_claims import UNIT, WeightClaim, slope_weights
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.plan.power import Effect
 from modclaims.recording import HEAD_SITES, Jacobian, ModelShape
@@ -254,6 +255,17 @@ def _(claim: TighterThanAttention, before: Before) -> Sketch:
         test=Counted(2**sample.n if exact else budget + 1, exact, "--permutations"),
         arrangements=2**sample.n,
     )
+
+
+@sketch.register
+def _(claim: WeightClaim, before: Before) -> Sketch:
+    made = Sketch(UNIT, claim.draws, 0, claim.holds, f"resampling {UNIT}s", _bounds(before, [0]))
+    layers = before.layers(claim)
+    if isinstance(claim.holds, AlongDepth):
+        slope_weights(claim.holds, layers)
+        return made
+    test = Counted(claim.draws + 1, False, "draws")
+    return replace(made, action=claim.action, cells=before.cells(claim), test=test)
 
 
 def _selectivity(claim: HeadSelectivity | AxisStreams, before: Before, places: int) -> Sketch:

@@ -336,7 +336,7 @@ def _numbers(summary: Mapping[str, Any], terms: _Terms, decimals: int) -> tuple[
         ("where", plain(place or "")),
         ("claimed to hold", plain(get("holds") or "")),
         (f"{plain(get('unit') or 'text')}s weighed" if get("n_units") else "", number(get("n_units"))),
-        ("texts", number(get("n_texts"))),
+        ("texts", number(get("n_texts")) if get("n_texts") else "none; weights alone speak" if get("n_units") else ""),
         ("cells tested", number(get("n_cells"))),
         ("cells that could not be tested", number(len(get("degenerate") or ())) if get("degenerate") else ""),
     ]

@@ -22,6 +22,9 @@ Kinds and their arrays (further labels in brackets):
                                                                                  [panels; summary; effect_name; note]
     kurtosis_by_depth  depth, layer, own, low, high, rotated_mean, rotated_low, rotated_high, first (layer,); gaussian
                                                                                                                [site]
+    against_draws    depth, layer, own, null_mean, null_low, null_high (layer,)        [of; null]
+    by_clusters      clusters (count,), layer (layer,), effect (layer, count); stated, smallest        [effect_name]
+    by_frequency     rank (bin,), layer (layer,), relative (layer, bin)                [of]
 
 Colours are names. In a file of its own a drawing is dark ink on white paper; inlined in a page the same names are
 CSS variables, so that the page's light or dark scheme decides. All lengths are in points.
@@ -73,6 +76,7 @@ from modclaims.report.spectral_figures import rank_by_depth, spectra
 from modclaims.report.stream_figures import kurtosis_by_depth, stream, two_distributions
 from modclaims.report.svg import Drawing
 from modclaims.report.tables import finite, floats, groups_in_order, names, scalar, word
+from modclaims.report.weight_figures import against_draws, by_clusters, by_frequency
 from modclaims.stats.evidence import Exhibit
 
 Floats = NDArray[np.float64]
@@ -720,6 +724,9 @@ def _forest(exhibit: Exhibit) -> Figure:
 
 
 _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
+    "against_draws": against_draws,
+    "by_clusters": by_clusters,
+    "by_frequency": by_frequency,
     "effect_by_depth": _effect_by_depth,
     "forest": _forest,
     "head_map": _head_map,

@@ -149,8 +149,9 @@ class Evidence:
     test: NullTest | None
     """None where the claim takes its p from the bounds alone (contrasts of effects)."""
     n_texts: int
+    """Texts that were read; 0 where weights alone speak."""
     unit: str = "text"
-    """What was relabelled and resampled: `text` or `block`."""
+    """What was relabelled and resampled: `text` or `block`; `null object` where weights alone speak."""
     n_units: int = 0
     resampled: str = "texts"
     """What the bootstrap drew anew, in words."""

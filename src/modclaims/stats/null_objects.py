@@ -5,10 +5,13 @@ The unit of chance is the draw of a null object, that of sampling the text; both
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.bootstrap import Replicates, Resamples, resample_groups
+from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, resample_groups
+from modclaims.stats.permutation import chunks
 
 Floats = NDArray[np.float64]
 MIN_DRAWS = 20
@@ -47,3 +50,50 @@ def mean_replicates(values: Floats, resamples: Resamples) -> Replicates:
     units = len(values)
     mean = resamples.times @ values / units
     return Replicates(mean, (values[None] - mean[:, None]) / units, mean[0])
+
+
+def resample_draws(draws: int, *, count: int, rng: np.random.Generator) -> Resamples:
+    """`count` resamples of null objects alone, where no text takes part."""
+    return resample_groups(np.zeros(draws, dtype=np.int64), count=count, rng=rng)
+
+
+def draw_bounds(
+    own: Floats,
+    null: Floats,
+    resamples: Resamples,
+    *,
+    change: Literal["drop", "rise", "difference"],
+    weights: Floats | None = None,
+    ends: tuple[float, float] = (-np.inf, np.inf),
+) -> Bounds:
+    """Bounds of what a network's own number is beside the mean of its null objects, no text taking part.
+
+    `own` is (cell,), exact; `null` (draw, cell). `drop` is 1 - own / mean, `rise` own / mean - 1, `difference` own - mean;
+    `weights` (cell, contrast) makes linear combinations of them. The interval is the Monte Carlo error of the null mean: the
+    draws are resampled, an effect's standard error is the spread of their influences (the change's derivative by the mean,
+    times a draw's own deviation), and nothing is said of other networks. Exchangeable under resampling: the draws.
+    """
+    draws, cells = null.shape
+    spread = null - null.mean(axis=0)
+    # deviations that are rounding are none, so that null objects that all agree carry no bound
+    spread[:, np.abs(spread).max(axis=0) <= 1e-12 * np.abs(null).max(axis=0)] = 0.0
+    middle = null.mean(axis=0)
+    mix = np.eye(cells) if weights is None else weights
+    value, se = np.empty((len(resamples.times), mix.shape[1])), np.empty((len(resamples.times), mix.shape[1]))
+    for rows in chunks(len(value), draws * (cells + mix.shape[1])):
+        share = resamples.times[rows] / draws
+        moved = share @ spread
+        mean = middle + moved
+        if change == "difference":
+            effect, slope = own - mean, np.full_like(mean, -1.0)
+        else:
+            sign = 1.0 if change == "drop" else -1.0
+            with np.errstate(divide="ignore", invalid="ignore"):
+                effect, slope = sign * (1 - own / mean), sign * own / mean**2
+        influence = ((spread[None] - moved[:, None]) * slope[:, None]) @ mix
+        value[rows] = effect @ mix
+        se[rows] = np.sqrt((share[:, :, None] * influence**2).sum(axis=1) / (draws - 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        deviation = value[1:] - value[0]
+        t = np.where(deviation == 0, 0.0, deviation / se[1:])
+    return Bounds(value[0], se[0], t, ends=ends)

@@ -319,6 +319,8 @@ def _texts(
     to clear is found draw by draw. Observed effects are not used.
     """
     bounds = evidence.bounds
+    if evidence.n_texts == 0:  # more texts would say nothing of weights
+        return None, None
     alpha = alpha / bounds.factor
     use = cells[bounds.bounded[cells]]
     if smallest <= 0 or len(use) < max(need_support, need_refute):
