@@ -3,6 +3,7 @@
 from modclaims.families.axis_streams import AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.targeted_ablation import AblationSpecificity, AblationSufficiency, TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.hypothesis import Hypothesis
 from modclaims.stats.quantifiers import along_depth, at, everywhere, in_fraction, somewhere
@@ -10,6 +11,8 @@ from modclaims.stats.quantifiers import along_depth, at, everywhere, in_fraction
 __version__ = "0.1.0"
 
 __all__ = [
+    "AblationSpecificity",
+    "AblationSufficiency",
     "AxesAgainstRotations",
     "AxisStreams",
     "CategoryClustering",
@@ -17,6 +20,7 @@ __all__ = [
     "HeadsAgainstBlocks",
     "HeavyTails",
     "Hypothesis",
+    "TargetedAblation",
     "TightPass",
     "TighterThanAttention",
     "TightestAt",
