@@ -29,7 +29,6 @@ from modclaims.recording import (
 )
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, bootstrap_t, resample, resample_groups
-from modclaims.stats.effects import hedges_g
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.matched_sets import (
     Moves,
@@ -93,7 +92,7 @@ class Modules:
     def of_category(self, split: Split, category: str) -> NDArray[np.int64]:
         """Test units of one category."""
         k = self.units.design.names.index(category)
-        return split.second[self.units.design.labels[split.second] == k]
+        return np.asarray(split.second[self.units.design.labels[split.second] == k])
 
 
 class TargetedAblation(Hypothesis):
@@ -171,8 +170,8 @@ class TargetedAblation(Hypothesis):
 
     def response_request(self) -> Activations:
         """What modules are picked by: responses at all tokens read but the first."""
-        reduce = "mean" if self.unit == "neuron" else "norm"
-        return Activations(SITES[self.unit], self.layers, reduce, Positions(f"1:{self.tokens}"))
+        read = Positions(f"1:{self.tokens}")
+        return Activations(SITES[self.unit], self.layers, "mean" if self.unit == "neuron" else "norm", read)
 
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         mine = self.response_request()
@@ -246,9 +245,7 @@ class TargetedAblation(Hypothesis):
             chosen: dict[tuple[str, int], Places] = {}
             for category in categories:
                 own = half.labels == half.names.index(category)
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    g = np.nan_to_num(hedges_g(centred[own], centred[~own]), nan=0.0)
-                order = np.lexsort((np.arange(len(use)), -g))
+                order = np.argsort(-_selectivity(centred[own], centred[~own]), kind="stable")
                 for m in self.sizes:
                     chosen[category, m] = tuple(sorted(places[use[i]] for i in order[:m]))
             found.append(Split(first, second, part(design, second), chosen))
@@ -343,8 +340,10 @@ class TargetedAblation(Hypothesis):
                 drawn = self._drawn(modules, split, number, len(others), weighing)
                 # texts that were not read without these sets weigh nothing
                 own, others = np.nan_to_num(own), np.nan_to_num(others)
-                for weights in self._contrasts(split.design, cell.category or ""):
-                    found.append(bootstrap_t(drawn.contrast(own, others, weights), drawn.resamples))
+                found += [
+                    bootstrap_t(drawn.contrast(own, others, weights), drawn.resamples)
+                    for weights in self._contrasts(split.design, cell.category or "")
+                ]
             parts.append(side_by_side(found))
         return self._combined(MedianBounds.of(parts), len(cells))
 
@@ -361,9 +360,9 @@ class TargetedAblation(Hypothesis):
 
     def _drawn(self, modules: Modules, split: Split, number: int, sets: int, weighing: Weighing) -> TextsAndSets:
         key = (type(self).__name__, modules.units.design.digest)
-        texts = resample(
-            split.design, count=weighing.resamples, rng=stream(weighing.seed, *key, "resamples", str(number))
-        )
+        # inside categories alone: what strata differ by counts as spread, and few texts a stratum would leave too few
+        design = replace(split.design, strata=np.zeros_like(split.design.strata))
+        texts = resample(design, count=weighing.resamples, rng=stream(weighing.seed, *key, "resamples", str(number)))
         if not sets:
             return TextsAndSets.of(texts, None, split.design)
         drawn = resample_groups(
@@ -570,9 +569,6 @@ class AblationSufficiency(AblationSpecificity):
     def _whole(self) -> tuple[Request, ...]:
         return (TokenIds(self.tokens),)
 
-    def further_passes(self, corpus: Corpus, shape: ModelShape) -> int:
-        return super().further_passes(corpus, shape)
-
     def _typical(self, modules: Modules, recording: Recording) -> dict[tuple[int, str], tuple[int, ...]]:
         """By split and category, the tokens that stand for it in the first half."""
         ids = np.asarray(recording.array(TokenIds(self.tokens)), dtype=np.int64)
@@ -591,7 +587,8 @@ class AblationSufficiency(AblationSpecificity):
 
     def _asked(self, modules: Modules, recording: Recording) -> dict[tuple[int, str, Places | None], LogOdds]:
         """By split, module and set that is kept (None: the whole network)."""
-        typical, found = self._typical(modules, recording), {}
+        typical = self._typical(modules, recording)
+        found: dict[tuple[int, str, Places | None], LogOdds] = {}
         for number, split in enumerate(modules.splits):
             texts = modules.named(split.second)
             for (category, _), places in split.modules.items():
@@ -674,6 +671,18 @@ class AblationSufficiency(AblationSpecificity):
             note=self._note(modules) + f"; log-odds of at most {self.typical} typical tokens",
             detail=f"With {cells[named]} kept alone, {100 * share[named]:.0f} % of the texts move towards it.",
         )
+
+
+def _selectivity(inside: Floats, outside: Floats) -> Floats:
+    """(cell,) standardised mean differences of (unit, cell) responses: Hedges' g but for a factor that all cells share.
+
+    0 where nothing varies, so that a unit without any response is never preferred.
+    """
+    freedom = len(inside) + len(outside) - 2
+    squares = sum(((y - y.mean(axis=0)) ** 2).sum(axis=0) for y in (inside, outside))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        g = (inside.mean(axis=0) - outside.mean(axis=0)) / np.sqrt(squares / freedom)
+    return np.asarray(np.nan_to_num(g, nan=0.0, posinf=0.0, neginf=0.0))
 
 
 def _matching(modules: Modules, cell: Cell) -> Control:

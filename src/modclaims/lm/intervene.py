@@ -162,24 +162,28 @@ def answers(
     assert network.head is not None, "a network whose loss is wanted is loaded with its head"
     tokens = torch.from_numpy(ids).to(network.device)
     found: list[Array] = [np.empty(0)] * len(asked)
-    trials: dict[tuple[Ablation | None, tuple[int, ...]], list[int]] = {}
-    for i, (request, rows) in enumerate(asked):
-        trials.setdefault((request.ablation, tuple(rows)), []).append(i)
+    trials: dict[Ablation | None, list[int]] = {}
+    for i, (request, _) in enumerate(asked):
+        trials.setdefault(request.ablation, []).append(i)
     with torch.inference_mode():
         intact = Prefix(network, tokens)
-        for (ablation, rows), which in trials.items():
+        for ablation, which in trials.items():
+            rows = sorted({row for i in which for row in asked[i][1]})
             index = torch.tensor(rows, device=tokens.device)
+            read = tokens.index_select(0, index)
             if ablation is None or not (by_layer := ablation.by_layer(network.shape)):
                 hidden = intact.hidden.index_select(0, index)
             else:
                 with ablated(network, ablation, values(ablation, rows)), intact.until(min(by_layer), index):
-                    hidden = network.trunk(input_ids=tokens.index_select(0, index), use_cache=False).last_hidden_state
+                    hidden = network.trunk(input_ids=read, use_cache=False).last_hidden_state
             for i in which:
                 request = asked[i][0]
+                mine = torch.tensor([rows.index(row) for row in asked[i][1]], device=tokens.device)
+                states = hidden.index_select(0, mine)
                 if isinstance(request, Loss):
-                    answer = next_token_loss(hidden, network.head, tokens.index_select(0, index), network.logit_cap)
+                    answer = next_token_loss(states, network.head, read.index_select(0, mine), network.logit_cap)
                 else:
-                    answer = log_odds(hidden, network.head, request.among, network.logit_cap)
+                    answer = log_odds(states, network.head, request.among, network.logit_cap)
                 found[i] = answer.numpy()
     return found
 

@@ -693,8 +693,10 @@ class _Job:
         for key in order:
             groups.setdefault(len(texts[key].ids), []).append(key)
         for keys in groups.values():
-            for start in range(0, len(keys), size):
-                yield keys[start : start + size]
+            # an ablation is asked for at some of the texts of a batch only
+            step = size if size == 1 else 2 * size
+            for start in range(0, len(keys), step):
+                yield keys[start : start + step]
 
     def batches(self, texts: Mapping[str, ReadText], size: int) -> Iterator[list[str]]:
         """Keys of texts that lack the same entries and have the same number of tokens, in the corpus' order."""

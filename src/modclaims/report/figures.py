@@ -22,6 +22,8 @@ Kinds and their arrays (further labels in brackets):
                                                                                  [panels; summary; effect_name; note]
     kurtosis_by_depth  depth, layer, own, low, high, rotated_mean, rotated_low, rotated_high, first (layer,); gaussian
                                                                                                                [site]
+    dissociation     maps (panel, module, category)                           [panels; modules; categories; quantity]
+    dose_curve       size (size,); own, matched, matched_low, matched_high, effect (category, size)  [categories; unit]
 
 Colours are names. In a file of its own a drawing is dark ink on white paper; inlined in a page the same names are
 CSS variables, so that the page's light or dark scheme decides. All lengths are in points.
@@ -47,6 +49,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from modclaims.report.ablation_figures import dissociation, dose_curve
 from modclaims.report.numerals import NOTHING, interval, number, p_value, said, shortened, significant
 from modclaims.report.paper import (
     DEPTH_LEFT,
@@ -720,6 +723,8 @@ def _forest(exhibit: Exhibit) -> Figure:
 
 
 _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
+    "dissociation": dissociation,
+    "dose_curve": dose_curve,
     "effect_by_depth": _effect_by_depth,
     "forest": _forest,
     "head_map": _head_map,

@@ -85,7 +85,7 @@ class Moves:
 
 def most_images(size: int, turns: int, layers: int, units: int) -> int:
     """The most distinct images that a set of so many units may have, itself among them."""
-    return min(size * turns, size ** min(units, layers))
+    return min(size * turns, int(size ** min(units, layers)))
 
 
 @dataclass(frozen=True)
