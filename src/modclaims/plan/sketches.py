@@ -20,6 +20,7 @@ from modclaims.errors import ClaimError
 from modclaims.families.axis_streams import LEARNED, AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.targeted_ablation import AblationSpecificity, TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.families.units import Sample, Units
 from modclaims.hypothesis import Hypothesis, Weighing
@@ -29,6 +30,7 @@ from modclaims.stats.actions import Design, count_arrangements
 from modclaims.stats.bootstrap import Resamples, resample
 from modclaims.stats.effects import ClusterSums
 from modclaims.stats.evidence import Cell
+from modclaims.stats.matched_sets import most_images
 from modclaims.stats.multiplicity import clopper_pearson
 from modclaims.stats.permutation import Pairs
 from modclaims.stats.quantifiers import AlongDepth, Everywhere, Holds, InFraction
@@ -253,6 +255,37 @@ def _(claim: TighterThanAttention, before: Before) -> Sketch:
         action="flipping the signs of paired differences",
         test=Counted(2**sample.n if exact else budget + 1, exact, "--permutations"),
         arrangements=2**sample.n,
+    )
+
+
+@sketch.register
+def _(claim: TargetedAblation, before: Before) -> Sketch:
+    made, (size, turns) = _ablation(claim, before), claim.moves_of(before.shape)
+    layers, rows = len(before.layers(claim)), size * turns
+    units = claim.sizes[0] if isinstance(claim.holds, Everywhere) else claim.sizes[-1]
+    images = most_images(size, turns, layers, units)  # the others repeat these, and tie with them
+    return replace(
+        made,
+        action="moving units to others of their layer and magnitude",
+        test=Counted(rows, True, "sets", rows / images),
+        arrangements=images,
+    )
+
+
+@sketch.register
+def _(claim: AblationSpecificity, before: Before) -> Sketch:
+    return _ablation(claim, before)
+
+
+def _ablation(claim: TargetedAblation, before: Before) -> Sketch:
+    units = Units.of(before.corpus, claim.label, claim.within)
+    made = _labelled(claim, units, before)
+    categories = len(claim.modules or units.design.names)
+    return replace(
+        made,
+        action=f"resampling {units.resampled} of halves and matched sets",
+        bounds=_bounds(before, [0], FACTOR),
+        cells=categories * len(claim.sizes),
     )
 
 
