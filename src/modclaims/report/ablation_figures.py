@@ -76,7 +76,8 @@ def dissociation(exhibit: Exhibit) -> Figure:
                     )
         for j, category in enumerate(categories):
             paper.say(left + (j + 0.5) * wide, bottom - 11, fitted(category, SMALL, wide - 3), ha="center")
-        paper.say(left, bottom - 24, f"texts of (columns), module of (rows); {quantity}", size=SMALL)
+        axes_words = f"texts of (columns), module of (rows); {quantity}"
+        paper.say(left, bottom - 24, fitted(axes_words, SMALL, wide * len(categories) + margin), size=SMALL)
     paper.colour_bar(WIDTH - 46, paper.height - 20 - max(box, 48.0), max(box, 48.0), colours, scale)
     return paper.figure
 
