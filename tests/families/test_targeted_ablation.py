@@ -244,7 +244,7 @@ def test_the_floor_of_a_single_head_is_one_over_the_heads_of_its_layer():
     assert one.test.floor == pytest.approx(1 / 8)
     assert two.test.floor == pytest.approx(1 / 64)
     assert sketch(claim(unit="neuron"), before()).test.floor == pytest.approx(1 / 40)
-    assert sketch(claim(unit="head", sizes=(1, 2), holds=everywhere()), before()).test.floor == pytest.approx(1 / 8)
+    assert sketch(claim(unit="head", sizes=(1, 2), holds=everywhere()), before()).test.floor == pytest.approx(1 / 64)
     assert one.test.exact
 
 

@@ -106,7 +106,8 @@ class TargetedAblation(Hypothesis):
 
     p is the rank of the module among its matched sets, itself counted, the change being averaged over all splits;
     exchangeable under the null: a module and its images under moves of units inside groups of `sets` neighbours in
-    magnitude of a layer (see `stats.matched_sets`); exact, never below 1 / `sets`, nor below 1 / heads for a single head.
+    magnitude of a layer (see `stats.matched_sets`); exact, never below 1 / `sets`, and 1 / heads for
+    single heads.
     Bounds: bootstrap-t over texts and matched sets, crossed; levels are twice the median over `splits`.
     """
 
@@ -194,7 +195,7 @@ class TargetedAblation(Hypothesis):
         counts = {name: int((design.labels == design.names.index(name)).sum()) for name in categories}
         layers = len(shape.resolve_layers(self.response_request()))
         size, turns = self.moves_of(shape)
-        sets = sum(min(self.sets_at_most(size, turns), most_images(size, turns, layers, m)) for m in self.sizes)
+        sets = sum(most_images(size, turns, layers, m) for m in self.sizes)
         texts = (
             len(categories) * len(corpus) if self.every_text else round(len(corpus) / design.n * sum(counts.values()))
         )
@@ -204,15 +205,12 @@ class TargetedAblation(Hypothesis):
     def moves_of(self, shape: ModelShape) -> tuple[int, int]:
         """Size of groups and number of turns of the moves on a network, before magnitudes are known."""
         layers = shape.resolve_layers(self.response_request())
-        among = self.unit.endswith("block")
         flat = {(layer, i): 0.0 for layer in layers for i in range(shape.parts(self.unit))}
-        moves = Moves.of(flat, self.sets, among_layers=among)
+        moves = self._moves(flat)
         return moves.size, moves.turns
 
-    @staticmethod
-    def sets_at_most(size: int, turns: int) -> int:
-        """Moves."""
-        return size * turns
+    def _moves(self, magnitude: Mapping[tuple[int, int], float]) -> Moves:
+        return Moves.of(magnitude, self.sets, among_layers=self.unit.endswith("block"), apart=max(self.sizes) > 1)
 
     def _source(self, corpus: Corpus) -> tuple[str, ...]:
         if self.how == "zero":
@@ -233,7 +231,7 @@ class TargetedAblation(Hypothesis):
         cells, values = responses(recording, self.response_request(), self.unit)
         places = [(cell.layer or 0, cell.head or cell.axis or 0) for cell in cells]
         magnitude = dict(zip(places, np.abs(values).mean(axis=0).tolist(), strict=True))
-        moves = Moves.of(magnitude, self.sets, among_layers=self.unit.endswith("block"))
+        moves = self._moves(magnitude)
         use = [i for i, place in enumerate(places) if place in moves.slots]
         y = units.responses(values)[:, use]
         categories = self._categories(design)

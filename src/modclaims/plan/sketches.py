@@ -263,7 +263,8 @@ def _(claim: TargetedAblation, before: Before) -> Sketch:
     made, (size, turns) = _ablation(claim, before), claim.moves_of(before.shape)
     layers, rows = len(before.layers(claim)), size * turns
     units = claim.sizes[0] if isinstance(claim.holds, Everywhere) else claim.sizes[-1]
-    images = most_images(size, turns, layers, units)  # the others repeat these, and tie with them
+    # further moves repeat these images, and tie with them; splits that pick in different layers have more together
+    images = most_images(size, turns, layers, units * claim.splits)
     return replace(
         made,
         action="moving units to others of their layer and magnitude",

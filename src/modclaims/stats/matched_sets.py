@@ -38,11 +38,13 @@ class Moves:
     """How many ways there are for layers to move apart: 1 where groups are large enough that they need not."""
 
     @classmethod
-    def of(cls, magnitude: Mapping[Place, float], wanted: int, *, among_layers: bool = False) -> Moves:
+    def of(
+        cls, magnitude: Mapping[Place, float], wanted: int, *, among_layers: bool = False, apart: bool = True
+    ) -> Moves:
         """Groups of `wanted` neighbours in magnitude in every layer, or, where layers have fewer units, of all of these.
 
         The smallest units, of which no group is left, take no part. Where groups are small, layers move apart: layer l
-        by i + l j (size / turns) places, for all i and j. With `among_layers` all units are exchanged as if of one layer.
+        by i + l j (size / turns) places, for all i and j; not so without `apart`, since single units gain nothing by it. With `among_layers` all units are exchanged as if of one layer.
         """
         layers: dict[int, list[Place]] = {}
         for place in sorted(magnitude, key=lambda p: (-magnitude[p], p)):
@@ -50,7 +52,7 @@ class Moves:
         fewest = min(len(units) for units in layers.values())
         size = min(fewest, wanted)
         turns = 1
-        if size < wanted and len(layers) > 1:
+        if apart and size < wanted and len(layers) > 1:
             turns = min((g for g in range(1, size + 1) if size % g == 0 and size * g >= wanted), default=size)
         slots = {
             place: (layer, rank // size, rank % size)
@@ -84,7 +86,7 @@ class Moves:
 
 
 def most_images(size: int, turns: int, layers: int, units: int) -> int:
-    """The most distinct images that a set of so many units may have, itself among them."""
+    """The most distinct images that a set of so many units may have, or several sets together, themselves among them."""
     return min(size * turns, int(size ** min(units, layers)))
 
 
