@@ -601,7 +601,7 @@ def test_a_broken_promise_ends_with_one_and_is_named(
     [
         (
             ["Nonsense"],
-            "Family 'Nonsense' is unknown; there are: AxesAgainstRotations, AxisStreams, CategoryClustering",
+            "Family 'Nonsense' is unknown; there are: ",
         ),
         (["--full", "--sets", "3"], "--full is 2,000 data sets; leave --sets out, or --full."),
         (["--sets", "0"], "0 is not in the range"),

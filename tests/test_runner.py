@@ -10,6 +10,7 @@ from modclaims import CategoryClustering, HeadSelectivity, at, everywhere
 from modclaims.collect import Collected, collect
 from modclaims.corpus import Corpus, Text
 from modclaims.errors import CorpusError, NothingSelected, RunFolderError
+from modclaims.recording import Activations
 from modclaims.run_folder import read_run
 from modclaims.run_log import RunLog
 from modclaims.runner import execute
@@ -263,3 +264,43 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path):
 def test_pure_noise_supports_nothing(tmp_path):
     found = summaries(run((Clusters, FirstLayer, Heads), tmp_path, recorder=PlantedRecorder(effect=0.0)))
     assert "supported" not in {s["outcome"] for s in found.values()}
+
+
+class AsksAgain(Clusters):
+    """A claim that asks for the layer where texts differ most, once it has seen them."""
+
+    def further(self, recording, weighing):
+        ids = [t.id for t in recording.corpus.texts]
+        assert ids == sorted(ids), "texts come as they are when weighed"
+        widths = [recording.array(Activations("attn_out"), i).std() for i in range(recording.shape.layers)]
+        return (Activations("mlp_out", (int(np.argmax(widths)),)),)
+
+    def weigh(self, recording, weighing):
+        assert recording.array(Activations("mlp_out", (1,)), 1).size
+        return super().weigh(recording, weighing)
+
+
+class AsksInVain(AsksAgain):
+    """A claim that breaks when it sees the first recording."""
+
+    def further(self, recording, weighing):
+        raise ZeroDivisionError("nothing to divide")
+
+
+def test_what_claims_ask_for_once_they_have_seen_the_recording_is_recorded_before_any_is_weighed(tmp_path):
+    recorder = PlantedRecorder()
+    finished = run([*collected(AsksAgain, Clusters, AsksInVain)], tmp_path, shuffled(planted_corpus()), recorder)
+    assert recorder.calls == 2
+    assert Activations("mlp_out", (1,)) in recorder.requests
+    outcomes = {name: verdict.outcome.word for name, verdict in finished.verdicts.items()}
+    assert outcomes == {"t.py::AsksAgain": "supported", "t.py::Clusters": "supported", "t.py::AsksInVain": "error"}
+    assert "nothing to divide" in finished.verdicts["t.py::AsksInVain"].message
+    assert finished.run.facts["made"]["passes"] == 2 * len(planted_corpus())
+    alone = run((Clusters,), tmp_path, shuffled(planted_corpus()))
+    assert alone.weighed["t.py::Clusters"] == finished.weighed["t.py::Clusters"]
+
+
+def test_one_recording_is_enough_where_no_claim_asks_again(tmp_path):
+    recorder = PlantedRecorder()
+    run((Clusters, Heads), tmp_path, recorder=recorder)
+    assert recorder.calls == 1

@@ -3,6 +3,7 @@
 from modclaims.families.axis_streams import AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.targeted_ablation import AblationSpecificity, AblationSufficiency, TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.families.token_directions import OVDirections, QKDirections
 from modclaims.families.token_neuron_congruence import TokenNeuronCongruence
@@ -13,6 +14,8 @@ from modclaims.stats.quantifiers import along_depth, at, everywhere, in_fraction
 __version__ = "0.1.0"
 
 __all__ = [
+    "AblationSpecificity",
+    "AblationSufficiency",
     "AxesAgainstRotations",
     "AxisStreams",
     "CategoryClustering",
@@ -22,6 +25,7 @@ __all__ = [
     "Hypothesis",
     "OVDirections",
     "QKDirections",
+    "TargetedAblation",
     "TightPass",
     "TighterThanAttention",
     "TightestAt",

@@ -119,6 +119,14 @@ class Hypothesis(ABC):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         """What must be recorded. Raises `ClaimError` for a layer that the model lacks."""
 
+    def further(self, recording: Recording, weighing: Weighing) -> tuple[Request, ...]:
+        """What must be recorded besides, once the answers to `requests` are known; texts sorted by id, as when weighed."""
+        return ()
+
+    def further_passes(self, corpus: Corpus, shape: ModelShape) -> int:
+        """The most forward passes that `further` may take; known before anything is recorded."""
+        return 0
+
     @abstractmethod
     def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
         """The evidence of one recording. Raises `ClaimError` where the claim cannot be weighed on this corpus."""

@@ -86,11 +86,137 @@ class Activations:
             raise ClaimError(f"Site {self.site!r} is unknown; choose one of {', '.join(SITES)}.")
 
 
+PARTS = ("head", "neuron", "mlp_block", "attn_block")
+"""Units that can be ablated."""
+REMOVALS = ("zero", "mean", "resample")
+"""What stands in place of an ablated unit's output."""
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """Which units of a network are taken out of it, and what stands in their place, at every token.
+
+    A head's output is what enters attention's output matrix, a neuron's what enters the MLP's; a block's is what it adds
+    to the residual. In its place stands 0 (`zero`); its mean over all tokens read of the texts of `source`, whatever the
+    position (`mean`); or its output at the same position of one text of `source` (`resample`): another one than the text
+    itself, chosen by a hash of what both say, its tokens from the first again where it is the shorter.
+    """
+
+    unit: str
+    """One of `PARTS`."""
+    places: tuple[tuple[int, int], ...]
+    """(layer, index) of each unit; the index of a block is 0."""
+    how: str = "zero"
+    """One of `REMOVALS`."""
+    source: tuple[str, ...] = ()
+    """Ids of the texts that values are taken from."""
+    keep: bool = False
+    """Whether these units are the ones left, all others of their kind, in all layers, being ablated."""
+
+    def __post_init__(self) -> None:
+        if self.unit not in PARTS:
+            raise ClaimError(f"Unit {self.unit!r} cannot be ablated; choose one of {', '.join(PARTS)}.")
+        if self.how not in REMOVALS:
+            raise ClaimError(f"Ablation by {self.how!r} is unknown; choose one of {', '.join(REMOVALS)}.")
+        needed = {"zero": 0, "mean": 1, "resample": 2}[self.how]
+        if len(set(self.source)) < needed or (self.how == "zero" and self.source):
+            raise ClaimError(
+                f"Ablation by {self.how!r} takes its values from {'no texts' if not needed else f'{needed} texts or more'}; "
+                f"source names {len(set(self.source))}."
+            )
+        object.__setattr__(self, "places", tuple(sorted(set(self.places))))
+        object.__setattr__(self, "source", tuple(sorted(set(self.source))))
+
+    def by_layer(self, shape: ModelShape) -> dict[int, tuple[int, ...]]:
+        """Indices of the ablated units, layer by layer. Raises `ClaimError` for a unit that the model lacks."""
+        count = shape.parts(self.unit)
+        for layer, index in self.places:
+            if not (0 <= layer < shape.layers and 0 <= index < count):
+                raise ClaimError(
+                    f"Model {shape.name!r} has no {self.unit} {index} in layer {layer}; it has layers 0 to "
+                    f"{shape.layers - 1} with {count} each."
+                )
+        named: dict[int, set[int]] = {}
+        for layer, index in self.places:
+            named.setdefault(layer, set()).add(index)
+        if self.keep:
+            named = {layer: set(range(count)) - named.get(layer, set()) for layer in range(shape.layers)}
+        return {layer: tuple(sorted(units)) for layer, units in sorted(named.items()) if units}
+
+
 @dataclass(frozen=True)
 class Loss:
     """Ask for the mean next-token loss of each text in nats (causal models only)."""
 
     variant: str | None = None
+    ablation: Ablation | None = None
+    """What is taken out of the network; None for the network as it is."""
+    tokens: int | None = None
+    """Only so many tokens of each text are read; None for all that the run reads."""
+    texts: tuple[str, ...] | None = None
+    """Ids of the texts that are answered for, in this order; None for all."""
+
+    def __post_init__(self) -> None:
+        _check_read(self.tokens, self.texts)
+
+    def chosen(self, corpus: Corpus) -> tuple[int, ...]:
+        """Indices of the texts that are answered for."""
+        return _indices(corpus, self.texts)
+
+
+@dataclass(frozen=True)
+class LogOdds:
+    """Ask for the log-odds of a set of next tokens, against all others, averaged over each text's tokens (causal models
+    only): ln P(one of the set) - ln P(none of it), one number a text."""
+
+    among: tuple[int, ...]
+    """Ids of the tokens of the set."""
+    variant: str | None = None
+    ablation: Ablation | None = None
+    """What is taken out of the network; None for the network as it is."""
+    tokens: int | None = None
+    """Only so many tokens of each text are read; None for all that the run reads."""
+    texts: tuple[str, ...] | None = None
+    """Ids of the texts that are answered for, in this order; None for all."""
+
+    def __post_init__(self) -> None:
+        if not self.among:
+            raise ClaimError("Log-odds are those of a set of tokens; among = () names none.")
+        object.__setattr__(self, "among", tuple(sorted(set(self.among))))
+        _check_read(self.tokens, self.texts)
+
+    def chosen(self, corpus: Corpus) -> tuple[int, ...]:
+        """Indices of the texts that are answered for."""
+        return _indices(corpus, self.texts)
+
+
+@dataclass(frozen=True)
+class TokenIds:
+    """Ask for the token ids that are read of each text, (text, token): -1 behind the end of a shorter text."""
+
+    tokens: int
+    """So many from the start, leading special ones included."""
+    variant: str | None = None
+    """Of no account: all variants read the same tokens."""
+
+    def __post_init__(self) -> None:
+        _check_read(self.tokens, None)
+
+
+def _check_read(tokens: int | None, texts: tuple[str, ...] | None) -> None:
+    if tokens is not None and tokens < 2:
+        raise ClaimError(f"tokens = {tokens}: a next-token loss needs at least 2.")
+    if texts is not None and (not texts or len(set(texts)) < len(texts)):
+        raise ClaimError("texts names no text, or one twice; leave it None for all.")
+
+
+def _indices(corpus: Corpus, texts: tuple[str, ...] | None) -> tuple[int, ...]:
+    if texts is None:
+        return tuple(range(len(corpus)))
+    at = {text.id: i for i, text in enumerate(corpus.texts)}
+    if unknown := [name for name in texts if name not in at]:
+        raise ClaimError(f"Corpus {corpus.name!r} has no text {unknown[0]!r}.")
+    return tuple(at[name] for name in texts)
 
 
 BLOCKS = ("mlp", "attention")
@@ -167,7 +293,7 @@ class Weights:
             raise ClaimError(f"Matrix {self.matrix!r} is unknown; choose one of {', '.join(MATRICES)}.")
 
 
-Request = Activations | Loss | Jacobian | Weights
+Request = Activations | Loss | LogOdds | TokenIds | Jacobian | Weights
 
 
 @dataclass(frozen=True)
@@ -189,9 +315,13 @@ class ModelShape:
     gated: bool = False
     """Whether its MLPs have a matrix `mlp_gate` beside `mlp_in`."""
 
+    def parts(self, unit: str) -> int:
+        """How many units of a kind of `PARTS` a layer has."""
+        return {"head": self.heads, "neuron": self.mlp_width}.get(unit, 1)
+
     def resolve_layers(self, request: Request) -> tuple[int, ...]:
         """Ascending layer indices of a request. Raises `ClaimError` for a layer that the model lacks."""
-        if isinstance(request, Loss):
+        if isinstance(request, (Loss, LogOdds, TokenIds)):
             return (0,)
         if isinstance(request, Activations):
             what, single = f"site {request.site!r}", request.site == "embed"
@@ -223,8 +353,8 @@ class Recording:
     """Answers to the requests of a suite for one corpus and model.
 
     `array` gives (text, position, unit) or (text, position, head, unit); without the unit axis after `norm`,
-    without the position axis after `mean`; one number a text for `Loss`; (text, quantity) or (text, singular value) for
-    `Jacobian`; (output unit, input unit) for `Weights`.
+    without the position axis after `mean`; one number a text for `Loss` and `LogOdds`; (text, token) for `TokenIds`;
+    (text, quantity) or (text, singular value) for `Jacobian`; (output unit, input unit) for `Weights`.
     """
 
     corpus: Corpus
@@ -235,7 +365,9 @@ class Recording:
     """Of each text, the part that the network saw (up to the last token kept)."""
     source: Source
     passes: int = 0
-    """Forward passes (texts times networks) that were made for it; the rest came from the store."""
+    """Forward passes (texts times networks, and what ablation needs) that were made for it; the rest came from the store."""
+    ablation_passes: int = 0
+    """Of these, passes for ablation: of networks without some parts, and of those that values are taken from."""
 
     def array(self, request: Request, layer: int = 0) -> Array:
         """The recorded values as float32 or float64, texts in the corpus' order."""
@@ -261,7 +393,8 @@ class _Reordered:
 
     def array(self, request: Request, layer: int) -> Array:
         array = self.source.array(request, layer)
-        return array if isinstance(request, (Weights, Jacobian)) else array[list(self.order)]
+        itself = isinstance(request, (Weights, Jacobian)) or getattr(request, "texts", None) is not None
+        return array if itself else array[list(self.order)]
 
 
 class Recorder(Protocol):
@@ -285,7 +418,8 @@ class Recorder(Protocol):
         positions: Positions,
         progress: Callable[[int, int, str], None] | None = None,
     ) -> Recording:
-        """One pass a text and network for the union of the requests. `progress(done, total, what)`."""
+        """One pass a text and network for the union of the requests, and one more a text for each ablation.
+        `progress(done, total, what)`."""
         ...
 
 

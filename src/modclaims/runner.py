@@ -152,7 +152,7 @@ def execute(
     command: str = "",
     log: RunLog | None = None,
 ) -> Finished:
-    """Run claims: check, record the union of their requests once, weigh, judge, write.
+    """Run claims: check, record the union of their requests once, then what answers call for, weigh, judge, write.
 
     `out` is the run folder, or None to keep the run in memory. Claims that an interrupted run of the same settings
     left in the folder are not weighed again. A claim that fails is ERROR and its neighbours go on. `log` tells how many
@@ -180,13 +180,23 @@ def execute(
             weighed[plan.collected.id], exhibits[plan.collected.id] = Weighed.from_dict(state), kept
         else:
             waiting.append(plan)
-    passes = 0
+    passes = ablation_passes = 0
     if waiting:
         union = list(dict.fromkeys(r for p in waiting for r in p.requests))
         recording = recorder.record(
             corpus, union, tokens=settings.tokens, positions=positions, progress=progress.recording
         )
-        passes = recording.passes
+        passes, ablation_passes = recording.passes, recording.ablation_passes
+        further, failed = _further(waiting, recording, settings)
+        faults |= failed
+        waiting = [plan for plan in waiting if plan.collected.id not in failed]
+        if further:
+            union += [r for r in further if r not in set(union)]
+            recording = recorder.record(
+                corpus, union, tokens=settings.tokens, positions=positions, progress=progress.recording
+            )
+            passes += recording.passes
+            ablation_passes += recording.ablation_passes
         for plan, result in _weigh_all(waiting, recording, settings, cwd, progress):
             name = plan.collected.id
             if isinstance(result, Exception):
@@ -216,7 +226,7 @@ def execute(
     network = _network(shape)
     before = 0 if log is None else log.others(corpus.digest, network, hashes.values())
     run = Run(
-        facts(corpus, shape, settings, records, overlap, command, passes, started, cwd, before),
+        facts(corpus, shape, settings, records, overlap, command, passes, started, cwd, before, ablation_passes),
         tuple(records),
     )
     if folder is not None:
@@ -224,6 +234,26 @@ def execute(
     if log is not None:
         log.add(corpus.digest, network, {hashes[name]: verdicts[name].outcome.word for name in ordered})
     return Finished(run, out, {p.collected.id: verdicts[p.collected.id] for p in planned}, weighed)
+
+
+def _further(
+    waiting: Sequence[Planned], recording: Recording, settings: Settings
+) -> tuple[list[Request], dict[str, Planned]]:
+    """The union of what claims ask for once they see the first recording, and the claims that cannot be weighed on it."""
+    found: dict[Request, None] = {}
+    failed: dict[str, Planned] = {}
+    ordered = recording.by_id()
+    with one_thread():
+        for plan in waiting:
+            claim = plan.collected.claim
+            if claim is None or type(claim).further is Hypothesis.further:
+                continue
+            try:
+                found |= dict.fromkeys(claim.further(ordered, settings.weighing))
+            except Exception as fault:  # one claim's fault; its neighbours go on
+                message = str(fault) if isinstance(fault, ClaimError) else f"{type(fault).__name__}: {fault}"
+                failed[plan.collected.id] = replace(plan, outcome=Outcome.ERROR, message=message)
+    return list(found), failed
 
 
 def _weigh_all(
@@ -330,6 +360,7 @@ def facts(
     started: float,
     cwd: Path,
     before: int = 0,
+    ablation_passes: int = 0,
 ) -> dict[str, Any]:
     """run.json without its claims. What differs between two runs of the same thing stands under `made` alone."""
     outcomes = [r.summary["outcome"] for r in records]
@@ -340,6 +371,7 @@ def facts(
             "wall_seconds": round(time.time() - started, 2),
             "commit": _commit(cwd),
             "passes": passes,
+            "ablation_passes": ablation_passes,
             "workers": settings.workers,
             "batch_size": settings.batch_size,
         },

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from modclaims.hypothesis import Hypothesis
-from modclaims.stats.evidence import Evidence
+from modclaims.stats.evidence import Cell, Evidence
 from modclaims.stats.multiplicity import Correction, adjust
 
 
@@ -186,8 +186,8 @@ def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[dict[str,
                 "layer": cell.layer,
                 "head": cell.head,
                 "axis": cell.axis,
-                "category": None,
-                "statistic": evidence.effect_name,
+                "category": cell.category,
+                "statistic": evidence.effect_name + ("" if cell.size is None else f", {cell.size} units"),
                 "effect": float(effect[i]),
                 "effect_low": float(low[i]),
                 "effect_high": float(high[i]),
@@ -312,7 +312,7 @@ def _of_weights(outcome: Outcome) -> str:
 def _sentence(w: Weighed, outcome: Outcome) -> str:
     """The result in words, with the numbers that decided it."""
     how = f"exact, N = {w.draws:,}" if w.exact else f"{w.draws:,} draws"
-    where = f" at {w.best_words}" if any(v is not None for v in w.best.values()) and w.n_cells > 1 else ""
+    where = f" at {w.best_words}" if w.best_words != str(Cell()) and w.n_cells > 1 else ""
     if w.splits:
         where += f", the median of {w.splits} splits"
     first = f"{w.action[:1].upper()}{w.action[1:]} ({how}) gave {w.effect_name} = {w.effect:.2f}{where}"

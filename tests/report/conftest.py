@@ -696,6 +696,41 @@ def one_claim() -> Callable[..., Run]:
     return make
 
 
+def dissociation(rng: np.random.Generator) -> Exhibit:
+    maps = rng.normal(0, 0.02, (2, 3, 4))
+    maps[:, np.arange(3), np.arange(3)] += 0.1
+    return Exhibit(
+        "dissociation",
+        "Who loses what",
+        "Net change of loss by module and texts.",
+        {"maps": maps},
+        {
+            "panels": ["8 neurons", "64 neurons"],
+            "modules": ["code", "law", "news"],
+            "categories": ["code", "law", "news", "verse"],
+            "quantity": "change of loss, net",
+        },
+    )
+
+
+def dose_curve(rng: np.random.Generator) -> Exhibit:
+    matched = np.abs(rng.normal(0, 0.02, (3, 4))).cumsum(axis=1)
+    return Exhibit(
+        "dose_curve",
+        "What texts lose by size",
+        "Change of loss at own texts.",
+        {
+            "size": np.array([1, 2, 4, 8]),
+            "own": 2 * matched,
+            "matched": matched,
+            "matched_low": 0.5 * matched,
+            "matched_high": 1.5 * matched,
+            "effect": matched,
+        },
+        {"categories": ["code", "law", "news"], "unit": "neurons"},
+    )
+
+
 @pytest.fixture(scope="session")
 def every_kind() -> Callable[..., tuple[Exhibit, ...]]:
     """One exhibit of every kind that is drawn, from a seed."""
@@ -720,6 +755,8 @@ def every_kind() -> Callable[..., tuple[Exhibit, ...]]:
             against_draws(rng),
             by_clusters(rng),
             by_frequency(rng),
+            dissociation(rng),
+            dose_curve(rng),
             unknown(),
         )
 

@@ -123,6 +123,7 @@ def test_figures_are_named_by_class_and_kind_and_never_collide(one_claim: Callab
     assert "figures/OneClaim-heat_maps.svg" in names
     assert "figures/OneClaim-heat_maps-2.svg" in names
     assert len({n.lower() for n in names}) == len(names) == 1 + 4 * len(every_kind()[:-1])
+    assert len({n.lower() for n in names}) == len(names) == 1 + 4 * (len(every_kind()) - 1)
 
 
 def test_hostile_names_become_harmless_paths(one_claim: Callable[..., Run], every_kind: Any) -> None:

@@ -430,3 +430,32 @@ def test_figures_of_weights_refuse_arrays_that_do_not_fit(every_kind: Any) -> No
         short = replace(exhibit, arrays={**exhibit.arrays, name: exhibit.arrays[name][:-1]})
         with pytest.raises(ValueError, match=r"differ in|other layers"):
             draw(short)
+
+
+def test_a_dissociation_matrix_says_who_loses_what_and_frames_own_texts(every_kind: Any) -> None:
+    exhibit = of_kind(every_kind(), "dissociation")
+    found = words(drawn(exhibit))
+    assert {"8 neurons", "64 neurons", "code", "law", "news", "verse"} <= set(found)
+    table = exhibit_table(exhibit)
+    assert table.head[2:] == ("texts of code", "texts of law", "texts of news", "texts of verse")
+    assert len(table.rows) == 6
+    one = with_arrays(exhibit, maps=exhibit.arrays["maps"][:1])
+    one = Exhibit(one.kind, one.title, one.description, one.arrays, {**exhibit.labels, "panels": ["8 neurons"]})
+    assert "64 neurons" not in words(drawn(one))
+    hole = np.array(exhibit.arrays["maps"])
+    hole[0, 0, 1] = np.nan
+    assert words(drawn(with_arrays(exhibit, maps=hole)))
+    with pytest.raises(ValueError, match="no finite value"):
+        draw(with_arrays(exhibit, maps=np.full((2, 3, 4), np.nan)))
+
+
+@pytest.mark.parametrize("sizes", [1, 2, 7])
+def test_a_dose_curve_is_drawn_for_any_number_of_sizes(sizes: int, every_kind: Any) -> None:
+    exhibit = of_kind(every_kind(), "dose_curve")
+    arrays = {k: np.resize(v, (3, sizes)) for k, v in exhibit.arrays.items() if np.ndim(v) == 2}
+    arrays["size"] = 2 ** np.arange(sizes)
+    found = words(drawn(with_arrays(exhibit, **arrays)))
+    assert {"neurons in the module", "without the module", "1", str(2 ** (sizes - 1))} <= set(found)
+    assert len(exhibit_table(with_arrays(exhibit, **arrays)).rows) in (3 * sizes, MOST_ROWS)
+    with pytest.raises(ValueError, match="differ in shape"):
+        draw(with_arrays(exhibit, own=arrays["own"][:2]))

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.calibration import known, shuffled, words
+from modclaims.calibration import ablations, known, shuffled, words
 from modclaims.calibration.known import HEADS, HEAVIEST, LAWS, LAYERS, LAYOUTS, WIDTH, Layout
 from modclaims.families import controls
 from modclaims.families.axis_streams import FIRST, AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.targeted_ablation import AblationSpecificity, AblationSufficiency, TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.families.token_directions import OVDirections
 from modclaims.families.token_neuron_congruence import TokenNeuronCongruence
@@ -454,7 +455,36 @@ def _exchanges(name: str, question: str = "") -> list[Scenario]:
     return _crossed(name, tuple(RECORDED_LAYOUTS), (SHUFFLED,), (NONE,), question)
 
 
+# ---- units taken out
+
+
+def _ablating(base: type[Hypothesis], sets: int) -> Callable[[Scenario], Hypothesis]:
+    return _labelled(base, how="zero", sizes=(1,), tokens=ablations.TOKENS, sets=sets, splits=5)
+
+
+def _taken_out(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    scale = family(scenario).claim(scenario).smallest_effect
+    everywhere = scenario.family == "AblationSufficiency"
+    return ablations.planted(rng, scenario.texts, scenario.law, strengths[0], scale, everywhere)
+
+
+def _one_effect(scenario: Scenario) -> tuple[float, ...]:
+    return (_effect(scenario),)
+
+
 FAMILIES: Mapping[str, Family] = {
+    "AblationSpecificity": Family(
+        _ablating(AblationSpecificity, 21),
+        _taken_out,
+        _one_effect,
+        lambda name: _crossed(name, (MIDDLE,), LAWS[:1], (NONE, EDGE, "3 s")),
+    ),
+    "AblationSufficiency": Family(
+        _ablating(AblationSufficiency, 21),
+        _taken_out,
+        _one_effect,
+        lambda name: _crossed(name, (MIDDLE,), LAWS[:1], (NONE, EDGE, "3 s")),
+    ),
     "AxesAgainstRotations": Family(
         _labelled(AxesAgainstRotations, rotations=PERMUTATIONS, splits=5, outliers=None),
         _turned,
@@ -511,6 +541,12 @@ FAMILIES: Mapping[str, Family] = {
         _weights,
         lambda scenario: (0.0,),
         lambda name: _crossed(name, (ALONE,), LAWS[:1], (NONE,)),
+    ),
+    "TargetedAblation": Family(
+        _ablating(TargetedAblation, 40),
+        _taken_out,
+        _one_effect,
+        lambda name: _crossed(name, (MIDDLE,), LAWS[:2], (NONE, EDGE, "3 s")),
     ),
     "TightPass": Family(
         _unlabelled(TightPass, texts=None), _ranks, _everywhere, lambda name: _with_power(name, UNCATEGORISED)

@@ -85,6 +85,19 @@ class Anatomy:
         """From a block, of `attention` or `mlp`: the module whose output is added to the residual."""
         return self.sandwich.get(name) or self.path({"attention": "o", "mlp": "mlp_out"}[name])
 
+    def site(self, name: str) -> tuple[bool, str]:
+        """Of a site that is a module's input (true) or output: the module, from a block."""
+        return {
+            "embed": (True, ""),
+            "resid_pre": (True, ""),
+            "resid_post": (False, ""),
+            "attn_out": (False, self.write("attention")),
+            "mlp_out": (False, self.write("mlp")),
+            "mlp_act": (True, self.path("mlp_out")),
+            "head_z": (True, self.path("o")),
+            "head_write": (True, self.path("o")),
+        }[name]
+
     def shape(self, config: Any, name: str, provenance: Mapping[str, str]) -> ModelShape:
         """The network's dimensions, read off its configuration. Raises `ModelError` if one is impossible."""
 

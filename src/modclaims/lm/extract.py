@@ -6,7 +6,7 @@ multiplies. Only the rows at the positions asked for are copied, so memory does 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -64,12 +64,37 @@ def next_token_loss(
     for states, targets in zip(hidden[:, :-1].to(weight.device), ids[:, 1:].to(weight.device), strict=True):
         nats = torch.zeros((), dtype=torch.float64)
         for some, next_ones in zip(states.split(rows), targets.split(rows), strict=True):
-            logits = _exact(head(some))
-            if logit_cap is not None:
-                logits = logit_cap * torch.tanh(logits / logit_cap)
+            logits = _logits(some, head, logit_cap)
             nats += torch.nn.functional.cross_entropy(logits, next_ones, reduction="none").double().sum().cpu()
         losses.append(nats / len(targets))
     return torch.stack(losses)
+
+
+def log_odds(
+    hidden: torch.Tensor, head: torch.nn.Module, among: Sequence[int], logit_cap: float | None = None
+) -> torch.Tensor:
+    """ln P(next token among these) - ln P(it is another), mean over each text's tokens but the last: (text,) float64.
+
+    `hidden` is (text, token, unit). The last token's prediction is left out, as it is of the loss.
+    """
+    weight = max(head.parameters(), key=len)  # a logit for each row
+    rows = max(1, LOGITS_AT_ONCE // len(weight))
+    mine = torch.zeros(len(weight), dtype=torch.bool, device=weight.device)
+    mine[list(among)] = True
+    means = []
+    for states in hidden[:, :-1].to(weight.device):
+        total = torch.zeros((), dtype=torch.float64)
+        for some in states.split(rows):
+            logits = _logits(some, head, logit_cap)
+            inside, outside = logits[:, mine].logsumexp(dim=1), logits[:, ~mine].logsumexp(dim=1)
+            total += (inside - outside).double().sum().cpu()
+        means.append(total / len(states))
+    return torch.stack(means)
+
+
+def _logits(states: torch.Tensor, head: torch.nn.Module, cap: float | None) -> torch.Tensor:
+    logits = _exact(head(states))
+    return logits if cap is None else cap * torch.tanh(logits / cap)
 
 
 def _exact(values: torch.Tensor) -> torch.Tensor:
@@ -109,17 +134,7 @@ class _Take:
 
     def _hook(self, layer: int, site: str, entries: list[Entry]) -> torch.utils.hooks.RemovableHandle:
         """Take a site that is a module's input (`before`) or output."""
-        anatomy = self.network.anatomy
-        before, path = {
-            "embed": (True, ""),
-            "resid_pre": (True, ""),
-            "resid_post": (False, ""),
-            "attn_out": (False, anatomy.write("attention")),
-            "mlp_out": (False, anatomy.write("mlp")),
-            "mlp_act": (True, anatomy.path("mlp_out")),
-            "head_z": (True, anatomy.path("o")),
-            "head_write": (True, anatomy.path("o")),
-        }[site]
+        before, path = self.network.anatomy.site(site)
 
         def keep(states: torch.Tensor) -> None:
             states = states.reshape(self.texts, self.tokens, -1)  # OPT's MLP makes texts and tokens one axis

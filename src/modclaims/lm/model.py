@@ -10,11 +10,13 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from modclaims.corpus import Corpus
@@ -23,11 +25,14 @@ from modclaims.lm import attention
 from modclaims.lm.anatomy import Anatomy, Network, anatomy_of
 from modclaims.lm.checkpoint import Checkpoint, find_checkpoint
 from modclaims.lm.extract import extract
+from modclaims.lm.intervene import Replacements, Values, answers
 from modclaims.lm.jacobian import BlockInput, block_inputs
 from modclaims.lm.spectra import spectra
 from modclaims.lm.store import (
+    ABLATED,
     LOSS,
     NO_TEXT,
+    TOKENS,
     WEIGHTS,
     Entry,
     RecordingStore,
@@ -41,13 +46,17 @@ from modclaims.lm.tokens import ReadText, TextReader
 from modclaims.lm.variants import Variant, scramble
 from modclaims.recording import (
     EMBEDDINGS,
+    Ablation,
     Activations,
     Array,
     Jacobian,
+    LogOdds,
+    Loss,
     ModelShape,
     Positions,
     Recording,
     Request,
+    TokenIds,
     Weights,
 )
 
@@ -257,6 +266,11 @@ class LanguageModel:
     def __repr__(self) -> str:
         return f"LanguageModel({self.shape.name!r})"
 
+    @property
+    def vocabulary(self) -> int:
+        """Rows of the embedding."""
+        return int(self._text_config.vocab_size)
+
     def key(self, variant: Variant | None) -> str:
         """SHA-256, in hexadecimal, of everything that the numbers of one network depend on."""
         identity = {name: value for name, value in self.shape.provenance.items() if name not in ("model", "revision")}
@@ -311,7 +325,8 @@ class LanguageModel:
 
         Networks are those of the requests' variants, loaded one after the other; the model's own stays loaded. Each batch
         is in the store before the next begins, so an interrupted recording goes on where it stopped.
-        `progress(done, total, what)` counts texts, over all networks.
+        Ablation takes a pass a text and network without some parts, one of the network as it is, and one of each text that
+        values are taken from. `progress(done, total, what)` counts texts, over all networks.
 
         Raises `InputError` as `check` does, also for the requests' own positions; `ClaimError` for a layer, variant or
         loss that this model cannot have; `ModelError` if its weights do not load, or give values that are not finite.
@@ -324,13 +339,19 @@ class LanguageModel:
         ids = {key: text.id for key, text in zip(keys, corpus.texts, strict=True)} | {NO_TEXT: "(weights)"}
         wanted: dict[Variant | None, dict[str, set[Entry]]] = {}
         jacobians: dict[Entry, Jacobian] = {}
+        asked: dict[Entry, Loss | LogOdds] = {}
         chosen: dict[Request, tuple[int, ...]] = {}
+        by_id = dict(zip([text.id for text in corpus.texts], keys, strict=True))
         for request in requests:
             self._check_request(request, corpus, tokens)
-            entries = entries_of(request, self.shape, where, tokens, own)
+            entries = entries_of(request, self.shape, where, tokens, own, by_id)
             if isinstance(request, Jacobian):
                 chosen[request] = request.chosen(corpus)
                 jacobians.update(dict.fromkeys(entries, request))
+            elif isinstance(request, (Loss, LogOdds)):
+                if request.texts is not None:
+                    chosen[request] = request.chosen(corpus)
+                asked.update({entry: request for entry in entries if entry.site in ABLATED})
             of = [NO_TEXT] if isinstance(request, Weights) else [keys[i] for i in chosen.get(request, range(len(keys)))]
             for key in of:
                 wanted.setdefault(self._variant(request), {}).setdefault(key, set()).update(entries)
@@ -338,9 +359,10 @@ class LanguageModel:
         own_first = sorted(wanted, key=lambda variant: (variant != self.checkpoint.variant, str(variant)))
         jobs = [_Job(variant, self._shelf(variant), wanted[variant]) for variant in own_first]
         inputs = _Inputs(self, texts)
-        total, done = sum(len(job.missing) for job in jobs), 0
+        total, done = sum(len(job.missing) + job.trials(asked) for job in jobs), 0
+        beside = 0
         for job in jobs:
-            if not job.missing:
+            if not job.missing and not job.ablated:
                 continue
             name = self.checkpoint.called(job.variant)
             if progress is not None:
@@ -354,7 +376,19 @@ class LanguageModel:
                 done += len(batch)
                 if progress is not None:
                     progress(done, total, name)
-            del network
+            replacements = Replacements(network, {key: text.ids for key, text in texts.items()}, by_id)
+            for batch in job.ablation_batches(texts, self.batch_size):
+                made, found = self._ablated(network, batch, job.ablated, asked, replacements, tokens)
+                for key, values in found.items():
+                    self._check_finite({entry: value[None] for entry, value in values.items()}, [ids[key]], name)
+                    job.keep(key, values)
+                done += made
+                beside += made
+                if progress is not None:
+                    progress(done, total, name)
+            beside += replacements.passes
+            total, done = total + replacements.passes, done + replacements.passes
+            del network, replacements
         held = {job.variant: job.held for job in jobs}
         source = StoredSource(
             self.store,
@@ -365,8 +399,40 @@ class LanguageModel:
             {request.variant: held[self._variant(request)] for request in requests},
             own,
             chosen,
+            by_id,
         )
-        return Recording(corpus, self.shape, where, tuple(text.read for text in read), source, total)
+        return Recording(corpus, self.shape, where, tuple(text.read for text in read), source, total, beside)
+
+    def _ablated(
+        self,
+        network: Network,
+        batch: Sequence[str],
+        missing: Mapping[str, frozenset[Entry]],
+        asked: Mapping[Entry, Loss | LogOdds],
+        replacements: Replacements,
+        tokens: int,
+    ) -> tuple[int, dict[str, dict[Entry, Array]]]:
+        """Losses and log-odds that texts of equal length lack, and how many passes they took."""
+        rows: dict[Entry, list[int]] = {}
+        for row, key in enumerate(batch):
+            for entry in missing[key]:
+                rows.setdefault(entry, []).append(row)
+        found: dict[str, dict[Entry, Array]] = {key: {} for key in batch}
+        made = 0
+        for read in sorted({entry.positions[0] for entry in rows}):
+            entries = sorted((entry for entry in rows if entry.positions[0] == read), key=lambda entry: entry.name)
+            values = answers(
+                network,
+                np.stack([replacements.ids[key][:read] for key in batch]),
+                [(asked[entry], rows[entry]) for entry in entries],
+                partial(_values, replacements, batch, read),
+            )
+            for entry, numbers in zip(entries, values, strict=True):
+                for row, number in zip(rows[entry], numbers, strict=True):
+                    found[batch[row]][entry] = np.asarray(number)
+        for key in batch:
+            made += _trials(missing[key], asked)
+        return made, found
 
     def _measured(
         self,
@@ -382,9 +448,12 @@ class LanguageModel:
         if batch[0] == NO_TEXT:
             return {entry: _matrix(network, entry)[None] for entry in entries}
         spectral = entries & jacobians.keys()
+        written = frozenset(entry for entry in entries if entry.site == TOKENS)
         values: dict[Entry, Array] = {}
-        if entries - spectral:
-            values = extract(network, np.stack([texts[key].ids for key in batch]), entries - spectral)
+        if entries - spectral - written:
+            values = extract(network, np.stack([texts[key].ids for key in batch]), entries - spectral - written)
+        for entry in written:
+            values[entry] = np.stack([_padded(texts[key].ids, entry.positions[0]) for key in batch])
         for entry, rows in spectra(network, spectral, jacobians, [inputs.of(key) for key in batch]).items():
             values[entry] = rows
         return values
@@ -406,6 +475,8 @@ class LanguageModel:
                     f"Model {self.shape.name!r} has no matrix {request.matrix!r}; it has: "
                     f"{', '.join((*EMBEDDINGS, *self._anatomy.matrices))}."
                 )
+        elif isinstance(request, TokenIds):
+            return
         elif not self.shape.causal:
             raise ClaimError(
                 f"Model {self.shape.name!r} is not causal: its tokens also see what comes after them, so it has no "
@@ -413,6 +484,12 @@ class LanguageModel:
             )
         else:
             self._check_length(corpus, tokens, 2, "a next-token loss")
+            request.chosen(corpus)
+            if isinstance(request, LogOdds) and not 0 <= min(request.among) <= max(request.among) < self.vocabulary:
+                raise ClaimError(f"Model {self.shape.name!r} has tokens 0 to {self.vocabulary - 1} only.")
+            if request.ablation is not None:
+                request.ablation.by_layer(self.shape)
+                Loss(texts=request.ablation.source or None).chosen(corpus)
 
     def _check_finite(self, values: Mapping[Entry, Any], ids: Sequence[str], name: str) -> None:
         for entry, array in values.items():
@@ -527,6 +604,25 @@ def _first(names: Sequence[str]) -> str:
     )
 
 
+def _trials(entries: Iterable[Entry], asked: Mapping[Entry, Loss | LogOdds]) -> int:
+    """Different networks, and lengths at which they read a text, that these entries of it need, the whole one included."""
+    found = {(entry.positions[0], asked[entry].ablation) for entry in entries}
+    return len(found | {(read, None) for read, _ in found})
+
+
+def _values(
+    replacements: Replacements, batch: Sequence[str], read: int, ablation: Ablation, rows: Sequence[int]
+) -> Values | None:
+    return replacements.of(ablation, [batch[row] for row in rows], read)
+
+
+def _padded(ids: NDArray[np.int64], count: int) -> Array:
+    """The first ids of a text as float64, -1 where there are none."""
+    row = np.full(count, -1.0)
+    row[: len(ids)] = ids[:count]
+    return row
+
+
 def _matrix(network: Network, entry: Entry) -> Array:
     """One of the network's matrices, as float32 (float64 from a float64 network)."""
     name = entry.site.removeprefix(WEIGHTS)
@@ -568,16 +664,39 @@ class _Job:
         self.held: dict[str, tuple[StoredFile, ...]] = shelf.find(list(wanted))
         self.missing: dict[str, frozenset[Entry]] = {}
         """By text key; only of texts that lack something."""
+        self.ablated: dict[str, frozenset[Entry]] = {}
+        """The same of what takes passes of its own."""
         for key, files in self.held.items():
             by_name = {entry.name: entry for entry in wanted[key]}
-            lacking = set(by_name).difference(*(file.layout for file in files))
-            if lacking:
-                self.missing[key] = frozenset(by_name[name] for name in lacking)
+            lacking = [by_name[name] for name in set(by_name).difference(*(file.layout for file in files))]
+            apart = frozenset(entry for entry in lacking if entry.site in ABLATED)
+            if rest := frozenset(lacking) - apart:
+                self.missing[key] = rest
+            if apart:
+                self.ablated[key] = apart
 
     @property
     def needs_head(self) -> bool:
         """Whether anything that is missing is made with the language-model head."""
-        return any(entry in (Entry(LOSS), Entry(f"{WEIGHTS}unembedding")) for m in self.missing.values() for entry in m)
+        return bool(self.ablated) or any(
+            entry in (Entry(LOSS), Entry(f"{WEIGHTS}unembedding")) for m in self.missing.values() for entry in m
+        )
+
+    def trials(self, asked: Mapping[Entry, Loss | LogOdds]) -> int:
+        """Passes that what is asked of the network without some parts takes, values that stand in their place apart."""
+        return sum(_trials(entries, asked) for entries in self.ablated.values())
+
+    def ablation_batches(self, texts: Mapping[str, ReadText], size: int) -> Iterator[list[str]]:
+        """Keys of texts with the same number of tokens; those that lack much the same lie together."""
+        order = sorted(self.ablated, key=lambda key: (len(texts[key].ids), min(e.name for e in self.ablated[key])))
+        groups: dict[int, list[str]] = {}
+        for key in order:
+            groups.setdefault(len(texts[key].ids), []).append(key)
+        for keys in groups.values():
+            # an ablation is asked for at some of the texts of a batch only
+            step = size if size == 1 else 2 * size
+            for start in range(0, len(keys), step):
+                yield keys[start : start + step]
 
     def batches(self, texts: Mapping[str, ReadText], size: int) -> Iterator[list[str]]:
         """Keys of texts that lack the same entries and have the same number of tokens, in the corpus' order."""

@@ -28,11 +28,6 @@ class Outline(LanguageModel):
         """Bytes of a recorded activation."""
         return 8 if self._placement.dtype == "float64" else 4
 
-    @property
-    def vocabulary(self) -> int:
-        """Rows of the embedding."""
-        return int(self._text_config.vocab_size)
-
     def lengths(self, corpus: Corpus, tokens: int) -> tuple[int, ...]:
         """(text,) tokens that are read of each text, at most `tokens`."""
         return tuple(len(text.ids) for text in self._read(corpus, tokens))

@@ -28,7 +28,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError, UsageError
-from modclaims.recording import Array, Jacobian, Loss, ModelShape, Request, Weights
+from modclaims.recording import Ablation, Array, Jacobian, LogOdds, Loss, ModelShape, Request, TokenIds, Weights
 from modclaims.run_log import home
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Entry:
     """What is kept of one text and network under one name: a site of a layer, at some positions, perhaps reduced."""
 
     site: str
-    """One of `recording.SITES`, `loss`, `jacobian.BLOCK` of a model, or `weights.MATRIX`."""
+    """One of `recording.SITES`, `loss`, `jacobian.BLOCK` of a model, `weights.MATRIX`, or one of `ABLATED` or `TOKENS`."""
     layer: int = 0
     positions: tuple[int, ...] = ()
     reduce: str = "none"
@@ -59,6 +59,9 @@ class Entry:
 
 
 LOSS = "loss"
+ABLATED = ("loss.ablated", "log_odds")
+"""Losses and log-odds of networks without some parts, or of a text's first tokens alone; which, says a digest."""
+TOKENS = "token_ids"
 WEIGHTS = "weights."
 NO_TEXT = hashlib.sha256(b"weights").hexdigest()
 """The key under which a network's own matrices are kept."""
@@ -330,13 +333,15 @@ class StoredSource:
     """The variant that the model itself is, if any."""
     chosen: Mapping[Request, tuple[int, ...]] = field(default_factory=dict, repr=False)
     """Of requests that ask for some texts only, which."""
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Keys of `text_key` by text id, for requests that name texts."""
 
     def array(self, request: Request, layer: int = 0) -> Array:
         """See `Recording.array`; where texts differ in length, missing keys of `attn_pattern` are zero.
 
         Raises `ClaimError` for what was not recorded and `UsageError` if a file has gone since.
         """
-        entry = entry_of(request, layer, self.shape, self.positions, self.tokens, self.own)
+        entry = entry_of(request, layer, self.shape, self.positions, self.tokens, self.own, self.keys)
         if isinstance(request, Weights):
             file = self._held(request, layer, NO_TEXT, entry.name)
             matrix = np.empty(file.layout[entry.name].shape, dtype=file.layout[entry.name].dtype)
@@ -365,12 +370,24 @@ class StoredSource:
 
 
 def entry_of(
-    request: Request, layer: int, shape: ModelShape, positions: tuple[int, ...], tokens: int, own: str = ""
+    request: Request,
+    layer: int,
+    shape: ModelShape,
+    positions: tuple[int, ...],
+    tokens: int,
+    own: str = "",
+    keys: Mapping[str, str] | None = None,
 ) -> Entry:
-    """The entry that answers a request at one layer, given the run's positions, the tokens kept of each text, and what
-    variant the model itself is, at whose inputs Jacobians are taken."""
-    if isinstance(request, Loss):
+    """The entry that answers a request at one layer, given the run's positions, the tokens kept of each text, what
+    variant the model itself is, at whose inputs Jacobians are taken, and the texts' keys by their ids."""
+    if isinstance(request, Loss) and request.ablation is None and request.tokens is None:
         return Entry(LOSS)
+    if isinstance(request, (Loss, LogOdds)):
+        read = min(request.tokens or tokens, tokens)
+        among = request.among if isinstance(request, LogOdds) else ()
+        return Entry(ABLATED[isinstance(request, LogOdds)], 0, (read,), _digest(request.ablation, among, keys or {}))
+    if isinstance(request, TokenIds):
+        return Entry(TOKENS, 0, (request.tokens,))
     once = shape.resolve_layers(replace(request, layers=None)) == (0,)
     at = max(layer, 0) if once else layer + shape.layers if layer < 0 else layer
     if isinstance(request, Weights):
@@ -387,10 +404,26 @@ def entry_of(
 
 
 def entries_of(
-    request: Request, shape: ModelShape, positions: tuple[int, ...], tokens: int, own: str = ""
+    request: Request,
+    shape: ModelShape,
+    positions: tuple[int, ...],
+    tokens: int,
+    own: str = "",
+    keys: Mapping[str, str] | None = None,
 ) -> tuple[Entry, ...]:
     """All entries that a request asks for. Raises `ClaimError` for a layer that the model lacks."""
-    return tuple(entry_of(request, layer, shape, positions, tokens, own) for layer in shape.resolve_layers(request))
+    return tuple(
+        entry_of(request, layer, shape, positions, tokens, own, keys) for layer in shape.resolve_layers(request)
+    )
+
+
+def _digest(ablation: Ablation | None, among: tuple[int, ...], keys: Mapping[str, str]) -> str:
+    """What is asked of a network and what is taken out of it, texts being what they say and not what they are called."""
+    gone = None
+    if ablation is not None:
+        source = sorted(keys.get(name, name) for name in ablation.source)
+        gone = [ablation.unit, ablation.places, ablation.how, source, ablation.keep]
+    return hashlib.sha256(json.dumps([gone, among]).encode()).hexdigest()[:KEY_LENGTH]
 
 
 def _read_into(path: Path, span: Span, row: Array) -> None:

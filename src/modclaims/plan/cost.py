@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from modclaims.corpus import Corpus
-from modclaims.recording import EMBEDDINGS, HEAD_SITES, SPECTRUM, Jacobian, Loss, ModelShape, Request, Weights
+from modclaims.recording import (
+    EMBEDDINGS,
+    HEAD_SITES,
+    SPECTRUM,
+    Jacobian,
+    LogOdds,
+    Loss,
+    ModelShape,
+    Request,
+    TokenIds,
+    Weights,
+)
 
 HEADER = 96
 """Bytes that the description of a stored array takes, about."""
@@ -54,9 +65,11 @@ def cost(requests: Iterable[Request], corpus: Corpus, reading: Reading) -> Cost:
         if isinstance(request, Weights):
             arrays.setdefault((variant, None), {}).update(_arrays(request, 0, reading))
             continue
-        for text in request.chosen(corpus) if isinstance(request, Jacobian) else range(len(corpus)):
+        for text in request.chosen(corpus) if isinstance(request, (Jacobian, Loss, LogOdds)) else range(len(corpus)):
             length = reading.lengths[text]
             arrays.setdefault((variant, text), {}).update(_arrays(request, length, reading))
+            if isinstance(request, TokenIds):
+                continue
             seen = request.tokens if isinstance(request, Jacobian) else length
             read[variant, text] = max(seen, read.get((variant, text), 0))
     stored = [size for held in arrays.values() for size in held.values()]
@@ -72,8 +85,10 @@ def cost(requests: Iterable[Request], corpus: Corpus, reading: Reading) -> Cost:
 def _arrays(request: Request, length: int, reading: Reading) -> dict[tuple[str, int], int]:
     """Bytes of each array, by what identifies it, that answers a request for one text of so many tokens."""
     shape, number = reading.shape, reading.number
-    if isinstance(request, Loss):
-        return {("loss", 0): 8}
+    if isinstance(request, (Loss, LogOdds)):
+        return {(repr(replace(request, variant=None, texts=None)), 0): 8}
+    if isinstance(request, TokenIds):
+        return {(f"token ids {request.tokens}", 0): 8 * request.tokens}
     layers = shape.resolve_layers(request)
     if isinstance(request, Jacobian):
         numbers = {"summary": len(SPECTRUM), "effective_rank": 1, "values": request.tokens * shape.width}

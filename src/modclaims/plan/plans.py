@@ -110,6 +110,8 @@ class Plan:
     correction: str
     corpus: str
     model: str
+    further_passes: int = 0
+    """The most passes that claims may ask for once they see the first recording."""
 
     @property
     def weighable(self) -> tuple[ClaimPlan, ...]:
@@ -166,6 +168,7 @@ class Plan:
             "correction": self.correction,
             "claims": [c.as_dict() for c in self.claims],
             **asdict(self.cost),
+            "further_passes": self.further_passes,
             "largest_draws": self.draws,
             "summary": self.summary,
             "refused": self.refused or None,
@@ -180,6 +183,7 @@ class Plan:
         heads = "".join(f"{word:>10}" for word in ("p+ from", "corrected", "p- from", "corrected"))
         over = f", and after {self.correction} over all claims" if self.correction != "none" else ""
         cost = self.cost
+        further = f"at most {self.further_passes:,} further ones for ablation, " if self.further_passes else ""
         return [
             f"{'claim':{width}}  {'can become':25} {heads}  finds",
             *told,
@@ -188,7 +192,7 @@ class Plan:
             f"{self.alpha:g}. Finds, simulated before correction with cells as if independent: the effect that would be "
             f"SUPPORTED in {100 * POWER:.0f} % of runs; and the share of runs that would end in REFUTED if there were no effect.",
             f"{cost.passes:,} forward passes ({_counted(cost.texts, 'text')}, {_counted(cost.networks, 'network')}), "
-            f"{cost.tokens:,} tokens, about {_size(cost.bytes)} of recordings, less what earlier runs have left; at most "
+            f"{further}{cost.tokens:,} tokens, about {_size(cost.bytes)} of recordings, less what earlier runs have left; at most "
             f"{self.draws:,} draws of a kind a claim.",
             self.summary,
         ]
@@ -220,7 +224,12 @@ def make_plan(collected: Sequence[Collected], corpus: Corpus, reading: Reading, 
         settings.correction,
         corpus.name,
         reading.shape.name,
+        sum(_further(p, by_id, reading) for p in planned if p.outcome is None),
     )
+
+
+def _further(one: Planned, corpus: Corpus, reading: Reading) -> int:
+    return 0 if one.collected.claim is None else one.collected.claim.further_passes(corpus, reading.shape)
 
 
 def _sketched(one: Planned, before: Before) -> ClaimPlan:

@@ -170,7 +170,9 @@ def _explained(side: Side, level: _Level, levels: Mapping[str, _Level], settings
             settings.correction,
         )
         why = f"{name} of {side.level:.2g} ({drawn}{twice}){after} may be {highest[0]:.2g} by its 99 % interval"
-    if by.exact or by.least > 1 + 1e-9:
+    if by.raised_by == "sets":
+        remedies = ["raise sets, or name larger sizes of modules"]
+    elif by.exact or by.least > 1 + 1e-9:
         remedies = ["add texts"]
     else:
         # so many that the smallest level lies below alpha for sure, whatever becomes of the other claims

@@ -20,6 +20,7 @@ from modclaims.errors import ClaimError
 from modclaims.families.axis_streams import LEARNED, AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.targeted_ablation import AblationSpecificity, TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.families.units import Sample, Units
 from modclaims.families.weight_claims import UNIT, WeightClaim, slope_weights
@@ -30,6 +31,7 @@ from modclaims.stats.actions import Design, count_arrangements
 from modclaims.stats.bootstrap import Resamples, resample
 from modclaims.stats.effects import ClusterSums
 from modclaims.stats.evidence import Cell
+from modclaims.stats.matched_sets import most_images
 from modclaims.stats.multiplicity import clopper_pearson
 from modclaims.stats.permutation import Pairs
 from modclaims.stats.quantifiers import AlongDepth, Everywhere, Holds, InFraction
@@ -266,6 +268,38 @@ def _(claim: WeightClaim, before: Before) -> Sketch:
         return made
     test = Counted(claim.draws + 1, False, "draws")
     return replace(made, action=claim.action, cells=before.cells(claim), test=test)
+
+
+@sketch.register
+def _(claim: TargetedAblation, before: Before) -> Sketch:
+    made, (size, turns) = _ablation(claim, before), claim.moves_of(before.shape)
+    layers, rows = len(before.layers(claim)), size * turns
+    units = claim.sizes[0] if isinstance(claim.holds, Everywhere) else claim.sizes[-1]
+    # further moves repeat these images, and tie with them; splits that pick in different layers have more together
+    images = most_images(size, turns, layers, units * claim.splits)
+    return replace(
+        made,
+        action="moving units to others of their layer and magnitude",
+        test=Counted(rows, True, "sets", rows / images),
+        arrangements=images,
+    )
+
+
+@sketch.register
+def _(claim: AblationSpecificity, before: Before) -> Sketch:
+    return _ablation(claim, before)
+
+
+def _ablation(claim: TargetedAblation, before: Before) -> Sketch:
+    units = Units.of(before.corpus, claim.label, claim.within)
+    made = _labelled(claim, units, before)
+    categories = len(claim.modules or units.design.names)
+    return replace(
+        made,
+        action=f"resampling {units.resampled} of halves and matched sets",
+        bounds=_bounds(before, [0], FACTOR),
+        cells=categories * len(claim.sizes),
+    )
 
 
 def _selectivity(claim: HeadSelectivity | AxisStreams, before: Before, places: int) -> Sketch:

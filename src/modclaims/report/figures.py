@@ -25,6 +25,8 @@ Kinds and their arrays (further labels in brackets):
     against_draws    depth, layer, own, null_mean, null_low, null_high (layer,)        [of; null]
     by_clusters      clusters (count,), layer (layer,), effect (layer, count); stated, smallest        [effect_name]
     by_frequency     rank (bin,), layer (layer,), relative (layer, bin)                [of]
+    dissociation     maps (panel, module, category)                           [panels; modules; categories; quantity]
+    dose_curve       size (size,); own, matched, matched_low, matched_high, effect (category, size)  [categories; unit]
 
 Colours are names. In a file of its own a drawing is dark ink on white paper; inlined in a page the same names are
 CSS variables, so that the page's light or dark scheme decides. All lengths are in points.
@@ -50,6 +52,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from modclaims.report.ablation_figures import dissociation, dose_curve
 from modclaims.report.numerals import NOTHING, interval, number, p_value, said, shortened, significant
 from modclaims.report.paper import (
     DEPTH_LEFT,
@@ -727,6 +730,8 @@ _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
     "against_draws": against_draws,
     "by_clusters": by_clusters,
     "by_frequency": by_frequency,
+    "dissociation": dissociation,
+    "dose_curve": dose_curve,
     "effect_by_depth": _effect_by_depth,
     "forest": _forest,
     "head_map": _head_map,

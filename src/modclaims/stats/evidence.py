@@ -21,10 +21,17 @@ class Cell:
     layer: int | None = None
     head: int | None = None
     axis: int | None = None
+    category: str | None = None
+    """Of claims about modules: the category that one is picked for ..."""
+    size: int | None = None
+    """... and how many units it has."""
 
     def __str__(self) -> str:
         named = (("layer", self.layer), ("head", self.head), ("axis", self.axis))
-        return ", ".join(f"{word} {value}" for word, value in named if value is not None) or "the whole network"
+        words = [f"{word} {value}" for word, value in named if value is not None]
+        if self.size is not None:
+            words.append(f"{self.size} unit{'' if self.size == 1 else 's'} for {self.category!r}")
+        return ", ".join(words) or "the whole network"
 
 
 @dataclass(frozen=True)

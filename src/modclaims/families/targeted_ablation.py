@@ -1,0 +1,721 @@
+"""TargetedAblation: take out what answers a category; does the network lose that category, and no other?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.corpus import Corpus
+from modclaims.errors import ClaimError
+from modclaims.families.head_selectivity import responses
+from modclaims.families.units import Units
+from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.recording import (
+    PARTS,
+    REMOVALS,
+    Ablation,
+    Activations,
+    LogOdds,
+    Loss,
+    ModelShape,
+    Positions,
+    Recording,
+    Request,
+    TokenIds,
+)
+from modclaims.stats.actions import Design
+from modclaims.stats.bootstrap import Bounds, bootstrap_t, resample, resample_groups
+from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
+from modclaims.stats.matched_sets import (
+    Moves,
+    Places,
+    TextsAndSets,
+    WeakestBounds,
+    most_images,
+    side_by_side,
+    typical_tokens,
+)
+from modclaims.stats.null_objects import MIN_DRAWS
+from modclaims.stats.permutation import stratum_centred
+from modclaims.stats.quantifiers import Holds, somewhere
+from modclaims.stats.splits import MedianBounds, halves, part
+from modclaims.stats.streams import stream
+
+Floats = NDArray[np.float64]
+SITES = {"head": "head_z", "neuron": "mlp_act", "mlp_block": "mlp_out", "attn_block": "attn_out"}
+MIN_SPLITS = 5
+NOUNS = {"head": "heads", "neuron": "neurons", "mlp_block": "MLP blocks", "attn_block": "attention blocks"}
+
+
+@dataclass(frozen=True)
+class Split:
+    """One division of the texts: what is picked on the first half, and where it is tested."""
+
+    first: NDArray[np.int64]
+    """Units (texts or blocks) that modules are picked on."""
+    second: NDArray[np.int64]
+    """Units that they are tested on."""
+    design: Design
+    """Of the second half."""
+    modules: Mapping[tuple[str, int], Places]
+    """By category and size."""
+
+
+@dataclass(frozen=True)
+class Modules:
+    """What a claim's modules are in every split, and which sets they are held against."""
+
+    units: Units
+    splits: tuple[Split, ...]
+    moves: Moves
+    magnitude: Mapping[tuple[int, int], float]
+    """By unit: its mean response over all texts, which knows no category."""
+    categories: tuple[str, ...]
+    """Those whose modules the claim speaks of."""
+    texts: tuple[str, ...]
+    """Ids of the recording's texts, in its order."""
+
+    def members(self, units: NDArray[np.int64]) -> tuple[int, ...]:
+        """Texts of some units, ascending."""
+        groups = self.units.groups
+        found = units if groups is None else np.concatenate([groups[int(u)] for u in units])
+        return tuple(sorted(int(i) for i in found))
+
+    def named(self, units: NDArray[np.int64]) -> tuple[str, ...]:
+        """Ids of the texts of some units."""
+        return tuple(self.texts[i] for i in self.members(units))
+
+    def of_category(self, split: Split, category: str) -> NDArray[np.int64]:
+        """Test units of one category."""
+        k = self.units.design.names.index(category)
+        return np.asarray(split.second[self.units.design.labels[split.second] == k])
+
+
+class TargetedAblation(Hypothesis):
+    """Taking out the units that answer a category most hurts that category more than taking out as many others.
+
+    On one half of the texts the `sizes` most selective units of each category are picked (largest Hedges' g of the
+    response against all other categories, in all `layers` together); on the other half they are ablated, and each text's
+    loss over its first `tokens` tokens is compared with that of the whole network, in nats a token. The effect
+    (importance) is the change at the category's own texts minus the mean change that matched sets make: as many units of
+    the same layers and of like magnitude. Cells are categories x sizes.
+
+    p is the rank of the module among its matched sets, itself counted, the change being averaged over all splits;
+    exchangeable under the null: a module and its images under moves of units inside groups of `sets` neighbours in
+    magnitude of a layer (see `stats.matched_sets`); exact, never below 1 / `sets`, and 1 / heads for
+    single heads.
+    Bounds: bootstrap-t over texts and matched sets, crossed; levels are twice the median over `splits`.
+    """
+
+    unit: str = "neuron"
+    """head, neuron, mlp_block or attn_block; blocks have no others in their layer and are held against other layers'."""
+    how: str = "mean"
+    """zero, mean or resample: what stands in place of an ablated unit; the last two from `sources` texts."""
+    sizes: tuple[int, ...] = (8, 64)
+    """How many units a module has: the dose curve."""
+    modules: tuple[str, ...] | None = None
+    """Categories whose modules the claim speaks of; None for all."""
+    layers: tuple[int, ...] | None = None
+    """Layers that modules are picked from; None for all."""
+    tokens: int = 32
+    """Tokens of each text that selectivity and losses are measured on."""
+    sets: int = 40
+    """Matched sets, the module among them: no p is smaller than 1 / sets."""
+    splits: int = 5
+    """Divisions of the texts in halves; each takes passes of its own."""
+    sources: int = 16
+    """Texts, spread evenly over the corpus, that `mean` and `resample` take their values from."""
+    holds: Holds = somewhere()
+    smallest_effect: float = 0.02
+    effect_name: ClassVar[str] = "importance"
+
+    least_sets: ClassVar[int] = 2
+    every_text: ClassVar[bool] = False
+    """Whether texts of all categories are read without a category's module."""
+
+    # ---- what is asked for
+
+    def validate(self) -> None:
+        super().validate()
+        if self.unit not in PARTS:
+            raise ClaimError(f"Unit {self.unit!r} is unknown; choose one of {', '.join(PARTS)}.")
+        if self.how not in REMOVALS:
+            raise ClaimError(f"how = {self.how!r} is unknown; choose one of {', '.join(REMOVALS)}.")
+        if not self.sizes or min(self.sizes) < 1 or list(self.sizes) != sorted(set(self.sizes)):
+            raise ClaimError(f"sizes = {self.sizes} must name numbers of units, each once, ascending.")
+        if self.modules is not None and not self.modules:
+            raise ClaimError("modules = () names no category; leave it None for all.")
+        if self.tokens < 4:
+            raise ClaimError(f"tokens = {self.tokens}: a loss over fewer than 4 tokens says too little.")
+        if self.sets < self.least_sets:
+            raise ClaimError(f"sets = {self.sets}: at least {self.least_sets} are needed, the module among them.")
+        if self.splits < MIN_SPLITS:
+            raise ClaimError(f"splits = {self.splits}: one split is a lottery, at least {MIN_SPLITS} are needed.")
+        if self.sources < 2:
+            raise ClaimError(f"sources = {self.sources}: values are taken from at least 2 texts.")
+
+    def check(self, corpus: Corpus) -> None:
+        units = Units.of(corpus, self.label, self.within)
+        units.check_halves(self.label)
+        self._categories(units.design)
+
+    def _categories(self, design: Design) -> tuple[str, ...]:
+        known = tuple(sorted(design.names))
+        if unknown := [name for name in self.modules or () if name not in known]:
+            raise ClaimError(f"modules names {unknown[0]!r}; {self.label} has: {', '.join(known)}.")
+        return known if self.modules is None else tuple(name for name in known if name in self.modules)
+
+    def response_request(self) -> Activations:
+        """What modules are picked by: responses at all tokens read but the first."""
+        read = Positions(f"1:{self.tokens}")
+        return Activations(SITES[self.unit], self.layers, "mean" if self.unit == "neuron" else "norm", read)
+
+    def requests(self, shape: ModelShape) -> tuple[Request, ...]:
+        mine = self.response_request()
+        available = len(shape.resolve_layers(mine)) * shape.parts(self.unit)
+        if max(self.sizes) > available // 2:
+            raise ClaimError(
+                f"sizes = {self.sizes}: of {available} {NOUNS[self.unit]} a module takes at most half, so that others are left."
+            )
+        if not shape.causal:
+            raise ClaimError(f"Model {shape.name!r} is not causal and has no next-token loss; choose a causal model.")
+        return (mine, *self._whole())
+
+    def _whole(self) -> tuple[Request, ...]:
+        """What is measured on the whole network."""
+        return (Loss(tokens=self.tokens),)
+
+    def further_passes(self, corpus: Corpus, shape: ModelShape) -> int:
+        design = Units.of(corpus, self.label, self.within).design
+        categories = self._categories(design)
+        counts = {name: int((design.labels == design.names.index(name)).sum()) for name in categories}
+        layers = len(shape.resolve_layers(self.response_request()))
+        size, turns = self.moves_of(shape)
+        sets = sum(most_images(size, turns, layers, m) for m in self.sizes)
+        texts = (
+            len(categories) * len(corpus) if self.every_text else round(len(corpus) / design.n * sum(counts.values()))
+        )
+        # half of the texts in every split; the network as it is once more each time; and the texts that values come from
+        return -(-texts * sets * self.splits // 2) + len(corpus) + (self.sources if self.how != "zero" else 0)
+
+    def moves_of(self, shape: ModelShape) -> tuple[int, int]:
+        """Size of groups and number of turns of the moves on a network, before magnitudes are known."""
+        layers = shape.resolve_layers(self.response_request())
+        flat = {(layer, i): 0.0 for layer in layers for i in range(shape.parts(self.unit))}
+        moves = self._moves(flat)
+        return moves.size, moves.turns
+
+    def _moves(self, magnitude: Mapping[tuple[int, int], float]) -> Moves:
+        return Moves.of(magnitude, self.sets, among_layers=self.unit.endswith("block"), apart=max(self.sizes) > 1)
+
+    def _source(self, corpus: Corpus) -> tuple[str, ...]:
+        if self.how == "zero":
+            return ()
+        ids = sorted(text.id for text in corpus.texts)
+        count = min(self.sources, len(ids))
+        return tuple(ids[k * len(ids) // count] for k in range(count))
+
+    def _without(self, places: Places, recording: Recording, *, keep: bool = False) -> Ablation:
+        return Ablation(self.unit, places, self.how, self._source(recording.corpus), keep)
+
+    # ---- what is picked
+
+    def picked(self, recording: Recording, weighing: Weighing) -> Modules:
+        """The modules of every split. Only the first half of a split's texts is asked which units are selective."""
+        units = Units.of(recording.corpus, self.label, self.within)
+        design, name = units.design, type(self).__name__
+        cells, values = responses(recording, self.response_request(), self.unit)
+        places = [(cell.layer or 0, cell.head or cell.axis or 0) for cell in cells]
+        magnitude = dict(zip(places, np.abs(values).mean(axis=0).tolist(), strict=True))
+        moves = self._moves(magnitude)
+        use = [i for i, place in enumerate(places) if place in moves.slots]
+        y = units.responses(values)[:, use]
+        categories = self._categories(design)
+        found = []
+        for split in range(self.splits):
+            first, second = halves(design, stream(weighing.seed, name, design.digest, "split", str(split)))
+            half = part(design, first)
+            centred = stratum_centred(y[first], half)
+            chosen: dict[tuple[str, int], Places] = {}
+            for category in categories:
+                own = half.labels == half.names.index(category)
+                order = np.argsort(-_selectivity(centred[own], centred[~own]), kind="stable")
+                for m in self.sizes:
+                    chosen[category, m] = tuple(sorted(places[use[i]] for i in order[:m]))
+            found.append(Split(first, second, part(design, second), chosen))
+        return Modules(units, tuple(found), moves, magnitude, categories, tuple(t.id for t in recording.corpus.texts))
+
+    def held_against(self, modules: Modules, places: Places) -> tuple[Places, ...]:
+        """A set's matched sets by move, itself first."""
+        return modules.moves.images(places)
+
+    def _tried(self, modules: Modules) -> Iterator[tuple[Split, str, int, tuple[Places, ...], NDArray[np.int64]]]:
+        """Every split, category and size: the sets that are taken out, and the test units that are read without them."""
+        for split in modules.splits:
+            for (category, m), places in split.modules.items():
+                where = split.second if self.every_text else modules.of_category(split, category)
+                yield split, category, m, self.held_against(modules, places), where
+
+    def further(self, recording: Recording, weighing: Weighing) -> tuple[Request, ...]:
+        modules = self.picked(recording, weighing)
+        return tuple(self._losses(modules, recording).values())
+
+    def _losses(self, modules: Modules, recording: Recording) -> dict[Places, Loss]:
+        """One request a distinct set, for all texts that any split reads without it."""
+        needed: dict[Places, set[int]] = {}
+        for _, _, _, sets, where in self._tried(modules):
+            texts = modules.members(where)
+            for places in sets:
+                needed.setdefault(places, set()).update(texts)
+        return {
+            places: Loss(
+                ablation=self._without(places, recording),
+                tokens=self.tokens,
+                texts=tuple(modules.texts[i] for i in sorted(texts)),
+            )
+            for places, texts in needed.items()
+        }
+
+    def _changes(self, modules: Modules, recording: Recording) -> dict[Places, Floats]:
+        """By set, (text,) loss without it minus loss of the whole network; not a number where a text was not read."""
+        whole = np.asarray(recording.array(Loss(tokens=self.tokens)), dtype=np.float64)
+        at = {name: i for i, name in enumerate(modules.texts)}
+        found = {}
+        for places, request in self._losses(modules, recording).items():
+            values = np.full(len(whole), np.nan)
+            where = [at[name] for name in request.texts or ()]
+            values[where] = np.asarray(recording.array(request), dtype=np.float64) - whole[where]
+            found[places] = values
+        return found
+
+    # ---- what it amounts to
+
+    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
+        modules = self.picked(recording, weighing)
+        changes = self._changes(modules, recording)
+        unit_changes = {places: modules.units.responses(v[:, None])[:, 0] for places, v in changes.items()}
+        cells = tuple(Cell(category=c, size=m) for c in modules.categories for m in self.sizes)
+        bounds = self._bounds(modules, unit_changes, cells, weighing)
+        test = self._test(modules, unit_changes, cells)
+        bare = Evidence(cells, self.effect_name, bounds, test, modules.units.n, n_units=modules.units.n)
+        if weighing.bare:
+            return bare
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        return replace(
+            bare,
+            n_texts=len(recording.corpus),
+            unit=modules.units.unit,
+            resampled=f"{modules.units.resampled} and matched sets",
+            controls=(
+                self._ranks(modules, unit_changes, cells[named]),
+                _matching(modules, cells[named]),
+                _stability(modules, cells[named], self.unit),
+            ),
+            exhibits=self._pictures(modules, unit_changes, bounds, cells),
+            warnings=modules.units.warnings + self._few(modules),
+            note=self._note(modules),
+            detail=self._detail(modules, unit_changes, cells[named]),
+        )
+
+    def _contrasts(self, design: Design, category: str) -> Floats:
+        """(contrast, category) weights of what the claim says of one module; all of them must hold."""
+        return np.eye(design.k)[[design.names.index(category)]]
+
+    def _bounds(
+        self, modules: Modules, changes: Mapping[Places, Floats], cells: Sequence[Cell], weighing: Weighing
+    ) -> Bounds:
+        parts = []
+        for number, split in enumerate(modules.splits):
+            found = []
+            for cell in cells:
+                places = split.modules[cell.category or "", cell.size or 0]
+                own = changes[places][split.second]
+                others = np.stack([changes[p][split.second] for p in self._others(modules, places)])
+                drawn = self._drawn(modules, split, number, len(others), weighing)
+                # texts that were not read without these sets weigh nothing
+                own, others = np.nan_to_num(own), np.nan_to_num(others)
+                found += [
+                    bootstrap_t(drawn.contrast(own, others, weights), drawn.resamples)
+                    for weights in self._contrasts(split.design, cell.category or "")
+                ]
+            parts.append(side_by_side(found))
+        return self._combined(MedianBounds.of(parts), len(cells))
+
+    def _combined(self, bounds: Bounds, cells: int) -> Bounds:
+        """One bound a cell, from those of its contrasts."""
+        count = len(bounds.theta) // cells
+        if count == 1:
+            return bounds
+        return WeakestBounds.of(bounds, [np.arange(c * count, (c + 1) * count) for c in range(cells)])
+
+    def _others(self, modules: Modules, places: Places) -> tuple[Places, ...]:
+        """Distinct matched sets, the module itself not among them."""
+        return tuple(dict.fromkeys(p for p in self.held_against(modules, places) if p != places))
+
+    def _drawn(self, modules: Modules, split: Split, number: int, sets: int, weighing: Weighing) -> TextsAndSets:
+        key = (type(self).__name__, modules.units.design.digest)
+        # inside categories alone: what strata differ by counts as spread, and few texts a stratum would leave too few
+        design = replace(split.design, strata=np.zeros_like(split.design.strata))
+        texts = resample(design, count=weighing.resamples, rng=stream(weighing.seed, *key, "resamples", str(number)))
+        if not sets:
+            return TextsAndSets.of(texts, None, split.design)
+        drawn = resample_groups(
+            np.zeros(sets, dtype=np.int64),
+            count=weighing.resamples,
+            rng=stream(weighing.seed, *key, "sets", str(number), str(sets)),
+        )
+        return TextsAndSets.of(texts, drawn, split.design)
+
+    def _test(self, modules: Modules, changes: Mapping[Places, Floats], cells: Sequence[Cell]) -> NullTest | None:
+        """Ranks of the modules among their images, the change at own texts being averaged over splits."""
+        null = np.zeros((modules.moves.count, len(cells)))
+        for column, cell in enumerate(cells):
+            category, m = cell.category or "", cell.size or 0
+            for split in modules.splits:
+                where = modules.of_category(split, category)
+                for row, places in enumerate(self.held_against(modules, split.modules[category, m])):
+                    null[row, column] += changes[places][where].mean() / len(modules.splits)
+        tolerance = 1e-9 * np.abs(null).max(axis=0, initial=0.0)
+        return NullTest.of(
+            "mean change of loss",
+            null,
+            tolerance,
+            exact=True,
+            action="moving units to others of their layer and magnitude",
+            by=self.adjust,
+        )
+
+    # ---- what stands beside it
+
+    def _few(self, modules: Modules) -> tuple[str, ...]:
+        fewest = min(len(self._others(modules, p)) for split in modules.splits for p in split.modules.values())
+        if fewest >= MIN_DRAWS:
+            return ()
+        return (
+            f"A module has only {fewest} matched sets beside it; below {MIN_DRAWS} a bound over them is measured but not promised.",
+        )
+
+    def _note(self, modules: Modules) -> str:
+        return (
+            f"{NOUNS[self.unit]}, ablation by {self.how}, {self.tokens} tokens; {modules.moves.count} sets of the same layers and "
+            f"like magnitude each, the module among them; modules picked on one half of the texts and tested on the other"
+            + modules.units.note
+        )
+
+    def _ranks(self, modules: Modules, changes: Mapping[Places, Floats], cell: Cell) -> Control:
+        """How the module stands among its matched sets, split by split."""
+        category, m = cell.category or "", cell.size or 0
+        ranks, counts = [], []
+        for split in modules.splits:
+            where, places = modules.of_category(split, category), split.modules[category, m]
+            own = changes[places][where].mean()
+            others = [changes[p][where].mean() for p in self._others(modules, places)]
+            ranks.append(1 + sum(other >= own for other in others))
+            counts.append(1 + len(others))
+        middle = float(np.median(ranks))
+        return Control(
+            "matched_sets",
+            f"Among sets of as many units of its layers and of like magnitude, the module of {cell} ranks {middle:g} of "
+            f"{round(float(np.median(counts)))} by what its own texts lose (median over {len(ranks)} splits; 1 is the most).",
+            {"rank": ranks, "sets": counts},
+        )
+
+    def _detail(self, modules: Modules, changes: Mapping[Places, Floats], cell: Cell) -> str:
+        category, m = cell.category or "", cell.size or 0
+        own, others = [], []
+        for split in modules.splits:
+            where, places = modules.of_category(split, category), split.modules[category, m]
+            own.append(changes[places][where].mean())
+            others.append(np.mean([changes[p][where].mean() for p in self._others(modules, places)]))
+        return f"Without it texts of {category!r} lose {np.mean(own):.3f} nats a token; without a matched set {np.mean(others):.3f}."
+
+    def _curve(self, modules: Modules, changes: Mapping[Places, Floats], bounds: Bounds) -> Exhibit:
+        """What own texts lose by size of the module, with the range of matched sets."""
+        shape = (len(modules.categories), len(self.sizes))
+        own, low, middle, high = (np.zeros(shape) for _ in range(4))
+        for i, category in enumerate(modules.categories):
+            for j, m in enumerate(self.sizes):
+                for split in modules.splits:
+                    where, places = modules.of_category(split, category), split.modules[category, m]
+                    others = np.array([changes[p][where].mean() for p in self._others(modules, places)])
+                    own[i, j] += changes[places][where].mean() / len(modules.splits)
+                    found = (others.min(), others.mean(), others.max())
+                    for total, value in zip((low, middle, high), found, strict=True):
+                        total[i, j] += value / len(modules.splits)
+        words = "; ".join(
+            f"{category} {', '.join(f'{a:.3f} (matched {b:.3f})' for a, b in zip(own[i], middle[i], strict=True))}"
+            for i, category in enumerate(modules.categories)
+        )
+        return Exhibit(
+            "dose_curve",
+            f"What texts lose without their module, by number of {NOUNS[self.unit]}",
+            f"Change of loss at own texts in nats a token, modules of {_listed(self.sizes)} units, means over splits: {words}.",
+            {
+                "size": np.array(self.sizes),
+                "own": own,
+                "matched": middle,
+                "matched_low": low,
+                "matched_high": high,
+                "effect": bounds.effect.reshape(shape),
+            },
+            {"categories": list(modules.categories), "unit": NOUNS[self.unit]},
+        )
+
+    def _pictures(
+        self, modules: Modules, changes: Mapping[Places, Floats], bounds: Bounds, cells: Sequence[Cell]
+    ) -> tuple[Exhibit, ...]:
+        return (self._curve(modules, changes, bounds),)
+
+
+class AblationSpecificity(TargetedAblation):
+    """Taking out the units that answer a category hurts that category more than it hurts every other one.
+
+    As `TargetedAblation`, and all test texts are read without each module. Of every other category the effect is the
+    change at own texts minus the change at that category's, each net of the mean change that matched sets make there; a
+    module's effect (specificity) is the smallest of these, and all of them must hold (intersection-union). Sampled, and
+    resampled crossed, are texts and matched sets; p is read off the bound, so that few sets serve. `everywhere()` with one
+    size is the double dissociation of all categories.
+    """
+
+    sizes: tuple[int, ...] = (64,)
+    sets: int = MIN_DRAWS + 1
+    smallest_effect: float = 0.02
+    effect_name: ClassVar[str] = "specificity"
+    least_sets: ClassVar[int] = MIN_DRAWS + 1
+    every_text: ClassVar[bool] = True
+
+    def _contrasts(self, design: Design, category: str) -> Floats:
+        own = design.names.index(category)
+        return np.stack([np.eye(design.k)[own] - np.eye(design.k)[k] for k in range(design.k) if k != own])
+
+    def _test(self, modules: Modules, changes: Mapping[Places, Floats], cells: Sequence[Cell]) -> None:
+        return None
+
+    def _matrix(self, modules: Modules, changes: Mapping[Places, Floats], m: int) -> Floats:
+        """(module, category of the texts) change net of matched sets, mean over splits."""
+        names = tuple(sorted(modules.units.design.names))
+        out = np.zeros((len(modules.categories), len(names)))
+        for split in modules.splits:
+            for i, category in enumerate(modules.categories):
+                places = split.modules[category, m]
+                others = np.stack([changes[p] for p in self._others(modules, places)])
+                for j, other in enumerate(names):
+                    where = modules.of_category(split, other)
+                    net = changes[places][where].mean() - others[:, where].mean()
+                    out[i, j] += net / len(modules.splits)
+        return out
+
+    def _pictures(
+        self, modules: Modules, changes: Mapping[Places, Floats], bounds: Bounds, cells: Sequence[Cell]
+    ) -> tuple[Exhibit, ...]:
+        names = sorted(modules.units.design.names)
+        maps = np.stack([self._matrix(modules, changes, m) for m in self.sizes])
+        own = np.array(
+            [[maps[p, i, names.index(c)] for i, c in enumerate(modules.categories)] for p in range(len(maps))]
+        )
+        most = [
+            sum(maps[p, i].argmax() == names.index(c) for i, c in enumerate(modules.categories))
+            for p in range(len(maps))
+        ]
+        words = "; ".join(
+            f"{m} units: {count} of {len(modules.categories)} modules hurt their own category most, by "
+            f"{', '.join(f'{c} {v:.3f}' for c, v in zip(modules.categories, row, strict=True))}"
+            for m, count, row in zip(self.sizes, most, own, strict=True)
+        )
+        return (
+            Exhibit(
+                "dissociation",
+                "Who loses what: change of loss by module taken out and category of the texts",
+                f"Nats a token, net of matched sets, means over splits. {words}.",
+                {"maps": maps},
+                {
+                    "panels": [f"{m} {NOUNS[self.unit]}" for m in self.sizes],
+                    "modules": list(modules.categories),
+                    "categories": names,
+                    "quantity": "change of loss, net",
+                },
+            ),
+            self._curve(modules, changes, bounds),
+        )
+
+
+class AblationSufficiency(AblationSpecificity):
+    """With all units but a category's own taken out, texts of every category are continued more like that category.
+
+    Like `AblationSpecificity`, but the module's units are kept and all others of their kind, in all layers, are taken
+    out. A text's prediction is the log-odds of next tokens typical of the module's category: the `typical` tokens that
+    stand most for it on the half that the module is picked on (log-odds-ratio with a prior: Monroe, Colaresi & Quinn
+    2008). For texts of every category two effects, in nats, must both hold (intersection-union): the log-odds rise above
+    those of the whole network, and above the mean over networks in which a matched set was kept instead. A module's
+    effect (sufficiency) is the smallest of them all. p is read off the bound.
+    """
+
+    smallest_effect: float = 0.1
+    typical: int = 50
+    """How many tokens are typical of a category, at most."""
+    effect_name: ClassVar[str] = "sufficiency"
+
+    def validate(self) -> None:
+        super().validate()
+        if self.typical < 1:
+            raise ClaimError(f"typical = {self.typical}: at least one token must be typical of a category.")
+
+    def _whole(self) -> tuple[Request, ...]:
+        return (TokenIds(self.tokens),)
+
+    def _typical(self, modules: Modules, recording: Recording) -> dict[tuple[int, str], tuple[int, ...]]:
+        """By split and category, the tokens that stand for it in the first half."""
+        ids = np.asarray(recording.array(TokenIds(self.tokens)), dtype=np.int64)
+        labels = recording.corpus.values(self.label)
+        found = {}
+        for number, split in enumerate(modules.splits):
+            texts = modules.members(split.first)
+            for category in modules.categories:
+                own = np.array([labels[i] == category for i in texts])
+                found[number, category] = typical_tokens(ids[list(texts)], own, self.typical)
+                if not found[number, category]:
+                    raise ClaimError(
+                        f"No token is typical of {self.label} {category!r} in the first {self.tokens} tokens."
+                    )
+        return found
+
+    def _asked(self, modules: Modules, recording: Recording) -> dict[tuple[int, str, Places | None], LogOdds]:
+        """By split, module and set that is kept (None: the whole network)."""
+        typical = self._typical(modules, recording)
+        found: dict[tuple[int, str, Places | None], LogOdds] = {}
+        for number, split in enumerate(modules.splits):
+            texts = modules.named(split.second)
+            for (category, _), places in split.modules.items():
+                among = typical[number, category]
+                found[number, category, None] = LogOdds(among, tokens=self.tokens, texts=texts)
+                for kept in self.held_against(modules, places):
+                    gone = self._without(kept, recording, keep=True)
+                    found[number, category, kept] = LogOdds(among, ablation=gone, tokens=self.tokens, texts=texts)
+        return found
+
+    def further(self, recording: Recording, weighing: Weighing) -> tuple[Request, ...]:
+        return tuple(self._asked(self.picked(recording, weighing), recording).values())
+
+    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
+        modules = self.picked(recording, weighing)
+        asked = self._asked(modules, recording)
+        at = {name: i for i, name in enumerate(modules.texts)}
+        odds: dict[tuple[int, str, Places | None], Floats] = {}
+        for key, request in asked.items():
+            values = np.full((len(at), 1), np.nan)
+            values[[at[name] for name in request.texts or ()], 0] = recording.array(request)
+            odds[key] = modules.units.responses(values)[modules.splits[key[0]].second, 0]
+        cells = tuple(Cell(category=c, size=m) for c in modules.categories for m in self.sizes)
+        parts, moved = [], []
+        for number, split in enumerate(modules.splits):
+            found, rises = [], []
+            for cell in cells:
+                category = cell.category or ""
+                places = split.modules[category, cell.size or 0]
+                own, whole = odds[number, category, places], odds[number, category, None]
+                others = np.stack([odds[number, category, p] for p in self._others(modules, places)])
+                alone = self._drawn(modules, split, number, 0, weighing)
+                drawn = self._drawn(modules, split, number, len(others), weighing)
+                for weights in np.eye(split.design.k):
+                    risen = alone.contrast(own - whole, np.empty((0, len(own))), weights)
+                    found += [
+                        bootstrap_t(risen, alone.resamples),
+                        bootstrap_t(drawn.contrast(own, others, weights), drawn.resamples),
+                    ]
+                rises.append((own > whole).mean())
+            parts.append(side_by_side(found))
+            moved.append(rises)
+        whole_bounds = MedianBounds.of(parts)
+        bounds = self._combined(whole_bounds, len(cells))
+        bare = Evidence(cells, self.effect_name, bounds, None, modules.units.n, n_units=modules.units.n)
+        if weighing.bare:
+            return bare
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        share = np.mean(moved, axis=0)
+        names = modules.splits[0].design.names
+        order = [names.index(name) for name in sorted(names)]
+        maps = whole_bounds.effect.reshape(len(modules.categories), len(self.sizes), len(names), 2)[:, :, order]
+        panels = [
+            f"{m} {NOUNS[self.unit]} kept, {what}" for m in self.sizes for what in ("risen", "beyond matched sets")
+        ]
+        return replace(
+            bare,
+            n_texts=len(recording.corpus),
+            unit=modules.units.unit,
+            resampled=f"{modules.units.resampled} and matched sets",
+            controls=(_matching(modules, cells[named]), _stability(modules, cells[named], self.unit)),
+            exhibits=(
+                Exhibit(
+                    "dissociation",
+                    "Which way predictions move when only a module is kept",
+                    "Log-odds in nats of tokens typical of the module's category, by category of the texts, medians over splits: "
+                    "their rise over the whole network, and over networks with a matched set kept. "
+                    f"The smallest is {float(maps.min()):.2f}, the largest {float(maps.max()):.2f}.",
+                    {"maps": np.stack([maps[:, j, :, side] for j in range(len(self.sizes)) for side in (0, 1)])},
+                    {
+                        "panels": panels,
+                        "modules": list(modules.categories),
+                        "categories": sorted(names),
+                        "quantity": "log-odds",
+                    },
+                ),
+            ),
+            secondary={"share of texts whose log-odds rise": share},
+            warnings=modules.units.warnings + self._few(modules),
+            note=self._note(modules) + f"; log-odds of at most {self.typical} typical tokens",
+            detail=f"With {cells[named]} kept alone, {100 * share[named]:.0f} % of the texts move towards it.",
+        )
+
+
+def _selectivity(inside: Floats, outside: Floats) -> Floats:
+    """(cell,) standardised mean differences of (unit, cell) responses: Hedges' g but for a factor that all cells share.
+
+    0 where nothing varies, so that a unit without any response is never preferred.
+    """
+    freedom = len(inside) + len(outside) - 2
+    squares = sum(((y - y.mean(axis=0)) ** 2).sum(axis=0) for y in (inside, outside))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        g = (inside.mean(axis=0) - outside.mean(axis=0)) / np.sqrt(squares / freedom)
+    return np.asarray(np.nan_to_num(g, nan=0.0, posinf=0.0, neginf=0.0))
+
+
+def _matching(modules: Modules, cell: Cell) -> Control:
+    """How near in magnitude the matched sets are."""
+    category, m = cell.category or "", cell.size or 0
+    own, others = [], []
+    for split in modules.splits:
+        places = split.modules[category, m]
+        own.append(np.mean([modules.magnitude[p] for p in places]))
+        others.append(
+            np.mean([modules.magnitude[p] for image in modules.moves.others(places) for p in image] or [np.nan])
+        )
+    ratio = float(np.mean(own) / np.mean(others)) if np.mean(others) else float("nan")
+    told = "they are matched" if 0.8 <= ratio <= 1.25 else "the match is rough"
+    return Control(
+        "magnitude",
+        f"Units of {cell} answer {ratio:.2f} times as strongly as those of the matched sets, over all texts: {told}.",
+        {"module": float(np.mean(own)), "matched": float(np.mean(others)), "ratio": ratio},
+    )
+
+
+def _stability(modules: Modules, cell: Cell, unit: str) -> Control:
+    """How many of a module's units are picked again in another split."""
+    category, m = cell.category or "", cell.size or 0
+    picks = [set(split.modules[category, m]) for split in modules.splits]
+    pairs = [len(a & b) / m for i, a in enumerate(picks) for b in picks[:i]]
+    held = picks[0].intersection(*picks[1:])
+    layers = {layer for pick in picks for layer, _ in pick}
+    return Control(
+        "stability",
+        f"Two splits agree on {100 * float(np.mean(pairs)):.0f} % of the {NOUNS[unit]} of {cell}; {len(held)} are picked in all "
+        f"{len(picks)}, and they lie in layers {_listed(sorted(layers))}.",
+        {"agreement": float(np.mean(pairs)), "in_all": len(held)},
+    )
+
+
+def _listed(values: Sequence[int]) -> str:
+    return ", ".join(map(str, values))
