@@ -197,7 +197,7 @@ def suite(reference, pytester, monkeypatch):
 @pytest.fixture
 def unrendered(monkeypatch):
     """Leave out the pictures, which take seconds."""
-    monkeypatch.setattr("modclaims.report.render", lambda run: {"report.html": b""})
+    monkeypatch.setattr("modclaims.report.render", lambda run, **options: {"report.html": b""})
 
 
 def claims_in(folder):
