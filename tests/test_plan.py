@@ -493,6 +493,7 @@ def reading_of(model, corpus, settings):
             "embedded",
             [
                 *(Activations(site, None, reduce) for site in SITES for reduce in ("none", "norm", "mean")),
+                Activations("attn_pattern", None, "first"),
                 *(Activations(site, (0,), positions=Positions("3,5"), variant="gaussian:1") for site in SITES),
                 Activations("attn_out", (0, -1)),
                 Loss(),

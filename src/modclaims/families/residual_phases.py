@@ -1,0 +1,218 @@
+"""ResidualPhases: is the stream reshaped early, refined in the middle, and mapped once more at the end?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.errors import ClaimError
+from modclaims.families.controls import EMBED, twin_variants
+from modclaims.families.depth_curves import DepthCurve, beyond, changes_spelt, chunks_spelt, curve_exhibit
+from modclaims.families.units import Sample
+from modclaims.hypothesis import Weighing
+from modclaims.recording import Activations, ModelShape, Recording, Request, for_variant
+from modclaims.stats.bootstrap import Resamples, bootstrap_t
+from modclaims.stats.chunks import change_frequencies
+from modclaims.stats.evidence import Cell, Control, Evidence
+from modclaims.stats.phases import OutOfSample, Phases, log_ratio, out_of_sample, polynomial, reduced, reduction
+
+Floats = NDArray[np.float64]
+LARGEST = 3
+"""Coordinates without which the cosines are taken once more."""
+
+
+class ResidualPhases(DepthCurve):
+    """The stream is reshaped in an early chunk of layers, refined in the middle, and mapped once more at the end.
+
+    The curve is the cosine between the stream before and after each layer, a number a text and layer: the mean over the
+    positions after the first token. Phases are a level for each of three chunks of layers, the middle one the highest,
+    fitted by least squares over all divisions that `early_most`, `last_most` and `middle_least` admit. Any slope rejects
+    constancy, so phases are held against a straight line along relative depth: both are fitted to the mean curve of some
+    texts and measured on the curves of others, in 10 folds of texts (whole blocks). The effect (error reduction) is the
+    share of the line's squared error, out of sample, that is gone with phases: 0 where they foretell other texts as well as a
+    line does, 1 where they leave nothing, negative where the line is better.
+
+    A contrast of two fits, for which no exchange of texts is known that leaves it alone: p is read off the bound. Resampled
+    are texts; in every resample all copies of a text are in one fold, and phases are fitted and divided anew. The bootstrap-t
+    runs on the logarithm of the ratio of errors. Layers are not left out: the claim is about those of this network. Change
+    points are descriptive. Beside it stand a parabola, which has as many coefficients as there are levels, the cosines
+    without the largest coordinates, and untrained twins.
+
+    Source: the remark that cosines of the stream between blocks show three phases in residual networks.
+    """
+
+    smallest_effect: float = 0.2
+    effect_name: ClassVar[str] = "error reduction"
+    largest_effect: ClassVar[float] = 1.0
+    least_layers: ClassVar[int] = 5
+
+    def validate(self) -> None:
+        super().validate()
+        if self.smallest_effect <= 0:
+            raise ClaimError(
+                "smallest_effect = 0: where the curve is flat, phases and a line foretell it equally well and their difference "
+                "has no spread to speak of; say how much less phases must err, such as 0.2."
+            )
+
+    def requests(self, shape: ModelShape) -> tuple[Request, ...]:
+        self.divisions(shape)
+        asked = (Activations("resid_post"), EMBED)
+        return (*asked, *(for_variant(r, v) for v in twin_variants(self.twins) for r in asked))
+
+    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
+        sample = Sample.of(recording.corpus)
+        layers = recording.shape.layers
+        stream_ = Stream.of(recording, None, self.family())
+        curves = sample.units(stream_.cosines())
+        phases = Phases(self.divisions(recording.shape), layers)
+        resamples = self._resamples(sample, weighing)
+        errors = out_of_sample(curves, resamples.times, phases)
+        bounds = bootstrap_t(
+            reduction(errors.phases, errors.line, resamples),
+            resamples,
+            forward=log_ratio,
+            backward=reduced,
+            ends=(-np.inf, 1.0),
+        )
+        bare = Evidence((Cell(),), self.effect_name, bounds, None, sample.texts, n_units=sample.n)
+        if weighing.bare:
+            return bare
+        mean = curves.mean(axis=0)
+        division = phases.divisions[int(phases.fit(mean[None])[1][0])]
+        picked = phases.fit(resamples.times[1:] @ curves / sample.n)[1]
+        frequencies = change_frequencies(picked, phases.divisions, layers)
+        twins = [sample.units(Stream.of(recording, v, self.family()).cosines()) for v in twin_variants(self.twins)]
+        few = Resamples(resamples.times[:1], resamples.groups)
+        return replace(
+            bare,
+            unit=sample.unit,
+            resampled=f"{sample.unit}s",
+            controls=(
+                _parabola(errors, resamples, weighing.alpha),
+                _without_largest(stream_, sample, phases, few, bounds.effect[0]),
+                *([_twins(twins, phases, few, float(bounds.effect[0]))] if twins else []),
+            ),
+            exhibits=(
+                curve_exhibit(
+                    "Cosine of the stream before and after each layer, by relative depth",
+                    "cosine before and after",
+                    curves,
+                    resamples,
+                    weighing.alpha,
+                    ends=(-1.0, 1.0),
+                    division=division,
+                    frequencies=frequencies if len(phases.divisions) > 1 else None,
+                    line=polynomial(layers, 1) @ mean,
+                    twins=np.array([t.mean(axis=0) for t in twins]) if twins else None,
+                ),
+            ),
+            secondary={
+                f"out-of-sample error, {name}": np.array([float(getattr(errors, name)[0].mean())])
+                for name in ("phases", "line", "parabola", "constant")
+            },
+            warnings=sample.warnings,
+            note=f"cosine between the stream before and after each of {layers} layers, positions after the first token; "
+            f"{len(phases.divisions)} division{'s' if len(phases.divisions) > 1 else ''}, in this network",
+            detail=f"The cosine is {chunks_spelt(division, mean)}. "
+            + (
+                changes_spelt(frequencies, division)
+                if len(phases.divisions) > 1
+                else "The division was named in advance."
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The residual stream of all texts, as it enters the first layer and as it leaves each one."""
+
+    states: tuple[Floats, ...]
+    """(text, position, unit), the input first."""
+
+    @classmethod
+    def of(cls, recording: Recording, variant: str | None, family: str) -> Stream:
+        """Of the network or a variant of it, at the run's positions after the first token."""
+        rows = beyond(recording.positions, 1, family)
+        post, embed = for_variant(Activations("resid_post"), variant), for_variant(EMBED, variant)
+        asked = [(embed, 0), *((post, layer) for layer in range(recording.shape.layers))]
+        return cls(tuple(np.asarray(recording.array(r, at), dtype=np.float64)[:, rows] for r, at in asked))
+
+    def cosines(self, kept: Sequence[int] | None = None) -> Floats:
+        """(text, layer) cosine before and after each layer, mean over positions; of some coordinates, None for all.
+
+        Raises `ClaimError` where a state is zero, which has no direction.
+        """
+        states = [s if kept is None else s[:, :, kept] for s in self.states]
+        lengths = [np.sqrt((s**2).sum(axis=2)) for s in states]
+        if any((length == 0).any() for length in lengths):
+            raise ClaimError("The residual stream is zero at some position, where it has no direction to compare.")
+        found = [
+            ((a * b).sum(axis=2) / (m * n)).mean(axis=1)
+            for a, b, m, n in zip(states, states[1:], lengths, lengths[1:], strict=False)
+        ]
+        return np.stack(found, axis=1)
+
+    def largest(self, count: int) -> list[int]:
+        """The coordinates of largest mean square over all layers, each layer weighing the same."""
+        size = np.zeros(self.states[0].shape[2])
+        for state in self.states:
+            square = (state**2).mean(axis=(0, 1))
+            size += square / square.sum()
+        return sorted(np.argsort(-size, kind="stable")[:count].tolist())
+
+
+def _effect(curves: Floats, phases: Phases, few: Resamples) -> float:
+    """The error reduction of (unit, layer) curves as they are."""
+    errors = out_of_sample(curves, few.times, phases)
+    return float(reduced(reduction(errors.phases, errors.line, few).value[0])[0])
+
+
+def _parabola(errors: OutOfSample, resamples: Resamples, alpha: float) -> Control:
+    """Whether phases also foretell other texts better than a smooth bend does."""
+    bounds = bootstrap_t(
+        reduction(errors.phases, errors.parabola, resamples),
+        resamples,
+        forward=log_ratio,
+        backward=reduced,
+        ends=(-np.inf, 1.0),
+    )
+    bend = 1 - float(errors.parabola[0].mean() / errors.line[0].mean())
+    low, high, effect = float(bounds.lower(alpha)[0]), float(bounds.upper(alpha)[0]), float(bounds.effect[0])
+    told = (
+        "phases, not any bend" if low > 0 else "a smooth bend does as well" if high < 0 else "which is better is open"
+    )
+    return Control(
+        "parabola",
+        f"A parabola, with as many coefficients as there are levels, removes {100 * bend:.0f} % of the line's error; phases remove "
+        f"{100 * effect:.0f} % [{100 * low:.0f}, {100 * high:.0f}] of the parabola's: {told}.",
+        {"parabola": bend, "phases_over_parabola": effect, "low": low, "high": high},
+    )
+
+
+def _without_largest(stream: Stream, sample: Sample, phases: Phases, few: Resamples, effect: float) -> Control:
+    """The same without the coordinates that make most of every cosine."""
+    out = stream.largest(LARGEST)
+    kept = [u for u in range(stream.states[0].shape[2]) if u not in out]
+    if not kept:
+        return Control("largest_coordinates", "The stream is too narrow to leave coordinates out.", {})
+    found = _effect(sample.units(stream.cosines(kept)), phases, few)
+    return Control(
+        "largest_coordinates",
+        f"Without the {len(out)} largest coordinates of the stream ({', '.join(map(str, out))}) the error reduction is {found:.2f} "
+        f"instead of {effect:.2f}.",
+        {"without": found, "coordinates": out},
+    )
+
+
+def _twins(twins: list[Floats], phases: Phases, few: Resamples, effect: float) -> Control:
+    """The error reduction in untrained twins."""
+    found = [_effect(curves, phases, few) for curves in twins]
+    return Control(
+        "untrained_twin",
+        f"In {len(twins)} untrained twins the error reduction is {min(found):.2f} to {max(found):.2f}, here {effect:.2f}.",
+        {"own": effect, "twins": found},
+    )

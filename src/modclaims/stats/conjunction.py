@@ -1,0 +1,142 @@
+"""Conjunctions: cells each of which makes several statements, and holds where all of them do.
+
+The effect of such a cell is the least of its parts, and its null hypothesis the union of theirs. It is therefore
+tested by the weakest part (intersection-union: Berger 1982), searched over all parts of all cells at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.stats.bootstrap import Bounds
+from modclaims.stats.evidence import NullTest
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+
+def _flat(cells: Indices, parts: int, count: int) -> Indices:
+    """Indices of all parts of some cells among (part, cell) ones laid flat, part by part."""
+    return np.asarray((np.arange(parts)[:, None] * count + cells).ravel())
+
+
+@dataclass(frozen=True)
+class ConjoinedBounds(Bounds):
+    """Bounds of the least of several effects in each cell.
+
+    The lower limit is the least of the parts' lower limits: the part that truly is the least errs no more often than
+    its own limit. The upper limit is the least of upper limits that hold for all parts at once. Its own `theta`, `se`
+    and `t` are those of the part that was found to be the least.
+    """
+
+    joint: Bounds | None = None
+    """Bounds of (part, cell) effects laid flat, part by part."""
+    parts: int = 1
+
+    @classmethod
+    def of(cls, joint: Bounds, parts: int) -> ConjoinedBounds:
+        """From bounds of (part, cell) effects laid flat, all on one scale."""
+        theta = joint.theta.reshape(parts, -1)
+        count = theta.shape[1]
+        least = np.argmin(np.where(np.isfinite(theta), theta, -np.inf), axis=0) * count + np.arange(count)
+        return cls(
+            joint.theta[least],
+            joint.se[least],
+            joint.t[:, least],
+            joint.forward,
+            joint.backward,
+            ends=joint.ends,
+            joint=joint,
+            parts=parts,
+        )
+
+    @property
+    def _joint(self) -> Bounds:
+        assert self.joint is not None, "made by `of`"
+        return self.joint
+
+    def _apart(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
+        """(part, cell) from what is laid flat."""
+        return values.reshape(self.parts, -1)
+
+    def _among(self, cells: Indices) -> Indices:
+        return _flat(cells, self.parts, len(self.theta))
+
+    def least_part(self, cell: int) -> int:
+        """Which of a cell's parts is the least."""
+        return int(np.argmin(self._joint.theta.reshape(self.parts, -1)[:, cell]))
+
+    @property
+    def bounded(self) -> NDArray[np.bool_]:
+        return np.asarray(self._apart(self._joint.bounded).all(axis=0))
+
+    def _p_lower(self, smallest: float, cells: Indices | None) -> Floats:
+        found = self._joint.p_lower(smallest, None if cells is None else self._among(cells))
+        return np.asarray(found.reshape(self.parts, -1).max(axis=0))
+
+    def _lower(self, level: float, cells: Indices | None) -> Floats:
+        found = self._joint.lower(level, None if cells is None else self._among(cells))
+        return np.where(self.bounded, found.reshape(self.parts, -1).min(axis=0), np.nan)
+
+    def _p_upper(self, smallest: float, cells: Indices | None) -> Floats:
+        if cells is not None:
+            found = self._joint.p_upper(smallest, self._among(cells)).reshape(self.parts, -1).min(axis=0)
+        else:
+            found = np.array([self._joint.p_upper(smallest, own)[own].min() for own in self._each()])
+        return np.where(self.bounded, found, 1.0)
+
+    def _upper(self, level: float, cells: Indices | None) -> Floats:
+        if cells is not None:
+            found = self._joint.upper(level, self._among(cells)).reshape(self.parts, -1).min(axis=0)
+        else:
+            found = np.array([self._joint.upper(level, own)[own].min() for own in self._each()])
+        return np.where(self.bounded, found, np.nan)
+
+    def _each(self) -> list[Indices]:
+        """The parts of each cell."""
+        return [self._among(np.array([cell])) for cell in range(len(self.theta))]
+
+
+@dataclass(frozen=True)
+class ConjoinedTest(NullTest):
+    """The test of cells that hold where all of their parts do: p of a cell is that of its weakest part.
+
+    A cell is wrongly called where one of its parts is, so step-down maxT over all parts of all cells controls that too.
+    The null sample shown is that of the weakest part.
+    """
+
+    joint: NullTest | None = None
+    """The test of (part, cell) statistics laid flat, part by part."""
+    conjuncts: int = 1
+
+    @classmethod
+    def conjoined(cls, joint: NullTest, parts: int) -> ConjoinedTest:
+        """From a test of (part, cell) statistics laid flat, all under the same arrangements."""
+        adjusted, raw = joint.p_adjusted.reshape(parts, -1), joint.p.reshape(parts, -1)
+        cells = np.arange(raw.shape[1])
+        weakest = np.lexsort((raw, adjusted), axis=0)[-1] * raw.shape[1] + cells
+        return cls(
+            joint.statistic,
+            joint.observed[weakest],
+            joint.null[:, weakest],
+            raw.max(axis=0),
+            adjusted.max(axis=0),
+            joint.exceed.reshape(parts, -1).max(axis=0),
+            joint.exceed_adjusted.reshape(parts, -1).max(axis=0),
+            joint.arrangements,
+            joint.exact,
+            joint.action,
+            joint.tolerance[weakest],
+            joint.max_null,
+            joint.by,
+            joint=joint,
+            conjuncts=parts,
+        )
+
+    def adjusted_among(self, cells: Indices) -> Floats:
+        assert self.joint is not None, "made by `conjoined`"
+        found = self.joint.adjusted_among(_flat(cells, self.conjuncts, len(self.p)))
+        return np.asarray(found.reshape(self.conjuncts, -1).max(axis=0))

@@ -1,0 +1,147 @@
+"""Phases against a straight line: which of two drawings of a curve along depth foretells the curves of other texts better.
+
+Any bend or slope rejects a constant, so a level for each of three chunks is held against a line. Both are fitted to the
+mean curve of some units and measured on others (10 folds of units; all copies that a resample holds of a unit are in one
+fold), so that what a fit owes to its own texts counts for nothing. Layers are not left out: they are those of this network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.stats.bootstrap import Replicates, Resamples
+from modclaims.stats.chunks import Division
+from modclaims.stats.permutation import chunks
+
+Floats = NDArray[np.float64]
+FOLDS = 10
+
+
+@dataclass(frozen=True)
+class Phases:
+    """Fits of three levels, the middle the highest, to curves along depth."""
+
+    divisions: tuple[Division, ...]
+    layers: int
+
+    def fit(self, curves: Floats) -> tuple[Floats, NDArray[np.int64]]:
+        """(curve, layer) levels of least squared error over divisions, and the division of each (the first among equals).
+
+        `curves` is (curve, layer). An end that lies above the middle takes one level with it (isotonic regression on the
+        order early <= middle >= last), so that a curve of another shape gains nothing by being cut.
+        """
+        levels = np.empty((len(curves), 3))
+        picked = np.empty(len(curves), dtype=np.int64)
+        for rows in chunks(len(curves), 24 * len(self.divisions)):
+            levels[rows], picked[rows] = self._fit(curves[rows])
+        which = np.stack([self._chunk_of(d) for d in self.divisions])[picked]
+        return np.take_along_axis(levels, which, axis=1), picked
+
+    def _chunk_of(self, division: Division) -> NDArray[np.int64]:
+        layer = np.arange(self.layers)
+        return (layer >= division.start).astype(np.int64) + (layer >= division.stop)
+
+    def _fit(self, curves: Floats) -> tuple[Floats, NDArray[np.int64]]:
+        start, stop = (np.array([getattr(d, key) for d in self.divisions]) for key in ("start", "stop"))
+        size = np.stack([start, stop - start, self.layers - stop])  # (chunk, division)
+        centre = curves.mean(axis=1, keepdims=True)
+        ends = np.cumsum(np.pad(curves - centre, ((0, 0), (1, 0))), axis=1)
+        total = np.stack([ends[:, start], ends[:, stop] - ends[:, start], ends[:, -1:] - ends[:, stop]])
+        known = np.maximum(size, 1)[:, None]
+        mean = np.where(size[:, None] > 0, total / known, -np.inf)  # (chunk, curve, division)
+        # the higher end joins the middle first, if it lies above it; then the lower one, if it lies above both
+        first = np.where(mean[0] >= mean[2], 0, 2)[None]
+        higher, lower = np.maximum(mean[0], mean[2]), np.minimum(mean[0], mean[2])
+        sizes = np.broadcast_to(size[:, None], total.shape)
+        n_high, sum_high = (np.take_along_axis(a, first, axis=0)[0] for a in (sizes, total))
+        joins = higher > mean[1]
+        n = sizes[1] + np.where(joins, n_high, 0)
+        top = (total[1] + np.where(joins, sum_high, 0.0)) / n
+        follows = lower > top
+        n_low, sum_low = (np.take_along_axis(a, 2 - first, axis=0)[0] for a in (sizes, total))
+        top = np.where(follows, (top * n + np.where(follows, sum_low, 0.0)) / (n + n_low), top)
+        level = np.stack([np.minimum(mean[0], top), top, np.minimum(mean[2], top)])
+        explained = (sizes * np.where(sizes > 0, level, 0.0) ** 2).sum(axis=0)
+        picked = explained.argmax(axis=1)
+        chosen = np.take_along_axis(level, picked[None, :, None], axis=2)[:, :, 0]
+        return chosen.T + centre, picked
+
+
+def polynomial(layers: int, degree: int) -> Floats:
+    """(layer, layer) the matrix that turns a curve into its least-squares polynomial of relative depth."""
+    basis = np.linalg.qr(np.vander(np.linspace(-1, 1, layers), degree + 1))[0]
+    return np.asarray(basis @ basis.T)
+
+
+@dataclass(frozen=True)
+class OutOfSample:
+    """Errors of drawings on texts that they were not fitted to."""
+
+    phases: Floats
+    """(1 + R, unit) mean squared error over layers."""
+    line: Floats
+    parabola: Floats
+    """A smooth bend with as many coefficients as there are levels."""
+    constant: Floats
+
+
+def out_of_sample(curves: Floats, times: Floats, phases: Phases) -> OutOfSample:
+    """Errors of each unit's curve under every resample of `times` (1 + R, unit), fitted to the units of other folds.
+
+    `curves` is (unit, layer). Folds are dealt in the order of units. Not a number where a resample leaves no other fold.
+    """
+    n, layers = curves.shape
+    folds = np.arange(n) % min(FOLDS, n)
+    middle = curves.mean(axis=0)
+    off = curves - middle
+    drawings = [polynomial(layers, degree).T for degree in (1, 2, 0)]
+    errors = np.empty((4, len(times), n))
+    for rows in chunks(len(times), 8 * layers + 4 * n):
+        drawn = times[rows]
+        total = drawn @ off
+        for fold in range(folds.max() + 1):
+            mine = np.flatnonzero(folds == fold)
+            left = n - drawn[:, mine].sum(axis=1, keepdims=True)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                train = middle + (total - drawn[:, mine] @ off[mine]) / left
+            train[left[:, 0] <= 0] = np.nan
+            known = np.isfinite(train).all(axis=1)
+            levels = np.full_like(train, np.nan)
+            levels[known] = phases.fit(train[known])[0]
+            for m, fitted in enumerate([levels, *(train @ drawing for drawing in drawings)]):
+                missed = fitted - middle
+                errors[m, rows, mine[0] :: folds.max() + 1] = (
+                    (off[mine] ** 2).mean(axis=1)
+                    - 2 * (missed @ off[mine].T) / layers
+                    + (missed**2).mean(axis=1)[:, None]
+                )
+    return OutOfSample(*np.maximum(errors, 0.0))
+
+
+def reduction(error: Floats, reference: Floats, resamples: Resamples) -> Replicates:
+    """By how much less the one drawing errs than the other, as log(reference's mean error / own), under every resample.
+
+    Both errors are (1 + R, unit). Exchangeable under resampling: the units. The influence of a unit is its share of the
+    mean errors, (r / mean r - e / mean e) / n; what it adds through the fits is of second order, since a fit stands where
+    its error is least.
+    """
+    n = error.shape[1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own, other = ((resamples.times * e).sum(axis=1, keepdims=True) / n for e in (error, reference))
+        value = np.log(other) - np.log(own)
+        influence = np.where(resamples.times > 0, (reference / other - error / own) / n, 0.0)
+    return Replicates(value, influence[:, :, None], value[0])
+
+
+def reduced(value: Floats) -> Floats:
+    """The share of the reference's error that is gone, from the logarithm of the ratio: 1 - own / reference."""
+    return np.asarray(-np.expm1(-value))
+
+
+def log_ratio(share: Floats) -> Floats:
+    """The inverse of `reduced`."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(-np.log1p(-np.asarray(share)))
