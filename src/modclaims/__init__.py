@@ -2,7 +2,9 @@
 
 from modclaims.families.axis_streams import AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.families.category_clustering import CategoryClustering
+from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.residual_phases import ResidualPhases
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.hypothesis import Hypothesis
 from modclaims.stats.quantifiers import along_depth, at, everywhere, in_fraction, somewhere
@@ -10,13 +12,16 @@ from modclaims.stats.quantifiers import along_depth, at, everywhere, in_fraction
 __version__ = "0.1.0"
 
 __all__ = [
+    "AttentionSinks",
     "AxesAgainstRotations",
     "AxisStreams",
     "CategoryClustering",
+    "FirstTokenAttention",
     "HeadSelectivity",
     "HeadsAgainstBlocks",
     "HeavyTails",
     "Hypothesis",
+    "ResidualPhases",
     "TightPass",
     "TighterThanAttention",
     "TightestAt",

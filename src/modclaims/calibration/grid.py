@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.calibration import known, shuffled, words
+from modclaims.calibration import curves, known, shuffled, words
 from modclaims.calibration.known import HEADS, HEAVIEST, LAWS, LAYERS, LAYOUTS, WIDTH, Layout
 from modclaims.families import controls
 from modclaims.families.axis_streams import FIRST, AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.families.category_clustering import CategoryClustering
+from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.residual_phases import ResidualPhases
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis, Weighing
@@ -63,6 +65,8 @@ SPREAD, DISTANCES = "location by inner products", "location by distances"
 BEYOND, NOISY = "beyond shared words", "beyond a noisy proxy of shared words"
 NONE, FLAT, EDGE = "none", "flat", "exactly s"
 MULTIPLES = {NONE: 0.0, FLAT: 0.0, EDGE: 1.0, "2 s": 2.0, "3 s": 3.0}
+ONE_END = "one end alone"
+"""A curve that rises early and stays, so that of the two contrasts one alone is there."""
 GAP_TRUTH, BESIDE = ".75 sd in one cell", "beside shared words"
 STRONG = 0.6
 """Cliff's delta of layers that are above any doubt, where a claim speaks of several."""
@@ -384,6 +388,33 @@ def _ranks(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float,
     return known.recording(scenario.texts, arrays, WIDTH)
 
 
+# ---- curves along depth
+
+
+def _effect_alone(scenario: Scenario) -> tuple[float, ...]:
+    return (_effect(scenario),)
+
+
+def _curve_of_chunks(scenario: Scenario) -> tuple[float, ...]:
+    return curves.RISEN if scenario.question == ONE_END else curves.of_contrast(_effect(scenario))
+
+
+def _first_token(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    return curves.attended(rng, scenario.texts, scenario.law, strengths)
+
+
+def _sinks(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    return curves.sunk(rng, scenario.texts, scenario.law, strengths[0])
+
+
+def _curve_of_phases(scenario: Scenario) -> tuple[float, ...]:
+    return curves.of_reduction(_effect(scenario), scenario.law)
+
+
+def _phased(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    return curves.streamed(rng, scenario.texts, scenario.law, strengths)
+
+
 # ---- the grid
 
 MIDDLE, LARGEST, MIXED = "48 (4 x 12)", "100 unequal", "48 in mixed blocks"
@@ -427,6 +458,12 @@ def _exchanges(name: str, question: str = "") -> list[Scenario]:
 
 
 FAMILIES: Mapping[str, Family] = {
+    "AttentionSinks": Family(
+        _unlabelled(AttentionSinks, twins=0),
+        _sinks,
+        _effect_alone,
+        lambda name: _crossed(name, UNCATEGORISED, LAWS[:1], (EDGE, "2 s")),
+    ),
     "AxesAgainstRotations": Family(
         _labelled(AxesAgainstRotations, rotations=PERMUTATIONS, splits=5, outliers=None),
         _turned,
@@ -455,6 +492,15 @@ FAMILIES: Mapping[str, Family] = {
             DISTANCES: (_spread, _alike),
         },
     ),
+    "FirstTokenAttention": Family(
+        _unlabelled(FirstTokenAttention, twins=0),
+        _first_token,
+        _curve_of_chunks,
+        lambda name: [
+            *_with_power(name, UNCATEGORISED),
+            *_crossed(name, UNCATEGORISED, LAWS[:1], (NONE,), ONE_END),
+        ],
+    ),
     "HeadSelectivity": Family(
         _labelled(HeadSelectivity),
         _heads,
@@ -477,6 +523,12 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "HeavyTails": Family(
         _unlabelled(HeavyTails), _spiked, _spike, lambda name: _crossed(name, UNCATEGORISED, LAWS[:1], (NONE, EDGE))
+    ),
+    "ResidualPhases": Family(
+        _unlabelled(ResidualPhases, twins=0),
+        _phased,
+        _curve_of_phases,
+        lambda name: _with_power(name, UNCATEGORISED, FLAT),
     ),
     "TightPass": Family(
         _unlabelled(TightPass, texts=None), _ranks, _everywhere, lambda name: _with_power(name, UNCATEGORISED)

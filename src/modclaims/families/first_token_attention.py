@@ -252,7 +252,7 @@ class AttentionSinks(Unlabelled):
             np.asarray(recording.array(request, layer), dtype=np.float64).mean(axis=1) > SINK
             for layer in range(recording.shape.layers)
         ]
-        return np.stack(found, axis=1).mean(axis=2)
+        return np.asarray(np.stack(found, axis=1).mean(axis=2))
 
 
 def _secondary(mean: Floats, sinks: Floats, divisions: tuple[Division, ...]) -> dict[str, Floats]:

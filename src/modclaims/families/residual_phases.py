@@ -15,10 +15,21 @@ from modclaims.families.depth_curves import DepthCurve, beyond, changes_spelt, c
 from modclaims.families.units import Sample
 from modclaims.hypothesis import Weighing
 from modclaims.recording import Activations, ModelShape, Recording, Request, for_variant
-from modclaims.stats.bootstrap import Resamples, bootstrap_t
-from modclaims.stats.chunks import change_frequencies
-from modclaims.stats.evidence import Cell, Control, Evidence
-from modclaims.stats.phases import OutOfSample, Phases, log_ratio, out_of_sample, polynomial, reduced, reduction
+from modclaims.stats.actions import sign_flips
+from modclaims.stats.bootstrap import Resamples
+from modclaims.stats.chunks import ROUNDING, change_frequencies
+from modclaims.stats.evidence import Cell, Control, Evidence, NullTest
+from modclaims.stats.phases import (
+    Errors,
+    Phases,
+    in_sample,
+    out_of_sample,
+    polynomial,
+    reduced,
+    reduction,
+    reduction_bounds,
+)
+from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
 LARGEST = 3
@@ -36,10 +47,11 @@ class ResidualPhases(DepthCurve):
     share of the line's squared error, out of sample, that is gone with phases: 0 where they foretell other texts as well as a
     line does, 1 where they leave nothing, negative where the line is better.
 
-    A contrast of two fits, for which no exchange of texts is known that leaves it alone: p is read off the bound. Resampled
-    are texts; in every resample all copies of a text are in one fold, and phases are fitted and divided anew. The bootstrap-t
-    runs on the logarithm of the ratio of errors. Layers are not left out: the claim is about those of this network. Change
-    points are descriptive. Beside it stand a parabola, which has as many coefficients as there are levels, the cosines
+    p by flipping the signs of the texts' differences in error, line minus phases. Exchangeable under the null: a difference
+    and its negative, so their law must be symmetric about 0; given both fits such a difference is linear in the text's curve,
+    hence symmetric where texts vary symmetrically. Bounds from texts resampled, all copies of a text in one fold, phases
+    fitted and divided anew in every resample, on the logarithm of the ratio of errors. Layers are not left out: the claim is
+    about those of this network. Change points are descriptive. Beside it stand a parabola, which has as many coefficients as there are levels, the cosines
     without the largest coordinates, and untrained twins.
 
     Source: the remark that cosines of the stream between blocks show three phases in residual networks.
@@ -66,19 +78,15 @@ class ResidualPhases(DepthCurve):
     def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
         sample = Sample.of(recording.corpus)
         layers = recording.shape.layers
-        stream_ = Stream.of(recording, None, self.family())
-        curves = sample.units(stream_.cosines())
+        states = Stream.of(recording, None, self.family())
+        curves = sample.units(states.cosines())
         phases = Phases(self.divisions(recording.shape), layers)
         resamples = self._resamples(sample, weighing)
         errors = out_of_sample(curves, resamples.times, phases)
-        bounds = bootstrap_t(
-            reduction(errors.phases, errors.line, resamples),
-            resamples,
-            forward=log_ratio,
-            backward=reduced,
-            ends=(-np.inf, 1.0),
-        )
-        bare = Evidence((Cell(),), self.effect_name, bounds, None, sample.texts, n_units=sample.n)
+        fitted = in_sample(curves, resamples.times, phases)
+        bounds = reduction_bounds((errors.phases, errors.line), (fitted.phases, fitted.line), resamples)
+        test = self._flipped(errors.line[0] - errors.phases[0], float(errors.line[0].max()), sample, weighing)
+        bare = Evidence((Cell(),), self.effect_name, bounds, test, sample.texts, n_units=sample.n)
         if weighing.bare:
             return bare
         mean = curves.mean(axis=0)
@@ -92,8 +100,8 @@ class ResidualPhases(DepthCurve):
             unit=sample.unit,
             resampled=f"{sample.unit}s",
             controls=(
-                _parabola(errors, resamples, weighing.alpha),
-                _without_largest(stream_, sample, phases, few, bounds.effect[0]),
+                _parabola(errors, fitted, resamples, weighing.alpha),
+                _without_largest(states, sample, phases, few, bounds.effect[0]),
                 *([_twins(twins, phases, few, float(bounds.effect[0]))] if twins else []),
             ),
             exhibits=(
@@ -123,6 +131,19 @@ class ResidualPhases(DepthCurve):
                 if len(phases.divisions) > 1
                 else "The division was named in advance."
             ),
+        )
+
+    def _flipped(self, differences: Floats, size: float, sample: Sample, weighing: Weighing) -> NullTest:
+        """Sign flips of the units' differences in error; `size` is that of the errors."""
+        rng = stream(weighing.seed, type(self).__name__, sample.design(0), "flips")
+        signs, exact = sign_flips(sample.n, budget=weighing.permutations, rng=rng)
+        return NullTest.of(
+            "mean paired difference in error",
+            signs.astype(np.float64) @ differences[:, None] / sample.n,
+            np.array([ROUNDING * size]),
+            exact=exact,
+            action=f"flipping the signs of each {sample.unit}'s difference in error",
+            by=self.adjust,
         )
 
 
@@ -171,15 +192,9 @@ def _effect(curves: Floats, phases: Phases, few: Resamples) -> float:
     return float(reduced(reduction(errors.phases, errors.line, few).value[0])[0])
 
 
-def _parabola(errors: OutOfSample, resamples: Resamples, alpha: float) -> Control:
+def _parabola(errors: Errors, fitted: Errors, resamples: Resamples, alpha: float) -> Control:
     """Whether phases also foretell other texts better than a smooth bend does."""
-    bounds = bootstrap_t(
-        reduction(errors.phases, errors.parabola, resamples),
-        resamples,
-        forward=log_ratio,
-        backward=reduced,
-        ends=(-np.inf, 1.0),
-    )
+    bounds = reduction_bounds((errors.phases, errors.parabola), (fitted.phases, fitted.parabola), resamples)
     bend = 1 - float(errors.parabola[0].mean() / errors.line[0].mean())
     low, high, effect = float(bounds.lower(alpha)[0]), float(bounds.upper(alpha)[0]), float(bounds.effect[0])
     told = (
@@ -193,13 +208,13 @@ def _parabola(errors: OutOfSample, resamples: Resamples, alpha: float) -> Contro
     )
 
 
-def _without_largest(stream: Stream, sample: Sample, phases: Phases, few: Resamples, effect: float) -> Control:
+def _without_largest(states: Stream, sample: Sample, phases: Phases, few: Resamples, effect: float) -> Control:
     """The same without the coordinates that make most of every cosine."""
-    out = stream.largest(LARGEST)
-    kept = [u for u in range(stream.states[0].shape[2]) if u not in out]
+    out = states.largest(LARGEST)
+    kept = [u for u in range(states.states[0].shape[2]) if u not in out]
     if not kept:
         return Control("largest_coordinates", "The stream is too narrow to leave coordinates out.", {})
-    found = _effect(sample.units(stream.cosines(kept)), phases, few)
+    found = _effect(sample.units(states.cosines(kept)), phases, few)
     return Control(
         "largest_coordinates",
         f"Without the {len(out)} largest coordinates of the stream ({', '.join(map(str, out))}) the error reduction is {found:.2f} "

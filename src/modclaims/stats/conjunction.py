@@ -1,6 +1,6 @@
-"""Conjunctions: cells each of which makes several statements, and holds where all of them do.
+"""Several bounds or tests as one: of cells that hold where all of several statements do, and of one effect twice estimated.
 
-The effect of such a cell is the least of its parts, and its null hypothesis the union of theirs. It is therefore
+The effect of a conjunction is the least of its parts, and its null hypothesis the union of theirs. It is therefore
 tested by the weakest part (intersection-union: Berger 1982), searched over all parts of all cells at once.
 """
 
@@ -98,6 +98,46 @@ class ConjoinedBounds(Bounds):
     def _each(self) -> list[Indices]:
         """The parts of each cell."""
         return [self._among(np.array([cell])) for cell in range(len(self.theta))]
+
+
+@dataclass(frozen=True)
+class WidestBounds(Bounds):
+    """The widest of several bounds of the same effects, on the same scale; estimates are those of the first.
+
+    Where each errs on another side, none may settle anything alone.
+    """
+
+    candidates: tuple[Bounds, ...] = ()
+
+    @classmethod
+    def of(cls, *candidates: Bounds) -> WidestBounds:
+        """From bounds whose scales are alike."""
+        first = candidates[0]
+        return cls(
+            first.theta,
+            first.se,
+            first.t,
+            first.forward,
+            first.backward,
+            ends=first.ends,
+            candidates=candidates,
+        )
+
+    @property
+    def bounded(self) -> NDArray[np.bool_]:
+        return np.asarray(np.all([b.bounded for b in self.candidates], axis=0))
+
+    def _p_lower(self, smallest: float, cells: Indices | None) -> Floats:
+        return np.asarray(np.max([b.p_lower(smallest, cells) for b in self.candidates], axis=0))
+
+    def _p_upper(self, smallest: float, cells: Indices | None) -> Floats:
+        return np.asarray(np.max([b.p_upper(smallest, cells) for b in self.candidates], axis=0))
+
+    def _lower(self, level: float, cells: Indices | None) -> Floats:
+        return np.asarray(np.min([b.lower(level, cells) for b in self.candidates], axis=0))
+
+    def _upper(self, level: float, cells: Indices | None) -> Floats:
+        return np.asarray(np.max([b.upper(level, cells) for b in self.candidates], axis=0))
 
 
 @dataclass(frozen=True)

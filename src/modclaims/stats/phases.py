@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.bootstrap import Replicates, Resamples
+from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t
 from modclaims.stats.chunks import Division
+from modclaims.stats.conjunction import WidestBounds
 from modclaims.stats.permutation import chunks
 
 Floats = NDArray[np.float64]
@@ -77,8 +78,8 @@ def polynomial(layers: int, degree: int) -> Floats:
 
 
 @dataclass(frozen=True)
-class OutOfSample:
-    """Errors of drawings on texts that they were not fitted to."""
+class Errors:
+    """Squared errors of drawings on the curves of single units."""
 
     phases: Floats
     """(1 + R, unit) mean squared error over layers."""
@@ -88,13 +89,21 @@ class OutOfSample:
     constant: Floats
 
 
-def out_of_sample(curves: Floats, times: Floats, phases: Phases) -> OutOfSample:
+def out_of_sample(curves: Floats, times: Floats, phases: Phases) -> Errors:
     """Errors of each unit's curve under every resample of `times` (1 + R, unit), fitted to the units of other folds.
 
     `curves` is (unit, layer). Folds are dealt in the order of units. Not a number where a resample leaves no other fold.
     """
+    return _errors(curves, times, phases, min(FOLDS, len(curves)))
+
+
+def in_sample(curves: Floats, times: Floats, phases: Phases) -> Errors:
+    """The same of drawings fitted to all units of a resample, those that they are measured on included."""
+    return _errors(curves, times, phases, 0)
+
+
+def _errors(curves: Floats, times: Floats, phases: Phases, folds: int) -> Errors:
     n, layers = curves.shape
-    folds = np.arange(n) % min(FOLDS, n)
     middle = curves.mean(axis=0)
     off = curves - middle
     drawings = [polynomial(layers, degree).T for degree in (1, 2, 0)]
@@ -102,23 +111,24 @@ def out_of_sample(curves: Floats, times: Floats, phases: Phases) -> OutOfSample:
     for rows in chunks(len(times), 8 * layers + 4 * n):
         drawn = times[rows]
         total = drawn @ off
-        for fold in range(folds.max() + 1):
-            mine = np.flatnonzero(folds == fold)
-            left = n - drawn[:, mine].sum(axis=1, keepdims=True)
+        for fold in range(max(1, folds)):
+            mine = np.arange(fold, n, max(1, folds))
+            others = np.setdiff1d(np.arange(n), mine) if folds else mine
+            left = drawn[:, others].sum(axis=1, keepdims=True)
             with np.errstate(divide="ignore", invalid="ignore"):
-                train = middle + (total - drawn[:, mine] @ off[mine]) / left
+                train = middle + (total - drawn[:, mine] @ off[mine] if folds else total) / left
             train[left[:, 0] <= 0] = np.nan
             known = np.isfinite(train).all(axis=1)
             levels = np.full_like(train, np.nan)
             levels[known] = phases.fit(train[known])[0]
             for m, fitted in enumerate([levels, *(train @ drawing for drawing in drawings)]):
                 missed = fitted - middle
-                errors[m, rows, mine[0] :: folds.max() + 1] = (
+                errors[m, rows, fold :: max(1, folds)] = (
                     (off[mine] ** 2).mean(axis=1)
                     - 2 * (missed @ off[mine].T) / layers
                     + (missed**2).mean(axis=1)[:, None]
                 )
-    return OutOfSample(*np.maximum(errors, 0.0))
+    return Errors(*np.maximum(errors, 0.0))
 
 
 def reduction(error: Floats, reference: Floats, resamples: Resamples) -> Replicates:
@@ -145,3 +155,23 @@ def log_ratio(share: Floats) -> Floats:
     """The inverse of `reduced`."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(-np.log1p(-np.asarray(share)))
+
+
+def reduction_bounds(
+    outside: tuple[Floats, Floats], inside: tuple[Floats, Floats], resamples: Resamples
+) -> WidestBounds:
+    """Bounds of the share of the reference's error that is gone, one cell; each pair is (own, reference) of `reduction`.
+
+    The effect is that of errors out of sample. Drawings made from few units err more than the best ones would, those of
+    more freedom most, which would make it too easy to refute; errors in sample flatter by as much, and the mean of both is
+    that of the best drawings. Limits are the widest of the bootstrap-t of either, and of the plain bootstrap of the former,
+    which does not divide by standard errors that few units leave uncertain.
+    """
+    own = reduction(*outside, resamples)
+    middle = reduction((outside[0] + inside[0]) / 2, (outside[1] + inside[1]) / 2, resamples)
+    first, second = (
+        bootstrap_t(r, resamples, forward=log_ratio, backward=reduced, ends=(-np.inf, 1.0)) for r in (own, middle)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        plain = (own.value[1:] - own.centre) / first.se
+    return WidestBounds.of(first, Bounds(first.theta, first.se, plain, log_ratio, reduced, ends=first.ends), second)
