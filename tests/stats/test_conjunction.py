@@ -33,6 +33,7 @@ def test_the_effect_is_the_least_part():
     bounds = ConjoinedBounds.of(joint_bounds(x), 2)
     np.testing.assert_allclose(bounds.effect, x.mean(axis=0).reshape(2, CELLS).min(axis=0))
     assert bounds.least_part(2) == 1
+    np.testing.assert_array_equal(np.argsort(bounds.z(0.3)), np.argsort(bounds.effect))
     assert bounds.bounded.all()
 
 

@@ -165,11 +165,13 @@ class Stream:
     def cosines(self, kept: Sequence[int] | None = None) -> Floats:
         """(text, layer) cosine before and after each layer, mean over positions; of some coordinates, None for all.
 
-        Raises `ClaimError` where a state is zero, which has no direction.
+        Not a number where a state is zero, which has no direction; `ClaimError` where that is so of all coordinates.
         """
         states = [s if kept is None else s[:, :, kept] for s in self.states]
         lengths = [np.sqrt((s**2).sum(axis=2)) for s in states]
         if any((length == 0).any() for length in lengths):
+            if kept is not None:
+                return np.full((len(states[0]), len(states) - 1), np.nan)
             raise ClaimError("The residual stream is zero at some position, where it has no direction to compare.")
         found = [
             ((a * b).sum(axis=2) / (m * n)).mean(axis=1)
@@ -212,9 +214,11 @@ def _without_largest(states: Stream, sample: Sample, phases: Phases, few: Resamp
     """The same without the coordinates that make most of every cosine."""
     out = states.largest(LARGEST)
     kept = [u for u in range(states.states[0].shape[2]) if u not in out]
-    if not kept:
-        return Control("largest_coordinates", "The stream is too narrow to leave coordinates out.", {})
-    found = _effect(sample.units(states.cosines(kept)), phases, few)
+    curves = sample.units(states.cosines(kept))
+    if not np.isfinite(curves).all():
+        words = "leave nothing of the stream at some position, so that no direction can be compared."
+        return Control("largest_coordinates", f"Its {len(out)} largest coordinates {words}", {"coordinates": out})
+    found = _effect(curves, phases, few)
     return Control(
         "largest_coordinates",
         f"Without the {len(out)} largest coordinates of the stream ({', '.join(map(str, out))}) the error reduction is {found:.2f} "

@@ -73,6 +73,15 @@ class ConjoinedBounds(Bounds):
     def bounded(self) -> NDArray[np.bool_]:
         return np.asarray(self._apart(self._joint.bounded).all(axis=0))
 
+    def z(self, smallest: float) -> Floats:
+        """(cell,) how far the effect lies above `smallest`, in one unit for all cells: their largest standard error.
+
+        So that of cells whose levels are equal the one of largest effect is named, not the one whose least part varies least.
+        """
+        se = float(np.max(self.se, initial=0.0, where=self.bounded))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(np.where(self.bounded, (self.theta - self.forward(np.array(smallest))) / se, np.nan))
+
     def _p_lower(self, smallest: float, cells: Indices | None) -> Floats:
         found = self._joint.p_lower(smallest, None if cells is None else self._among(cells))
         return np.asarray(found.reshape(self.parts, -1).max(axis=0))

@@ -19,6 +19,8 @@ from modclaims.stats.permutation import chunks
 
 Floats = NDArray[np.float64]
 FOLDS = 10
+ROUNDING = 1e-10
+"""Differences of errors, relative to their means, that are no more than rounding of curves and fits."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,9 @@ def reduction(error: Floats, reference: Floats, resamples: Resamples) -> Replica
     with np.errstate(divide="ignore", invalid="ignore"):
         own, other = ((resamples.times * e).sum(axis=1, keepdims=True) / n for e in (error, reference))
         value = np.log(other) - np.log(own)
-        influence = np.where(resamples.times > 0, (reference / other - error / own) / n, 0.0)
+        apart = reference / other - error / own
+        spread = (resamples.times > 0) & ~(np.abs(apart) < ROUNDING)  # not a number stays what it is
+        influence = np.where(spread, apart / n, 0.0)
     return Replicates(value, influence[:, :, None], value[0])
 
 
