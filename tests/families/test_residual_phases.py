@@ -90,7 +90,22 @@ def test_what_is_no_phases_is_refuted(curve):
     """A slope rejects constancy, and so does a curve that is high at its ends."""
     verdict, weighed, _ = outcome(Phased(), curve=curve)
     assert verdict.outcome.word == "refuted", verdict.sentence
-    assert weighed.effect < 0.05
+    assert weighed.effect < 0.1
+
+
+@pytest.mark.parametrize("end", ["early", "last"])
+def test_one_large_step_is_not_taken_for_three_phases(end):
+    """It beats a line by far, and the claim with one end alone is supported."""
+    curve = np.where(np.arange(LAYERS) < 2, 0.2, 0.9)
+    curve = curve if end == "early" else np.where(np.arange(LAYERS) == LAYERS - 1, 0.2, 0.9)
+    verdict, weighed, _ = outcome(type("Both", (Phased,), {"twins": 0})(), curve=curve)
+    assert verdict.outcome.word == "refuted", verdict.sentence
+    secondary = {row["name"]: row["value"] for row in weighed.secondary}
+    assert secondary["error reduction against line"] > 0.5 > 0.1 > weighed.effect
+    other = "last" if end == "early" else "early one"
+    assert f"without the {other}" in verdict.sentence
+    alone, _, _ = outcome(type("Alone", (Phased,), {"twins": 0, "ends": end})(), curve=curve)
+    assert alone.outcome.word == "supported", alone.sentence
 
 
 def test_effect_and_p_are_those_made_by_hand():
@@ -98,11 +113,15 @@ def test_effect_and_p_are_those_made_by_hand():
     recording = recorded(claim).by_id()
     evidence = claim.weigh(recording, WEIGHING)
     curves = Stream.of(recording, None, "ResidualPhases").cosines()
-    errors = out_of_sample(curves, np.ones((1, len(curves))), Phases(claim.divisions(SHAPE), LAYERS))
-    assert evidence.bounds.effect[0] == pytest.approx(1 - errors.phases.mean() / errors.line.mean())
-    differences = (errors.line - errors.phases)[0]
-    assert evidence.test.observed[0] == pytest.approx(differences.mean())
-    assert evidence.test.null[:, 0].max() <= np.abs(differences).mean() + 1e-15
+    phases = Phases(claim.divisions(SHAPE), LAYERS)
+    errors = out_of_sample(curves, np.ones((1, len(curves))), {"phases": phases.drawing, **phases.rivals()})
+    mean = {name: found.mean() for name, found in errors.items()}
+    assert evidence.bounds.effect[0] == pytest.approx(
+        min(1 - mean["phases"] / mean[name] for name in mean if name != "phases")
+    )
+    differences = (errors["line"] - errors["phases"])[0]
+    assert evidence.test.joint.observed[0] == pytest.approx(differences.mean())
+    assert evidence.test.joint.null[:, 0].max() <= np.abs(differences).mean() + 1e-15
 
 
 def test_rivals_stand_beside_it(phased):

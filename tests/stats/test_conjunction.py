@@ -48,16 +48,12 @@ def test_lower_limits_are_the_least_of_the_parts_and_levels_the_largest():
     )
 
 
-def test_upper_limits_hold_for_both_parts_at_once():
+def test_upper_limits_are_the_least_of_the_parts_at_their_share_of_the_level():
     joint = joint_bounds(values())
-    bounds = ConjoinedBounds.of(joint, 2)
-    for cell in range(CELLS):
-        own = np.array([cell, cell + CELLS])
-        assert bounds.upper(0.05)[cell] == joint.upper(0.05, own)[own].min()
-        assert bounds.upper(0.05)[cell] >= joint.upper(0.05)[own].min()
-        assert bounds.p_upper(0.4)[cell] == joint.p_upper(0.4, own)[own].min()
-    every = np.arange(CELLS)
-    assert (bounds.upper(0.05, every) >= bounds.upper(0.05) - 1e-12).all()
+    bounds, every = ConjoinedBounds.of(joint, 2), np.arange(CELLS)
+    np.testing.assert_array_equal(bounds.upper(0.05), joint.upper(0.025).reshape(2, -1).min(axis=0))
+    np.testing.assert_allclose(bounds.p_upper(0.5), np.minimum(1, 2 * joint.p_upper(0.5).reshape(2, -1).min(axis=0)))
+    assert (bounds.upper(0.05, every) >= joint.upper(0.05).reshape(2, -1).min(axis=0)).all()
 
 
 @pytest.mark.parametrize("level", [0.01, 0.05, 0.2])
@@ -67,16 +63,23 @@ def test_levels_and_limits_agree(level):
         for cell in range(CELLS):
             low, high = bounds.lower(level, cells)[cell], bounds.upper(level, cells)[cell]
             assert bounds.p_lower(low - 1e-6, cells)[cell] <= level < bounds.p_lower(low + 1e-6, cells)[cell]
-            assert bounds.p_upper(high + 1e-6, cells)[cell] <= level < bounds.p_upper(high - 1e-6, cells)[cell]
+            assert bounds.p_upper(high + 1e-6, cells)[cell] <= level + 1e-12
+            assert level < bounds.p_upper(high - 1e-6, cells)[cell]
 
 
-def test_a_part_without_spread_leaves_its_cell_without_a_bound():
+def test_a_part_without_spread_can_be_no_support_and_leaves_the_others_to_refute():
     x = values()
     x[:, 4] = 0.5
-    bounds = ConjoinedBounds.of(joint_bounds(x), 2)
-    assert bounds.bounded.tolist() == [True, False, True]
-    assert np.isnan(bounds.lower(0.05)[1]) and np.isnan(bounds.upper(0.05)[1])
-    assert bounds.p_upper(9.0)[1] == bounds.p_lower(-9.0)[1] == 1
+    joint = joint_bounds(x)
+    bounds = ConjoinedBounds.of(joint, 2)
+    assert bounds.bounded.all()
+    assert np.isnan(bounds.lower(0.05)[1]) and bounds.p_lower(-4.0)[1] == 1
+    assert bounds.upper(0.05)[1] == joint.upper(0.025)[1]
+    assert bounds.p_upper(2.0)[1] == 2 * joint.p_upper(2.0)[1] < 0.05
+    x[:, 1] = 0.5
+    still = ConjoinedBounds.of(joint_bounds(x), 2)
+    assert still.bounded.tolist() == [True, False, True]
+    assert np.isnan(still.upper(0.05)[1]) and still.p_upper(2.0)[1] == 1
 
 
 def test_p_is_that_of_the_weakest_part_and_corrected_over_all():
@@ -87,8 +90,9 @@ def test_p_is_that_of_the_weakest_part_and_corrected_over_all():
     assert test.p_adjusted[2] > 0.05 > test.p_adjusted[0]
     np.testing.assert_array_equal(test.null[0], test.observed)
     np.testing.assert_array_equal(test.observed[2], joint.observed[5])
-    alone = joint.adjusted_among(np.array([2, 5])).max()
-    np.testing.assert_array_equal(test.adjusted_among(np.array([2])), [alone])
+    np.testing.assert_array_equal(test.adjusted_among(np.array([2])), test.p[[2]])
+    pair = joint.adjusted_among(np.array([0, 2, 3, 5])).reshape(2, -1).max(axis=0)
+    np.testing.assert_array_equal(test.adjusted_among(np.array([0, 2])), pair)
     np.testing.assert_array_equal(test.adjusted_among(np.arange(CELLS)), test.p_adjusted)
 
 

@@ -15,7 +15,7 @@ from modclaims.families.depth_curves import AFTER
 from modclaims.families.first_token_attention import SINK, SINK_TOKENS, SITE
 from modclaims.recording import Activations, Positions, Recording, Request
 from modclaims.stats.chunks import Shares
-from modclaims.stats.phases import Phases, polynomial
+from modclaims.stats.phases import Drawing, Phases
 
 Floats = NDArray[np.float64]
 RISEN = (0.0, 0.4, 0.4, 0.4)
@@ -66,26 +66,32 @@ def _variance(law: str) -> float:
 
 @lru_cache(maxsize=16)
 def of_reduction(effect: float, law: str) -> tuple[float, ...]:
-    """(layer,) cosines that phases foretell with `effect` less squared error than a line, in a large sample.
+    """(layer,) cosines of which phases foretell others with `effect` less squared error than their best rival, in a large
+    sample.
 
-    With an effect the curve is phases themselves, high enough that the line's misfit is its share of the error; without
-    one it is phases on a slope at which both fit equally ill.
+    With an effect the curve is phases themselves, high enough that the best rival's misfit is its share of the error;
+    without one it is phases on a slope at which they fit as ill as a line.
     """
     step, slope = np.array(STEP), np.linspace(-0.5, 0.5, PHASED_LAYERS)
-    line = polynomial(PHASED_LAYERS, 1)
-    bend = float(((step - line @ step) ** 2).mean())
-    if effect > 0:
-        return tuple(COSINE + np.sqrt(_variance(law) * effect / (1 - effect) / bend) * step)
     phases = Phases(Shares(0.5, 0.25, 0.25).divisions(PHASED_LAYERS, "both"), PHASED_LAYERS)
 
-    def lead(tilt: float) -> float:
-        curve = (step + tilt * slope)[None]
-        return float(((curve - phases.fit(curve)[0]) ** 2).mean()) - bend
+    def misfit(curve: Floats, drawing: Drawing) -> float:
+        return float(((curve - drawing(curve[None])[0]) ** 2).mean())
+
+    if effect > 0:
+        best = min(misfit(step, rival) for rival in phases.rivals().values())
+        return tuple(COSINE + np.sqrt(_variance(law) * effect / (1 - effect) / best) * step)
+    line = misfit(step, phases.rivals()["line"])
 
     from scipy.optimize import brentq
 
-    tilt = brentq(lead, 0.0, 10.0, xtol=1e-12)
-    return tuple(COSINE + np.sqrt(_variance(law) / bend) * (step + tilt * slope) / 2)
+    tilt = brentq(lambda t: misfit(step + t * slope, phases.drawing) - line, 0.0, 10.0, xtol=1e-12)
+    return tuple(COSINE + np.sqrt(_variance(law) / line) * (step + tilt * slope) / 2)
+
+
+def of_one_end(law: str) -> tuple[float, ...]:
+    """(layer,) cosines that rise after an early phase and stay, so that the last phase of three foretells nothing."""
+    return tuple(COSINE - 0.2 + 8 * np.sqrt(_variance(law)) * (np.arange(PHASED_LAYERS) >= STEP.index(1.0)))
 
 
 def streamed(rng: np.random.Generator, layout: Layout, law: str, curve: tuple[float, ...]) -> Recording:

@@ -408,6 +408,8 @@ def _sinks(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float,
 
 
 def _curve_of_phases(scenario: Scenario) -> tuple[float, ...]:
+    if scenario.question == ONE_END:
+        return curves.of_one_end(scenario.law)
     return curves.of_reduction(_effect(scenario), scenario.law)
 
 
@@ -528,7 +530,10 @@ FAMILIES: Mapping[str, Family] = {
         _unlabelled(ResidualPhases, twins=0),
         _phased,
         _curve_of_phases,
-        lambda name: _with_power(name, UNCATEGORISED, FLAT),
+        lambda name: [
+            *_with_power(name, UNCATEGORISED, FLAT),
+            *_crossed(name, UNCATEGORISED, LAWS[:1], (NONE,), ONE_END),
+        ],
     ),
     "TightPass": Family(
         _unlabelled(TightPass, texts=None), _ranks, _everywhere, lambda name: _with_power(name, UNCATEGORISED)

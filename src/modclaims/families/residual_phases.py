@@ -18,6 +18,7 @@ from modclaims.recording import Activations, ModelShape, Recording, Request, for
 from modclaims.stats.actions import sign_flips
 from modclaims.stats.bootstrap import Resamples
 from modclaims.stats.chunks import ROUNDING, change_frequencies
+from modclaims.stats.conjunction import ConjoinedBounds, ConjoinedTest
 from modclaims.stats.evidence import Cell, Control, Evidence, NullTest
 from modclaims.stats.phases import (
     Errors,
@@ -25,6 +26,7 @@ from modclaims.stats.phases import (
     in_sample,
     out_of_sample,
     polynomial,
+    polynomial_fit,
     reduced,
     reduction,
     reduction_bounds,
@@ -32,6 +34,7 @@ from modclaims.stats.phases import (
 from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
+PHASES = "phases"
 LARGEST = 3
 """Coordinates without which the cosines are taken once more."""
 
@@ -43,11 +46,13 @@ class ResidualPhases(DepthCurve):
     positions after the first token. Phases are a level for each of three chunks of layers, the middle one the highest,
     fitted by least squares over all divisions that `early_most`, `last_most` and `middle_least` admit. Any slope rejects
     constancy, so phases are held against a straight line along relative depth: both are fitted to the mean curve of some
-    texts and measured on the curves of others, in 10 folds of texts (whole blocks). The effect (error reduction) is the
-    share of the line's squared error, out of sample, that is gone with phases: 0 where they foretell other texts as well as a
-    line does, 1 where they leave nothing, negative where the line is better.
+    texts and measured on the curves of others, in 10 folds of texts (whole blocks). A large step at one end alone would beat
+    a line too, so phases must also foretell better than two phases do, without the last and without the early one (with
+    `ends` early or last, the line is the only rival). The effect (error reduction) is the share of a rival's squared error,
+    out of sample, that is gone with phases, against the rival where it is least: 0 where phases foretell other texts as well
+    as that rival does, 1 where they leave nothing, negative where the rival is better.
 
-    p by flipping the signs of the texts' differences in error, line minus phases. Exchangeable under the null: a difference
+    p by flipping the signs of the texts' differences in error, rival minus phases, the weakest rival deciding. Exchangeable under the null: a difference
     and its negative, so their law must be symmetric about 0; given both fits such a difference is linear in the text's curve,
     hence symmetric where texts vary symmetrically. Bounds from texts resampled, all copies of a text in one fold, phases
     fitted and divided anew in every resample, on the logarithm of the ratio of errors. Layers are not left out: the claim is
@@ -82,10 +87,14 @@ class ResidualPhases(DepthCurve):
         curves = sample.units(states.cosines())
         phases = Phases(self.divisions(recording.shape), layers)
         resamples = self._resamples(sample, weighing)
-        errors = out_of_sample(curves, resamples.times, phases)
-        fitted = in_sample(curves, resamples.times, phases)
-        bounds = reduction_bounds((errors.phases, errors.line), (fitted.phases, fitted.line), resamples)
-        test = self._flipped(errors.line[0] - errors.phases[0], float(errors.line[0].max()), sample, weighing)
+        rivals = phases.rivals()
+        drawings = {PHASES: phases.drawing, **rivals}
+        if not weighing.bare:
+            drawings |= {"parabola": polynomial_fit(layers, 2), "constant": polynomial_fit(layers, 0)}
+        errors, fitted = (found(curves, resamples.times, drawings) for found in (out_of_sample, in_sample))
+        joint = reduction_bounds(errors, fitted, PHASES, list(rivals), resamples)
+        bounds = ConjoinedBounds.of(joint, len(rivals))
+        test = self._flipped({name: errors[name][0] for name in drawings}, list(rivals), sample, weighing)
         bare = Evidence((Cell(),), self.effect_name, bounds, test, sample.texts, n_units=sample.n)
         if weighing.bare:
             return bare
@@ -119,13 +128,14 @@ class ResidualPhases(DepthCurve):
                 ),
             ),
             secondary={
-                f"out-of-sample error, {name}": np.array([float(getattr(errors, name)[0].mean())])
-                for name in ("phases", "line", "parabola", "constant")
+                **{f"error reduction against {name}": joint.effect[[i]] for i, name in enumerate(rivals)},
+                **{f"out-of-sample error, {name}": found[[0]].mean(axis=1) for name, found in errors.items()},
             },
             warnings=sample.warnings,
             note=f"cosine between the stream before and after each of {layers} layers, positions after the first token; "
             f"{len(phases.divisions)} division{'s' if len(phases.divisions) > 1 else ''}, in this network",
-            detail=f"The cosine is {chunks_spelt(division, mean)}. "
+            detail=self._weakest(bounds, list(rivals))
+            + f"The cosine is {chunks_spelt(division, mean)}. "
             + (
                 changes_spelt(frequencies, division)
                 if len(phases.divisions) > 1
@@ -133,18 +143,33 @@ class ResidualPhases(DepthCurve):
             ),
         )
 
-    def _flipped(self, differences: Floats, size: float, sample: Sample, weighing: Weighing) -> NullTest:
-        """Sign flips of the units' differences in error; `size` is that of the errors."""
+    @staticmethod
+    def _weakest(bounds: ConjoinedBounds, rivals: list[str]) -> str:
+        """Against what the effect is, in words."""
+        against = {
+            "line": "a straight line",
+            "no last phase": "two phases without the last",
+            "no early phase": "two without the early one",
+        }
+        return (
+            f"The least reduction is that against {against[rivals[bounds.least_part(0)]]}. " if len(rivals) > 1 else ""
+        )
+
+    def _flipped(self, errors: dict[str, Floats], rivals: list[str], sample: Sample, weighing: Weighing) -> NullTest:
+        """Sign flips of the units' differences in error, rival minus phases; the weakest rival decides."""
+        differences = np.stack([errors[name] - errors[PHASES] for name in rivals], axis=1)
+        size = max(float(errors[name].max()) for name in rivals)
         rng = stream(weighing.seed, type(self).__name__, sample.design(0), "flips")
         signs, exact = sign_flips(sample.n, budget=weighing.permutations, rng=rng)
-        return NullTest.of(
-            "mean paired difference in error",
-            signs.astype(np.float64) @ differences[:, None] / sample.n,
-            np.array([ROUNDING * size]),
+        joint = NullTest.of(
+            "mean paired difference in error" + (", the weakest of three" if len(rivals) > 1 else ""),
+            signs.astype(np.float64) @ differences / sample.n,
+            np.full(len(rivals), ROUNDING * size),
             exact=exact,
             action=f"flipping the signs of each {sample.unit}'s difference in error",
             by=self.adjust,
         )
+        return ConjoinedTest.conjoined(joint, len(rivals))
 
 
 @dataclass(frozen=True)
@@ -189,15 +214,16 @@ class Stream:
 
 
 def _effect(curves: Floats, phases: Phases, few: Resamples) -> float:
-    """The error reduction of (unit, layer) curves as they are."""
-    errors = out_of_sample(curves, few.times, phases)
-    return float(reduced(reduction(errors.phases, errors.line, few).value[0])[0])
+    """The least error reduction of (unit, layer) curves as they are."""
+    rivals = phases.rivals()
+    errors = out_of_sample(curves, few.times, {PHASES: phases.drawing, **rivals})
+    return float(reduced(reduction(errors[PHASES], [errors[name] for name in rivals], few).value[0]).min())
 
 
 def _parabola(errors: Errors, fitted: Errors, resamples: Resamples, alpha: float) -> Control:
     """Whether phases also foretell other texts better than a smooth bend does."""
-    bounds = reduction_bounds((errors.phases, errors.parabola), (fitted.phases, fitted.parabola), resamples)
-    bend = 1 - float(errors.parabola[0].mean() / errors.line[0].mean())
+    bounds = reduction_bounds(errors, fitted, PHASES, ["parabola"], resamples)
+    bend = 1 - float(errors["parabola"][0].mean() / errors["line"][0].mean())
     low, high, effect = float(bounds.lower(alpha)[0]), float(bounds.upper(alpha)[0]), float(bounds.effect[0])
     told = (
         "phases, not any bend" if low > 0 else "a smooth bend does as well" if high < 0 else "which is better is open"

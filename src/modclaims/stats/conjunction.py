@@ -28,13 +28,14 @@ class ConjoinedBounds(Bounds):
     """Bounds of the least of several effects in each cell.
 
     The lower limit is the least of the parts' lower limits: the part that truly is the least errs no more often than
-    its own limit. The upper limit is the least of upper limits that hold for all parts at once. Its own `theta`, `se`
-    and `t` are those of the part that was found to be the least.
+    its own limit. The upper limit is the least of the parts' upper limits, each at its share of the level (Bonferroni, so
+    that a part without much spread widens no other's). Its own `theta`, `se` and `t` are those of the part that was found
+    to be the least.
     """
 
     joint: Bounds | None = None
     """Bounds of (part, cell) effects laid flat, part by part."""
-    parts: int = 1
+    conjuncts: int = 1
 
     @classmethod
     def of(cls, joint: Bounds, parts: int) -> ConjoinedBounds:
@@ -50,7 +51,7 @@ class ConjoinedBounds(Bounds):
             joint.backward,
             ends=joint.ends,
             joint=joint,
-            parts=parts,
+            conjuncts=parts,
         )
 
     @property
@@ -60,18 +61,23 @@ class ConjoinedBounds(Bounds):
 
     def _apart(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
         """(part, cell) from what is laid flat."""
-        return values.reshape(self.parts, -1)
+        return values.reshape(self.conjuncts, -1)
 
     def _among(self, cells: Indices) -> Indices:
-        return _flat(cells, self.parts, len(self.theta))
+        return _flat(cells, self.conjuncts, len(self.theta))
+
+    def _searched(self, cells: Indices | None) -> Indices | None:
+        """What a lower limit is paid for: nothing where a single cell is meant, since all of its parts must hold."""
+        return None if cells is None or len(cells) == 1 else self._among(cells)
 
     def least_part(self, cell: int) -> int:
         """Which of a cell's parts is the least."""
-        return int(np.argmin(self._joint.theta.reshape(self.parts, -1)[:, cell]))
+        return int(np.argmin(self._joint.theta.reshape(self.conjuncts, -1)[:, cell]))
 
     @property
     def bounded(self) -> NDArray[np.bool_]:
-        return np.asarray(self._apart(self._joint.bounded).all(axis=0))
+        """(cell,) whether any part has a bound: one part that is too small refutes a cell, all are needed to support it."""
+        return np.asarray(self._apart(self._joint.bounded).any(axis=0))
 
     def z(self, smallest: float) -> Floats:
         """(cell,) how far the effect lies above `smallest`, in one unit for all cells: their largest standard error.
@@ -83,30 +89,22 @@ class ConjoinedBounds(Bounds):
             return np.asarray(np.where(self.bounded, (self.theta - self.forward(np.array(smallest))) / se, np.nan))
 
     def _p_lower(self, smallest: float, cells: Indices | None) -> Floats:
-        found = self._joint.p_lower(smallest, None if cells is None else self._among(cells))
-        return np.asarray(found.reshape(self.parts, -1).max(axis=0))
+        found = self._joint.p_lower(smallest, self._searched(cells))
+        return np.asarray(found.reshape(self.conjuncts, -1).max(axis=0))
 
     def _lower(self, level: float, cells: Indices | None) -> Floats:
-        found = self._joint.lower(level, None if cells is None else self._among(cells))
-        return np.where(self.bounded, found.reshape(self.parts, -1).min(axis=0), np.nan)
+        found = self._joint.lower(level, self._searched(cells))
+        return np.asarray(found.reshape(self.conjuncts, -1).min(axis=0))  # not a number where a part has no bound
 
     def _p_upper(self, smallest: float, cells: Indices | None) -> Floats:
-        if cells is not None:
-            found = self._joint.p_upper(smallest, self._among(cells)).reshape(self.parts, -1).min(axis=0)
-        else:
-            found = np.array([self._joint.p_upper(smallest, own)[own].min() for own in self._each()])
-        return np.where(self.bounded, found, 1.0)
+        found = self._joint.p_upper(smallest, None if cells is None else self._among(cells))
+        times = self.conjuncts if cells is None else 1
+        return np.asarray(np.minimum(1.0, times * found.reshape(self.conjuncts, -1).min(axis=0)))
 
     def _upper(self, level: float, cells: Indices | None) -> Floats:
-        if cells is not None:
-            found = self._joint.upper(level, self._among(cells)).reshape(self.parts, -1).min(axis=0)
-        else:
-            found = np.array([self._joint.upper(level, own)[own].min() for own in self._each()])
-        return np.where(self.bounded, found, np.nan)
-
-    def _each(self) -> list[Indices]:
-        """The parts of each cell."""
-        return [self._among(np.array([cell])) for cell in range(len(self.theta))]
+        share = level / self.conjuncts if cells is None else level
+        found = self._joint.upper(share, None if cells is None else self._among(cells)).reshape(self.conjuncts, -1)
+        return np.where(self.bounded, np.fmin.reduce(found, axis=0), np.nan)
 
 
 @dataclass(frozen=True)
@@ -166,6 +164,8 @@ class ConjoinedTest(NullTest):
         """From a test of (part, cell) statistics laid flat, all under the same arrangements."""
         adjusted, raw = joint.p_adjusted.reshape(parts, -1), joint.p.reshape(parts, -1)
         cells = np.arange(raw.shape[1])
+        if len(cells) == 1:  # all parts must hold, so that none is corrected for the others
+            adjusted = raw
         weakest = np.lexsort((raw, adjusted), axis=0)[-1] * raw.shape[1] + cells
         return cls(
             joint.statistic,
@@ -174,7 +174,7 @@ class ConjoinedTest(NullTest):
             raw.max(axis=0),
             adjusted.max(axis=0),
             joint.exceed.reshape(parts, -1).max(axis=0),
-            joint.exceed_adjusted.reshape(parts, -1).max(axis=0),
+            (joint.exceed if len(cells) == 1 else joint.exceed_adjusted).reshape(parts, -1).max(axis=0),
             joint.arrangements,
             joint.exact,
             joint.action,
@@ -187,5 +187,7 @@ class ConjoinedTest(NullTest):
 
     def adjusted_among(self, cells: Indices) -> Floats:
         assert self.joint is not None, "made by `conjoined`"
+        if len(cells) == 1:
+            return self.p[cells]
         found = self.joint.adjusted_among(_flat(cells, self.conjuncts, len(self.p)))
         return np.asarray(found.reshape(self.conjuncts, -1).max(axis=0))

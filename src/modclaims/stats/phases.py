@@ -7,6 +7,7 @@ fold), so that what a fit owes to its own texts counts for nothing. Layers are n
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,21 @@ class Phases:
 
     divisions: tuple[Division, ...]
     layers: int
+
+    def drawing(self, curves: Floats) -> Floats:
+        """The fitted levels of (curve, layer) curves."""
+        return self.fit(curves)[0]
+
+    def rivals(self) -> dict[str, Drawing]:
+        """What phases must foretell other texts better than: a line, and fewer phases where both ends are set apart."""
+        found = {"line": polynomial_fit(self.layers, 1)}
+        if all(d.start > 0 and d.stop < self.layers for d in self.divisions):
+            fewer = {
+                "no last phase": [Division(d.start, self.layers) for d in self.divisions],
+                "no early phase": [Division(0, d.stop) for d in self.divisions],
+            }
+            found |= {n: Phases(tuple(dict.fromkeys(ds)), self.layers).drawing for n, ds in fewer.items()}
+        return found
 
     def fit(self, curves: Floats) -> tuple[Floats, NDArray[np.int64]]:
         """(curve, layer) levels of least squared error over divisions, and the division of each (the first among equals).
@@ -79,75 +95,74 @@ def polynomial(layers: int, degree: int) -> Floats:
     return np.asarray(basis @ basis.T)
 
 
-@dataclass(frozen=True)
-class Errors:
-    """Squared errors of drawings on the curves of single units."""
-
-    phases: Floats
-    """(1 + R, unit) mean squared error over layers."""
-    line: Floats
-    parabola: Floats
-    """A smooth bend with as many coefficients as there are levels."""
-    constant: Floats
+Drawing = Callable[[Floats], Floats]
+"""Turns (curve, layer) curves into fitted ones, each by itself."""
+Errors = dict[str, Floats]
+"""By drawing, (1 + R, unit) squared error on the curve of each unit, mean over layers."""
 
 
-def out_of_sample(curves: Floats, times: Floats, phases: Phases) -> Errors:
+def polynomial_fit(layers: int, degree: int) -> Drawing:
+    """The drawing that is a polynomial of relative depth."""
+    matrix = polynomial(layers, degree)
+    return lambda curves: np.asarray(curves @ matrix.T)
+
+
+def out_of_sample(curves: Floats, times: Floats, drawings: Mapping[str, Drawing]) -> Errors:
     """Errors of each unit's curve under every resample of `times` (1 + R, unit), fitted to the units of other folds.
 
     `curves` is (unit, layer). Folds are dealt in the order of units. Not a number where a resample leaves no other fold.
     """
-    return _errors(curves, times, phases, min(FOLDS, len(curves)))
+    return _errors(curves, times, drawings, min(FOLDS, len(curves)))
 
 
-def in_sample(curves: Floats, times: Floats, phases: Phases) -> Errors:
+def in_sample(curves: Floats, times: Floats, drawings: Mapping[str, Drawing]) -> Errors:
     """The same of drawings fitted to all units of a resample, those that they are measured on included."""
-    return _errors(curves, times, phases, 0)
+    return _errors(curves, times, drawings, 0)
 
 
-def _errors(curves: Floats, times: Floats, phases: Phases, folds: int) -> Errors:
+def _errors(curves: Floats, times: Floats, drawings: Mapping[str, Drawing], folds: int) -> Errors:
     n, layers = curves.shape
     middle = curves.mean(axis=0)
     off = curves - middle
-    drawings = [polynomial(layers, degree).T for degree in (1, 2, 0)]
-    errors = np.empty((4, len(times), n))
-    for rows in chunks(len(times), 8 * layers + 4 * n):
-        drawn = times[rows]
-        total = drawn @ off
-        for fold in range(max(1, folds)):
-            mine = np.arange(fold, n, max(1, folds))
-            others = np.setdiff1d(np.arange(n), mine) if folds else mine
-            left = drawn[:, others].sum(axis=1, keepdims=True)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                train = middle + (total - drawn[:, mine] @ off[mine] if folds else total) / left
-            train[left[:, 0] <= 0] = np.nan
-            known = np.isfinite(train).all(axis=1)
-            levels = np.full_like(train, np.nan)
-            levels[known] = phases.fit(train[known])[0]
-            for m, fitted in enumerate([levels, *(train @ drawing for drawing in drawings)]):
-                missed = fitted - middle
-                errors[m, rows, fold :: max(1, folds)] = (
-                    (off[mine] ** 2).mean(axis=1)
-                    - 2 * (missed @ off[mine].T) / layers
-                    + (missed**2).mean(axis=1)[:, None]
-                )
-    return Errors(*np.maximum(errors, 0.0))
+    fold_of = np.arange(n) % max(1, folds)
+    inside = (fold_of == np.arange(max(1, folds))[:, None]).astype(np.float64)  # (fold, unit)
+    used = 1 - inside if folds else inside
+    parts = (used[:, :, None] * off).transpose(1, 0, 2).reshape(n, -1)  # (unit, fold x layer)
+    errors = {name: np.empty((len(times), n)) for name in drawings}
+    for rows in chunks(len(times), 8 * len(used) * layers + n * layers):
+        left = times[rows] @ used.T
+        total = (times[rows] @ parts).reshape(-1, len(used), layers)
+        train = middle + total / np.maximum(left, 1)[:, :, None]
+        for name, drawing in drawings.items():
+            missed = drawing(train.reshape(-1, layers)).reshape(train.shape) - middle
+            missed[left == 0] = np.nan
+            errors[name][rows] = (
+                (off**2).mean(axis=1)
+                - 2 * np.einsum("rtl,tl->rt", missed[:, fold_of], off) / layers
+                + (missed**2).mean(axis=2)[:, fold_of]
+            )
+    return {name: np.maximum(found, 0.0) for name, found in errors.items()}
 
 
-def reduction(error: Floats, reference: Floats, resamples: Resamples) -> Replicates:
-    """By how much less the one drawing errs than the other, as log(reference's mean error / own), under every resample.
+def reduction(error: Floats, references: Sequence[Floats], resamples: Resamples) -> Replicates:
+    """By how much less one drawing errs than others, a cell a reference, as log(reference's mean error / own).
 
-    Both errors are (1 + R, unit). Exchangeable under resampling: the units. The influence of a unit is its share of the
-    mean errors, (r / mean r - e / mean e) / n; what it adds through the fits is of second order, since a fit stands where
-    its error is least.
+    Errors are (1 + R, unit). Exchangeable under resampling: the units. The influence of a unit is its share of the mean
+    errors, (r / mean r - e / mean e) / n; what it adds through the fits is of second order, since a fit stands where its
+    error is least.
     """
     n = error.shape[1]
+    values, influences = [], []
     with np.errstate(divide="ignore", invalid="ignore"):
-        own, other = ((resamples.times * e).sum(axis=1, keepdims=True) / n for e in (error, reference))
-        value = np.log(other) - np.log(own)
-        apart = reference / other - error / own
-        spread = (resamples.times > 0) & ~(np.abs(apart) < ROUNDING)  # not a number stays what it is
-        influence = np.where(spread, apart / n, 0.0)
-    return Replicates(value, influence[:, :, None], value[0])
+        own = (resamples.times * error).sum(axis=1, keepdims=True) / n
+        for reference in references:
+            other = (resamples.times * reference).sum(axis=1, keepdims=True) / n
+            values.append(np.log(other) - np.log(own))
+            apart = reference / other - error / own
+            spread = (resamples.times > 0) & ~(np.abs(apart) < ROUNDING)  # not a number stays what it is
+            influences.append(np.where(spread, apart / n, 0.0))
+    value = np.concatenate(values, axis=1)
+    return Replicates(value, np.stack(influences, axis=2), value[0])
 
 
 def reduced(value: Floats) -> Floats:
@@ -162,20 +177,23 @@ def log_ratio(share: Floats) -> Floats:
 
 
 def reduction_bounds(
-    outside: tuple[Floats, Floats], inside: tuple[Floats, Floats], resamples: Resamples
+    outside: Errors, inside: Errors, own: str, references: Sequence[str], resamples: Resamples
 ) -> WidestBounds:
-    """Bounds of the share of the reference's error that is gone, one cell; each pair is (own, reference) of `reduction`.
+    """Bounds of the share of each reference's error that is gone with the drawing `own`, a cell a reference.
 
     The effect is that of errors out of sample. Drawings made from few units err more than the best ones would, those of
     more freedom most, which would make it too easy to refute; errors in sample flatter by as much, and the mean of both is
     that of the best drawings. Limits are the widest of the bootstrap-t of either, and of the plain bootstrap of the former,
     which does not divide by standard errors that few units leave uncertain.
     """
-    own = reduction(*outside, resamples)
-    middle = reduction((outside[0] + inside[0]) / 2, (outside[1] + inside[1]) / 2, resamples)
-    first, second = (
-        bootstrap_t(r, resamples, forward=log_ratio, backward=reduced, ends=(-np.inf, 1.0)) for r in (own, middle)
-    )
+    middle = {name: (outside[name] + inside[name]) / 2 for name in (own, *references)}
+    found = []
+    for errors in (outside, middle):
+        replicates = reduction(errors[own], [errors[name] for name in references], resamples)
+        bounds = bootstrap_t(replicates, resamples, forward=log_ratio, backward=reduced, ends=(-np.inf, 1.0))
+        found.append((replicates, bounds))
+    (first, studentised), (_, best) = found
     with np.errstate(divide="ignore", invalid="ignore"):
-        plain = (own.value[1:] - own.centre) / first.se
-    return WidestBounds.of(first, Bounds(first.theta, first.se, plain, log_ratio, reduced, ends=first.ends), second)
+        t = (first.value[1:] - first.centre) / studentised.se
+    plain = Bounds(studentised.theta, studentised.se, t, log_ratio, reduced, ends=studentised.ends)
+    return WidestBounds.of(studentised, plain, best)
