@@ -8,7 +8,7 @@ fold), so that what a fit owes to its own texts counts for nothing. Layers are n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -184,16 +184,15 @@ def reduction_bounds(
     The effect is that of errors out of sample. Drawings made from few units err more than the best ones would, those of
     more freedom most, which would make it too easy to refute; errors in sample flatter by as much, and the mean of both is
     that of the best drawings. Limits are the widest of the bootstrap-t of either, and of the plain bootstrap of the former,
-    which does not divide by standard errors that few units leave uncertain.
+    which does not divide by standard errors that few units leave uncertain. Where a resample leaves both drawings the same,
+    as levels that are pooled do, it has no standard error of its own and is given the sample's.
     """
     middle = {name: (outside[name] + inside[name]) / 2 for name in (own, *references)}
-    found = []
+    found: list[Bounds] = []
     for errors in (outside, middle):
         replicates = reduction(errors[own], [errors[name] for name in references], resamples)
         bounds = bootstrap_t(replicates, resamples, forward=log_ratio, backward=reduced, ends=(-np.inf, 1.0))
-        found.append((replicates, bounds))
-    (first, studentised), (_, best) = found
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = (first.value[1:] - first.centre) / studentised.se
-    plain = Bounds(studentised.theta, studentised.se, t, log_ratio, reduced, ends=studentised.ends)
-    return WidestBounds.of(studentised, plain, best)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            plain = (replicates.value[1:] - replicates.centre) / bounds.se
+        found += [replace(bounds, t=np.where(np.isinf(bounds.t), plain, bounds.t)), replace(bounds, t=plain)]
+    return WidestBounds.of(*found[:3])
