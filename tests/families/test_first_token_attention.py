@@ -216,6 +216,17 @@ def test_heads_above_the_threshold_are_counted():
     assert "0 % to 0 % are sinks" in weighed.controls[0]["sentence"]
 
 
+def test_heads_that_look_at_near_tokens_are_told_from_sinks():
+    claim = type("Near", (Sinks,), {"twins": 0})()
+    recording = recorded(claim, curve=FLAT)
+    near = np.where(np.arange(64) < 32, 1.9, 0.1)[None, :, None]
+    arrays = {key: array * near for key, array in recording.source.arrays.items()}
+    weighed, _ = weigh(claim, replace(recording, source=MemorySource(arrays)), WEIGHING)
+    assert weighed.effect == pytest.approx(1, abs=0.05)
+    assert [row["value"] for row in weighed.secondary] == [0]
+    assert "alone, to which the first token is no neighbour, 0 % of all heads" in weighed.detail
+
+
 def test_few_sinks_are_refuted():
     curve = np.r_[0.31, np.full(LAYERS - 1, 0.05)]
     claim = type("Half", (Sinks,), {"smallest_effect": 0.3})()

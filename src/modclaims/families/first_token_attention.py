@@ -194,7 +194,8 @@ class AttentionSinks(Unlabelled):
 
     The published measure of sinks: attention to the first token, averaged over the queries of the first 64 tokens, head by
     head; the effect is the share of all heads of the network in which that average exceeds 0.3, a number a text, the mean
-    over texts. An even spread would give each 0.07. Resampled are texts, and p is read off their bound; nothing is
+    over texts. An even spread would give each 0.07. A head that looks at near tokens passes for a sink among so few, so
+    the share at the queries after the 32nd alone is said beside it. Resampled are texts, and p is read off their bound; nothing is
     exchanged. Untrained twins stand beside it. Source: Gu and others (2024), at threshold 0.3.
     """
 
@@ -221,7 +222,7 @@ class AttentionSinks(Unlabelled):
         if weighing.bare:
             return bare
         twins = [sample.units(self._sinks(recording, v)) for v in twin_variants(self.twins)]
-        mean = by_layer.mean(axis=0)
+        mean, later = by_layer.mean(axis=0), float(sample.units(self._sinks(recording, None, AFTER)).mean())
         most = int(mean.argmax())
         return replace(
             bare,
@@ -242,14 +243,16 @@ class AttentionSinks(Unlabelled):
             warnings=sample.warnings,
             note=f"site {SITE}, mean over the queries of the first {SINK_TOKENS} tokens, threshold {SINK:g}; "
             f"{recording.shape.layers} x {recording.shape.heads} heads",
-            detail=f"Most sinks are in layer {most}: {100 * float(mean[most]):.0f} % of its heads.",
+            secondary={f"share of heads, queries after the first {AFTER}": np.array([later])},
+            detail=f"Most sinks are in layer {most}: {100 * float(mean[most]):.0f} % of its heads. At the queries after the first "
+            f"{AFTER} alone, to which the first token is no neighbour, {100 * later:.0f} % of all heads are sinks.",
         )
 
-    def _sinks(self, recording: Recording, variant: str | None) -> Floats:
-        """(text, layer) share of heads above the threshold."""
+    def _sinks(self, recording: Recording, variant: str | None, start: int = 0) -> Floats:
+        """(text, layer) share of heads above the threshold, mean over queries from `start` on."""
         request = self._request(variant)
         found = [
-            np.asarray(recording.array(request, layer), dtype=np.float64).mean(axis=1) > SINK
+            np.asarray(recording.array(request, layer), dtype=np.float64)[:, start:].mean(axis=1) > SINK
             for layer in range(recording.shape.layers)
         ]
         return np.asarray(np.stack(found, axis=1).mean(axis=2))
