@@ -19,7 +19,7 @@ from scipy.stats import binomtest
 from terminal import call
 
 from modclaims import cli
-from modclaims.calibration import grid, known, pages, rates, shuffled, words
+from modclaims.calibration import curves, grid, known, pages, rates, shuffled, words
 from modclaims.calibration.grid import (
     EDGE,
     FAMILIES,
@@ -40,11 +40,14 @@ from modclaims.calibration.grid import (
 from modclaims.calibration.known import LAWS, LAYOUTS, Layout
 from modclaims.calibration.rates import BROKEN, HOLDS, SHOWN, WARNING, Measured, Rate, measure
 from modclaims.errors import RunFolderError
+from modclaims.families.residual_phases import Stream
 from modclaims.recording import Activations
 from modclaims.stats.actions import Arrangements, Design
 from modclaims.stats.bootstrap import resample
+from modclaims.stats.chunks import Shares, contrasts
 from modclaims.stats.effects import cliffs_delta, omega_squared
 from modclaims.stats.permutation import Pairs, f_null
+from modclaims.stats.phases import Phases, out_of_sample
 from modclaims.stats.rivals import tfidf_similarity
 from modclaims.stats.rotations import gaussian_kurtosis, kurtosis
 from modclaims.stats.similarity import text_similarity
@@ -309,6 +312,36 @@ def test_the_embedded_models_recording_serves_every_scenario_that_exchanges_its_
     assert counts(measure(mine, sets=2, seed=1, out=None, workers=2, recording=recording)) == counts(alone)
     drawn = [grid.weighed(mine[0], stream(22, str(i)), ())[1].bounds.theta for i in range(2)]
     assert not np.array_equal(drawn[0], drawn[1])
+
+
+# ---- curves along depth
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("effect", [0.0, 0.2, 0.6])
+def test_phases_of_many_texts_reduce_the_lines_error_by_what_was_planted(law: str, effect: float) -> None:
+    layout = Layout("large", (20000,))
+    planted = curves.streamed(stream(8, law), layout, law, curves.of_reduction(effect, law))
+    cosines = Stream.of(planted, None, "ResidualPhases").cosines()
+    divisions = Shares(0.5, 0.25, 0.25).divisions(curves.PHASED_LAYERS, "both")
+    phases = Phases(divisions, curves.PHASED_LAYERS)
+    found = out_of_sample(cosines, np.ones((1, 20000)), {"phases": phases.drawing, **phases.rivals()})
+    mean = {name: errors.mean() for name, errors in found.items()}
+    assert 1 - mean.pop("phases") / min(mean.values()) == pytest.approx(effect, abs=0.02)
+
+
+def test_every_admissible_division_has_the_contrast_planted() -> None:
+    layout, effect = Layout("large", (20000,)), 0.2
+    planted = curves.attended(stream(9, "curve"), layout, "normal", curves.of_contrast(effect))
+    request = Activations("attn_pattern", None, "first")
+    mean = np.array([planted.array(request, i).mean() for i in range(known.LAYERS)])
+    divisions = Shares(0.5, 0.25, 0.25).divisions(known.LAYERS, "both")
+    found = np.tensordot(mean, contrasts(divisions, known.LAYERS, "both"), axes=1)
+    assert len(divisions) == 2
+    np.testing.assert_allclose(found.min(axis=0), effect, atol=0.005)
+    one = np.tensordot(np.array(curves.RISEN), contrasts(divisions, known.LAYERS, "both"), axes=1)
+    assert one.min(axis=0).max() == pytest.approx(0, abs=1e-12)
+    assert one.max(axis=0).min() > 0.1
 
 
 # ---- the grid

@@ -17,9 +17,11 @@ from modclaims import (
     AxesAgainstRotations,
     AxisStreams,
     CategoryClustering,
+    FirstTokenAttention,
     HeadsAgainstBlocks,
     HeadSelectivity,
     HeavyTails,
+    ResidualPhases,
     TighterThanAttention,
     TightPass,
     along_depth,
@@ -247,6 +249,12 @@ def test_fractions_and_signs_and_rotations_have_floors_of_their_own():
     signs = only(claim_of(TighterThanAttention), sizes(12, 12))
     assert str(signs.sketch.test) == "exact, 4,096"
     assert signs.supported.level == 2**-12
+    deep, later = replace(SHAPE, layers=12), (40, 44)
+    with mock.patch(f"{__name__}.POSITIONS", later):
+        chunks = planned([claim_of(FirstTokenAttention)], sizes(4, 4), deep).claims[0].sketch
+        phases = planned([claim_of(ResidualPhases)], sizes(12, 12), deep).claims[0].sketch
+    assert (chunks.cells, chunks.test.rows, chunks.test.exact) == (18, 2**8, True)
+    assert (phases.cells, phases.test.exact, phases.arrangements) == (1, False, 2**24)
     turned = only(claim_of(AxesAgainstRotations, rotations=199), sizes(12, 12))
     assert (turned.sketch.test.floor, turned.sketch.bounds.floor) == (1 / 200, 2e-4)
     contrast = only(clustering(holds=along_depth("rises")), sizes(12, 12))
@@ -273,6 +281,7 @@ def test_cells_are_those_that_a_claim_speaks_of():
     assert only(heads(unit="attn_block", layers=(1,)), corpus).sketch.cells == 1
     assert only(claim_of(AxisStreams, site="embed"), corpus).sketch.cells == 8
     assert only(claim_of(HeavyTails), corpus).sketch.cells == 3
+    assert only(claim_of(FirstTokenAttention), corpus).message.endswith("choose later --positions.")
     assert only(clustering(holds=at(7)), corpus).message.startswith("Layers [7] were named")
     assert "at least 3 layers" in only(clustering(holds=along_depth("rises"), layers=(0, 1)), corpus).message
     few = replace(SHAPE, heads=4, kv_heads=2, head_width=2)
@@ -492,6 +501,7 @@ def reading_of(model, corpus, settings):
             "embedded",
             [
                 *(Activations(site, None, reduce) for site in SITES for reduce in ("none", "norm", "mean")),
+                Activations("attn_pattern", None, "first"),
                 *(Activations(site, (0,), positions=Positions("3,5"), variant="gaussian:1") for site in SITES),
                 Activations("attn_out", (0, -1)),
                 Loss(),

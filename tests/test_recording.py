@@ -39,6 +39,12 @@ def test_a_layer_that_the_model_lacks_is_the_claims_fault():
         SHAPE.resolve_layers(Activations("attn_out", (4,)))
 
 
+def test_only_attention_has_a_first_token_to_attend_to():
+    assert Activations("attn_pattern", reduce="first").reduce == "first"
+    with pytest.raises(ClaimError, match="'resid_post' has no first token to attend to"):
+        Activations("resid_post", reduce="first")
+
+
 def test_an_unknown_site_names_those_that_exist():
     with pytest.raises(ClaimError, match="resid_post"):
         Activations("residual")

@@ -2,7 +2,9 @@
 
 from modclaims.families.axis_streams import AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.families.category_clustering import CategoryClustering
+from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.residual_phases import ResidualPhases
 from modclaims.families.targeted_ablation import AblationSpecificity, AblationSufficiency, TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.families.token_directions import OVDirections, QKDirections
@@ -16,15 +18,18 @@ __version__ = "0.1.0"
 __all__ = [
     "AblationSpecificity",
     "AblationSufficiency",
+    "AttentionSinks",
     "AxesAgainstRotations",
     "AxisStreams",
     "CategoryClustering",
+    "FirstTokenAttention",
     "HeadSelectivity",
     "HeadsAgainstBlocks",
     "HeavyTails",
     "Hypothesis",
     "OVDirections",
     "QKDirections",
+    "ResidualPhases",
     "TargetedAblation",
     "TightPass",
     "TighterThanAttention",

@@ -17,7 +17,7 @@ from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError, UsageError
 
 Array = NDArray[np.floating]
-Reduce = Literal["none", "norm", "mean"]
+Reduce = Literal["none", "norm", "mean", "first"]
 
 HEAD_SITES = ("head_z", "head_write", "q", "k", "v", "attn_pattern")
 LAYER_SITES = ("attn_out", "mlp_out", "mlp_act", "resid_pre", "resid_post")
@@ -75,7 +75,8 @@ class Activations:
     layers: tuple[int, ...] | None = None
     """Layers, negative ones counted from the end; None for all."""
     reduce: Reduce = "none"
-    """`none` keeps every unit; `norm` is the Euclidean norm over units; `mean` the mean over positions."""
+    """`none` keeps every unit; `norm` is the Euclidean norm over units; `mean` the mean over positions; `first`, of
+    `attn_pattern` alone, what each query gives to the first token."""
     positions: Positions | None = None
     """None for the positions of the run."""
     variant: str | None = None
@@ -84,6 +85,8 @@ class Activations:
     def __post_init__(self) -> None:
         if self.site not in SITES:
             raise ClaimError(f"Site {self.site!r} is unknown; choose one of {', '.join(SITES)}.")
+        if self.reduce == "first" and self.site != "attn_pattern":
+            raise ClaimError(f"Site {self.site!r} has no first token to attend to; reduce='first' is of attn_pattern.")
 
 
 PARTS = ("head", "neuron", "mlp_block", "attn_block")
@@ -352,9 +355,9 @@ class Source(Protocol):
 class Recording:
     """Answers to the requests of a suite for one corpus and model.
 
-    `array` gives (text, position, unit) or (text, position, head, unit); without the unit axis after `norm`,
-    without the position axis after `mean`; one number a text for `Loss` and `LogOdds`; (text, token) for `TokenIds`;
-    (text, quantity) or (text, singular value) for `Jacobian`; (output unit, input unit) for `Weights`.
+    `array` gives (text, position, unit) or (text, position, head, unit); without the unit axis after `norm` and
+    `first`, without the position axis after `mean`; one number a text for `Loss` and `LogOdds`; (text, token) for
+    `TokenIds`; (text, quantity) or (text, singular value) for `Jacobian`; (output unit, input unit) for `Weights`.
     """
 
     corpus: Corpus

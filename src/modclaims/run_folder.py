@@ -34,6 +34,7 @@ CELL_COLUMNS = (
     "model",
     "site",
     "layer",
+    "last_layer",
     "head",
     "axis",
     "category",

@@ -20,9 +20,9 @@ import numpy as np
 from modclaims import workers
 from modclaims.collect import Collected, collect_file
 from modclaims.corpus import Corpus, largest_overlap, overlaps, shown
-from modclaims.errors import ClaimError, CorpusError, NothingSelected
+from modclaims.errors import ClaimError, CorpusError, InputError, NothingSelected
 from modclaims.hypothesis import Hypothesis, Weighing
-from modclaims.recording import ModelShape, Positions, Recorder, Recording, Request
+from modclaims.recording import Activations, ModelShape, Positions, Recorder, Recording, Request
 from modclaims.run_folder import ClaimRecord, Run, RunFolder
 from modclaims.run_log import RunLog
 from modclaims.settings import Settings
@@ -90,6 +90,17 @@ def _prepare(one: Collected, corpus: Corpus, shape: ModelShape) -> Planned:
         return Planned(one, outcome=Outcome.ERROR, message=str(fault))
     except Exception as fault:  # a constant of a kind that nobody foresaw is this claim's fault alone
         return Planned(one, outcome=Outcome.ERROR, message=f"{type(fault).__name__}: {fault}")
+
+
+def _readable(plan: Planned, corpus: Corpus, recorder: Recorder, settings: Settings) -> Planned:
+    """The plan, or ERROR where the claim declares positions at which these texts cannot be read."""
+    declared = {r.positions for r in plan.requests if isinstance(r, Activations) and r.positions is not None}
+    try:
+        for positions in sorted(declared, key=str):
+            recorder.check(corpus, settings.tokens, positions)
+    except InputError as fault:
+        return replace(plan, outcome=Outcome.ERROR, message=str(fault))
+    return plan
 
 
 def run_digest(collected: Sequence[Collected], corpus: Corpus, shape: ModelShape, settings: Settings) -> str:
@@ -161,8 +172,8 @@ def execute(
     """
     progress, started = progress or Progress(), time.time()
     shape = recorder.shape
-    planned = prepare(collected, corpus, shape)
     positions = Positions(settings.positions)
+    planned = [_readable(plan, corpus, recorder, settings) for plan in prepare(collected, corpus, shape)]
     recorder.check(corpus, settings.tokens, positions)
     overlap = refuse_near_duplicates(corpus)
     digest = run_digest(collected, corpus, shape, settings)

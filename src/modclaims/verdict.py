@@ -139,7 +139,8 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float) -> Weighed:
         mc_plus=levels.mc_plus,
         mc_minus=levels.mc_minus,
         bounded=bool(bounds.bounded[levels.cell]),
-        best={"layer": cell.layer, "head": cell.head, "axis": cell.axis},
+        best={"layer": cell.layer, "head": cell.head, "axis": cell.axis}
+        | ({} if cell.last_layer is None else {"last_layer": cell.last_layer}),
         best_words=str(cell),
         draws=draws,
         exact=exact,
@@ -184,6 +185,7 @@ def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[dict[str,
             {
                 "site": site,
                 "layer": cell.layer,
+                "last_layer": cell.last_layer,
                 "head": cell.head,
                 "axis": cell.axis,
                 "category": cell.category,

@@ -170,6 +170,18 @@ def test_tokens_attend_to_what_their_masks_allow(case: Case) -> None:
             )
 
 
+def test_the_first_tokens_share_is_the_first_column_of_the_pattern(case: Case) -> None:
+    """Against eager attention, at every query, and zero where a window hides the first token."""
+    entries = [Entry("attn_pattern", layer, EVERYWHERE, "first") for layer in range(LAYERS)]
+    found = extract(case.network, IDS, entries)
+    for layer, entry in enumerate(entries):
+        assert found[entry].shape == (TEXTS, TOKENS, HEADS)
+        expected = case.seen.sites["attn_pattern"][layer][..., 0]
+        np.testing.assert_allclose(found[entry], expected, rtol=0, atol=1e-6)
+        if case.model.shape.causal:
+            np.testing.assert_array_equal(found[entry][:, 0], 1)
+
+
 def test_matrices_make_what_the_sites_hold(case: Case) -> None:
     """q, k and v before norms and rotation; the MLP from its own input; attention's output by head."""
     network, shape = case.network, case.model.shape

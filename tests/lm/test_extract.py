@@ -178,6 +178,17 @@ def test_head_writes_and_the_bias_add_up_to_the_attention_output(
         )
 
 
+def test_the_first_tokens_share_is_the_first_column_of_the_pattern(
+    network: Any, values: dict[Entry, NDArray[Any]], seen: dict[str, list[NDArray[Any]]]
+) -> None:
+    entries = [Entry("attn_pattern", layer, AT, "first") for layer in range(LAYERS)]
+    found = extract(network, IDS, entries)
+    for layer, entry in enumerate(entries):
+        assert found[entry].shape == (len(IDS), len(AT), HEADS)
+        np.testing.assert_array_equal(found[entry], values[Entry("attn_pattern", layer, AT)][..., 0])
+        np.testing.assert_allclose(found[entry], seen["attn_pattern"][layer][:, list(AT)][..., 0], rtol=0, atol=1e-6)
+
+
 def test_mixing_values_by_patterns_gives_head_z(network: Any, values: dict[Entry, NDArray[Any]]) -> None:
     everywhere = tuple(range(TOKENS))
     for layer in range(LAYERS):

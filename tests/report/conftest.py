@@ -273,6 +273,34 @@ def two_distributions(rng: np.random.Generator, panels: int = LAYERS, width: int
     )
 
 
+def curve_by_depth(rng: np.random.Generator, layers: int = LAYERS, twins: int = 5) -> Exhibit:
+    depth = np.arange(layers) / max(layers - 1, 1)
+    mean = 0.1 + 0.5 * np.sin(np.pi * depth) ** 2 + rng.uniform(0, 0.03, layers)
+    start, stop = min(2, layers - 1), max(layers - 1, 1)
+    chunk = (np.arange(layers) >= start).astype(int) + (np.arange(layers) >= stop)
+    begins = np.zeros((2, layers))
+    begins[0, max(start - 1, 0) : start + 2] = 1 / 3
+    begins[1, stop - 1 :] = 1 / max(layers - stop + 1, 1)
+    return Exhibit(
+        "curve_by_depth",
+        "Share of attention on the first token by relative depth",
+        f"Share of attention on the first token at {layers} layers, with a band over all of them.",
+        {
+            "depth": depth,
+            "layer": np.arange(layers),
+            "mean": mean,
+            "low": mean - 0.04,
+            "high": mean + 0.05,
+            "level": np.array([mean[chunk == c].mean() for c in chunk]),
+            "chunk": chunk,
+            "begins": begins,
+            "line": 0.2 + 0.1 * depth,
+            "twin": 0.05 + rng.normal(0, 0.005, (twins, layers)),
+        },
+        {"quantity": "share of attention on the first token", "interval": "90 % band over all layers"},
+    )
+
+
 def kurtosis_by_depth(rng: np.random.Generator, layers: int = LAYERS, width: int = 256) -> Exhibit:
     depth = np.arange(layers) / max(layers - 1, 1)
     own = 4 + 30 * np.sin(np.pi * depth) + rng.uniform(0, 2, layers)
@@ -757,6 +785,7 @@ def every_kind() -> Callable[..., tuple[Exhibit, ...]]:
             by_frequency(rng),
             dissociation(rng),
             dose_curve(rng),
+            curve_by_depth(rng),
             unknown(),
         )
 

@@ -76,6 +76,27 @@ def test_settings_of_the_reader_change_no_drawing_and_are_left_alone(every_kind:
         assert mpl.rcParams["font.size"] == 30
 
 
+def test_a_curve_is_drawn_with_whatever_is_known_of_it(every_kind: Any) -> None:
+    exhibit = next(e for e in every_kind() if e.kind == "curve_by_depth")
+    whole = words(drawn(exhibit))
+    said = ("mean of each chunk", "straight line", "untrained twins", "the last chunk begins")
+    assert set(said) <= set(whole)
+    plain = ("depth", "layer", "mean", "low", "high")
+    bare = Exhibit(exhibit.kind, "t", "d", {k: exhibit.arrays[k] for k in plain}, exhibit.labels)
+    assert not set(said) & set(words(drawn(bare)))
+    single = {k: np.asarray(exhibit.arrays[k])[..., :1] for k in exhibit.arrays}
+    assert words(drawn(with_arrays(exhibit, **single)))
+    table = exhibit_table(exhibit)
+    assert table.rows[0][4] == "early" and table.rows[-1][4] == "last"
+    assert len(table.rows) == len(exhibit.arrays["mean"])
+
+
+def test_a_curve_without_a_band_is_drawn_without_one(every_kind: Any) -> None:
+    exhibit = next(e for e in every_kind() if e.kind == "curve_by_depth")
+    nowhere = np.full(len(exhibit.arrays["mean"]), np.nan)
+    assert draw(with_arrays(exhibit, low=nowhere, high=nowhere)).file() != draw(exhibit).file()
+
+
 def test_an_unknown_kind_has_no_drawing(every_kind: Any) -> None:
     with pytest.raises(KeyError):
         draw(every_kind()[-1])

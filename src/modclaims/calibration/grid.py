@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.calibration import ablations, known, shuffled, words
+from modclaims.calibration import ablations, curves, known, shuffled, words
 from modclaims.calibration.known import HEADS, HEAVIEST, LAWS, LAYERS, LAYOUTS, WIDTH, Layout
 from modclaims.families import controls
 from modclaims.families.axis_streams import FIRST, AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.families.category_clustering import CategoryClustering
+from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.residual_phases import ResidualPhases
 from modclaims.families.targeted_ablation import AblationSpecificity, AblationSufficiency, TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.families.token_directions import OVDirections
@@ -67,6 +69,8 @@ SPREAD, DISTANCES = "location by inner products", "location by distances"
 BEYOND, NOISY = "beyond shared words", "beyond a noisy proxy of shared words"
 NONE, FLAT, EDGE = "none", "flat", "exactly s"
 MULTIPLES = {NONE: 0.0, FLAT: 0.0, EDGE: 1.0, "2 s": 2.0, "3 s": 3.0}
+ONE_END = "one end alone"
+"""A curve that rises early and stays, so that of the two contrasts one alone is there."""
 GAP_TRUTH, BESIDE = ".75 sd in one cell", "beside shared words"
 STRONG = 0.6
 """Cliff's delta of layers that are above any doubt, where a claim speaks of several."""
@@ -412,6 +416,35 @@ def _by_weights(name: str) -> list[Scenario]:
     return _crossed(name, (ALONE,), LAWS[:1], (NONE, EDGE, "2 s"))
 
 
+# ---- curves along depth
+
+
+def _effect_alone(scenario: Scenario) -> tuple[float, ...]:
+    return (_effect(scenario),)
+
+
+def _curve_of_chunks(scenario: Scenario) -> tuple[float, ...]:
+    return curves.RISEN if scenario.question == ONE_END else curves.of_contrast(_effect(scenario))
+
+
+def _first_token(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    return curves.attended(rng, scenario.texts, scenario.law, strengths)
+
+
+def _sinks(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    return curves.sunk(rng, scenario.texts, scenario.law, strengths[0])
+
+
+def _curve_of_phases(scenario: Scenario) -> tuple[float, ...]:
+    if scenario.question == ONE_END:
+        return curves.of_one_end(scenario.law)
+    return curves.of_reduction(_effect(scenario), scenario.law)
+
+
+def _phased(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    return curves.streamed(rng, scenario.texts, scenario.law, strengths)
+
+
 # ---- the grid
 
 MIDDLE, LARGEST, MIXED = "48 (4 x 12)", "100 unequal", "48 in mixed blocks"
@@ -485,6 +518,12 @@ FAMILIES: Mapping[str, Family] = {
         _one_effect,
         lambda name: _crossed(name, (MIDDLE,), LAWS[:1], (NONE, EDGE, "3 s")),
     ),
+    "AttentionSinks": Family(
+        _unlabelled(AttentionSinks, twins=0),
+        _sinks,
+        _effect_alone,
+        lambda name: _crossed(name, UNCATEGORISED, LAWS[:1], (EDGE, "2 s")),
+    ),
     "AxesAgainstRotations": Family(
         _labelled(AxesAgainstRotations, rotations=PERMUTATIONS, splits=5, outliers=None),
         _turned,
@@ -512,6 +551,15 @@ FAMILIES: Mapping[str, Family] = {
             SPREAD: (_spread, _alike),
             DISTANCES: (_spread, _alike),
         },
+    ),
+    "FirstTokenAttention": Family(
+        _unlabelled(FirstTokenAttention, twins=0),
+        _first_token,
+        _curve_of_chunks,
+        lambda name: [
+            *_with_power(name, UNCATEGORISED),
+            *_crossed(name, UNCATEGORISED, LAWS[:1], (NONE,), ONE_END),
+        ],
     ),
     "HeadSelectivity": Family(
         _labelled(HeadSelectivity),
@@ -547,6 +595,15 @@ FAMILIES: Mapping[str, Family] = {
         _taken_out,
         _one_effect,
         lambda name: _crossed(name, (MIDDLE,), LAWS[:2], (NONE, EDGE, "3 s")),
+    ),
+    "ResidualPhases": Family(
+        _unlabelled(ResidualPhases, twins=0),
+        _phased,
+        _curve_of_phases,
+        lambda name: [
+            *_with_power(name, UNCATEGORISED, FLAT),
+            *_crossed(name, UNCATEGORISED, LAWS[:1], (NONE,), ONE_END),
+        ],
     ),
     "TightPass": Family(
         _unlabelled(TightPass, texts=None), _ranks, _everywhere, lambda name: _with_power(name, UNCATEGORISED)

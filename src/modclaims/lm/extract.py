@@ -31,8 +31,8 @@ def extract(network: Network, ids: NDArray[Any], entries: Iterable[Entry]) -> di
     """Entries of one batch, each with a leading text axis, as float32 (float64 from a float64 network).
 
     `ids` is (text, token): texts of equal token count, so that nothing is padded. After the text axis an entry has
-    (position, unit), or (position, head, unit) for the sites of heads; `norm` takes the last axis away, `mean` the
-    positions; the loss is one float64 a text. Layers after the last one needed are not run, nor the head unless the
+    (position, unit), or (position, head, unit) for the sites of heads; `norm` and `first` take the last axis away, `mean`
+    the positions; the loss is one float64 a text. Layers after the last one needed are not run, nor the head unless the
     loss is asked for. Positions must be below the token count.
     """
     entries = frozenset(entries)
@@ -186,6 +186,8 @@ class _Take:
                 values = torch.linalg.vector_norm(values, dim=-1)
             elif entry.reduce == "mean":
                 values = values.mean(dim=1)
+            elif entry.reduce == "first":
+                values = values[..., 0]
             self.taken[entry] = values.cpu().contiguous().numpy()
             self.missing.discard(entry)
         if self.stop and not self.missing:

@@ -98,7 +98,8 @@ def _arrays(request: Request, length: int, reading: Reading) -> dict[tuple[str, 
         return {(request.matrix, layer): number * _entries(request.matrix, reading) for layer in layers}
     positions = reading.positions if request.positions is None else request.positions.resolve(reading.tokens)
     heads, units = _width(request.site, length, shape)
-    each = {"none": len(positions) * heads * units, "norm": len(positions) * heads, "mean": heads * units}
+    rows = len(positions) * heads
+    each = {"none": rows * units, "norm": rows, "mean": heads * units, "first": rows}
     asked = f"{request.site} {request.reduce} {positions}"
     return {(asked, layer): number * each[request.reduce] for layer in layers}
 

@@ -19,7 +19,10 @@ from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.axis_streams import LEARNED, AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.families.category_clustering import CategoryClustering
+from modclaims.families.depth_curves import AFTER, beyond
+from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.residual_phases import ResidualPhases
 from modclaims.families.targeted_ablation import AblationSpecificity, TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.families.units import Sample, Units
@@ -249,13 +252,38 @@ def _(claim: TightestAt, before: Before) -> Sketch:
 
 @sketch.register
 def _(claim: TighterThanAttention, before: Before) -> Sketch:
-    sample, budget = _chosen(claim, before), before.weighing.permutations
-    exact = sample.n <= 62 and 2**sample.n <= budget  # as `sign_flips` has it
+    made = _flipped(_unlabelled(claim, _chosen(claim, before), before), before)
+    return replace(made, action="flipping the signs of paired differences")
+
+
+@sketch.register
+def _(claim: FirstTokenAttention, before: Before) -> Sketch:
+    beyond(before.positions, AFTER, claim.family())
+    made = _flipped(_unlabelled(claim, Sample.of(before.corpus), before), before)
+    action = f"flipping the signs of each {made.unit}'s contrasts"
+    return replace(made, action=action, cells=len(claim.divisions(before.shape)))
+
+
+@sketch.register
+def _(claim: ResidualPhases, before: Before) -> Sketch:
+    beyond(before.positions, 1, claim.family())
+    made = _flipped(_unlabelled(claim, Sample.of(before.corpus), before), before)
+    return replace(made, action=f"flipping the signs of each {made.unit}'s difference in error", cells=1)
+
+
+@sketch.register
+def _(claim: AttentionSinks, before: Before) -> Sketch:
+    return replace(_unlabelled(claim, Sample.of(before.corpus), before), cells=1)
+
+
+def _flipped(made: Sketch, before: Before) -> Sketch:
+    """A sketch whose p comes from sign flips of its units."""
+    budget = before.weighing.permutations
+    exact = made.units <= 62 and 2**made.units <= budget  # as `sign_flips` has it
     return replace(
-        _unlabelled(claim, sample, before),
-        action="flipping the signs of paired differences",
-        test=Counted(2**sample.n if exact else budget + 1, exact, "--permutations"),
-        arrangements=2**sample.n,
+        made,
+        test=Counted(2**made.units if exact else budget + 1, exact, "--permutations"),
+        arrangements=2**made.units,
     )
 
 

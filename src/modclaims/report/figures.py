@@ -20,6 +20,9 @@ Kinds and their arrays (further labels in brackets):
     two_distributions  at (point,); axes, random, random_low, random_high (panel, point), shares of directions;
                      summary_axes, p_adjusted (panel,); summary_random (panel, 3) = 5 %, median, 95 %
                                                                                  [panels; summary; effect_name; note]
+    curve_by_depth   depth, layer, mean, low, high (layer,); level, chunk (layer,) where it is divided; begins (2, layer), how
+                     often resamples begin the middle and the last chunk there; line (layer,); twin (seed, layer)
+                                                                                                  [quantity; interval]
     kurtosis_by_depth  depth, layer, own, low, high, rotated_mean, rotated_low, rotated_high, first (layer,); gaussian
                                                                                                                [site]
     against_draws    depth, layer, own, null_mean, null_low, null_high (layer,)        [of; null]
@@ -53,6 +56,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from modclaims.report.ablation_figures import dissociation, dose_curve
+from modclaims.report.curve_figures import curve_by_depth
 from modclaims.report.numerals import NOTHING, interval, number, p_value, said, shortened, significant
 from modclaims.report.paper import (
     DEPTH_LEFT,
@@ -732,6 +736,7 @@ _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
     "by_frequency": by_frequency,
     "dissociation": dissociation,
     "dose_curve": dose_curve,
+    "curve_by_depth": curve_by_depth,
     "effect_by_depth": _effect_by_depth,
     "forest": _forest,
     "head_map": _head_map,

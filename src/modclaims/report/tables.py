@@ -421,6 +421,35 @@ def _two_distributions(exhibit: Exhibit) -> Table:
     return Table(head, kept, left_out=left)
 
 
+def _curve_by_depth(exhibit: Exhibit) -> Table:
+    """A curve along depth with its band, a row a layer."""
+    depth, layer, mean, low, high = (floats(exhibit, key, 1) for key in ("depth", "layer", "mean", "low", "high"))
+    head = ["layer", "relative depth", f"{word(exhibit, 'quantity', 'mean')}, mean", word(exhibit, "interval", "band")]
+    further: list[Floats] = []
+    if "chunk" in exhibit.arrays:
+        head += ["chunk", "mean of the chunk"]
+    if "begins" in exhibit.arrays:
+        begins = 100 * floats(exhibit, "begins", 2)
+        head += ["middle begins here, % of resamples", "last chunk begins here, % of resamples"]
+        further += [begins[0], begins[1]]
+    if "line" in exhibit.arrays:
+        head.append("straight line")
+        further.append(floats(exhibit, "line", 1))
+    if "twin" in exhibit.arrays:
+        head.append("untrained twins, mean")
+        further.append(floats(exhibit, "twin", 2).mean(axis=0))
+    rows = []
+    for i in range(len(layer)):
+        row = [number(float(layer[i])), number(float(depth[i])), number(float(mean[i]))]
+        row.append(interval(float(low[i]), float(high[i])))
+        if "chunk" in exhibit.arrays:
+            which = int(np.asarray(exhibit.arrays["chunk"])[i])
+            row += [("early", "middle", "last")[which], number(float(floats(exhibit, "level", 1)[i]))]
+        rows.append((*row, *(number(float(values[i])) for values in further)))
+    kept, left = _cut(rows, "layers")
+    return Table(tuple(head), kept, words=(4,) if "chunk" in exhibit.arrays else (), left_out=left)
+
+
 def _kurtosis_by_depth(exhibit: Exhibit) -> Table:
     """Kurtosis of own and of rotated axes, a row a layer."""
     depth, layer = floats(exhibit, "depth", 1), floats(exhibit, "layer", 1)
@@ -554,6 +583,7 @@ _TABLES: dict[str, Callable[[Exhibit], Table]] = {
     "by_frequency": _by_frequency,
     "dissociation": _dissociation,
     "dose_curve": _dose_curve,
+    "curve_by_depth": _curve_by_depth,
     "effect_by_depth": _effect_by_depth,
     "forest": _forest,
     "head_map": _head_map,

@@ -19,14 +19,19 @@ class Cell:
     """One place where a claim was tested, and the secondary numbers shown beside its effect."""
 
     layer: int | None = None
+    """A layer, or the first of a chunk."""
     head: int | None = None
     axis: int | None = None
     category: str | None = None
     """Of claims about modules: the category that one is picked for ..."""
     size: int | None = None
     """... and how many units it has."""
+    last_layer: int | None = None
+    """The last layer of a chunk; None for a single layer."""
 
     def __str__(self) -> str:
+        if self.last_layer is not None and self.last_layer != self.layer:
+            return f"layers {self.layer} to {self.last_layer}"
         named = (("layer", self.layer), ("head", self.head), ("axis", self.axis))
         words = [f"{word} {value}" for word, value in named if value is not None]
         if self.size is not None:

@@ -1,0 +1,106 @@
+"""Curves along depth whose answer is known: shares of attention, heads that are sinks, and streams that turn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.calibration import known
+from modclaims.calibration.known import FREEDOM, HEADS, LAYERS, POSITIONS, WIDE, Layout
+from modclaims.families.controls import EMBED
+from modclaims.families.depth_curves import AFTER
+from modclaims.families.first_token_attention import SINK, SINK_TOKENS, SITE
+from modclaims.recording import Activations, Positions, Recording, Request
+from modclaims.stats.chunks import Shares
+from modclaims.stats.phases import Drawing, Phases
+
+Floats = NDArray[np.float64]
+RISEN = (0.0, 0.4, 0.4, 0.4)
+"""A curve that is lower at one end alone: no division has a contrast above 0 with both."""
+SHARE, SHARE_SPREAD = 0.4, 0.08
+"""Share of attention on the first token in a flat curve, and how texts vary about a curve in each layer."""
+PHASED_LAYERS = 6
+STEP = (0.0, 0.0, 1.0, 1.0, 1.0, 0.0)
+"""Phases of a stream: where its cosine is higher."""
+COSINE, COSINE_SPREAD = 0.5, 0.03
+"""The cosine where it is lowest, and how texts vary in each layer."""
+
+
+def of_contrast(effect: float) -> tuple[float, ...]:
+    """(layer,) a curve in whose admissible divisions, middle 1 to 2 and middle 2, the lesser contrast is `effect`."""
+    return (0.0, 2 * effect / 3, 4 * effect / 3, 0.0)
+
+
+def attended(rng: np.random.Generator, layout: Layout, law: str, curve: tuple[float, ...]) -> Recording:
+    """Shares of attention on the first token about a curve; heads and positions differ without changing their mean."""
+    n = layout.texts
+    common, own = (known.deviations(rng, law, (n, layers)) for layers in (1, LAYERS))
+    mean = SHARE + np.array(curve) + SHARE_SPREAD * (common + own)
+    around = np.linspace(-0.1, 0.1, HEADS)[None, None, :, None] * np.ones((n, POSITIONS, 1, 1))
+    shares = mean[:, None, None, :] + around
+    request = Activations(SITE, None, "first")
+    found = known.recording(layout, {(request, i): shares[..., i] for i in range(LAYERS)}, known.WIDTH)
+    return replace(found, positions=tuple(range(AFTER, AFTER + POSITIONS)))
+
+
+def sunk(rng: np.random.Generator, layout: Layout, law: str, share: float) -> Recording:
+    """Heads of which this share gives half of its attention to the first token, in each text on its own."""
+    sink = rng.random((layout.texts, LAYERS, HEADS)) < share
+    shares = np.where(sink, SINK + 0.2, SINK - 0.2)
+    request = Activations(SITE, None, "first", Positions(f"0:{SINK_TOKENS}:1"))
+    arrays: dict[tuple[Request, int], Floats] = {
+        (request, i): np.repeat(shares[:, None, i], SINK_TOKENS, axis=1) for i in range(LAYERS)
+    }
+    return known.recording(layout, arrays, known.WIDTH)
+
+
+def _variance(law: str) -> float:
+    """Of a text's deviations in one layer, mean over texts."""
+    if law == "unequal spread":
+        return COSINE_SPREAD**2 * (1 + WIDE**2) / 2
+    return COSINE_SPREAD**2 * (FREEDOM[law] / (FREEDOM[law] - 2) if law in FREEDOM else 1.0)
+
+
+@lru_cache(maxsize=16)
+def of_reduction(effect: float, law: str) -> tuple[float, ...]:
+    """(layer,) cosines of which phases foretell others with `effect` less squared error than their best rival, in a large
+    sample.
+
+    With an effect the curve is phases themselves, high enough that the best rival's misfit is its share of the error;
+    without one it is phases on a slope at which they fit as ill as a line.
+    """
+    step, slope = np.array(STEP), np.linspace(-0.5, 0.5, PHASED_LAYERS)
+    phases = Phases(Shares(0.5, 0.25, 0.25).divisions(PHASED_LAYERS, "both"), PHASED_LAYERS)
+
+    def misfit(curve: Floats, drawing: Drawing) -> float:
+        return float(((curve - drawing(curve[None])[0]) ** 2).mean())
+
+    if effect > 0:
+        best = min(misfit(step, rival) for rival in phases.rivals().values())
+        return tuple(COSINE + np.sqrt(_variance(law) * effect / (1 - effect) / best) * step)
+    line = misfit(step, phases.rivals()["line"])
+
+    from scipy.optimize import brentq
+
+    tilt = brentq(lambda t: misfit(step + t * slope, phases.drawing) - line, 0.0, 10.0, xtol=1e-12)
+    return tuple(COSINE + np.sqrt(_variance(law) / line) * (step + tilt * slope) / 2)
+
+
+def of_one_end(law: str) -> tuple[float, ...]:
+    """(layer,) cosines that rise after an early phase and stay, so that the last phase of three foretells nothing."""
+    return tuple(COSINE - 0.2 + 8 * np.sqrt(_variance(law)) * (np.arange(PHASED_LAYERS) >= STEP.index(1.0)))
+
+
+def streamed(rng: np.random.Generator, layout: Layout, law: str, curve: tuple[float, ...]) -> Recording:
+    """A stream in the plane that turns in each layer by the angle whose cosine is the curve's, give or take a text's own."""
+    n, layers = layout.texts, len(curve)
+    cosines = np.clip(np.array(curve) + COSINE_SPREAD * known.deviations(rng, law, (n, layers)), -1, 1)
+    angle = np.cumsum(np.pad(np.arccos(cosines), ((0, 0), (1, 0))), axis=1)
+    states = np.stack([np.cos(angle), np.sin(angle)], axis=-1)  # (text, 1 + layer, unit)
+    request = Activations("resid_post")
+    arrays: dict[tuple[Request, int], Floats] = {(request, i): states[:, None, i + 1] for i in range(layers)}
+    arrays[EMBED, 0] = states[:, None, 0]
+    return replace(known.recording(layout, arrays, 2, layers), positions=(AFTER,))

@@ -1,0 +1,202 @@
+"""What claims about one curve along depth share: texts as units, divisions of the layers into chunks, bands, twins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.corpus import Corpus
+from modclaims.errors import ClaimError
+from modclaims.families.controls import TWINS
+from modclaims.families.units import Sample
+from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.recording import ModelShape
+from modclaims.stats.bootstrap import Resamples, resample_groups
+from modclaims.stats.chunks import ENDS, Division, Shares, mean_bounds
+from modclaims.stats.evidence import Cell, Exhibit
+from modclaims.stats.quantifiers import Holds, somewhere
+from modclaims.stats.streams import stream
+
+Floats = NDArray[np.float64]
+MIN_UNITS = 6
+AFTER = 32
+"""Tokens that are not looked from: early ones have few others to attend to."""
+
+
+class Unlabelled(Hypothesis):
+    """A claim that compares no categories. Units are texts, or the blocks that they belong to."""
+
+    twins: int = TWINS
+    """Untrained networks beside the claim; 0 for none."""
+    holds: Holds = somewhere()
+
+    def validate(self) -> None:
+        super().validate()
+        if self.twins != 0 and self.twins < TWINS:
+            raise ClaimError(f"twins = {self.twins}: a twin comparison needs at least {TWINS} seeds, or 0 for none.")
+        if self.holds != somewhere():
+            raise ClaimError(f"{self.family()} speaks of all layers together; leave holds as it is.")
+
+    def columns(self) -> tuple[str, ...]:
+        """None: the claim compares layers, not categories."""
+        return ()
+
+    def check(self, corpus: Corpus) -> None:
+        sample = Sample.of(corpus)
+        if sample.n < MIN_UNITS:
+            raise ClaimError(
+                f"{sample.n} {sample.unit}s of corpus {corpus.name!r} carry this claim; it needs at least {MIN_UNITS} to say how "
+                "much texts vary. Add texts."
+            )
+
+    def _resamples(self, sample: Sample, weighing: Weighing) -> Resamples:
+        """Units resampled in one group."""
+        return resample_groups(
+            np.zeros(sample.n, dtype=np.int64),
+            count=weighing.resamples,
+            rng=stream(weighing.seed, type(self).__name__, sample.design(0), "resamples"),
+        )
+
+
+class DepthCurve(Unlabelled):
+    """A claim about the shape of one curve along depth, which is divided into chunks of layers."""
+
+    ends: str = "both"
+    """Which ends are set apart from the middle: both, early or last."""
+    early_most: float = 0.5
+    """The early chunk takes at most this share of the layers ..."""
+    last_most: float = 0.25
+    """... the last one at most this ..."""
+    middle_least: float = 0.25
+    """... and the middle at least this."""
+    named: tuple[int, int] | None = None
+    """First and last layer of the middle, named in advance; None for a search over all admissible divisions."""
+    least_layers: ClassVar[int] = 3
+    """Layers without which the claim says nothing."""
+
+    def validate(self) -> None:
+        super().validate()
+        if self.ends not in ENDS:
+            raise ClaimError(f"ends = {self.ends!r} is unknown; choose one of {', '.join(ENDS)}.")
+        for name in ("early_most", "last_most", "middle_least"):
+            share = getattr(self, name)
+            if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
+                raise ClaimError(f"{name} = {share!r} must be a share of the layers, between 0 and 1.")
+        if self.named is not None and not (len(self.named) == 2 and all(isinstance(v, int) for v in self.named)):
+            raise ClaimError(f"named = {self.named!r} must be the first and the last layer of the middle.")
+
+    def divisions(self, shape: ModelShape) -> tuple[Division, ...]:
+        """The divisions of a network's layers that are searched, or the one that was named.
+
+        Raises `ClaimError` where there is none.
+        """
+        layers = shape.layers
+        if layers < self.least_layers:
+            raise ClaimError(
+                f"Model {shape.name!r} has {layers} layers; {self.family()} needs at least {self.least_layers}."
+            )
+        if self.named is None:
+            return Shares(self.early_most, self.last_most, self.middle_least).divisions(layers, self.ends)
+        first, last = (layer + layers if layer < 0 else layer for layer in self.named)
+        starts, stops = (0, layers - 1) if self.ends != "both" else (1, layers - 2)
+        starts, stops = (1 if self.ends == "early" else starts), (layers - 2 if self.ends == "last" else stops)
+        if not starts <= first <= last <= stops:
+            raise ClaimError(
+                f"named = {self.named} leaves no layer to compare the middle with: model {shape.name!r} has layers 0 to "
+                f"{layers - 1}, of which the middle may lie in {starts} to {stops}."
+            )
+        return (Division(first if self.ends != "last" else 0, last + 1 if self.ends != "early" else layers),)
+
+
+def beyond(positions: Sequence[int], tokens: int, family: str) -> list[int]:
+    """Which of the run's positions lie beyond the first `tokens`. Raises `ClaimError` where none does."""
+    later = [i for i, position in enumerate(positions) if position >= tokens]
+    if not later:
+        first = "the first token" if tokens == 1 else f"the first {tokens} tokens"
+        raise ClaimError(
+            f"{family} leaves out {first}, and the run reads nothing after position {max(positions)}; choose later --positions."
+        )
+    return later
+
+
+def cell_of(division: Division) -> Cell:
+    """A division, named by its middle."""
+    return Cell(layer=division.start, last_layer=division.stop - 1)
+
+
+def spelt(layers: range) -> str:
+    """Layers of a chunk in words."""
+    if len(layers) == 1:
+        return f"layer {layers[0]}"
+    return f"layers {layers[0]} to {layers[-1]}"
+
+
+def chunks_spelt(division: Division, curve: Floats, digits: int = 2) -> str:
+    """The mean of a curve in each chunk, in words."""
+    told = [f"{float(curve[list(c)].mean()):.{digits}f} in {spelt(c)}" for c in division.chunks(len(curve)) if len(c)]
+    return ", ".join(told[:-1]) + f" and {told[-1]}"
+
+
+def changes_spelt(frequencies: Floats, division: Division) -> str:
+    """How often resamples put the changes where they were found; descriptive."""
+    layers = frequencies.shape[1]
+    told = []
+    if division.start > 0:
+        told.append(f"the middle at layer {division.start} in {100 * frequencies[0, division.start]:.0f} %")
+    if division.stop < layers:
+        told.append(f"the last chunk at layer {division.stop} in {100 * frequencies[1, division.stop]:.0f} %")
+    return f"Of the resamples, {' and '.join(told)} begin there (descriptive)." if told else ""
+
+
+def curve_exhibit(
+    title: str,
+    quantity: str,
+    curves: Floats,
+    resamples: Resamples,
+    alpha: float,
+    *,
+    ends: tuple[float, float],
+    division: Division | None = None,
+    frequencies: Floats | None = None,
+    line: Floats | None = None,
+    twins: Floats | None = None,
+) -> Exhibit:
+    """The mean over units of (unit, layer) curves with a band for all layers at once, and what is said of its shape."""
+    layers = curves.shape[1]
+    bounds = mean_bounds(curves, resamples, ends)
+    every, mean = np.arange(layers), curves.mean(axis=0)
+    arrays: dict[str, NDArray[np.generic]] = {
+        "depth": every / max(layers - 1, 1),
+        "layer": every,
+        "mean": mean,
+        "low": bounds.lower(alpha, every),
+        "high": bounds.upper(alpha, every),
+    }
+    words = [f"{quantity} by layer: {', '.join(f'{v:.2f}' for v in mean)}"]
+    if division is not None:
+        level = np.full(layers, np.nan)
+        for chunk in division.chunks(layers):
+            if len(chunk):
+                level[list(chunk)] = mean[list(chunk)].mean()
+        chunk_of = (every >= division.start).astype(np.int64) + (every >= division.stop)
+        arrays |= {"level": level, "chunk": chunk_of}
+        words.append(f"means {chunks_spelt(division, mean)}")
+    if frequencies is not None:
+        arrays |= {"begins": frequencies}
+        words.append("below, how often resamples begin the middle and the last chunk at each layer")
+    if line is not None:
+        arrays |= {"line": line}
+        words.append("dashed, the straight line")
+    if twins is not None and len(twins):
+        arrays |= {"twin": twins}
+        words.append(f"untrained twins: {', '.join(f'{v:.2f}' for v in twins.mean(axis=0))}")
+    return Exhibit(
+        "curve_by_depth",
+        title,
+        "; ".join(words) + ".",
+        arrays,
+        {"quantity": quantity, "interval": f"{100 * (1 - 2 * alpha):g} % band over all layers"},
+    )
