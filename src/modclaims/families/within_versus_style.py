@@ -307,9 +307,7 @@ class WithinVersusStyle(CategoryClustering):
 
 def minus(first: Replicates, second: Replicates) -> Replicates:
     """One effect less another under the same resamples."""
-    return Replicates(
-        first.value - second.value, first.influence - second.influence, first.centre - second.centre
-    )
+    return Replicates(first.value - second.value, first.influence - second.influence, first.centre - second.centre)
 
 
 def _twin(bounds: Bounds, twins: Floats, cell: int, alpha: float, where: str) -> Control:

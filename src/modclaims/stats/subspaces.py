@@ -149,9 +149,9 @@ def log_ratio_of_means(own: Floats, other: Floats, design: Design, resamples: Re
             influence += sign * slope / mean[:, None]
     influence = np.where(times[:, :, None] > 0, influence, 0.0)
     if design.members:
-        influence = np.stack([(influence * times[:, :, None])[:, units].sum(axis=1) for units in design.members], axis=1)
+        influence = np.stack(
+            [(influence * times[:, :, None])[:, units].sum(axis=1) for units in design.members], axis=1
+        )
         with np.errstate(divide="ignore", invalid="ignore"):
-            influence = np.where(
-                resamples.times[:, :, None] > 0, influence / resamples.times[:, :, None], 0.0
-            )
+            influence = np.where(resamples.times[:, :, None] > 0, influence / resamples.times[:, :, None], 0.0)
     return Replicates(value, influence, value[0])
