@@ -28,11 +28,10 @@ from modclaims.stats.subspaces import (
     CENTRES,
     angles,
     bases,
-    centred,
-    directions,
     held,
     log_ratio_of_means,
     separation_null,
+    spherical,
 )
 
 Floats = NDArray[np.float64]
@@ -44,12 +43,12 @@ class SubspaceSeparation(Hypothesis):
 
     A category's subspace is spanned by the `dimensions` leading directions in which its texts' activations (averaged over
     positions) differ from their category's mean, each text entering by its direction alone. Where categories lie does not
-    matter then, nor how far their texts spread; with `centre = "common"` the mean of all categories is taken off instead,
-    and where categories lie becomes part of their subspaces.
+    matter then, nor how far their texts spread; with `centre = "common"` the mean of all categories is taken off instead, and
+    where categories lie (and, where they spread unequally, how far) becomes part of their subspaces.
 
     p: the mean squared sine of the principal angles between every two categories' subspaces, under exchange of labels,
-    studentised and step-down over layers. Exchangeable under the null: texts inside strata (`common`), or their deviations
-    from their categories' means (`own`), which are so but for what estimating a mean takes from them.
+    studentised and step-down over layers. Exchangeable under the null: texts inside strata (`common`), or the directions
+    in which they lie from their categories' means (`own`), which are so but for what estimating a mean takes from them.
 
     Effect (separation): 1 - (share of a new text's variation that other categories' subspaces hold) / (share that its own
     category's holds), each category weighing the same: 0 where subspaces are the same, 1 where others hold nothing; the
@@ -135,7 +134,7 @@ class SubspaceSeparation(Hypothesis):
             return bare
         named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
         own, other = (np.median([getattr(m, side) for m in measured], axis=0) for side in ("own", "other"))
-        spaces = [bases(directions(centred(v, design, self.centre)), design, self.dimensions) for v in vectors]
+        spaces = [bases(spherical(v, design, self.centre), design, self.dimensions) for v in vectors]
         degrees = np.degrees(np.stack([angles(s) for s in spaces]))  # (layer, pair, axis)
         chance = self.dimensions / vectors[named].shape[1]
         rivals = [self._other_centre(vectors, units, controls.fewer(arrangements), named, cells, weighing.alpha)]
@@ -169,7 +168,7 @@ class SubspaceSeparation(Hypothesis):
         )
 
     def _vectors(self, recording: Recording, units: Units, cell: Cell, variant: str | None = None) -> Floats:
-        """(unit, dimension) activations averaged over positions, in as few coordinates as units and width allow."""
+        """(unit, dimension) activations averaged over positions."""
         array = np.asarray(recording.array(for_variant(self._request(), variant), cell.layer or 0), dtype=np.float64)
         return units.responses(array.mean(axis=1))
 
@@ -177,7 +176,7 @@ class SubspaceSeparation(Hypothesis):
         null, tolerance = separation_null(
             vectors, units.design, arrangements, dimensions=self.dimensions, centre=centre or self.centre
         )
-        what = "" if (centre or self.centre) == "common" else "deviations by "
+        what = "" if (centre or self.centre) == "common" else "directions among "
         return NullTest.of(
             "mean squared sine of principal angles",
             null,
@@ -205,8 +204,8 @@ class SubspaceSeparation(Hypothesis):
         second: NDArray[np.int64],
         measuring: Design,
     ) -> tuple[Floats, Floats]:
-        learned = bases(directions(centred(vectors[first], learning, self.centre)), learning, self.dimensions)
-        return held(directions(centred(vectors[second], measuring, self.centre)), measuring, learned)
+        learned = bases(spherical(vectors[first], learning, self.centre), learning, self.dimensions)
+        return held(spherical(vectors[second], measuring, self.centre), measuring, learned)
 
     def _other_centre(
         self,

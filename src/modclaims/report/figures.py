@@ -20,6 +20,12 @@ Kinds and their arrays (further labels in brackets):
     two_distributions  at (point,); axes, random, random_low, random_high (panel, point), shares of directions;
                      summary_axes, p_adjusted (panel,); summary_random (panel, 3) = 5 %, median, 95 %
                                                                                  [panels; summary; effect_name; note]
+    principal_angles  depth, layer, effect, low, high, observed, null_low, null_mean, null_high (layer,), the last four mean
+                     squared sines; angles (layer, pair, axis) in degrees; smallest_effect        [pairs; effect_name]
+    scree            share, null_low, null_median, null_high (panel, component); rank, effect (panel,)
+                                                                                          [panels; effect_name]
+    two_effects_by_depth  depth, layer (layer,); effect, low, high (3, layer): two sides and the first minus the second;
+                     smallest_effect; twin (seed, layer) where there is one               [sides; effect_name]
     kurtosis_by_depth  depth, layer, own, low, high, rotated_mean, rotated_low, rotated_high, first (layer,); gaussian
                                                                                                                [site]
 
@@ -71,6 +77,7 @@ from modclaims.report.paper import (
 )
 from modclaims.report.spectral_figures import rank_by_depth, spectra
 from modclaims.report.stream_figures import kurtosis_by_depth, stream, two_distributions
+from modclaims.report.subspace_figures import principal_angles, scree, two_effects_by_depth
 from modclaims.report.svg import Drawing
 from modclaims.report.tables import finite, floats, groups_in_order, names, scalar, word
 from modclaims.stats.evidence import Exhibit
@@ -726,12 +733,15 @@ _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
     "kurtosis_by_depth": kurtosis_by_depth,
     "levels_by_depth": _levels_by_depth,
     "null_histogram": _null_histogram,
+    "principal_angles": principal_angles,
     "rank_by_depth": rank_by_depth,
+    "scree": scree,
     "spectra": spectra,
     "splits": _splits,
     "stream": stream,
     "strip": _strip,
     "text_map": _text_map,
     "two_distributions": two_distributions,
+    "two_effects_by_depth": two_effects_by_depth,
     "volcano": _volcano,
 }

@@ -37,6 +37,12 @@ def directions(vectors: Floats) -> Floats:
     return np.asarray(np.divide(vectors, lengths, out=np.zeros_like(vectors), where=some))
 
 
+def spherical(vectors: Floats, design: Design, centre: str) -> Floats:
+    """(unit, dimension) directions that subspaces are made of: centred, and with `own` centred once more as directions."""
+    rows = directions(centred(vectors, design, centre))
+    return rows if centre == "common" else directions(centred(rows, design, centre))
+
+
 def bases(rows: Floats, design: Design, dimensions: int) -> list[Floats]:
     """For each category (dimension, axis) orthonormal leading directions of its units' (unit, dimension) directions."""
     found = []
@@ -58,9 +64,10 @@ def separation_null(
 ) -> tuple[Floats, Floats]:
     """Mean squared sine of the principal angles, over pairs of categories, at every cell under every arrangement.
 
-    `vectors` is (unit, dimension) for each cell. What is exchanged are the centred vectors, centred anew after every
-    exchange. Exchangeable under the null: with `common`, units inside a stratum; with `own`, their deviations from the
-    means of their categories, which are so but for what estimating a mean takes from them (Freedman & Lane 1983).
+    `vectors` is (unit, dimension) for each cell. What is exchanged are directions of centred vectors, with `own` centred
+    anew after every exchange. Exchangeable under the null: with `common`, units inside a stratum; with `own`, the directions
+    in which they lie from their categories' means, which are so but for what estimating a mean takes from them (Freedman
+    & Lane 1983); how far they lie does not matter, so that a wide category is no other subspace.
     All from (unit, unit) products: with K the products of one category's directions and K = V L V', its basis is
     X' V L^-1/2. Returns (arrangement, cell) and (cell,) tolerances for ties.
     """
@@ -72,7 +79,7 @@ def separation_null(
     inverse = np.linalg.pinv(indicator_gram(design))
     null = np.empty((len(labels), len(vectors)))
     for cell, values in enumerate(vectors):
-        deviations = centred(values, design, centre)
+        deviations = directions(centred(values, design, centre))
         products = deviations @ deviations.T
         for rows in chunks(len(labels), 4 * n * n):
             local = labels[rows]
