@@ -30,7 +30,7 @@ ALONG = 2.5
 """How far texts vary along their category's subspace."""
 PLACE = 1.5
 """How far categories lie apart, which subspaces of variation do not know."""
-SETS = 200
+SETS = 120
 """Data sets that an effect is worked out from."""
 
 

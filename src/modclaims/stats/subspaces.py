@@ -80,6 +80,8 @@ def separation_null(
     null = np.empty((len(labels), len(vectors)))
     for cell, values in enumerate(vectors):
         deviations = directions(centred(values, design, centre))
+        if centre == "own":  # what strata say of directions is taken off for good, since exchange stays inside them
+            deviations = stratum_centred(deviations, design)
         products = deviations @ deviations.T
         for rows in chunks(len(labels), 4 * n * n):
             local = labels[rows]
