@@ -31,6 +31,8 @@ HOSTILE = [
     "漢字",
     "url(#r0)",
 ]
+LAYERS = 6
+"""Of the exhibits that have layers."""
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def with_arrays(exhibit: Exhibit, **arrays: Any) -> Exhibit:
 
 
 def test_every_kind_is_drawn_with_text_as_text(drawings: dict[str, Drawing]) -> None:
-    assert len(drawings) == 14
+    assert {*drawings} == DRAWN - {"forest"}
     for kind, drawing in drawings.items():
         root = ET.fromstring(drawing.file())
         assert root.find(f"{SVG}title").text
@@ -409,3 +411,31 @@ def test_kurtosis_that_is_constant_or_missing_is_drawn(every_kind: Any) -> None:
         draw(with_arrays(exhibit, **dict.fromkeys(curves, nothing), gaussian=np.array(np.nan)))
     with pytest.raises(ValueError, match="differ in layers"):
         draw(with_arrays(exhibit, own=own[:3]))
+
+
+@pytest.mark.parametrize("layers", [1, 2, 24])
+@pytest.mark.parametrize("kind", ["principal_angles", "two_effects_by_depth", "scree"])
+def test_subspaces_are_drawn_for_any_number_of_layers(kind: str, layers: int, every_kind: Any) -> None:
+    exhibit = of_kind(every_kind(), kind)
+    sided = ("effect", "low", "high", "twin") if kind == "two_effects_by_depth" else ()
+    arrays = {
+        name: np.take(array, np.arange(layers) % LAYERS, axis=int(name in sided)) if np.ndim(array) else array
+        for name, array in exhibit.arrays.items()
+    }
+    if kind != "scree":
+        arrays |= {"depth": np.arange(layers) / max(1, layers - 1), "layer": np.arange(layers)}
+    panels = {"panels": [f"layer {i}" for i in range(layers)]} if kind == "scree" else {}
+    other = Exhibit(kind, exhibit.title, exhibit.description, arrays, {**exhibit.labels, **panels})
+    said = words(drawn(other))
+    last = (layers - 1) // -(-layers // 16) * -(-layers // 16)  # at most 16 layers are named on an axis
+    assert (f"layer {layers - 1}: rank 2" in " ".join(said)) if kind == "scree" else (f"{last}" in said)
+    assert len(exhibit_table(other).rows) == min(layers, 20)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("principal_angles", "observed"), ("scree", "rank"), ("two_effects_by_depth", "layer")]
+)
+def test_layers_that_differ_in_number_are_not_drawn(kind: str, name: str, every_kind: Any) -> None:
+    exhibit = of_kind(every_kind(), kind)
+    with pytest.raises(ValueError, match="layer"):
+        draw(with_arrays(exhibit, **{name: np.asarray(exhibit.arrays[name])[:-1]}))
