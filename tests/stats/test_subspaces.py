@@ -15,6 +15,7 @@ from modclaims.stats.subspaces import (
     directions,
     held,
     log_ratio_of_means,
+    recentred,
     separation_null,
     spherical,
 )
@@ -62,7 +63,7 @@ def test_the_statistic_is_the_mean_squared_sine_of_scipys_angles_under_every_arr
     rows = directions(centred(x, design, centre))
     for labels, found in zip(arrangements.labels, null[:, 0], strict=True):
         moved = Design(labels.astype(np.int64), design.strata, design.names)
-        again = directions(centred(rows, moved, "own")) if centre == "own" else rows
+        again = directions(recentred(rows, moved, "own")) if centre == "own" else rows
         spaces = [np.linalg.svd(again[labels == k])[2][:2].T for k in range(3)]
         sines = [np.sin(subspace_angles(a, b)) ** 2 for a, b in combinations(spaces, 2)]
         np.testing.assert_allclose(found, np.mean(sines), rtol=1e-9)
@@ -78,18 +79,28 @@ def test_scale_of_texts_and_turns_of_the_axes_change_nothing():
         separation_null([v], design, arrangements, dimensions=2, centre="own")[0] for v in (x, 5 * x @ turn)
     )
     np.testing.assert_allclose(plain, turned, atol=1e-9)
-    wide = centred(x, design, "own")
+    wide = x.copy()
     wide[design.labels == 1] *= 4  # a wide category
     spread = separation_null([wide], design, arrangements, dimensions=2, centre="own")[0]
     np.testing.assert_allclose(plain, spread, atol=1e-9)
 
 
-def test_own_deviations_are_what_no_category_and_stratum_explains():
-    design = design_of(7, 5, 6, strata=2)
-    x = np.random.default_rng(3).standard_normal((18, 4))
+def test_directions_sum_to_nothing_in_every_category_and_stratum():
+    design = design_of(16, 12, 14, strata=2)
+    x = np.random.default_rng(3).standard_normal((42, 10)) + 5 * np.eye(10)[design.labels]
+    rows = directions(centred(x, design, "own"))
     model = np.hstack([np.eye(3)[design.labels], np.eye(2)[design.strata]])
-    fitted = model @ np.linalg.lstsq(model, x, rcond=None)[0]
-    np.testing.assert_allclose(centred(x, design, "own"), x - fitted, atol=1e-12)
+    np.testing.assert_allclose(model.T @ rows, 0.0, atol=0.05)
+    again = recentred(rows, design, "own")
+    np.testing.assert_allclose(again, rows - model @ np.linalg.lstsq(model, rows, rcond=None)[0], atol=1e-12)
+
+
+def test_a_spatial_median_is_not_moved_by_how_far_a_far_text_lies():
+    design = design_of(5, 5)
+    x = np.random.default_rng(4).standard_normal((10, 3))
+    x[0] *= 100
+    near, far = (directions(centred(x * np.r_[scale, np.ones(9)][:, None], design, "own")) for scale in (1, 50))
+    np.testing.assert_allclose(near, far, atol=0.02)
 
 
 def test_texts_that_do_not_differ_have_no_direction():

@@ -22,6 +22,7 @@ from modclaims.stats.bootstrap import Bounds, bootstrap_t
 from modclaims.stats.effects import log_one_plus_f2, omega2_of_log
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
+from modclaims.stats.rotations import Coordinates
 from modclaims.stats.splits import MedianBounds
 from modclaims.stats.streams import stream
 from modclaims.stats.subspaces import (
@@ -42,13 +43,13 @@ class SubspaceSeparation(Hypothesis):
     """Texts of different categories vary in different subspaces.
 
     A category's subspace is spanned by the `dimensions` leading directions in which its texts' activations (averaged over
-    positions) differ from their category's mean, each text entering by its direction alone. Where categories lie does not
-    matter then, nor how far their texts spread; with `centre = "common"` the mean of all categories is taken off instead, and
+    positions) differ from their category's centre (spatial median), each text entering by its direction alone. Where categories lie does not
+    matter then, nor how far their texts spread; with `centre = "common"` the centre of all categories is taken off instead, and
     where categories lie (and, where they spread unequally, how far) becomes part of their subspaces.
 
     p: the mean squared sine of the principal angles between every two categories' subspaces, under exchange of labels,
     studentised and step-down over layers. Exchangeable under the null: texts inside strata (`common`), or the directions
-    in which they lie from their categories' means (`own`), which are so but for what estimating a mean takes from them.
+    in which they lie from their categories' centres (`own`), which are so but for what estimating a centre takes from them.
 
     Effect (separation): 1 - (share of a new text's variation that other categories' subspaces hold) / (share that its own
     category's holds), each category weighing the same: 0 where subspaces are the same, 1 where others hold nothing; the
@@ -136,7 +137,7 @@ class SubspaceSeparation(Hypothesis):
         own, other = (np.median([getattr(m, side) for m in measured], axis=0) for side in ("own", "other"))
         spaces = [bases(spherical(v, design, self.centre), design, self.dimensions) for v in vectors]
         degrees = np.degrees(np.stack([angles(s) for s in spaces]))  # (layer, pair, axis)
-        chance = self.dimensions / vectors[named].shape[1]
+        chance = self.dimensions / recording.array(self._request(), cells[named].layer or 0).shape[-1]
         rivals = [self._other_centre(vectors, units, controls.fewer(arrangements), named, cells, weighing.alpha)]
         if self.twins:
             rivals.append(self._twin(recording, units, cells, named, float(bounds.effect[named]), weighing))
@@ -168,9 +169,9 @@ class SubspaceSeparation(Hypothesis):
         )
 
     def _vectors(self, recording: Recording, units: Units, cell: Cell, variant: str | None = None) -> Floats:
-        """(unit, dimension) activations averaged over positions."""
+        """(unit, dimension) activations averaged over positions, in as few coordinates as units and width allow."""
         array = np.asarray(recording.array(for_variant(self._request(), variant), cell.layer or 0), dtype=np.float64)
-        return units.responses(array.mean(axis=1))
+        return Coordinates.of(units.responses(array.mean(axis=1))).rows  # angles are the same in any basis
 
     def _test(self, vectors: list[Floats], units: Units, arrangements: Arrangements, centre: str = "") -> NullTest:
         null, tolerance = separation_null(
@@ -285,7 +286,7 @@ class SubspaceSeparation(Hypothesis):
         )
 
 
-_WORDS = {"own": "each category's own mean", "common": "the mean of all categories"}
+_WORDS = {"own": "each category's own centre", "common": "the centre of all categories"}
 
 
 @dataclass(frozen=True)

@@ -95,13 +95,18 @@ class LowRank:
         return along - (by_coordinate**2).sum(axis=(1, 2)), (x * x).sum(axis=(1, 2))
 
 
+def columns(times: Floats, values: Floats) -> Floats:
+    """(row, cell) products of (row, unit) and (unit, cell), a cell at a time: its bits do not hang on how many there are."""
+    return np.stack([times @ np.ascontiguousarray(values[:, c]) for c in range(values.shape[1])], axis=1)
+
+
 def ratio_of_sums(above: Floats, below: Floats, design: Design, resamples: Resamples) -> Replicates:
     """Sum of (unit, cell) `above` over that of `below` under every resample of units, or of clusters of them."""
     if design.members:
         above, below = (np.stack([values[m].sum(axis=0) for m in design.members]) for values in (above, below))
     times = resamples.times
-    total = times @ below
+    total = columns(times, below)
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = times @ above / total
+        value = columns(times, above) / total
         influence = (above - value[:, None] * below) / total[:, None]
     return Replicates(value, np.where(times[:, :, None] > 0, influence, 0.0), value[0])

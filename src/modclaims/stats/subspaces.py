@@ -14,18 +14,37 @@ from numpy.typing import NDArray
 
 from modclaims.stats.actions import Arrangements, Design
 from modclaims.stats.bootstrap import Replicates, Resamples
+from modclaims.stats.parallel_analysis import columns
 from modclaims.stats.permutation import chunks, indicator_gram, stratum_centred
 
 Floats = NDArray[np.float64]
 CENTRES = ("own", "common")
-"""What units are centred on: their category's mean (given strata), or the mean of all categories in their stratum."""
+"""What units are centred on: their category's centre (given strata), or the centre of all categories in their stratum."""
+STEPS = 20
 
 
 def centred(vectors: Floats, design: Design, centre: str) -> Floats:
-    """(unit, dimension) vectors less what their stratum, and with `own` their category, says of them (least squares)."""
-    y = stratum_centred(vectors, design)
+    """(unit, dimension) vectors less what their stratum, and with `own` their category, says of them.
+
+    By least absolute distances, so that in every stratum and category the directions of what is left sum to zero (the
+    spatial median, where there is one stratum). A mean would do the contrary: one far text moves it, and gives all others
+    of its category the same deviation, which is a direction of the category's own. Weiszfeld's iteration, `STEPS` times.
+    """
+    strata = np.eye(int(design.strata.max()) + 1)[design.strata]
+    model = strata if centre == "common" else np.hstack([strata, np.eye(design.k)[design.labels]])
+    left = vectors - model @ (np.linalg.pinv(model) @ vectors)
+    for _ in range(STEPS):
+        lengths = np.sqrt((left * left).sum(axis=1, keepdims=True))
+        root = 1 / np.sqrt(np.maximum(lengths, 1e-6 * lengths.max(initial=0.0) + 1e-300))
+        left = vectors - model @ (np.linalg.pinv(root * model) @ (root * vectors))
+    return np.asarray(left)
+
+
+def recentred(rows: Floats, design: Design, centre: str) -> Floats:
+    """(unit, dimension) directions less what is left of their means after an exchange of labels (least squares)."""
+    y = stratum_centred(rows, design)
     if centre == "common":
-        return y
+        return rows
     hot = stratum_centred(np.eye(design.k)[design.labels], design)
     return np.asarray(y - hot @ (np.linalg.pinv(indicator_gram(design)) @ (hot.T @ y)))
 
@@ -40,7 +59,7 @@ def directions(vectors: Floats) -> Floats:
 def spherical(vectors: Floats, design: Design, centre: str) -> Floats:
     """(unit, dimension) directions that subspaces are made of: centred, and with `own` centred once more as directions."""
     rows = directions(centred(vectors, design, centre))
-    return rows if centre == "common" else directions(centred(rows, design, centre))
+    return rows if centre == "common" else directions(recentred(rows, design, centre))
 
 
 def bases(rows: Floats, design: Design, dimensions: int) -> list[Floats]:
@@ -150,7 +169,7 @@ def log_ratio_of_means(own: Floats, other: Floats, design: Design, resamples: Re
             drawn = times[:, mine]
             total = drawn.sum(axis=1, keepdims=True)
             with np.errstate(divide="ignore", invalid="ignore"):
-                inside = drawn @ numbers[mine] / total
+                inside = columns(drawn, numbers[mine]) / total
                 slope[:, mine] = (numbers[mine] - inside[:, None]) / total[:, None] / design.k
             mean += inside / design.k
         with np.errstate(divide="ignore", invalid="ignore"):
