@@ -1,5 +1,7 @@
 """LowRankSimilarity on planted activations: a few components, and none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from planted import PlantedRecorder, assert_bare_decides_alike, planted_corpus, shuffled
@@ -151,3 +153,18 @@ def test_constants_are_checked(constants, message):
 def test_bare_evidence_decides_alike():
     claim = Planted()
     assert_bare_decides_alike(claim, recorded(claim), WEIGHING)
+
+
+def in_blocks(block):
+    corpus = planted_corpus(topics=2, styles=2, texts=20)
+    return replace(corpus, texts=tuple(replace(t, block=block(t, int(t.id.rpartition("-")[2]))) for t in corpus.texts))
+
+
+def test_blocks_of_one_style_enter_by_their_means_and_mixed_ones_are_drawn_whole():
+    _, evidence = weigh(in_blocks(lambda t, i: f"{t.labels['style']}-{i // 2}"))
+    assert (evidence.unit, evidence.n_units, evidence.resampled) == ("block", 20, "blocks")
+    assert evidence.bounds.bounded.all()
+    _, evidence = weigh(in_blocks(lambda t, i: f"b{i // 2}"))
+    assert (evidence.unit, evidence.n_units, evidence.resampled) == ("text", 80, "blocks")
+    assert evidence.bounds.bounded.all()
+    assert "10 whole blocks" in evidence.note

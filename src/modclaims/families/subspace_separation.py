@@ -97,8 +97,9 @@ class SubspaceSeparation(Hypothesis):
     def check(self, corpus: Corpus) -> None:
         units = Units.of(corpus, self.label, self.within)
         units.check_halves(self.label)
-        fewest = units.design.counts // 2 if not units.design.members else units.design.counts.sum(axis=1) // 3
-        smallest = fewest.sum(axis=1) if fewest.ndim > 1 else fewest
+        # of blocks in which labels vary whole ones are dealt to the halves, which need not be of one size
+        counts = units.design.counts
+        smallest = (counts // 2).sum(axis=1) if not units.design.members else counts.sum(axis=1) // 3
         k = int(np.argmin(smallest))
         if smallest[k] < self.dimensions + 2:
             raise ClaimError(
