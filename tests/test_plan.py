@@ -21,9 +21,12 @@ from modclaims import (
     HeadsAgainstBlocks,
     HeadSelectivity,
     HeavyTails,
+    LowRankSimilarity,
     ResidualPhases,
+    SubspaceSeparation,
     TighterThanAttention,
     TightPass,
+    WithinVersusStyle,
     along_depth,
     at,
     everywhere,
@@ -266,6 +269,19 @@ def test_fractions_and_signs_and_rotations_have_floors_of_their_own():
     assert (nulls.sketch.units, nulls.sketch.texts, nulls.sketch.cells) == (6, 6, 3)
 
 
+def test_relabellings_of_subspaces_and_permutations_of_coordinates_are_the_claims_own():
+    apart = only(claim_of(SubspaceSeparation, relabellings=199), sizes(12, 12))
+    assert (apart.sketch.test.floor, apart.sketch.test.raised_by) == (1 / 200, "relabellings")
+    apart = only(claim_of(SubspaceSeparation, relabellings=199), sizes(12, 12), permutations=99)
+    assert (apart.sketch.test.floor, apart.sketch.test.raised_by) == (1 / 100, "--permutations")
+    low = only(claim_of(LowRankSimilarity, draws=99), sizes(12, 12))
+    assert (low.sketch.test.floor, low.sketch.test.raised_by) == (1 / 100, "draws")
+    one = only(claim_of(WithinVersusStyle, label="category", within="topic"), texts([(6, 6), (6, 6)]))
+    assert (one.sketch.test, one.sketch.action, one.sketch.cells) == (None, "resampling texts", 3)
+    rising = claim_of(WithinVersusStyle, label="category", within="topic", holds=along_depth("rises"))
+    assert only(rising, texts([(6, 6), (6, 6)])).sketch.cells == 1
+
+
 def test_labels_that_no_stratum_shows_together_are_swapped_pair_by_pair():
     corpus = texts([(2, 0), (2, 0), (0, 2), (0, 2)])
     one = only(heads(within="topic"), corpus)
@@ -388,7 +404,10 @@ def test_no_small_data_fall_below_a_floor_and_what_is_out_of_reach_stays_there(n
         claim_of(HeadsAgainstBlocks, within=within, splits=5),
         claim_of(AxisStreams, within=within, twins=0, basis="pca", components=2, splits=5),
         claim_of(AxesAgainstRotations, within=within, rotations=99, splits=5, outliers=None),
+        claim_of(LowRankSimilarity, within=within, draws=99, splits=5, twins=0),
     ]
+    if within:
+        asked.append(claim_of(WithinVersusStyle, label="category", within=within, twins=0))
     for claim in asked:
         if only(claim, corpus).sketch is None:
             continue

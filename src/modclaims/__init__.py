@@ -4,12 +4,15 @@ from modclaims.families.axis_streams import AxesAgainstRotations, AxisStreams, H
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.low_rank_similarity import LowRankSimilarity
 from modclaims.families.residual_phases import ResidualPhases
+from modclaims.families.subspace_separation import SubspaceSeparation
 from modclaims.families.targeted_ablation import AblationSpecificity, AblationSufficiency, TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.families.token_directions import OVDirections, QKDirections
 from modclaims.families.token_neuron_congruence import TokenNeuronCongruence
 from modclaims.families.weight_clusterability import WeightClusterability
+from modclaims.families.within_versus_style import WithinVersusStyle
 from modclaims.hypothesis import Hypothesis
 from modclaims.stats.quantifiers import along_depth, at, everywhere, in_fraction, somewhere
 
@@ -27,15 +30,18 @@ __all__ = [
     "HeadsAgainstBlocks",
     "HeavyTails",
     "Hypothesis",
+    "LowRankSimilarity",
     "OVDirections",
     "QKDirections",
     "ResidualPhases",
+    "SubspaceSeparation",
     "TargetedAblation",
     "TightPass",
     "TighterThanAttention",
     "TightestAt",
     "TokenNeuronCongruence",
     "WeightClusterability",
+    "WithinVersusStyle",
     "along_depth",
     "at",
     "everywhere",

@@ -388,6 +388,72 @@ def splits(rng: np.random.Generator, count: int = 20) -> Exhibit:
     )
 
 
+def principal_angles(rng: np.random.Generator, layers: int = LAYERS) -> Exhibit:
+    depth = np.arange(layers) / max(1, layers - 1)
+    effect, sine = 0.1 + 0.3 * depth, 0.7 + 0.2 * depth
+    return Exhibit(
+        "principal_angles",
+        "Principal angles between the subspaces of topic by relative depth, resid_post",
+        f"Above, the separation at {layers} layers with its own 90 % bounds; below, principal angles against exchanged labels.",
+        {
+            "depth": depth,
+            "layer": np.arange(layers),
+            "effect": effect,
+            "low": effect - 0.2,
+            "high": effect + 0.15,
+            "smallest_effect": np.array(0.2),
+            "angles": rng.uniform(40, 89, (layers, 6, 2)),
+            "observed": sine,
+            "null_low": np.full(layers, 0.62),
+            "null_mean": np.full(layers, 0.68),
+            "null_high": np.full(layers, 0.73),
+        },
+        {"pairs": [f"pair {i}" for i in range(6)], "effect_name": "separation"},
+    )
+
+
+def scree(rng: np.random.Generator, layers: int = LAYERS, components: int = 20) -> Exhibit:
+    chance = np.tile(0.09 * 0.9 ** np.arange(components), (layers, 1))
+    share = chance + np.where(np.arange(components) < 2, 0.1, -0.01)
+    return Exhibit(
+        "scree",
+        "Components of the similarity matrix, resid_post",
+        f"Share of variance of the {components} leading components, one panel a layer, against permuted coordinates.",
+        {
+            "share": share + 0.001 * rng.random(share.shape),
+            "null_low": 0.93 * chance,
+            "null_median": chance,
+            "null_high": 1.07 * chance,
+            "rank": np.full(layers, 2),
+            "effect": np.linspace(0, 0.3, layers),
+        },
+        {"panels": [f"layer {i}" for i in range(layers)], "effect_name": "excess share"},
+    )
+
+
+def two_effects_by_depth(rng: np.random.Generator, layers: int = LAYERS, twins: bool = True) -> Exhibit:
+    depth = np.arange(layers) / max(1, layers - 1)
+    sides = np.stack([0.6 * depth, 0.3 + 0.1 * depth])
+    effect = np.vstack([sides, sides[:1] - sides[1:]])
+    arrays: dict[str, Any] = {
+        "depth": depth,
+        "layer": np.arange(layers),
+        "effect": effect,
+        "low": effect - 0.1,
+        "high": effect + 0.08,
+        "smallest_effect": np.array(0.1),
+    }
+    if twins:
+        arrays["twin"] = rng.normal(0, 0.03, (5, layers))
+    return Exhibit(
+        "two_effects_by_depth",
+        "Cliff's delta of topic within style and of style within topic by relative depth, attn_out",
+        "Above, both deltas with their own 90 % bounds; below, the first minus the second.",
+        arrays,
+        {"sides": ["topic within style", "style within topic"], "effect_name": "delta"},
+    )
+
+
 def unknown() -> Exhibit:
     return Exhibit("spiral", "A spiral", "A kind that the report has never heard of.", {"turns": np.zeros((3, 2))}, {})
 
@@ -786,6 +852,9 @@ def every_kind() -> Callable[..., tuple[Exhibit, ...]]:
             dissociation(rng),
             dose_curve(rng),
             curve_by_depth(rng),
+            principal_angles(rng),
+            scree(rng),
+            two_effects_by_depth(rng),
             unknown(),
         )
 

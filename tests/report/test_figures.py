@@ -32,6 +32,8 @@ HOSTILE = [
     "漢字",
     "url(#r0)",
 ]
+LAYERS = 6
+"""Of the exhibits that have layers."""
 
 
 @pytest.fixture(scope="module")
@@ -480,3 +482,31 @@ def test_a_dose_curve_is_drawn_for_any_number_of_sizes(sizes: int, every_kind: A
     assert len(exhibit_table(with_arrays(exhibit, **arrays)).rows) in (3 * sizes, MOST_ROWS)
     with pytest.raises(ValueError, match="differ in shape"):
         draw(with_arrays(exhibit, own=arrays["own"][:2]))
+
+
+@pytest.mark.parametrize("layers", [1, 2, 24])
+@pytest.mark.parametrize("kind", ["principal_angles", "two_effects_by_depth", "scree"])
+def test_subspaces_are_drawn_for_any_number_of_layers(kind: str, layers: int, every_kind: Any) -> None:
+    exhibit = of_kind(every_kind(), kind)
+    sided = ("effect", "low", "high", "twin") if kind == "two_effects_by_depth" else ()
+    arrays = {
+        name: np.take(array, np.arange(layers) % LAYERS, axis=int(name in sided)) if np.ndim(array) else array
+        for name, array in exhibit.arrays.items()
+    }
+    if kind != "scree":
+        arrays |= {"depth": np.arange(layers) / max(1, layers - 1), "layer": np.arange(layers)}
+    panels = {"panels": [f"layer {i}" for i in range(layers)]} if kind == "scree" else {}
+    other = Exhibit(kind, exhibit.title, exhibit.description, arrays, {**exhibit.labels, **panels})
+    said = words(drawn(other))
+    last = (layers - 1) // -(-layers // 16) * -(-layers // 16)  # at most 16 layers are named on an axis
+    assert (f"layer {layers - 1}: rank 2" in " ".join(said)) if kind == "scree" else (f"{last}" in said)
+    assert len(exhibit_table(other).rows) == min(layers, 20)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("principal_angles", "observed"), ("scree", "rank"), ("two_effects_by_depth", "layer")]
+)
+def test_layers_that_differ_in_number_are_not_drawn(kind: str, name: str, every_kind: Any) -> None:
+    exhibit = of_kind(every_kind(), kind)
+    with pytest.raises(ValueError, match="layer"):
+        draw(with_arrays(exhibit, **{name: np.asarray(exhibit.arrays[name])[:-1]}))

@@ -10,20 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.calibration import ablations, curves, known, shuffled, words
+from modclaims.calibration import ablations, curves, known, shuffled, spaces, words
 from modclaims.calibration.known import HEADS, HEAVIEST, LAWS, LAYERS, LAYOUTS, WIDTH, Layout
 from modclaims.families import controls
 from modclaims.families.axis_streams import FIRST, AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.low_rank_similarity import LowRankSimilarity
 from modclaims.families.residual_phases import ResidualPhases
+from modclaims.families.subspace_separation import SubspaceSeparation
 from modclaims.families.targeted_ablation import AblationSpecificity, AblationSufficiency, TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.families.token_directions import OVDirections
 from modclaims.families.token_neuron_congruence import TokenNeuronCongruence
 from modclaims.families.units import Units
 from modclaims.families.weight_clusterability import WeightClusterability
+from modclaims.families.within_versus_style import WithinVersusStyle
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import EMBEDDINGS, SPECTRUM, Activations, Jacobian, Recording, Request, Weights
 from modclaims.stats.actions import relabellings
@@ -445,6 +448,31 @@ def _phased(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float
     return curves.streamed(rng, scenario.texts, scenario.law, strengths)
 
 
+# ---- crossed factors, subspaces, low rank: the same in the two layers that are looked at
+
+
+def _spaced(site: str, of: Callable[..., Floats]) -> Plant:
+    def planted(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+        x = of(rng, scenario.texts, scenario.law, strengths)
+        request = Activations(site, tuple(range(len(strengths))))
+        arrays: dict[tuple[Request, int], Floats] = {(request, i): x[:, :, i] for i in range(len(strengths))}
+        return known.recording(scenario.texts, arrays, WIDTH)
+
+    return planted
+
+
+def _difference(scenario: Scenario) -> tuple[float, ...]:
+    return (spaces.strength_of_difference(scenario.law, round(_effect(scenario), 9)),) * 2
+
+
+def _separation(scenario: Scenario) -> tuple[float, ...]:
+    return (spaces.common_of_separation(scenario.texts, scenario.law, round(_effect(scenario), 9)),) * 2
+
+
+def _excess(scenario: Scenario) -> tuple[float, ...]:
+    return (spaces.strength_of_excess(scenario.texts, scenario.law, round(_effect(scenario), 9)),) * 2
+
+
 # ---- the grid
 
 MIDDLE, LARGEST, MIXED = "48 (4 x 12)", "100 unequal", "48 in mixed blocks"
@@ -453,6 +481,9 @@ CATEGORISED = ("10 (4/3/3)", "12 (4/4/4)", MIDDLE, "64 crossed", LARGEST, "96 in
 SPLITTABLE = (MIDDLE, "64 crossed", LARGEST)
 ALONE = "weights alone"
 UNCATEGORISED = tuple(name for name, layout in LAYOUTS.items() if len(layout.sizes) == 1 and name != ALONE)
+CROSSED = ("48 crossed (2 x 4)", "64 crossed")
+TWO = {"layers": (0, 1), "splits": 5}
+"""Layers and splits of claims that take their time over each."""
 
 
 def _crossed(
@@ -605,6 +636,24 @@ FAMILIES: Mapping[str, Family] = {
             *_crossed(name, UNCATEGORISED, LAWS[:1], (NONE,), ONE_END),
         ],
     ),
+    "LowRankSimilarity": Family(
+        _labelled(LowRankSimilarity, draws=99, **TWO),
+        _spaced("resid_post", spaces.factored),
+        _excess,
+        lambda name: [
+            *_crossed(name, SPLITTABLE[:2], LAWS, (NONE, EDGE)),
+            *_crossed(name, SPLITTABLE[:1], LAWS[:1], ("2 s",)),
+        ],
+    ),
+    "SubspaceSeparation": Family(
+        _labelled(SubspaceSeparation, relabellings=99, **TWO),
+        _spaced("resid_post", spaces.varied),
+        _separation,
+        lambda name: [
+            *_crossed(name, SPLITTABLE[:2], LAWS, (NONE, EDGE)),
+            *_crossed(name, SPLITTABLE[:2], LAWS[:1], ("2 s", "3 s")),
+        ],
+    ),
     "TightPass": Family(
         _unlabelled(TightPass, texts=None), _ranks, _everywhere, lambda name: _with_power(name, UNCATEGORISED)
     ),
@@ -630,6 +679,15 @@ FAMILIES: Mapping[str, Family] = {
         _weights,
         _planted,
         _by_weights,
+    ),
+    "WithinVersusStyle": Family(
+        _labelled(WithinVersusStyle, layers=(0, 1)),
+        _spaced("attn_out", spaces.crossed),
+        _difference,
+        lambda name: [
+            *_crossed(name, CROSSED, LAWS[:2], (FLAT, EDGE)),
+            *_crossed(name, CROSSED, LAWS[:1], ("2 s", "3 s")),
+        ],
     ),
 }
 
@@ -681,8 +739,17 @@ FEW = 9
 
 def _by_test_alone(scenario: Scenario) -> bool:
     """Whether all that is counted is p of a test, so that bounds need not be worked out well."""
-    tested: tuple[str, ...] = ("AxesAgainstRotations", "AxisStreams", "CategoryClustering", "HeadSelectivity")
-    tested += ("OVDirections", "TokenNeuronCongruence", "WeightClusterability")
+    tested = (
+        "AxesAgainstRotations",
+        "AxisStreams",
+        "CategoryClustering",
+        "HeadSelectivity",
+        "LowRankSimilarity",
+        "OVDirections",
+        "SubspaceSeparation",
+        "TokenNeuronCongruence",
+        "WeightClusterability",
+    )
     bounded = (ALONG, BEYOND, NOISY, SPREAD, DISTANCES, EVERYWHERE, HALF)
     if scenario.truth == GAP_TRUTH:
         return True

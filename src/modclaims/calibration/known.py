@@ -91,6 +91,7 @@ LAYOUTS = {
         Layout("48 (4 x 12)", (12, 12, 12, 12)),
         Layout("64 crossed", (16, 16, 16, 16), strata=4),
         Layout("100 unequal", (40, 30, 18, 12)),
+        Layout("48 crossed (2 x 4)", (24, 24), strata=4),
         Layout("48 in mixed blocks", (24, 24), block=4, mixed=True),
         Layout("30 (24/6)", (24, 6)),
         Layout("30 (6/24)", (6, 24)),
@@ -170,6 +171,11 @@ def _crowd(block: int, law: str, width: int) -> Floats:
     count = CROWD * WIDTH // max(width, WIDTH)
     found = _raw(rng, count, block, 1, width)[:, :, :, 0]
     return np.asarray(found * tails(rng, law, count)[:, None, None, None])
+
+
+def crowd(law: str) -> Floats:
+    """(unit, position, unit of width) noise of many texts of spread 1."""
+    return _crowd(1, law if law in FREEDOM else "normal", WIDTH)[:, 0]
 
 
 def _pair_kinds(layout: Layout, law: str) -> tuple[dict[tuple[int, int], float], dict[tuple[int, int], float]]:
@@ -257,7 +263,7 @@ def strength_of_delta(layout: Layout, law: str, delta: float, width: int = WIDTH
 def _strength(layout: Layout, law: str, delta: float, width: int) -> float:
     if delta == 0:
         return 0.0
-    return _root(lambda strength: population_delta(layout, law, strength, width) - delta)
+    return root(lambda strength: population_delta(layout, law, strength, width) - delta)
 
 
 @lru_cache(maxsize=8)
@@ -268,10 +274,11 @@ def strength_of_gap(layout: Layout, law: str, gap: float, width: int) -> float:
         ((_, inside),), ((_, outside),) = pair_similarities(layout, law, strength, width)
         return float((inside.mean() - outside.mean()) / inside.std()) - gap
 
-    return _root(miss)
+    return root(miss)
 
 
-def _root(miss: Callable[[float], float], high: float = 60.0) -> float:
+def root(miss: Callable[[float], float], high: float = 60.0) -> float:
+    """Where a rising function of one strength is zero, between 0 and `high`."""
     from scipy.optimize import brentq
 
     return float(brentq(miss, 0.0, high, xtol=1e-4))
@@ -340,7 +347,7 @@ def spike_of_kurtosis(above: float, width: int) -> float:
         return float(kurtosis(x).mean()) - gaussian_kurtosis(width) - above
 
     # noise of the crowd lies well below `above` at spike 0, and kurtosis rises from there
-    return _root(miss)
+    return root(miss)
 
 
 # ---- weights
@@ -396,7 +403,7 @@ def _effect_of_weights(family: str, strength: float, draws: int) -> float:
 @lru_cache(maxsize=16)
 def strength_of_weights(family: str, effect: float) -> float:
     """The strength at which a network's effect is `effect`: by bisection among some null objects, then a step among many."""
-    near = _root(lambda strength: _effect_of_weights(family, strength, SOME) - effect, 30.0)
+    near = root(lambda strength: _effect_of_weights(family, strength, SOME) - effect, 30.0)
     step = 0.02
     slope = (_effect_of_weights(family, near + step, SOME) - _effect_of_weights(family, near - step, SOME)) / (2 * step)
     return near - (_effect_of_weights(family, near, ENDLESS) - effect) / slope

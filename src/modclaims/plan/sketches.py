@@ -22,11 +22,14 @@ from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.depth_curves import AFTER, beyond
 from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.low_rank_similarity import LowRankSimilarity
 from modclaims.families.residual_phases import ResidualPhases
+from modclaims.families.subspace_separation import SubspaceSeparation
 from modclaims.families.targeted_ablation import AblationSpecificity, TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.families.units import Sample, Units
 from modclaims.families.weight_claims import UNIT, WeightClaim, slope_weights
+from modclaims.families.within_versus_style import WithinVersusStyle
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.plan.power import Effect
 from modclaims.recording import HEAD_SITES, Jacobian, ModelShape
@@ -330,6 +333,55 @@ def _ablation(claim: TargetedAblation, before: Before) -> Sketch:
     )
 
 
+@sketch.register
+def _(claim: WithinVersusStyle, before: Before) -> Sketch:
+    assert claim.within is not None
+    sides = [Units.of(before.corpus, *pair) for pair in ((claim.label, claim.within), (claim.within, claim.label))]
+    units, shape = sides[0], before.shape
+    key = (type(claim).__name__, units.design.digest, "resamples")
+    spent = max(_spent_pairs(before, side.design, *key) for side in sides)
+    cells = 1
+    if not isinstance(claim.holds, AlongDepth):
+        heads = shape.kv_heads if claim.site in ("k", "v") else shape.heads if claim.site in HEAD_SITES else 1
+        cells = before.cells(claim, heads)
+    elif (count := len(before.layers(claim))) < 3:
+        raise ClaimError(f"along_depth needs at least 3 layers, and {count} were asked for.")
+    return replace(
+        _labelled(claim, units, before),
+        action=f"resampling {units.resampled}",
+        bounds=_bounds(before, [spent]),
+        cells=cells,
+    )
+
+
+@sketch.register
+def _(claim: SubspaceSeparation, before: Before) -> Sketch:
+    units = Units.of(before.corpus, claim.label, claim.within)
+    total = count_arrangements(units.design, blind="jointly")
+    budget = min(before.weighing.permutations, claim.relabellings)
+    own = claim.relabellings < before.weighing.permutations
+    exact = total <= budget
+    return replace(
+        _labelled(claim, units, before),
+        bounds=_bounds(before, _spent_halves(claim, before, units.design), FACTOR),
+        cells=before.cells(claim),
+        test=Counted(total if exact else budget + 1, exact, "relabellings" if own else "--permutations"),
+        arrangements=total,
+    )
+
+
+@sketch.register
+def _(claim: LowRankSimilarity, before: Before) -> Sketch:
+    units = Units.of(before.corpus, claim.label, claim.within)
+    return replace(
+        _labelled(claim, units, before),
+        action="permuting every coordinate across texts",
+        bounds=_bounds(before, _spent_halves(claim, before, units.design), FACTOR),
+        cells=before.cells(claim),
+        test=Counted(claim.draws + 1, False, "draws"),
+    )
+
+
 def _selectivity(claim: HeadSelectivity | AxisStreams, before: Before, places: int) -> Sketch:
     units = Units.of(before.corpus, claim.label, claim.within)
     design, total = units.design, count_arrangements(units.design, blind="jointly")
@@ -372,7 +424,18 @@ def _chosen(claim: TightPass, before: Before) -> Sample:
     return Sample.of(before.corpus, request.chosen(before.corpus))
 
 
-def _halves(claim: AxisStreams | HeadsAgainstBlocks, before: Before, design: Design) -> list[Design]:
+def _spent_halves(claim: SubspaceSeparation | LowRankSimilarity, before: Before, design: Design) -> list[int]:
+    """Resamples of each half that is measured in which nothing varies."""
+    name = type(claim).__name__
+    return [
+        0 if half.members else _spent_fits(before, half, name, "split", str(split), half.digest, "resamples")
+        for split, half in enumerate(_halves(claim, before, design))
+    ]
+
+
+def _halves(
+    claim: AxisStreams | HeadsAgainstBlocks | SubspaceSeparation | LowRankSimilarity, before: Before, design: Design
+) -> list[Design]:
     """The halves that the claim is tested on."""
     key = (type(claim).__name__, design.digest, "split")
     seed = before.weighing.seed

@@ -23,6 +23,12 @@ Kinds and their arrays (further labels in brackets):
     curve_by_depth   depth, layer, mean, low, high (layer,); level, chunk (layer,) where it is divided; begins (2, layer), how
                      often resamples begin the middle and the last chunk there; line (layer,); twin (seed, layer)
                                                                                                   [quantity; interval]
+    principal_angles  depth, layer, effect, low, high, observed, null_low, null_mean, null_high (layer,), the last four mean
+                     squared sines; angles (layer, pair, axis) in degrees; smallest_effect        [pairs; effect_name]
+    scree            share, null_low, null_median, null_high (panel, component); rank, effect (panel,)
+                                                                                          [panels; effect_name]
+    two_effects_by_depth  depth, layer (layer,); effect, low, high (3, layer): two sides and the first minus the second;
+                     smallest_effect; twin (seed, layer) where there is one               [sides; effect_name]
     kurtosis_by_depth  depth, layer, own, low, high, rotated_mean, rotated_low, rotated_high, first (layer,); gaussian
                                                                                                                [site]
     against_draws    depth, layer, own, null_mean, null_low, null_high (layer,)        [of; null]
@@ -81,6 +87,7 @@ from modclaims.report.paper import (
 )
 from modclaims.report.spectral_figures import rank_by_depth, spectra
 from modclaims.report.stream_figures import kurtosis_by_depth, stream, two_distributions
+from modclaims.report.subspace_figures import principal_angles, scree, two_effects_by_depth
 from modclaims.report.svg import Drawing
 from modclaims.report.tables import finite, floats, groups_in_order, names, scalar, word
 from modclaims.report.weight_figures import against_draws, by_clusters, by_frequency
@@ -743,12 +750,15 @@ _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
     "kurtosis_by_depth": kurtosis_by_depth,
     "levels_by_depth": _levels_by_depth,
     "null_histogram": _null_histogram,
+    "principal_angles": principal_angles,
     "rank_by_depth": rank_by_depth,
+    "scree": scree,
     "spectra": spectra,
     "splits": _splits,
     "stream": stream,
     "strip": _strip,
     "text_map": _text_map,
     "two_distributions": two_distributions,
+    "two_effects_by_depth": two_effects_by_depth,
     "volcano": _volcano,
 }

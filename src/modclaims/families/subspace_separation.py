@@ -1,0 +1,315 @@
+"""SubspaceSeparation: do categories occupy different subspaces of the activations?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.corpus import Corpus
+from modclaims.errors import ClaimError
+from modclaims.families import controls
+from modclaims.families.category_clustering import null_histogram
+from modclaims.families.halves import Halves, check_splits
+from modclaims.families.units import Units
+from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
+from modclaims.stats.actions import Arrangements, Design, relabellings
+from modclaims.stats.bootstrap import Bounds, bootstrap_t
+from modclaims.stats.effects import log_one_plus_f2, omega2_of_log
+from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
+from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
+from modclaims.stats.rotations import Coordinates
+from modclaims.stats.splits import MedianBounds
+from modclaims.stats.streams import stream
+from modclaims.stats.subspaces import (
+    CENTRES,
+    angles,
+    bases,
+    held,
+    log_ratio_of_means,
+    separation_null,
+    spherical,
+)
+
+Floats = NDArray[np.float64]
+ENDS = (-np.inf, 1.0)
+
+
+class SubspaceSeparation(Hypothesis):
+    """Texts of different categories vary in different subspaces.
+
+    A category's subspace is spanned by the `dimensions` leading directions in which its texts' activations (averaged over
+    positions) differ from their category's centre (spatial median), each text entering by its direction alone. Where categories lie does not
+    matter then, nor how far their texts spread; with `centre = "common"` the centre of all categories is taken off instead, and
+    where categories lie (and, where they spread unequally, how far) becomes part of their subspaces.
+
+    p: the mean squared sine of the principal angles between every two categories' subspaces, under exchange of labels,
+    studentised and step-down over layers. Exchangeable under the null: texts inside strata (`common`), or the directions
+    in which they lie from their categories' centres (`own`), which are so but for what estimating a centre takes from them.
+
+    Effect (separation): 1 - (share of a new text's variation that other categories' subspaces hold) / (share that its own
+    category's holds), each category weighing the same: 0 where subspaces are the same, 1 where others hold nothing; the
+    alignment index of Elsayed et al. (2016), of texts unseen. In 20 seeded splits subspaces are learned on one half of the
+    texts and shares are measured on the other, whose texts are resampled; so no copy of a text meets itself, and error in a
+    subspace takes from both shares alike. Levels are twice the median over splits. It is the separation of subspaces as that
+    many texts tell them: where a subspace is hard to know, it is smaller than with more texts.
+    """
+
+    site: str = "resid_post"
+    """attn_out, mlp_out, mlp_act, resid_pre or resid_post."""
+    layers: tuple[int, ...] | None = None
+    """Layers to look at; None for all."""
+    dimensions: int = 2
+    """Dimensions of each category's subspace, stated in advance."""
+    centre: str = "own"
+    """own (subspaces of variation inside categories) or common (what a category's place adds included)."""
+    relabellings: int = 1999
+    """At most so many exchanges of labels: each asks for every category's axes anew."""
+    splits: int = 20
+    """Splits in halves."""
+    holds: Holds = somewhere()
+    smallest_effect: float = 0.2
+    twins: int = controls.TWINS
+    """Untrained twins shown beside the claim; 0 for none."""
+    effect_name: ClassVar[str] = "separation"
+    largest_effect: ClassVar[float] = 1.0
+
+    def validate(self) -> None:
+        super().validate()
+        if self.site not in LAYER_SITES:
+            raise ClaimError(f"Site {self.site!r} is unknown here; choose one of {', '.join(LAYER_SITES)}.")
+        if self.centre not in CENTRES:
+            raise ClaimError(f"centre = {self.centre!r} is unknown; choose one of {', '.join(CENTRES)}.")
+        if self.dimensions < 1:
+            raise ClaimError(f"dimensions = {self.dimensions}: at least 1 is needed.")
+        if self.relabellings < 99:
+            raise ClaimError(f"relabellings = {self.relabellings}: at least 99 are needed.")
+        if self.twins != 0 and self.twins < 5:
+            raise ClaimError(f"twins = {self.twins}: a twin comparison needs at least 5 seeds, or 0 for none.")
+        if isinstance(self.holds, AlongDepth):
+            raise ClaimError("SubspaceSeparation speaks of single layers; along_depth is not among its quantifiers.")
+        check_splits(self.splits)
+
+    def check(self, corpus: Corpus) -> None:
+        units = Units.of(corpus, self.label, self.within)
+        units.check_halves(self.label)
+        # of blocks in which labels vary whole ones are dealt to the halves, which need not be of one size
+        counts = units.design.counts
+        smallest = (counts // 2).sum(axis=1) if not units.design.members else counts.sum(axis=1) // 3
+        k = int(np.argmin(smallest))
+        if smallest[k] < self.dimensions + 2:
+            raise ClaimError(
+                f"Half of the {units.unit}s of {self.label} {units.design.names[k]!r} are {int(smallest[k])}, and a subspace of "
+                f"{self.dimensions} dimensions needs {self.dimensions + 2} to be learned from. Add texts, or lower dimensions."
+            )
+
+    def _request(self) -> Activations:
+        return Activations(self.site, self.layers)
+
+    def requests(self, shape: ModelShape) -> tuple[Request, ...]:
+        mine = self._request()
+        shape.resolve_layers(mine)
+        if self.dimensions > (width := shape.mlp_width if self.site == "mlp_act" else shape.width):
+            raise ClaimError(f"dimensions = {self.dimensions} exceed the {width} that site {self.site!r} has.")
+        return (mine, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
+
+    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
+        units = Units.of(recording.corpus, self.label, self.within)
+        design, name = units.design, type(self).__name__
+        cells = tuple(Cell(layer=layer) for layer in recording.shape.resolve_layers(self._request()))
+        vectors = [self._vectors(recording, units, cell) for cell in cells]
+        arrangements = relabellings(
+            design,
+            budget=min(weighing.permutations, self.relabellings),
+            rng=stream(weighing.seed, name, design.digest, "relabellings"),
+            blind="jointly",
+        )
+        test = self._test(vectors, units, arrangements)
+        measured = [self._measured(vectors, half) for half in Halves.all(name, design, self.splits, weighing)]
+        bounds = MedianBounds.of([m.bounds for m in measured])
+        bare = Evidence(cells, self.effect_name, bounds, test, len(recording.corpus), n_units=units.n)
+        if weighing.bare:
+            return bare
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        own, other = (np.median([getattr(m, side) for m in measured], axis=0) for side in ("own", "other"))
+        spaces = [bases(spherical(v, design, self.centre), design, self.dimensions) for v in vectors]
+        degrees = np.degrees(np.stack([angles(s) for s in spaces]))  # (layer, pair, axis)
+        chance = self.dimensions / recording.array(self._request(), cells[named].layer or 0).shape[-1]
+        rivals = [self._other_centre(vectors, units, controls.fewer(arrangements), named, cells, weighing.alpha)]
+        if self.twins:
+            rivals.append(self._twin(recording, units, cells, named, float(bounds.effect[named]), weighing))
+        pairs = [f"{a} and {b}" for a, b in combinations(design.names, 2)]
+        widest = int(np.argmax(degrees[named].mean(axis=1)))
+        return replace(
+            bare,
+            unit=units.unit,
+            resampled=units.resampled,
+            degenerate=tuple(int(c) for c in np.flatnonzero(np.ptp(test.null, axis=0) <= 1e-12)),
+            controls=tuple(rivals),
+            exhibits=(
+                self._by_depth(recording, cells, bounds, test, degrees, pairs, weighing.alpha),
+                null_histogram(test, named, cells),
+            ),
+            secondary={
+                "mean squared sine of principal angles": test.observed,
+                "the same, mean over exchanges": test.null.mean(axis=0),
+                "share held by the own subspace": own,
+                "share held by others' subspaces": other,
+                "smallest principal angle (degrees)": degrees.min(axis=(1, 2)),
+            },
+            warnings=units.warnings + _unknown(own[named], chance, self.dimensions, str(cells[named])),
+            note=f"site {self.site}, {self.dimensions} dimensions, centred on {_WORDS[self.centre]}; bounds of subspaces "
+            f"learned on one half of the texts and measured on the other{units.note}",
+            detail=f"A text's own category's subspace holds {100 * own[named]:.0f} % of its variation there and the others' hold "
+            f"{100 * other[named]:.0f} % ({100 * chance:.1f} % for directions at random). The principal angles of "
+            f"{pairs[widest]} are the widest: {', '.join(f'{a:.0f}' for a in degrees[named, widest])} degrees.",
+        )
+
+    def _vectors(self, recording: Recording, units: Units, cell: Cell, variant: str | None = None) -> Floats:
+        """(unit, dimension) activations averaged over positions, in as few coordinates as units and width allow."""
+        array = np.asarray(recording.array(for_variant(self._request(), variant), cell.layer or 0), dtype=np.float64)
+        return Coordinates.of(units.responses(array.mean(axis=1))).rows  # angles are the same in any basis
+
+    def _test(self, vectors: list[Floats], units: Units, arrangements: Arrangements, centre: str = "") -> NullTest:
+        null, tolerance = separation_null(
+            vectors, units.design, arrangements, dimensions=self.dimensions, centre=centre or self.centre
+        )
+        what = "" if (centre or self.centre) == "common" else "directions among "
+        return NullTest.of(
+            "mean squared sine of principal angles",
+            null,
+            tolerance,
+            exact=arrangements.exact,
+            action=units.action(self.label, self.within).replace("exchanging ", f"exchanging {what}", 1),
+            by=self.adjust,
+        )
+
+    def _measured(self, vectors: list[Floats], half: Halves) -> _Measured:
+        """One split: shares of the second half's variation in subspaces of the first, with bounds."""
+        own, other = zip(
+            *(self._held(v, half.first, half.learning, half.second, half.measuring) for v in vectors), strict=True
+        )
+        mine, theirs = np.stack(own, axis=1), np.stack(other, axis=1)
+        replicates = log_ratio_of_means(mine, theirs, half.measuring, half.resamples)
+        bounds = bootstrap_t(replicates, half.resamples, forward=log_one_plus_f2, backward=omega2_of_log, ends=ENDS)
+        return _Measured(bounds, _category_means(mine, half.measuring), _category_means(theirs, half.measuring))
+
+    def _held(
+        self,
+        vectors: Floats,
+        first: NDArray[np.int64],
+        learning: Design,
+        second: NDArray[np.int64],
+        measuring: Design,
+    ) -> tuple[Floats, Floats]:
+        learned = bases(spherical(vectors[first], learning, self.centre), learning, self.dimensions)
+        return held(spherical(vectors[second], measuring, self.centre), measuring, learned)
+
+    def _other_centre(
+        self,
+        vectors: list[Floats],
+        units: Units,
+        arrangements: Arrangements,
+        named: int,
+        cells: tuple[Cell, ...],
+        alpha: float,
+    ) -> Control:
+        """The same angles with the other mean taken off: what a category's place has to do with them."""
+        other = next(c for c in CENTRES if c != self.centre)
+        test = self._test(vectors, units, arrangements, other)
+        p, observed, chance = (float(v[named]) for v in (test.p_adjusted, test.observed, test.null.mean(axis=0)))
+        told = "categories' places and variation together" if other == "common" else "variation inside categories alone"
+        return Control(
+            "other_centre",
+            f"Of {told} (centred on {_WORDS[other]}) the mean squared sine at {cells[named]} is {observed:.2f}, under exchange "
+            f"of labels {chance:.2f} (adjusted p {p:.2g}): "
+            + ("subspaces differ so, too." if p <= alpha else "no difference is seen so."),
+            {"observed": observed, "chance": chance, "p_adjusted": p},
+        )
+
+    def _twin(
+        self, recording: Recording, units: Units, cells: tuple[Cell, ...], named: int, effect: float, weighing: Weighing
+    ) -> Control:
+        """The separation of each untrained twin at the same layer, by the same splits."""
+        found = []
+        splits = list(Halves.all(type(self).__name__, units.design, self.splits, replace(weighing, resamples=0)))
+        for variant in controls.twin_variants(self.twins):
+            vectors = [self._vectors(recording, units, cells[named], variant)]
+            found.append(float(np.median([self._measured(vectors, half).bounds.effect[0] for half in splits])))
+        return Control(
+            "untrained_twin",
+            f"Untrained twins ({self.twins} seeds) reach a separation of {min(found):.2f} to {max(found):.2f} at {cells[named]}, "
+            f"against {effect:.2f}: "
+            + ("a network that learned nothing shows as much." if max(found) >= effect else "none reaches that."),
+            {"separation": found},
+        )
+
+    def _by_depth(
+        self,
+        recording: Recording,
+        cells: tuple[Cell, ...],
+        bounds: Bounds,
+        test: NullTest,
+        degrees: Floats,
+        pairs: list[str],
+        alpha: float,
+    ) -> Exhibit:
+        layers = np.array([c.layer or 0 for c in cells])
+        low, middle, high = np.quantile(test.null, (alpha, 0.5, 1 - alpha), axis=0)
+        told = "; ".join(
+            f"layer {layer} {observed:.2f} against {m:.2f} [{a:.2f}, {b:.2f}]"
+            for layer, observed, a, m, b in zip(layers, test.observed, low, middle, high, strict=True)
+        )
+        return Exhibit(
+            "principal_angles",
+            f"Principal angles between the subspaces of {self.label} by relative depth, {self.site}",
+            f"Above, the separation on texts unseen, with its own {100 * (1 - 2 * alpha):g} % bounds. Below, the angle whose squared "
+            f"sine is the mean one, against exchanged labels, and every pair's own {self.dimensions} angles as dots. Mean squared "
+            f"sine: {told}.",
+            {
+                "depth": layers / max(1, recording.shape.layers - 1),
+                "layer": layers,
+                "effect": bounds.effect,
+                "low": bounds.lower(alpha),
+                "high": bounds.upper(alpha),
+                "smallest_effect": np.array(self.smallest_effect),
+                "angles": degrees,
+                "observed": test.observed,
+                "null_low": low,
+                "null_mean": middle,
+                "null_high": high,
+            },
+            {"pairs": pairs, "effect_name": self.effect_name},
+        )
+
+
+_WORDS = {"own": "each category's own centre", "common": "the centre of all categories"}
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What one split says."""
+
+    bounds: Bounds
+    own: Floats
+    """(cell,) mean share held by the own category's subspace, categories weighing the same ..."""
+    other: Floats
+    """... and by the others'."""
+
+
+def _category_means(values: Floats, design: Design) -> Floats:
+    return np.asarray(np.mean([values[design.labels == k].mean(axis=0) for k in range(design.k)], axis=0))
+
+
+def _unknown(own: float, chance: float, dimensions: int, where: str) -> tuple[str, ...]:
+    """A warning where subspaces hold so little of new texts that they were hardly learned."""
+    if own >= 2 * chance:
+        return ()
+    return (
+        f"Subspaces of {dimensions} dimensions hold {100 * own:.1f} % of new texts of their own category at {where}, little more "
+        f"than directions at random ({100 * chance:.1f} %): they are hardly known, and a small separation says little.",
+    )
