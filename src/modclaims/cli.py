@@ -19,6 +19,8 @@ from modclaims import __version__
 from modclaims.errors import InputError, ModclaimsError, NothingSelected
 
 if TYPE_CHECKING:
+    from modclaims.collect import Collected
+    from modclaims.corpus import Corpus
     from modclaims.recording import Recording
     from modclaims.runner import Finished, Progress
     from modclaims.settings import Settings
@@ -202,18 +204,24 @@ def _settings(cwd: Path, options: Mapping[str, Any]) -> Settings:
     return settings
 
 
-def weigh_claims(paths: tuple[str, ...], settings: Settings, cwd: Path) -> Finished:
-    """Collect, load, run and print: the whole of `modclaims run`."""
-    from modclaims import workers
+def _claims_and_texts(paths: tuple[str, ...], settings: Settings, cwd: Path) -> tuple[list[Collected], Corpus]:
+    """What is weighed, and on what. Raises `NothingSelected` for no claim at all."""
     from modclaims.collect import collect
     from modclaims.corpus_files import read_corpus
 
     collected = collect(paths, cwd, settings.keyword)
     if not collected:
         raise NothingSelected("No claim is selected; see `modclaims list` for what there is.")
+    return collected, read_corpus(settings.corpus, text_column=settings.text, label=settings.label)
+
+
+def weigh_claims(paths: tuple[str, ...], settings: Settings, cwd: Path) -> Finished:
+    """Collect, load, run and print: the whole of `modclaims run`."""
+    from modclaims import workers
+
     if settings.workers > 1:
         workers.ready()
-    corpus = read_corpus(settings.corpus, text_column=settings.text, label=settings.label)
+    collected, corpus = _claims_and_texts(paths, settings, cwd)
 
     from modclaims.lm.model import load_model
     from modclaims.lm.store import RecordingStore
@@ -389,16 +397,11 @@ def plan(paths: tuple[str, ...], as_json: bool, **options: Any) -> int:
     """
     import json
 
-    from modclaims.collect import collect
-    from modclaims.corpus_files import read_corpus
     from modclaims.errors import UsageError
 
     cwd = Path.cwd()
     settings = _settings(cwd, options)
-    collected = collect(paths, cwd, settings.keyword)
-    if not collected:
-        raise NothingSelected("No claim is selected; see `modclaims list` for what there is.")
-    corpus = read_corpus(settings.corpus, text_column=settings.text, label=settings.label)
+    collected, corpus = _claims_and_texts(paths, settings, cwd)
 
     from modclaims.lm.outline import read_outline
     from modclaims.plan.cost import Reading

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import multiprocessing
 import sys
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 
 PRELOADED = (
@@ -32,12 +33,18 @@ def ready() -> None:
         forkserver.ensure_running()
 
 
-def pool(workers: int) -> ProcessPoolExecutor:
-    """So many processes, none of which shares anything with this one."""
+def pool(workers: int, prepare: Callable[[], object] | None = None) -> ProcessPoolExecutor:
+    """So many processes, none of which shares anything with this one; each calls `prepare` first."""
+    ready()
     method = "forkserver" if sys.platform == "linux" else "spawn"
-    if sys.platform == "linux":
-        ready()
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context(method), initializer=_keep_memory)
+    context = multiprocessing.get_context(method)
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(prepare,))
+
+
+def _begin(prepare: Callable[[], object] | None) -> None:
+    _keep_memory()
+    if prepare is not None:
+        prepare()
 
 
 def _keep_memory() -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from modclaims import __version__
+from modclaims import workers as processes
 from modclaims.calibration import grid
 from modclaims.calibration.grid import ALPHAS, BESIDE, PART, PERMUTATIONS, POWER_P, RESAMPLES, Scenario
 from modclaims.errors import RunFolderError
@@ -246,9 +247,7 @@ def _counted(
         for (_, first, count), one in waiting.items():
             yield counted(one, grid.strengths_of(one), seed, first, count)
         return
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=grid.share, initargs=(recording,)
-    ) as pool:
+    with processes.pool(workers, partial(grid.share, recording)) as pool:
         try:
             jobs = [
                 pool.submit(counted, one, grid.strengths_of(one), seed, first, count)
