@@ -3,9 +3,12 @@
 from modclaims.families.axis_streams import AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
+from modclaims.families.head_magnitudes import HeadMagnitudes, QuietMiddle
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.leading_values import LeadingValues
 from modclaims.families.low_rank_similarity import LowRankSimilarity
 from modclaims.families.residual_phases import ResidualPhases
+from modclaims.families.similarity_levels import SimilarityLevels
 from modclaims.families.subspace_separation import SubspaceSeparation
 from modclaims.families.targeted_ablation import AblationSpecificity, AblationSufficiency, TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
@@ -26,14 +29,18 @@ __all__ = [
     "AxisStreams",
     "CategoryClustering",
     "FirstTokenAttention",
+    "HeadMagnitudes",
     "HeadSelectivity",
     "HeadsAgainstBlocks",
     "HeavyTails",
     "Hypothesis",
+    "LeadingValues",
     "LowRankSimilarity",
     "OVDirections",
     "QKDirections",
+    "QuietMiddle",
     "ResidualPhases",
+    "SimilarityLevels",
     "SubspaceSeparation",
     "TargetedAblation",
     "TightPass",

@@ -128,7 +128,7 @@ def test_sinks_stand_beside_the_contrast():
     secondary = {row["name"]: row["value"] for row in outcome(Parked())[1].secondary}
     assert secondary["heads above 0.3, early"] == secondary["heads above 0.3, last"] == 0
     assert secondary["heads above 0.3, middle"] == 1
-    assert secondary["share on the first token, middle"] == pytest.approx(0.5, abs=0.02)
+    assert secondary["share of attention on the first token, middle"] == pytest.approx(0.5, abs=0.02)
 
 
 def test_order_of_texts_and_neighbours_change_nothing():

@@ -62,7 +62,7 @@ def test_a_contrast_knows_no_level():
 def test_bounds_from_sums_are_those_of_the_bootstrap_t():
     values = np.random.default_rng(1).normal(0.3, [0.1, 1.0, 3.0], (15, 3))
     drawn = resampled(15)
-    quick, general = mean_bounds(values, drawn, (-9, 9)), bootstrap_t(mean_replicates(values, drawn), drawn)
+    quick, general = mean_bounds(values, drawn, (-9, 9)), bootstrap_t(mean_replicates(values, drawn), drawn, means=True)
     np.testing.assert_allclose(quick.theta, general.theta, rtol=1e-12)
     np.testing.assert_allclose(quick.se, general.se, rtol=1e-10)
     np.testing.assert_allclose(quick.t, general.t, rtol=1e-8, atol=1e-10)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
@@ -77,6 +77,8 @@ class AxisStreams(Selectivity):
     """resid_post, resid_pre, attn_out, mlp_out, mlp_act or embed."""
     basis: str = "axes"
     """axes, pca, nmf, random or unembedding_svd."""
+    axes: tuple[int, ...] | None = None
+    """Axes (of `basis` axes) named in advance, from 0; None for all."""
     components: int = 16
     """Components of a learned basis."""
     splits: int = 20
@@ -92,6 +94,8 @@ class AxisStreams(Selectivity):
             raise ClaimError(f"Basis {self.basis!r} is unknown; choose one of {', '.join(BASES)}.")
         if self.basis == "unembedding_svd" and self.site == "mlp_act":
             raise ClaimError("The unembedding reads the residual stream; basis = 'unembedding_svd' needs another site.")
+        if self.axes is not None and (self.basis != "axes" or not self.axes or min(self.axes) < 0):
+            raise ClaimError(f"axes = {self.axes} must name coordinates of basis 'axes', from 0, such as (13,).")
         if self.components < 1:
             raise ClaimError(f"components = {self.components}: at least 1 is needed.")
         _check_splits(self.splits)
@@ -107,6 +111,11 @@ class AxisStreams(Selectivity):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         mine = self._request()
         shape.resolve_layers(mine)
+        width = shape.mlp_width if self.site == "mlp_act" else shape.width
+        if self.axes is not None and max(self.axes) >= width:
+            raise ClaimError(
+                f"axes = {self.axes}: model {shape.name!r} has coordinates 0 to {width - 1} at site {self.site!r}."
+            )
         asked: list[Request] = [mine]
         if self.basis == "unembedding_svd":
             asked.append(Weights("unembedding"))
@@ -133,12 +142,14 @@ class AxisStreams(Selectivity):
                 columns.append(self._learned(tokens[learners], self._count(units.design, tokens))(tokens))
             else:
                 columns.append(self._along(tokens, recording, variant))
-        cells = tuple(
-            Cell(layer=layer, axis=k)
-            for layer, column in zip(layers, columns, strict=True)
-            for k in range(column.shape[2])
-        )
-        return cells, np.concatenate([column.mean(axis=1) for column in columns], axis=1)
+        found = np.concatenate([column.mean(axis=1) for column in columns], axis=1)
+        return tuple(self._cells(layers, columns[0].shape[2])), found
+
+    def _cells(self, layers: Sequence[int], directions: int) -> Iterator[Cell]:
+        """Layers x directions, of the axes that were named if any were."""
+        for layer in layers:
+            for k in range(directions):
+                yield Cell(layer=layer, axis=k if self.axes is None else self.axes[k])
 
     def _tokens(self, recording: Recording, layer: int, variant: str | None = None) -> Floats:
         """(text, position, unit)."""
@@ -147,7 +158,7 @@ class AxisStreams(Selectivity):
     def _along(self, tokens: Floats, recording: Recording, variant: str | None = None) -> Floats:
         """(text, position, direction) coordinates in a basis that no text decides."""
         if self.basis == "axes":
-            return tokens
+            return tokens if self.axes is None else tokens[..., list(self.axes)]
         return np.asarray(tokens @ self._fixed(recording, tokens.shape[-1], variant))
 
     def _fixed(self, recording: Recording, width: int, variant: str | None) -> Floats:
@@ -280,7 +291,8 @@ class AxisStreams(Selectivity):
             transform = self._learned(here[learners], self._count(units.design, here))
             values = [transform(t)[..., k] for t in tokens]
         else:
-            values = [self._along(t, recording)[..., k] for t in tokens]
+            which = k if self.axes is None else self.axes.index(k)
+            values = [self._along(t, recording)[..., which] for t in tokens]
         return (
             stream_of(recording, self.label, np.stack(values, axis=2), layers, f"{self._words()[0]} {k}", self.site),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from modclaims.families.controls import TWINS
 from modclaims.families.units import Sample
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import ModelShape
-from modclaims.stats.bootstrap import Resamples, resample_groups
+from modclaims.stats.bootstrap import Bounds, Resamples, resample_groups
 from modclaims.stats.chunks import ENDS, Division, Shares, mean_bounds
 from modclaims.stats.evidence import Cell, Exhibit
 from modclaims.stats.quantifiers import Holds, somewhere
@@ -151,6 +152,38 @@ def changes_spelt(frequencies: Floats, division: Division) -> str:
     return f"Of the resamples, {' and '.join(told)} begin there (descriptive)." if told else ""
 
 
+def layer_curve(
+    title: str,
+    quantity: str,
+    layers: Sequence[int],
+    count: int,
+    bounds: Bounds,
+    alpha: float,
+    *,
+    twins: Floats | None = None,
+) -> Exhibit:
+    """One quantity at some of a network's `count` layers, with a band for all of them at once."""
+    every = np.arange(len(layers))
+    arrays: dict[str, NDArray[np.generic]] = {
+        "depth": np.array(layers) / max(count - 1, 1),
+        "layer": np.array(layers),
+        "mean": bounds.effect,
+        "low": bounds.lower(alpha, every),
+        "high": bounds.upper(alpha, every),
+    }
+    words = [f"{quantity[:1].upper()}{quantity[1:]} by layer: {', '.join(f'{v:.2f}' for v in bounds.effect)}"]
+    if twins is not None and len(twins):
+        arrays |= {"twin": twins}
+        words.append(f"untrained twins: {', '.join(f'{v:.2f}' for v in twins.mean(axis=0))}")
+    return Exhibit(
+        "curve_by_depth",
+        title,
+        "; ".join(words) + ".",
+        arrays,
+        {"quantity": quantity, "interval": f"{100 * (1 - 2 * alpha):g} % band over all layers"},
+    )
+
+
 def curve_exhibit(
     title: str,
     quantity: str,
@@ -166,16 +199,9 @@ def curve_exhibit(
 ) -> Exhibit:
     """The mean over units of (unit, layer) curves with a band for all layers at once, and what is said of its shape."""
     layers = curves.shape[1]
-    bounds = mean_bounds(curves, resamples, ends)
-    every, mean = np.arange(layers), curves.mean(axis=0)
-    arrays: dict[str, NDArray[np.generic]] = {
-        "depth": every / max(layers - 1, 1),
-        "layer": every,
-        "mean": mean,
-        "low": bounds.lower(alpha, every),
-        "high": bounds.upper(alpha, every),
-    }
-    words = [f"{quantity} by layer: {', '.join(f'{v:.2f}' for v in mean)}"]
+    mean, every = curves.mean(axis=0), np.arange(layers)
+    plain = layer_curve(title, quantity, range(layers), layers, mean_bounds(curves, resamples, ends), alpha)
+    arrays, words = dict(plain.arrays), [plain.description.removesuffix(".")]
     if division is not None:
         level = np.full(layers, np.nan)
         for chunk in division.chunks(layers):
@@ -193,10 +219,4 @@ def curve_exhibit(
     if twins is not None and len(twins):
         arrays |= {"twin": twins}
         words.append(f"untrained twins: {', '.join(f'{v:.2f}' for v in twins.mean(axis=0))}")
-    return Exhibit(
-        "curve_by_depth",
-        title,
-        "; ".join(words) + ".",
-        arrays,
-        {"quantity": quantity, "interval": f"{100 * (1 - 2 * alpha):g} % band over all layers"},
-    )
+    return replace(plain, description="; ".join(words) + ".", arrays=arrays)

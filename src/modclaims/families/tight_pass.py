@@ -106,7 +106,7 @@ class TightPass(Hypothesis):
         layers = recording.shape.resolve_layers(self._request())
         cells = tuple(Cell(layer=layer) for layer in layers)
         size = self.tokens * recording.shape.width
-        summary = _summaries(recording, self._request(), layers, sample)
+        summary = summaries(recording, self._request(), layers, sample)
         measured = summary["effective_rank"] / size
         null = np.stack([sample.units(r) for r in self._ranks(recording, self._nulls(self.null), layers)]) / size
         resamples = resample_texts_and_draws(
@@ -137,7 +137,7 @@ class TightPass(Hypothesis):
                 if kind != self.null
             ),
             exhibits=(
-                _spectra(recording, self._request(), layers, sample, summary, self.block),
+                spectra(recording, self._request(), layers, sample, summary, self.block),
                 _by_depth(
                     f"Effective rank of the {TITLES[self.block]}'s Jacobian by relative depth",
                     {self.block: measured},
@@ -204,10 +204,10 @@ class TightestAt(TightPass):
         layers = recording.shape.resolve_layers(self._request())
         named, others = self._parts(recording.shape)
         size = self.tokens * recording.shape.width
-        summary = _summaries(recording, self._request(), layers, sample)
+        summary = summaries(recording, self._request(), layers, sample)
         measured = summary["effective_rank"] / size
         weights = np.array([[-1 / len(named) if layer in named else 1 / len(others)] for layer in layers])
-        bounds = _text_bounds(measured @ weights, sample, weighing, type(self).__name__)
+        bounds = text_bounds(measured @ weights, sample, weighing, type(self).__name__)
         if weighing.bare:
             return Evidence((Cell(),), self.effect_name, bounds, None, sample.texts, n_units=sample.n)
         return Evidence(
@@ -227,7 +227,7 @@ class TightestAt(TightPass):
                     recording.shape.layers,
                     marked=named,
                 ),
-                _spectra(recording, self._request(), layers, sample, summary, self.block),
+                spectra(recording, self._request(), layers, sample, summary, self.block),
             ),
             warnings=sample.warnings + _imprecise(summary, size),
             note=f"block {self.block}, {self.tokens} tokens; layers {_listed(named)} against {_listed(others)}, in this network",
@@ -261,7 +261,7 @@ class TighterThanAttention(TightPass):
         layers = recording.shape.resolve_layers(self._request())
         cells = tuple(Cell(layer=layer) for layer in layers)
         size = self.tokens * recording.shape.width
-        summaries = {b: _summaries(recording, self._request(b), layers, sample) for b in ("mlp", "attention")}
+        summaries = {b: summaries(recording, self._request(b), layers, sample) for b in ("mlp", "attention")}
         ranks = {b: found["effective_rank"] / size for b, found in summaries.items()}
         differences = ranks["attention"] - ranks["mlp"]
         name = type(self).__name__
@@ -278,7 +278,7 @@ class TighterThanAttention(TightPass):
             action="flipping the signs of paired differences",
             by=self.adjust,
         )
-        bounds = _text_bounds(differences, sample, weighing, name)
+        bounds = text_bounds(differences, sample, weighing, name)
         if weighing.bare:
             return Evidence(cells, self.effect_name, bounds, test, sample.texts, n_units=sample.n)
         return Evidence(
@@ -293,7 +293,7 @@ class TighterThanAttention(TightPass):
                 _by_depth(
                     "Effective rank of both blocks' Jacobians by relative depth", ranks, layers, recording.shape.layers
                 ),
-                *(_spectra(recording, self._request(b), layers, sample, summaries[b], b) for b in ("mlp", "attention")),
+                *(spectra(recording, self._request(b), layers, sample, summaries[b], b) for b in ("mlp", "attention")),
             ),
             secondary={
                 f"{b}: {word}": values
@@ -305,21 +305,23 @@ class TighterThanAttention(TightPass):
         )
 
 
-def _summaries(recording: Recording, request: Jacobian, layers: Sequence[int], sample: Sample) -> dict[str, Floats]:
+def summaries(recording: Recording, request: Jacobian, layers: Sequence[int], sample: Sample) -> dict[str, Floats]:
     """(unit, layer) quantities of `SPECTRUM`, by name."""
     rows = np.stack([np.asarray(recording.array(request, layer), dtype=np.float64) for layer in layers], axis=1)
     means = sample.units(rows)
     return {name: means[:, :, i] for i, name in enumerate(SPECTRUM)}
 
 
-def _text_bounds(values: Floats, sample: Sample, weighing: Weighing, name: str) -> Bounds:
+def text_bounds(
+    values: Floats, sample: Sample, weighing: Weighing, name: str, ends: tuple[float, float] = (-1.0, 1.0)
+) -> Bounds:
     """Bounds of the mean over units of (unit, cell) values."""
     resamples = resample_groups(
         np.zeros(sample.n, dtype=np.int64),
         count=weighing.resamples,
         rng=stream(weighing.seed, name, sample.design(0), "resamples"),
     )
-    return bootstrap_t(mean_replicates(values, resamples), resamples, means=True, ends=(-1.0, 1.0))
+    return bootstrap_t(mean_replicates(values, resamples), resamples, means=True, ends=ends)
 
 
 def _secondary(summary: dict[str, Floats], size: int) -> dict[str, Floats]:
@@ -366,6 +368,13 @@ def _listed(layers: Sequence[int]) -> str:
     return ", ".join(map(str, layers))
 
 
+def by_rank(block: str, ranks: Floats, layers: Sequence[int], depth: int) -> Exhibit:
+    """Effective rank of one kind of block by depth, from (unit, layer) fractions."""
+    return _by_depth(
+        f"Effective rank of the {TITLES[block]}'s Jacobian by relative depth", {block: ranks}, layers, depth
+    )
+
+
 def _by_depth(
     title: str,
     ranks: dict[str, Floats],
@@ -401,7 +410,7 @@ def _by_depth(
     )
 
 
-def _spectra(
+def spectra(
     recording: Recording,
     request: Jacobian,
     layers: Sequence[int],

@@ -19,11 +19,15 @@ from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.axis_streams import LEARNED, AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.families.category_clustering import CategoryClustering
+from modclaims.families.chunk_contrasts import ChunkContrast
 from modclaims.families.depth_curves import AFTER, beyond
 from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
+from modclaims.families.head_magnitudes import HeadMagnitudes
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.leading_values import LeadingValues
 from modclaims.families.low_rank_similarity import LowRankSimilarity
 from modclaims.families.residual_phases import ResidualPhases
+from modclaims.families.similarity_levels import SimilarityLevels, check_positions
 from modclaims.families.subspace_separation import SubspaceSeparation
 from modclaims.families.targeted_ablation import AblationSpecificity, TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
@@ -193,7 +197,7 @@ def _(claim: HeadSelectivity, before: Before) -> Sketch:
 def _(claim: AxisStreams, before: Before) -> Sketch:
     width = before.shape.mlp_width if claim.site == "mlp_act" else before.shape.width
     if claim.basis not in LEARNED:
-        return _selectivity(claim, before, width)
+        return _selectivity(claim, before, width if claim.axes is None else len(claim.axes))
     units = Units.of(before.corpus, claim.label, claim.within)
     name = type(claim).__name__
     found, spent = [], []
@@ -249,6 +253,11 @@ def _(claim: TightPass, before: Before) -> Sketch:
 
 
 @sketch.register
+def _(claim: LeadingValues, before: Before) -> Sketch:
+    return _unlabelled(claim, _chosen(claim, before), before)
+
+
+@sketch.register
 def _(claim: TightestAt, before: Before) -> Sketch:
     return replace(_unlabelled(claim, _chosen(claim, before), before), cells=1)
 
@@ -260,8 +269,9 @@ def _(claim: TighterThanAttention, before: Before) -> Sketch:
 
 
 @sketch.register
-def _(claim: FirstTokenAttention, before: Before) -> Sketch:
-    beyond(before.positions, AFTER, claim.family())
+def _(claim: ChunkContrast, before: Before) -> Sketch:
+    if isinstance(claim, FirstTokenAttention):
+        beyond(before.positions, AFTER, claim.family())
     made = _flipped(_unlabelled(claim, Sample.of(before.corpus), before), before)
     action = f"flipping the signs of each {made.unit}'s contrasts"
     return replace(made, action=action, cells=len(claim.divisions(before.shape)))
@@ -275,8 +285,22 @@ def _(claim: ResidualPhases, before: Before) -> Sketch:
 
 
 @sketch.register
-def _(claim: AttentionSinks, before: Before) -> Sketch:
+def _(claim: AttentionSinks | HeadMagnitudes, before: Before) -> Sketch:
     return replace(_unlabelled(claim, Sample.of(before.corpus), before), cells=1)
+
+
+@sketch.register
+def _(claim: SimilarityLevels, before: Before) -> Sketch:
+    check_positions(before.positions)
+    units = Units.of(before.corpus, claim.label, claim.within)
+    spent = 0
+    if "same_category" in claim.levels and not units.design.members:  # the one level that a resample may be without
+        spent = _spent_fits(before, units.design, type(claim).__name__, units.design.digest, "resamples")
+    made = replace(
+        _labelled(claim, units, before), action=f"resampling {units.resampled}", bounds=_bounds(before, [spent])
+    )
+    cells, _ = claim.weights(before.shape)
+    return replace(made, cells=len(claim.holds.chosen(cells)))
 
 
 def _flipped(made: Sketch, before: Before) -> Sketch:

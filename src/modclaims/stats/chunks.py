@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
-from modclaims.stats.bootstrap import Bounds, Resamples
+from modclaims.stats.bootstrap import Bounds, Resamples, StudentT
 
 Floats = NDArray[np.float64]
 ENDS = ("both", "early", "last")
@@ -83,9 +83,9 @@ ROUNDING = 100 * np.finfo(np.float64).eps
 
 
 def mean_bounds(values: Floats, resamples: Resamples, ends: tuple[float, float], size: float = 0.0) -> Bounds:
-    """Bounds of the mean over units of (unit, cell) values, by the bootstrap-t over units of one group.
+    """Bounds of the mean over units of (unit, cell) values, the wider of bootstrap-t and Student's t over units of one group.
 
-    What `bootstrap_t` makes of `mean_replicates`, from sums alone: with many cells the influences of every unit in every
+    What `bootstrap_t` makes of `mean_replicates` with `means`, from sums alone: with many cells the influences of every unit in every
     resample would not fit into memory. `size` is that of the numbers whose differences the values are, and says what is
     no more than rounding.
     """
@@ -99,7 +99,8 @@ def mean_bounds(values: Floats, resamples: Resamples, ends: tuple[float, float],
     se = np.sqrt(np.where(squares > floor, squares, 0.0) / (n * (n - 1)))
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(off[1:] == 0, 0.0, off[1:] / se[1:])
-    return Bounds(mean, se[0], t, ends=ends)
+    student = StudentT(mean, se[0], np.full(len(mean), float(n - 1)))
+    return Bounds(mean, se[0], t, ends=ends, student=student)
 
 
 def best_division(curves: Floats, weights: Floats) -> NDArray[np.int64]:

@@ -1,0 +1,118 @@
+"""LeadingValues: do the first singular values of a block's Jacobian stand above the rest?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.errors import ClaimError
+from modclaims.families.tight_pass import OTHER_DRAWS, TightPass, by_rank, spectra, summaries, text_bounds
+from modclaims.families.units import Sample
+from modclaims.hypothesis import Weighing
+from modclaims.recording import Jacobian, ModelShape, Recording, Request
+from modclaims.stats.evidence import Cell, Control, Evidence
+
+Floats = NDArray[np.float64]
+OTHERS = ("gaussian", "untrained")
+
+
+class LeadingValues(TightPass):
+    """The first singular values of a block's Jacobian stand an order of magnitude above the rest.
+
+    J as in `TightPass`. The effect is log10 of the geometric mean of the `leading` largest singular values over the median
+    of the other ones that lie above the noise floor, a number a text and layer, so that 1 is an order of magnitude. It is a
+    statement on the size of a step in this network's spectra; resampled are texts, and p is read off the bound. Spectra
+    fall without any training too, so the same number is shown for networks with Gaussian and with untrained weights.
+    """
+
+    leading: int = 10
+    """How many of the largest values are held against the others."""
+    tokens: int = 2
+    texts: int | None = 12
+    smallest_effect: float = 1.0
+    effect_name: ClassVar[str] = "orders of magnitude"
+    largest_effect: ClassVar[float] = 16.0
+
+    def validate(self) -> None:
+        super().validate()
+        if self.leading < 1:
+            raise ClaimError(f"leading = {self.leading}: at least 1 value is needed.")
+
+    def _values(self, variant: str | None = None) -> Jacobian:
+        return replace(self._request() if variant is None else self._few(), answer="values", variant=variant)
+
+    def requests(self, shape: ModelShape) -> tuple[Request, ...]:
+        mine = self._request()
+        shape.resolve_layers(mine)
+        if self.tokens * shape.width < 2 * self.leading:
+            raise ClaimError(
+                f"A Jacobian at {self.tokens} tokens of width {shape.width} has {self.tokens * shape.width} singular values, "
+                f"too few to hold {self.leading} of them against the others."
+            )
+        return (
+            mine,
+            self._values(),
+            *(self._values(f"{kind}:{seed}") for kind in OTHERS for seed in range(OTHER_DRAWS)),
+        )
+
+    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
+        sample = Sample.of(recording.corpus, self._request().chosen(recording.corpus))
+        layers = recording.shape.resolve_layers(self._request())
+        cells = tuple(Cell(layer=layer) for layer in layers)
+        summary = summaries(recording, self._request(), layers, sample)
+        steps = np.stack([self._steps(recording, None, layer) for layer in layers], axis=1)
+        bounds = text_bounds(sample.units(steps), sample, weighing, type(self).__name__, (-np.inf, np.inf))
+        bare = Evidence(cells, self.effect_name, bounds, None, sample.texts, n_units=sample.n)
+        if weighing.bare:
+            return bare
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        size = self.tokens * recording.shape.width
+        return replace(
+            bare,
+            unit=sample.unit,
+            resampled=f"{sample.unit}s",
+            controls=tuple(self._other(recording, kind, layers[named], float(bounds.effect[named])) for kind in OTHERS),
+            exhibits=(
+                spectra(recording, self._request(), layers, sample, summary, self.block),
+                by_rank(self.block, summary["effective_rank"] / size, layers, recording.shape.layers),
+            ),
+            secondary={"values above a tenth of the first": summary["above_tenth"].mean(axis=0)},
+            warnings=sample.warnings,
+            note=f"block {self.block}, {self.tokens} tokens; log10 of the geometric mean of the {self.leading} largest singular "
+            "values over the median of the others above the noise floor",
+            detail=f"The {self.leading} largest values stand {10 ** bounds.effect[named]:.1f} times above the median of the others.",
+        )
+
+    def _steps(self, recording: Recording, variant: str | None, layer: int) -> Floats:
+        """(text,) log10 of the leading values over the median of the others."""
+        found = np.asarray(recording.array(self._values(variant), layer), dtype=np.float64)
+        if not np.isfinite(found).all():
+            raise ClaimError(
+                f"At {self.tokens} tokens not all singular values of layer {layer} are worked out one by one; choose fewer tokens."
+            )
+        floor = np.finfo(np.float64).eps * found.shape[1] * found[:, :1]
+        rest = np.where(found[:, self.leading :] > floor, found[:, self.leading :], np.nan)
+        if (
+            np.isnan(found[:, 0]).any()
+            or (found[:, self.leading - 1] <= floor[:, 0]).any()
+            or np.isnan(rest).all(axis=1).any()
+        ):
+            raise ClaimError(
+                f"In layer {layer} fewer than {self.leading + 1} singular values lie above the noise floor for some text."
+            )
+        first = np.log10(found[:, : self.leading]).mean(axis=1)
+        return np.asarray(first - np.log10(np.nanmedian(rest, axis=1)))
+
+    def _other(self, recording: Recording, kind: str, layer: int, own: float) -> Control:
+        """The same number of networks with other weights, at few texts."""
+        found = np.array([self._steps(recording, f"{kind}:{seed}", layer).mean() for seed in range(OTHER_DRAWS)])
+        words = {"gaussian": "Gaussian weights", "untrained": "untrained networks"}[kind]
+        return Control(
+            f"{kind}_null",
+            f"With {len(found)} {words} the step in layer {layer} is {found.min():.2f} to {found.max():.2f} orders of magnitude, here "
+            f"{own:.2f}.",
+            {"own": own, "lowest": float(found.min()), "highest": float(found.max())},
+        )
