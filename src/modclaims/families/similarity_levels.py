@@ -48,6 +48,8 @@ class SimilarityLevels(Hypothesis):
     """same_text, same_category, different_category or other_text."""
     against: str | None = None
     """The level that is taken off; None for none."""
+    category: str | None = None
+    """The category of which one text at least is in every pair; None for all pairs."""
     named: Layers | None = None
     """Layers said to have the higher level, negative ones counted from the end, or "middle" for those between a quarter and
     three quarters of the depth; None to ask layer by layer."""
@@ -85,7 +87,7 @@ class SimilarityLevels(Hypothesis):
     def check(self, corpus: Corpus) -> None:
         design = Units.of(corpus, self.label, self.within).design
         for level in self.levels:
-            compared(design, level)
+            compared(design, level, self.category)
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -202,9 +204,12 @@ class SimilarityLevels(Hypothesis):
             detail=self._detail(effect.value[0], layers, recording.shape),
         )
 
+    def _level(self, units: Units, per_layer: list[Floats], level: str, resamples: Resamples) -> Replicates:
+        return level_replicates(per_layer, compared(units.design, level, self.category), units.design, resamples)
+
     def _has(self, units: Units, level: str) -> bool:
         try:
-            compared(units.design, level)
+            compared(units.design, level, self.category)
         except ClaimError:
             return False
         return True
@@ -212,7 +217,8 @@ class SimilarityLevels(Hypothesis):
     def _words(self) -> str:
         """What the effect is, layer by layer."""
         words = f"similarity of {LEVELS[self.level]}"
-        return words if self.against is None else f"{words} minus that of {LEVELS[self.against]}"
+        words = words if self.against is None else f"{words} minus that of {LEVELS[self.against]}"
+        return words if self.category is None else f"{words}, one {self.category} at least"
 
     def _effect_name(self) -> str:
         if isinstance(self.holds, AlongDepth):
@@ -240,7 +246,7 @@ class SimilarityLevels(Hypothesis):
 
     def _effect(self, per_layer: list[Floats], units: Units, resamples: Resamples) -> Replicates:
         """The level, or its difference from the one it is held against, at every layer."""
-        first, *second = (level_replicates(per_layer, level, units.design, resamples) for level in self.levels)
+        first, *second = (self._level(units, per_layer, level, resamples) for level in self.levels)
         if not second:
             return first
         other = second[0]
@@ -288,7 +294,7 @@ class SimilarityLevels(Hypothesis):
         kinds = ("same_text", "same_category", "different_category")
         if not all(self._has(units, kind) for kind in kinds):
             return ()
-        found = {kind: level_replicates(per_layer, kind, units.design, few).value[0] for kind in kinds}
+        found = {kind: self._level(units, per_layer, kind, few).value[0] for kind in kinds}
         last = ", ".join(f"{values[-1]:.2f}" for values in found.values())
         return (
             Exhibit(

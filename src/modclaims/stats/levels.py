@@ -22,37 +22,44 @@ LEVELS = {
 """Which pairs a level is the mean over, in words."""
 
 
-def compared(design: Design, level: str) -> Floats:
+def compared(design: Design, level: str, category: str | None = None) -> Floats:
     """(unit, unit) 1 where a pair counts towards a level: pairs inside one stratum, a unit with itself for `same_text`.
 
-    Raises `ClaimError` for an unknown level, and where no pair counts.
+    With `category`, only pairs with a unit of that category. Raises `ClaimError` for an unknown level or category, and
+    where no pair counts.
     """
     if level not in LEVELS:
         raise ClaimError(f"Level {level!r} is unknown; choose one of {', '.join(LEVELS)}.")
+    if category is not None and category not in design.names:
+        raise ClaimError(f"Category {category!r} is none of those compared: {', '.join(design.names)}.")
     itself = np.eye(design.n, dtype=bool)
-    if level == "same_text":
-        return itself.astype(np.float64)
-    alike = design.labels[:, None] == design.labels
-    counted = (design.strata[:, None] == design.strata) & ~itself
-    if level != "other_text":
-        counted &= alike if level == "same_category" else ~alike
+    counted = itself
+    if level != "same_text":
+        alike = design.labels[:, None] == design.labels
+        counted = (design.strata[:, None] == design.strata) & ~itself
+        if level != "other_text":
+            counted &= alike if level == "same_category" else ~alike
+    if category is not None:
+        mine = design.labels == design.names.index(category)
+        counted = counted & (mine[:, None] | mine)
     if not counted.any():
-        raise ClaimError(f"No two {LEVELS[level]} lie in one stratum, so that there is no level {level!r}.")
+        raise ClaimError(f"There are no two {LEVELS[level]} in one stratum, so that level {level!r} is nothing.")
     return np.asarray(counted, dtype=np.float64)
 
 
-def level_replicates(similarities: Sequence[Floats], level: str, design: Design, resamples: Resamples) -> Replicates:
-    """The mean similarity of the pairs of one level, every pair weighing the same, at each cell under every resample.
+def level_replicates(
+    similarities: Sequence[Floats], counted: Floats, design: Design, resamples: Resamples
+) -> Replicates:
+    """The mean similarity of the pairs that count, every pair weighing the same, at each cell under every resample.
 
     `similarities` holds a symmetric (unit, unit) matrix a cell, with the similarity of each unit's own positions on its
-    diagonal. Two copies of one unit are no pair; a pair drawn m_i m_j times weighs that much. The influence of a unit is
+    diagonal; `counted` is what `compared` says of them. Two copies of one unit are no pair; a pair drawn m_i m_j times weighs that much. The influence of a unit is
     the derivative by m_i. Where whole clusters are drawn, a cluster's pairs come again with each of its copies.
     """
-    counted = compared(design, level)
     if design.members:
         return _of_clusters(similarities, counted, design, resamples)
-    if level == "same_text":
-        return _of_means(np.stack([np.diag(m) for m in similarities], axis=1), resamples)
+    if (own := np.diag(counted)).any():
+        return _of_means(np.stack([np.diag(m) for m in similarities], axis=1), own, resamples)
     times = resamples.times
     value = np.empty((len(times), len(similarities)))
     influence = np.empty((len(times), design.n, len(similarities)))
@@ -69,10 +76,12 @@ def level_replicates(similarities: Sequence[Floats], level: str, design: Design,
     return Replicates(value, influence, value[0])
 
 
-def _of_means(values: Floats, resamples: Resamples) -> Replicates:
-    """The mean of (unit, cell) values; every resample draws as many units."""
-    mean = resamples.times @ values / len(values)
-    influence = (values[None] - mean[:, None]) / len(values)
+def _of_means(values: Floats, counted: Floats, resamples: Resamples) -> Replicates:
+    """The mean of those (unit, cell) values that count; every resample draws as many of each group."""
+    times = resamples.times * counted
+    drawn = times.sum(axis=1)[:, None]
+    mean = times @ values / drawn
+    influence = counted[:, None] * (values[None] - mean[:, None]) / drawn[:, None]
     return Replicates(mean, np.where(resamples.times[:, :, None] > 0, influence, 0.0), mean[0])
 
 
