@@ -175,11 +175,7 @@ class SimilarityLevels(Hypothesis):
             self._effect(self._similarities(recording, units, v), units, few)
             for v in controls.twin_variants(self.twins)
         ]
-        by_level = [
-            level_replicates(per_layer, level, units.design, few).value[0]
-            for level in LEVELS
-            if self._has(units, level)
-        ]
+        by_level = [self._level(units, per_layer, level, few).value[0] for level in LEVELS if self._has(units, level)]
         return replace(
             bare,
             unit=units.unit,
