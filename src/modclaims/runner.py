@@ -72,34 +72,37 @@ def prepare(collected: Sequence[Collected], corpus: Corpus, shape: ModelShape) -
 
 
 def _prepare(one: Collected, corpus: Corpus, shape: ModelShape) -> Planned:
+    """One claim's requests. What is wrong with a claim is ERROR; a shipped one that this corpus or model cannot carry is
+    SKIPPED, since its user did not write it."""
     if one.claim is None:
         return Planned(one, outcome=Outcome.ERROR, message=one.fault)
+    unfit = Outcome.ERROR
     try:
         one.claim.validate()
-        lacking = [c for c in one.claim.columns() if c not in corpus.columns]
-        if lacking and one.is_shipped:
-            has = ", ".join(corpus.columns) or "none"
-            return Planned(
-                one,
-                outcome=Outcome.SKIPPED,
-                message=f"Corpus {corpus.name!r} has no column {', '.join(map(repr, lacking))}; it has: {has}.",
-            )
+        if one.is_shipped:
+            unfit = Outcome.SKIPPED
+            if lacking := [c for c in one.claim.columns() if c not in corpus.columns]:
+                has = ", ".join(corpus.columns) or "none"
+                raise ClaimError(
+                    f"Corpus {corpus.name!r} has no column {', '.join(map(repr, lacking))}; it has: {has}."
+                )
         one.claim.check(corpus)
         return Planned(one, one.claim.requests(shape))
     except ClaimError as fault:
-        return Planned(one, outcome=Outcome.ERROR, message=str(fault))
+        return Planned(one, outcome=unfit, message=str(fault))
     except Exception as fault:  # a constant of a kind that nobody foresaw is this claim's fault alone
         return Planned(one, outcome=Outcome.ERROR, message=f"{type(fault).__name__}: {fault}")
 
 
 def _readable(plan: Planned, corpus: Corpus, recorder: Recorder, settings: Settings) -> Planned:
-    """The plan, or ERROR where the claim declares positions at which these texts cannot be read."""
+    """The plan, or ERROR (SKIPPED where shipped) where the claim declares positions at which these texts cannot be read."""
     declared = {r.positions for r in plan.requests if isinstance(r, Activations) and r.positions is not None}
     try:
         for positions in sorted(declared, key=str):
             recorder.check(corpus, settings.tokens, positions)
     except InputError as fault:
-        return replace(plan, outcome=Outcome.ERROR, message=str(fault))
+        unfit = Outcome.SKIPPED if plan.collected.is_shipped else Outcome.ERROR
+        return replace(plan, outcome=unfit, message=str(fault))
     return plan
 
 
