@@ -25,21 +25,26 @@ from modclaims import (
 # ---- take a part out (the study's definition of a module; a comment asks what happens without such parts)
 
 
-class CategoriesNeedTheirNeurons(TargetedAblation):
-    """Without the neurons that answer a category most, its texts lose more than without as many others like them."""
+class CodeNeedsItsNeurons(TargetedAblation):
+    """Without the 64 neurons that answer code most, code loses more than without as many others like them."""
 
+    modules = ("code",)
+    sizes = (64,)
+    sets = 400
+    neighbours = 20
     smallest_effect = 0.02
 
 
 class NeuronsServeOneCategory(AblationSpecificity):
-    """Without the neurons that answer a category most, its texts lose more than those of every other category."""
+    """Without the 64 neurons that answer a category most, its texts lose more than those of every other category."""
 
     smallest_effect = 0.02
 
 
-class NeuronsMakeEveryTextTheirs(AblationSufficiency):
-    """With only a category's own neurons left, texts of every category are continued more like it."""
+class CodeNeuronsMakeEveryTextCode(AblationSufficiency):
+    """With only the 64 neurons left that answer code most, texts of every category are continued more like code."""
 
+    modules = ("code",)
     smallest_effect = 0.1
 
 

@@ -23,11 +23,12 @@ class StreamIsHeavierTailedThanRotated(HeavyTails):
 
 
 class SelectiveHeadsMatterMore(TargetedAblation):
-    """Without the head that answers a category most, its texts lose more than without a head like it."""
+    """Without the two heads that answer code most, code loses more than without two heads like them."""
 
     # Morcos et al. (2018), On the importance of single directions: selective units are no more important than others
+    modules = ("code",)
     unit = "head"
-    sizes = (1,)
+    sizes = (2,)
     smallest_effect = 0.02
     expect = "refuted"
 

@@ -35,10 +35,17 @@ def test_units_of_a_layer_move_round_among_neighbours_in_magnitude():
     assert (0, 4) not in moves.slots, "of the smallest unit no group is left"
 
 
-@given(st.integers(1, 4), st.integers(2, 14), st.integers(2, 30), st.integers(1, 6), st.integers(0, 2**32 - 1))
-def test_images_have_as_many_units_of_each_layer_and_moves_are_a_group(layers, units, wanted, chosen, seed):
+@given(
+    st.integers(1, 4),
+    st.integers(2, 14),
+    st.integers(2, 30),
+    st.integers(2, 9) | st.none(),
+    st.integers(1, 6),
+    st.integers(0, 2**32 - 1),
+)
+def test_images_have_as_many_units_of_each_layer_and_moves_are_a_group(layers, units, wanted, neighbours, chosen, seed):
     rng = np.random.default_rng(seed)
-    moves = Moves.of(flat(layers, units, rng), wanted)
+    moves = Moves.of(flat(layers, units, rng), wanted, neighbours=neighbours)
     pool = sorted(moves.slots)
     places = tuple(sorted(pool[i] for i in rng.choice(len(pool), min(chosen, len(pool)), replace=False)))
     images = moves.images(places)
@@ -57,6 +64,21 @@ def test_a_single_head_of_eight_has_eight_images_and_two_of_different_layers_mor
     assert (moves.size, moves.turns) == (8, 8)
     assert len(set(moves.images(((1, 3),)))) == most_images(8, 8, 4, 1) == 8
     assert len(set(moves.images(((1, 3), (2, 5))))) == most_images(8, 8, 4, 2) == 64
+
+
+def test_fewer_neighbours_are_better_matched_and_layers_move_apart_for_as_many_sets():
+    rng = np.random.default_rng(6)
+    magnitude = flat(4, 60, rng)
+    wide, tight = Moves.of(magnitude, 36), Moves.of(magnitude, 36, neighbours=6)
+    assert ((wide.size, wide.turns), (tight.size, tight.turns)) == ((36, 1), (6, 6))
+    pool = sorted(p for p in tight.slots if p in wide.slots)
+    places = tuple(sorted(pool[i] for i in rng.choice(len(pool), 8, replace=False)))
+    assert len(set(tight.images(places))) == 36
+
+    def spread(moves):
+        return np.std([sum(magnitude[p] for p in image) for image in moves.images(places)])
+
+    assert spread(tight) < spread(wide) / 2
 
 
 def test_blocks_are_exchanged_among_layers():

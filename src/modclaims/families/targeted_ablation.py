@@ -105,9 +105,8 @@ class TargetedAblation(Hypothesis):
     the same layers and of like magnitude. Cells are categories x sizes.
 
     p is the rank of the module among its matched sets, itself counted, the change being averaged over all splits;
-    exchangeable under the null: a module and its images under moves of units inside groups of `sets` neighbours in
-    magnitude of a layer (see `stats.matched_sets`); exact, never below 1 / `sets`, and 1 / heads for
-    single heads.
+    exchangeable under the null: a module and its images under moves of units inside groups of `neighbours` in
+    magnitude of a layer (see `stats.matched_sets`); exact, never below 1 / `sets`, and 1 / heads for single heads.
     Bounds: bootstrap-t over texts and matched sets, crossed; levels are twice the median over `splits`.
     """
 
@@ -125,6 +124,9 @@ class TargetedAblation(Hypothesis):
     """Tokens of each text that selectivity and losses are measured on."""
     sets: int = 40
     """Matched sets, the module among them: no p is smaller than 1 / sets."""
+    neighbours: int = 40
+    """Units next to each other in magnitude, in their layer, that may stand in for one another. Fewer are better matched;
+    where `sets` asks for more than so many, layers move apart."""
     splits: int = 5
     """Divisions of the texts in halves; each takes passes of its own."""
     sources: int = 16
@@ -153,6 +155,10 @@ class TargetedAblation(Hypothesis):
             raise ClaimError(f"tokens = {self.tokens}: a loss over fewer than 4 tokens says too little.")
         if self.sets < self.least_sets:
             raise ClaimError(f"sets = {self.sets}: at least {self.least_sets} are needed, the module among them.")
+        if self.neighbours < 2:
+            raise ClaimError(
+                f"neighbours = {self.neighbours}: a unit alone has none to stand in for it; at least 2 are needed."
+            )
         if self.splits < MIN_SPLITS:
             raise ClaimError(f"splits = {self.splits}: one split is a lottery, at least {MIN_SPLITS} are needed.")
         if self.sources < 2:
@@ -210,7 +216,13 @@ class TargetedAblation(Hypothesis):
         return moves.size, moves.turns
 
     def _moves(self, magnitude: Mapping[tuple[int, int], float]) -> Moves:
-        return Moves.of(magnitude, self.sets, among_layers=self.unit.endswith("block"), apart=max(self.sizes) > 1)
+        return Moves.of(
+            magnitude,
+            self.sets,
+            neighbours=self.neighbours,
+            among_layers=self.unit.endswith("block"),
+            apart=max(self.sizes) > 1,
+        )
 
     def _source(self, corpus: Corpus) -> tuple[str, ...]:
         if self.how == "zero":

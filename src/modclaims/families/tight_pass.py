@@ -296,9 +296,7 @@ class TighterThanAttention(TightPass):
                 *(spectra(recording, self._request(b), layers, sample, both[b], b) for b in ("mlp", "attention")),
             ),
             secondary={
-                f"{b}: {word}": values
-                for b, found in both.items()
-                for word, values in _secondary(found, size).items()
+                f"{b}: {word}": values for b, found in both.items() for word, values in _secondary(found, size).items()
             },
             warnings=sample.warnings + _imprecise(both["attention"], size),
             note=f"{self.tokens} tokens; attention's effective rank minus the MLP's, over tokens x width, paired by text",

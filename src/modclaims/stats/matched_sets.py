@@ -39,9 +39,16 @@ class Moves:
 
     @classmethod
     def of(
-        cls, magnitude: Mapping[Place, float], wanted: int, *, among_layers: bool = False, apart: bool = True
+        cls,
+        magnitude: Mapping[Place, float],
+        wanted: int,
+        *,
+        neighbours: int | None = None,
+        among_layers: bool = False,
+        apart: bool = True,
     ) -> Moves:
-        """Groups of `wanted` neighbours in magnitude in every layer, or, where layers have fewer units, of all of these.
+        """At least `wanted` moves, if there are so many, inside groups of `neighbours` in magnitude (None: of `wanted`) in
+        every layer, or, where layers have fewer units, of all of these.
 
         The smallest units, of which no group is left, take no part. Where groups are small, layers move apart: layer l
         by i + l j (size / turns) places, for all i and j; not so without `apart`, since single units gain nothing by it. With `among_layers` all units are exchanged as if of one layer.
@@ -50,7 +57,7 @@ class Moves:
         for place in sorted(magnitude, key=lambda p: (-magnitude[p], p)):
             layers.setdefault(0 if among_layers else place[0], []).append(place)
         fewest = min(len(units) for units in layers.values())
-        size = min(fewest, wanted)
+        size = min(fewest, wanted, neighbours or wanted)
         turns = 1
         if apart and size < wanted and len(layers) > 1:
             turns = min((g for g in range(1, size + 1) if size % g == 0 and size * g >= wanted), default=size)
