@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from modclaims.calibration import known
 from modclaims.calibration.known import LAYERS, POSITIONS, WIDTH, Layout
 from modclaims.families.input_outside_unembedding import FOLDS as PENALTY_FOLDS
-from modclaims.families.token_maps import EMBEDDING
+from modclaims.families.input_reconstruction import Told
+from modclaims.families.token_maps import EMBEDDING, Tokens
+from modclaims.families.units import Sample
 from modclaims.recording import Activations, Recording, Request, TokenIds, Weights
 from modclaims.stats.overlaps import leading_directions, overlap
 from modclaims.stats.retrieval import Vocabulary, one_cycle
@@ -29,11 +31,15 @@ NEAREST, FOLDS = 2, 3
 """Of the claims that are calibrated."""
 KEPT = 1.5
 """Strength of the input in a stream that keeps it to the middle of its depth; its noise is of variance 1 a unit."""
+STEEPEST = 3.0
+"""The largest tilt of strengths along depth, as the logarithm of a factor."""
+STRENGTHS = np.geomspace(KEPT * np.exp(-STEEPEST / 2), KEPT * np.exp(STEEPEST / 2), 7)
+"""Strengths at which it is worked out how many tokens are found."""
 READ, PLAIN = 2, 0.3
 """Directions that a token is told from, and strength of the embedding's others beside them."""
 LOOKED_AT = 2
 """Layers of a claim about directions."""
-SETS = 120
+SETS = 300
 """Data sets that an effect is worked out from."""
 FIRST = 5
 """Position of the first token read."""
@@ -79,24 +85,28 @@ def falling(tilt: float) -> tuple[float, ...]:
     return tuple(KEPT * np.exp(-tilt * (np.arange(LAYERS) / (LAYERS - 1) - 0.5)))
 
 
-def population_found(layout: Layout, law: str, strength: float) -> tuple[float, float]:
-    """Share of tokens found at a layer of one strength, and, over types learned from, that minus the control task's."""
-    found, selective = [], []
-    for number in range(SETS):
-        rng = stream(0, "told", layout.name, law, str(number))
-        ids, embedding, x = behind_noise(rng, layout, law, (strength,))
-        folds = np.repeat(folds_of(layout.texts, FOLDS, rng), POSITIONS)
-        types, which = np.unique(ids.ravel(), return_inverse=True)
-        meant = (ids.ravel(), types[one_cycle(len(types), rng)][which])
-        fitted = cross_fitted(x.reshape(-1, WIDTH), [embedding[m] for m in meant], folds)
-        vocabulary = Vocabulary.of(embedding)
-        hits = [vocabulary.closer(f.foretold, m) < NEAREST for f, m in zip(fitted, meant, strict=True)]
-        found.append(hits[0].mean())
-        seen = np.array([np.isin(m, meant[0][folds != f]) for m, f in zip(meant[0], folds, strict=True)])
-        gained = np.where(seen, hits[0].astype(float) - hits[1], 0.0).reshape(layout.texts, POSITIONS).sum(axis=1)
-        count = seen.reshape(layout.texts, POSITIONS).sum(axis=1)
-        selective.append((gained[count > 0] / count[count > 0]).mean())
-    return float(np.mean(found)), float(np.mean(selective))
+def _found(layout: Layout, law: str, strength: float, number: int, selective: bool) -> float:
+    """Of one data set, the share of tokens found at a layer; or, over types learned from, that minus the control task's."""
+    rng = stream(0, "told", layout.name, law, str(number))
+    ids, embedding, x = behind_noise(rng, layout, law, (strength,))
+    sample = Sample.of(known.corpus(layout))
+    tokens = Tokens.of(sample, ids, folds_of(sample.n, FOLDS, rng))
+    types, which = np.unique(ids.ravel(), return_inverse=True)
+    meant = [ids.ravel(), types[one_cycle(len(types), rng)][which]][: 1 + selective]
+    fitted = cross_fitted(x.reshape(-1, WIDTH), [embedding[m] for m in meant], tokens.row_folds)
+    vocabulary = Vocabulary.of(embedding)
+    closer = [vocabulary.closer(f.foretold, m).reshape(*ids.shape, 1) for f, m in zip(fitted, meant, strict=True)]
+    if not selective:
+        return float((closer[0] < NEAREST).mean())
+    return float(Told(tokens, closer[0], closer[1], TYPES).selectivity(NEAREST).mean())
+
+
+@lru_cache(maxsize=16)
+def population_found(layout: Layout, law: str, selective: bool) -> Floats:
+    """(strength,) for `STRENGTHS`, the mean share of tokens found at a layer, or the mean selectivity."""
+    return np.array(
+        [np.mean([_found(layout, law, strength, n, selective) for n in range(SETS)]) for strength in STRENGTHS]
+    )
 
 
 @lru_cache(maxsize=16)
@@ -104,13 +114,16 @@ def falling_by(layout: Layout, law: str, effect: float) -> tuple[float, ...]:
     """(layer,) strengths at which the mean slope of the share found falls by `effect` over the whole depth."""
     if effect == 0:
         return falling(0.0)
+
+    from scipy.interpolate import PchipInterpolator
+
+    found = PchipInterpolator(np.log(STRENGTHS), population_found(layout, law, False))
     depth = np.arange(LAYERS) / (LAYERS - 1) - 0.5
 
     def miss(tilt: float) -> float:
-        curve = np.array([population_found(layout, law, strength)[0] for strength in falling(tilt)])
-        return float(-(depth @ curve) / (depth @ depth)) - effect
+        return float(-(depth @ found(np.log(falling(tilt)))) / (depth @ depth)) - effect
 
-    return falling(known.root(miss, high=6.0))
+    return falling(known.root(miss, high=STEEPEST))
 
 
 @lru_cache(maxsize=16)
@@ -118,7 +131,11 @@ def strength_of_selectivity(layout: Layout, law: str, effect: float) -> float:
     """The strength at which selectivity is `effect`."""
     if effect == 0:
         return 0.0
-    return known.root(lambda strength: population_found(layout, law, strength)[1] - effect, high=3.0)
+
+    from scipy.interpolate import PchipInterpolator
+
+    selective = PchipInterpolator(np.log(STRENGTHS), population_found(layout, law, True) - effect)
+    return float(np.exp(min(root for root in selective.roots(extrapolate=False))))
 
 
 # ---- directions that tokens are told from

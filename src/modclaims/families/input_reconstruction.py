@@ -18,6 +18,7 @@ from modclaims.hypothesis import Weighing
 from modclaims.recording import ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import sign_flips
 from modclaims.stats.bootstrap import Resamples
+from modclaims.stats.chunks import ROUNDING
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.quantifiers import AlongDepth, Holds, along_depth
 from modclaims.stats.retrieval import Vocabulary, one_cycle
@@ -185,7 +186,7 @@ class InputReconstruction(TokenMap):
         return NullTest.of(
             statistic,
             signs.astype(np.float64) @ values / len(values),
-            100 * np.finfo(np.float64).eps * np.abs(values).max(axis=0),
+            np.full(values.shape[1], ROUNDING),
             exact=exact,
             action=f"flipping the signs of each {sample.unit}'s " + ("slope" if self.along else "differences"),
             by=self.adjust,

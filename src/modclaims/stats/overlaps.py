@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from modclaims.stats.permutation import chunks
 
 Floats = NDArray[np.float64]
+TOGETHER = 2**20
+"""Numbers of random frames that are drawn at a time."""
 
 
 def leading_directions(matrix: NDArray[np.floating], count: int) -> tuple[Floats, float]:
@@ -47,12 +49,13 @@ def random_overlaps(spaces: Sequence[Floats], dimensions: int, draws: int, rng: 
     span = span[:, sizes > 1e-9 * sizes[0]]
     inside = [span.T @ space for space in spaces]
     out = np.empty((draws, len(spaces)))
-    for draw in range(draws):
-        frame = rng.standard_normal((units, span.shape[1]))
-        upper = np.linalg.cholesky(frame.T @ frame)
-        half = np.linalg.solve(upper, frame[:dimensions].T)  # (axis of the span, dimension)
+    step = max(1, TOGETHER // span.size)
+    for start in range(0, draws, step):
+        frames = rng.standard_normal((min(step, draws - start), units, span.shape[1]))
+        lower = np.linalg.cholesky(frames.transpose(0, 2, 1) @ frames)
+        half = np.linalg.solve(lower, frames[:, :dimensions].transpose(0, 2, 1))  # (draw, axis of the span, dimension)
         for s, axes in enumerate(inside):
-            out[draw, s] = ((axes.T @ half) ** 2).sum() / axes.shape[1]
+            out[start : start + step, s] = ((axes.T @ half) ** 2).sum(axis=(1, 2)) / axes.shape[1]
     return out
 
 

@@ -63,7 +63,7 @@ class Ridge:
     centre: Floats
     """(target unit,) mean of the target."""
     products: Floats
-    """(component, target unit) of the inputs' components with the centred target."""
+    """(component, target unit) products of the inputs' components with the centred target."""
 
     @classmethod
     def of(cls, inputs: Inputs, y: Floats) -> Ridge:
@@ -74,6 +74,11 @@ class Ridge:
     def coefficients(self, relative: float) -> Floats:
         """(component, target unit) in the inputs' own directions; `inputs.axes` times them is (unit, target unit)."""
         return np.asarray(self.products / (self.inputs.roots + self.inputs.penalty(relative))[:, None])
+
+    def errors(self, seen: Floats, y: Floats) -> Floats:
+        """(penalty,) squared error of each of `PENALTIES` in foretelling other (row, target unit) targets."""
+        left = y - self.centre
+        return np.array([((left - seen @ self.coefficients(relative)) ** 2).sum() for relative in PENALTIES])
 
     def foretold(self, seen: Floats, relative: float) -> Floats:
         """(row, target unit) from rows as `Inputs.seen_by` has them."""
@@ -114,10 +119,8 @@ def cross_fitted(x: Floats, targets: Sequence[Floats], folds: Codes) -> tuple[Cr
         seen = [inputs.seen_by(x[folds == fold]) for fold in pair]
         for t, y in enumerate(targets):
             ridge = Ridge.of(inputs, y[learned])
-            for p, relative in enumerate(PENALTIES):
-                for k, rows in enumerate(seen):  # a map without folds a and b is asked of a on behalf of b
-                    left = y[folds == pair[k]] - ridge.foretold(rows, relative)
-                    errors[t, pair[1 - k], p] += float(np.einsum("rt,rt->", left, left))
+            for k, rows in enumerate(seen):  # a map without folds a and b is asked of a on behalf of b
+                errors[t, pair[1 - k]] += ridge.errors(rows, y[folds == pair[k]])
     chosen = len(PENALTIES) - 1 - errors[:, :, ::-1].argmin(axis=2)
     out = [np.empty_like(y, dtype=np.float64) for y in targets]
     for fold in range(count):
@@ -133,10 +136,7 @@ def best_penalty(x: Floats, y: Floats, folds: Codes) -> float:
     errors = np.zeros(len(PENALTIES))
     for fold in range(int(folds.max()) + 1):
         inputs = Inputs.of(x[folds != fold])
-        ridge, rows = Ridge.of(inputs, y[folds != fold]), inputs.seen_by(x[folds == fold])
-        for p, relative in enumerate(PENALTIES):
-            left = y[folds == fold] - ridge.foretold(rows, relative)
-            errors[p] += float(np.einsum("rt,rt->", left, left))
+        errors += Ridge.of(inputs, y[folds != fold]).errors(inputs.seen_by(x[folds == fold]), y[folds == fold])
     return float(PENALTIES[len(PENALTIES) - 1 - errors[::-1].argmin()])
 
 
