@@ -432,7 +432,7 @@ def accuracy_by_depth(rng: np.random.Generator, layers: int = LAYERS) -> Exhibit
                 "accuracy at 10",
                 "accuracy at 1",
                 "control task, accuracy at 10",
-                "selectivity, types learned from",
+                "selectivity",
             ],
             "interval": "90 % bands over all layers",
         },

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from modclaims.calibration import known
 from modclaims.calibration.known import LAYERS, POSITIONS, WIDTH, Layout
 from modclaims.families.input_outside_unembedding import FOLDS as PENALTY_FOLDS
-from modclaims.families.input_reconstruction import Told
+from modclaims.families.input_reconstruction import Told, Tried, others_mean
 from modclaims.families.token_maps import EMBEDDING, Tokens
 from modclaims.families.units import Sample
 from modclaims.recording import Activations, Recording, Request, TokenIds, Weights
@@ -86,7 +86,7 @@ def falling(tilt: float) -> tuple[float, ...]:
 
 
 def _found(layout: Layout, law: str, strength: float, number: int, selective: bool) -> float:
-    """Of one data set, the share of tokens found at a layer; or, over types learned from, that minus the control task's."""
+    """Of one data set, the share of tokens found at a layer; or the selectivity there."""
     rng = stream(0, "told", layout.name, law, str(number))
     ids, embedding, x = behind_noise(rng, layout, law, (strength,))
     sample = Sample.of(known.corpus(layout))
@@ -95,10 +95,16 @@ def _found(layout: Layout, law: str, strength: float, number: int, selective: bo
     meant = [ids.ravel(), types[one_cycle(len(types), rng)][which]][: 1 + selective]
     fitted = cross_fitted(x.reshape(-1, WIDTH), [embedding[m] for m in meant], tokens.row_folds)
     vocabulary = Vocabulary.of(embedding)
-    closer = [vocabulary.closer(f.foretold, m).reshape(*ids.shape, 1) for f, m in zip(fitted, meant, strict=True)]
+    tried = [
+        Tried(
+            vocabulary.closer(fit.foretold, m).reshape(*ids.shape, 1),
+            vocabulary.closer(others_mean(embedding[m], tokens.row_folds), m).reshape(ids.shape),
+        )
+        for fit, m in zip(fitted, meant, strict=True)
+    ]
     if not selective:
-        return float((closer[0] < NEAREST).mean())
-    return float(Told(tokens, closer[0], closer[1], TYPES).selectivity(NEAREST).mean())
+        return float((tried[0].found < NEAREST).mean())
+    return float(Told(tokens, tried[0], tried[1], TYPES).selectivity(NEAREST).mean())
 
 
 @lru_cache(maxsize=16)
@@ -106,7 +112,7 @@ def population_found(layout: Layout, law: str, selective: bool) -> Floats:
     """(strength,) for `STRENGTHS`, the mean share of tokens found at a layer, or the mean selectivity."""
     sets = SETS // 3 if selective else SETS
     found = [[_found(layout, law, strength, n, selective) for n in range(sets)] for strength in STRENGTHS]
-    return np.mean(found, axis=1)
+    return np.asarray(np.mean(found, axis=1))
 
 
 @lru_cache(maxsize=16)

@@ -49,7 +49,7 @@ class InputReconstruction(TokenMap):
     direction goes with, so the effect is selectivity: the share found minus that of the control task (Hewitt & Liang 2019), in
     which every type of token is given the embedding of another one that was read, by one random cycle of them, and maps are
     learned anew. Both are taken over tokens whose type was learned from, the only ones that the control task can be
-    learned for; what is found of types never learned from is shown beside it. Exchangeable under the null: which of both
+    learned for, and which the mean of the embeddings learned from would find in neither task, for that takes no stream; what is found of types never learned from is shown beside it. Exchangeable under the null: which of both
     tasks a text's tokens were found in.
 
     p by flipping the signs of the texts' numbers, bounds by resampling texts. Maps stay as they were learned: what learning them on other
@@ -143,7 +143,7 @@ class InputReconstruction(TokenMap):
             secondary=self._slopes(told, layers) if self.along else self._shares(told),
             warnings=sample.warnings + self._few(told, len(values), recording.shape.width),
             note=f"site {self.site}, ridge maps learned on {dealt.max()} of {dealt.max() + 1} parts of the texts and tried on the "
-            f"other, maps as learned; {told.found.shape[1]} positions, {told.vocabulary:,} tokens to choose from",
+            f"other, maps as learned; {told.positions} positions, {told.vocabulary:,} tokens to choose from",
             detail=self._detail(told, layers, named),
         )
 
@@ -172,13 +172,19 @@ class InputReconstruction(TokenMap):
             if wanted
         ]
         targets = [embedding[ids].astype(np.float64) for ids in meant]
+        folds = tokens.row_folds
         closer: list[list[Codes]] = [[] for _ in meant]
+        blind = [
+            vocabulary.closer(others_mean(y, folds), ids).reshape(tokens.ids.shape)
+            for y, ids in zip(targets, meant, strict=True)
+        ]
         for layer in layers:
-            fitted = cross_fitted(self.stream_rows(recording, layer, variant), targets, tokens.row_folds)
+            fitted = cross_fitted(self.stream_rows(recording, layer, variant), targets, folds)
             for task, fit in enumerate(fitted):
                 closer[task].append(vocabulary.closer(fit.foretold, meant[task]).reshape(tokens.ids.shape))
         found = [np.stack(ranks, axis=2) for ranks in closer]
-        return Told(tokens, found[0], found[1] if len(found) > 1 else None, len(embedding))
+        tried = [Tried(ranks, guessed) for ranks, guessed in zip(found, blind, strict=True)]
+        return Told(tokens, tried[0], tried[1] if len(tried) > 1 else None, len(embedding))
 
     def _flipped(self, values: Floats, statistic: str, sample: Sample, weighing: Weighing) -> NullTest:
         rng = stream(weighing.seed, type(self).__name__, f"{len(values)} {sample.unit}s", "flips")
@@ -224,7 +230,7 @@ class InputReconstruction(TokenMap):
             Control(
                 "control_task",
                 f"With every type of token given another's embedding, {at} is {_ends(control, layers)}, against {_ends(task, layers)}; "
-                f"over types learned from, selectivity is {_ends(selective, layers)}.",
+                f"where both are compared, selectivity is {_ends(selective, layers)}.",
                 {"control": control.tolist(), "selectivity": selective.tolist()},
             ),
             Control(
@@ -278,7 +284,7 @@ class InputReconstruction(TokenMap):
         sample, out = told.tokens.sample, []
         if units < sample.n:
             out.append(
-                f"{sample.n - units} of {sample.n} {sample.unit}s have no token whose type was learned from, and no selectivity; they "
+                f"{sample.n - units} of {sample.n} {sample.unit}s have no token that both tasks are compared on, and no selectivity; they "
                 "are left out."
             )
         parts = told.tokens.folds.max() + 1
@@ -303,7 +309,7 @@ class InputReconstruction(TokenMap):
         """Accuracy of task and control task by relative depth with bands over all layers, and selectivity."""
         curves = {f"accuracy at {k}": (told.curve(k), (0.0, 1.0)) for k in dict.fromkeys((self.nearest, 1))} | {
             f"control task, {self.found_name}": (told.control_curve(self.nearest), (0.0, 1.0)),
-            "selectivity, types learned from": (told.selectivity(self.nearest), (-1.0, 1.0)),
+            "selectivity": (told.selectivity(self.nearest), (-1.0, 1.0)),
         }
         every, alpha, words = np.arange(len(layers)), weighing.alpha, []
         mean, low, high = [], [], []
@@ -339,14 +345,23 @@ class InputReconstruction(TokenMap):
 
 
 @dataclass(frozen=True)
+class Tried:
+    """How many tokens lay closer to what was foretold than the one that was meant, in one task."""
+
+    found: Codes
+    """(text, position, layer) to what the maps foretell."""
+    blind: Codes
+    """(text, position) to the mean of the embeddings learned from, which takes no stream."""
+
+
+@dataclass(frozen=True)
 class Told:
-    """How many tokens lay closer to what maps foretold than the one that was meant, text by text."""
+    """What maps told of the tokens, in the task and in the control task, text by text."""
 
     tokens: Tokens
-    found: Codes
-    """(text, position, layer)"""
-    control: Codes | None
-    """The same in the control task; None where it was not asked for."""
+    task: Tried
+    control: Tried | None
+    """None where it was not asked for."""
     vocabulary: int
     """Tokens to choose from."""
 
@@ -355,25 +370,30 @@ class Told:
         """(text, position) whether the token's type was learned from."""
         return self.tokens.seen
 
+    @property
+    def positions(self) -> int:
+        """Tokens a text."""
+        return int(self.tokens.ids.shape[1])
+
     def curve(self, nearest: int) -> Floats:
         """(unit, layer) share of tokens found."""
-        return self.tokens.sample.units((self.found < nearest).mean(axis=1))
+        return self.tokens.sample.units((self.task.found < nearest).mean(axis=1))
 
     def control_curve(self, nearest: int) -> Floats:
         """(unit, layer) share found in the control task."""
         assert self.control is not None, "the control task was not asked for"
-        return self.tokens.sample.units((self.control < nearest).mean(axis=1))
+        return self.tokens.sample.units((self.control.found < nearest).mean(axis=1))
 
     def selectivity(self, nearest: int) -> Floats:
-        """(unit, layer) share found minus that of the control task, over the unit's tokens whose types were learned from.
+        """(unit, layer) share found minus that of the control task, over the unit's tokens that `compared` names.
 
         Units without such a token are left out.
         """
         assert self.control is not None, "the control task was not asked for"
-        gained = (self.found < nearest).astype(np.float64) - (self.control < nearest)
-        rows = []
+        gained = (self.task.found < nearest).astype(np.float64) - (self.control.found < nearest)
+        compared, rows = self.compared(nearest), []
         for texts in self.tokens.sample.groups:
-            mine = self.seen[texts]
+            mine = compared[texts]
             if mine.any():
                 rows.append(gained[texts][mine].mean(axis=0))
         if len(rows) < 2:
@@ -382,11 +402,25 @@ class Told:
             )
         return np.stack(rows)
 
+    def compared(self, nearest: int) -> NDArray[np.bool_]:
+        """(text, position) whether the token's type was learned from, and a guess that takes no stream finds it in neither
+        task."""
+        assert self.control is not None, "the control task was not asked for"
+        return np.asarray(self.seen & (self.task.blind >= nearest) & (self.control.blind >= nearest))
+
     def among(self, which: NDArray[np.bool_], nearest: int) -> Floats:
         """(layer,) share found of some tokens, all texts together; not a number where there are none."""
         if not which.any():
-            return np.full(self.found.shape[2], np.nan)
-        return np.asarray((self.found < nearest)[which].mean(axis=0))
+            return np.full(self.task.found.shape[2], np.nan)
+        return np.asarray((self.task.found < nearest)[which].mean(axis=0))
+
+
+def others_mean(target: Floats, folds: Codes) -> Floats:
+    """(row, unit) the mean target of the other folds."""
+    out = np.empty_like(target)
+    for fold in np.unique(folds):
+        out[folds == fold] = target[folds != fold].mean(axis=0)
+    return out
 
 
 def _counted(nearest: int) -> str:

@@ -67,7 +67,7 @@ def accuracy_by_depth(exhibit: Exhibit) -> Figure:
     upper.xaxis.set_major_locator(FixedLocator(lower.get_xticks().tolist()))
     upper.tick_params(labelbottom=False)
     _name(paper, "share of tokens found", BOTTOM + LOWER + GAP, UPPER)
-    _name(paper, curves[-1].split(",")[0], BOTTOM, LOWER)
+    _name(paper, curves[-1], BOTTOM, LOWER)
     return paper.figure
 
 
