@@ -179,7 +179,7 @@ def test_a_layer_that_holds_the_input_is_told_from_one_that_does_not():
     assert verdict.outcome.word == "supported", verdict.sentence
     assert weighed.effect_name == "selectivity"
     verdict, weighed, _ = outcome(told(holds=at(1, 2, 3), nearest=8), strengths=one, corpus=corpus)
-    assert verdict.outcome.word == "refuted", verdict.sentence
+    assert verdict.outcome.word != "supported" and weighed.effect < 0.1, verdict.sentence
     verdict, *_ = outcome(told(holds=everywhere()), strengths=(1.2,) * LAYERS, corpus=corpus)
     assert verdict.outcome.word == "supported", verdict.sentence
 
