@@ -418,7 +418,7 @@ def accuracy_by_depth(rng: np.random.Generator, layers: int = LAYERS) -> Exhibit
     return Exhibit(
         "accuracy_by_depth",
         "Tokens told from the stream by relative depth, resid_post",
-        f"Share of tokens found among the vocabulary at {layers} layers, with bands over all layers.",
+        f"Share of tokens found among the vocabulary at {layers} layers, with each layer's own bounds.",
         {
             "depth": depth,
             "layer": np.arange(layers),
@@ -434,7 +434,7 @@ def accuracy_by_depth(rng: np.random.Generator, layers: int = LAYERS) -> Exhibit
                 "control task, accuracy at 10",
                 "selectivity",
             ],
-            "interval": "90 % bands over all layers",
+            "interval": "90 % bounds of each layer",
         },
     )
 

@@ -662,7 +662,7 @@ FAMILIES: Mapping[str, Family] = {
         lambda name: [
             *_crossed(name, UNCATEGORISED, LAWS[:2], (NONE, EDGE)),
             *_crossed(name, UNCATEGORISED, LAWS[:1], ("2 s", "3 s")),
-            *_crossed(name, UNCATEGORISED, LAWS[:1], (NONE, EDGE), TOLD),
+            *_crossed(name, UNCATEGORISED[1:], LAWS[:1], (NONE, EDGE), TOLD),
         ],
         {TOLD: (_told, _selective)},
     ),

@@ -31,10 +31,13 @@ NEAREST, FOLDS = 2, 3
 """Of the claims that are calibrated."""
 KEPT = 1.5
 """Strength of the input in a stream that keeps it to the middle of its depth; its noise is of variance 1 a unit."""
-STEEPEST = 3.0
+STEEPEST = 1.2
 """The largest tilt of strengths along depth, as the logarithm of a factor."""
-STRENGTHS = np.geomspace(KEPT * np.exp(-STEEPEST / 2), KEPT * np.exp(STEEPEST / 2), 7)
-"""Strengths at which it is worked out how many tokens are found."""
+STRENGTHS = {
+    "share": np.geomspace(KEPT * np.exp(-STEEPEST / 2), KEPT * np.exp(STEEPEST / 2), 7),
+    "selectivity": np.geomspace(0.2, 1.2, 7),
+}
+"""Strengths at which it is worked out what is found."""
 READ, PLAIN = 2, 0.3
 """Directions that a token is told from, and strength of the embedding's others beside them."""
 LOOKED_AT = 2
@@ -85,8 +88,9 @@ def falling(tilt: float) -> tuple[float, ...]:
     return tuple((KEPT * np.exp(-tilt * (np.arange(LAYERS) / (LAYERS - 1) - 0.5))).tolist())
 
 
-def _found(layout: Layout, law: str, strength: float, number: int, selective: bool) -> float:
-    """Of one data set, the share of tokens found at a layer; or the selectivity there."""
+def _found(layout: Layout, law: str, strength: float, number: int, what: str) -> float:
+    """Of one data set, the share of tokens found at a layer, or the selectivity there."""
+    selective = what == "selectivity"
     rng = stream(0, "told", layout.name, law, str(number))
     ids, embedding, x = behind_noise(rng, layout, law, (strength,))
     sample = Sample.of(known.corpus(layout))
@@ -108,10 +112,10 @@ def _found(layout: Layout, law: str, strength: float, number: int, selective: bo
 
 
 @lru_cache(maxsize=16)
-def population_found(layout: Layout, law: str, selective: bool) -> Floats:
+def population_found(layout: Layout, law: str, what: str) -> Floats:
     """(strength,) for `STRENGTHS`, the mean share of tokens found at a layer, or the mean selectivity."""
-    sets = SETS // 3 if selective else SETS
-    found = [[_found(layout, law, strength, n, selective) for n in range(sets)] for strength in STRENGTHS]
+    sets = SETS if what == "share" else SETS // 2
+    found = [[_found(layout, law, strength, n, what) for n in range(sets)] for strength in STRENGTHS[what]]
     return np.asarray(np.mean(found, axis=1))
 
 
@@ -123,7 +127,7 @@ def falling_by(layout: Layout, law: str, effect: float) -> tuple[float, ...]:
 
     from scipy.interpolate import PchipInterpolator
 
-    found = PchipInterpolator(np.log(STRENGTHS), population_found(layout, law, False))
+    found = PchipInterpolator(np.log(STRENGTHS["share"]), population_found(layout, law, "share"))
     depth = np.arange(LAYERS) / (LAYERS - 1) - 0.5
 
     def miss(tilt: float) -> float:
@@ -140,7 +144,9 @@ def strength_of_selectivity(layout: Layout, law: str, effect: float) -> float:
 
     from scipy.interpolate import PchipInterpolator
 
-    selective = PchipInterpolator(np.log(STRENGTHS), population_found(layout, law, True) - effect)
+    selective = PchipInterpolator(
+        np.log(STRENGTHS["selectivity"]), population_found(layout, law, "selectivity") - effect
+    )
     return float(np.exp(min(root for root in selective.roots(extrapolate=False))))
 
 

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from modclaims.errors import ClaimError
 from modclaims.families.category_clustering import null_histogram
 from modclaims.families.controls import TWINS, twin_variants
-from modclaims.families.token_maps import EMBEDDING, TokenMap, Tokens, bounds_of_means, resampled
+from modclaims.families.token_maps import EMBEDDING, TokenMap, Tokens, bounds_of_means, resampled, student
 from modclaims.families.units import Sample
 from modclaims.families.weight_claims import slope_weights
 from modclaims.hypothesis import Weighing
 from modclaims.recording import ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import sign_flips
-from modclaims.stats.bootstrap import Resamples
 from modclaims.stats.chunks import ROUNDING
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.quantifiers import AlongDepth, Holds, along_depth
@@ -311,14 +310,13 @@ class InputReconstruction(TokenMap):
             f"control task, {self.found_name}": (told.control_curve(self.nearest), (0.0, 1.0)),
             "selectivity": (told.selectivity(self.nearest), (-1.0, 1.0)),
         }
-        every, alpha, words = np.arange(len(layers)), weighing.alpha, []
+        alpha, words = weighing.alpha, []
         mean, low, high = [], [], []
         for name, (values, ends) in curves.items():
-            resamples = self._band_resamples(len(values), weighing)
-            bounds = bounds_of_means(values, resamples, ends)
+            law = student(values)
             mean.append(values.mean(axis=0))
-            low.append(bounds.lower(alpha, every))
-            high.append(bounds.upper(alpha, every))
+            low.append(np.clip(law.limit(1 - alpha), *ends))
+            high.append(np.clip(law.limit(alpha), *ends))
             words.append(f"{name}: {', '.join(f'{v:.2f}' for v in mean[-1])}")
         unseen = told.among(~told.seen, self.nearest)
         if np.isfinite(unseen).any():
@@ -326,7 +324,7 @@ class InputReconstruction(TokenMap):
         return Exhibit(
             "accuracy_by_depth",
             f"Tokens told from the stream by relative depth, {self.site}",
-            "Share of tokens found among the vocabulary, mean over texts by layer, with bands over all layers; "
+            "Share of tokens found among the vocabulary, mean over texts by layer, with each layer's own bounds (Student's t); "
             + "; ".join(words)
             + ".",
             {
@@ -337,11 +335,8 @@ class InputReconstruction(TokenMap):
                 "high": np.stack(high),
                 "unseen": unseen,
             },
-            {"curves": list(curves), "interval": f"{100 * (1 - 2 * alpha):g} % bands over all layers"},
+            {"curves": list(curves), "interval": f"{100 * (1 - 2 * alpha):g} % bounds of each layer"},
         )
-
-    def _band_resamples(self, units: int, weighing: Weighing) -> Resamples:
-        return resampled(units, weighing, type(self).__name__, f"bands of {units}")
 
 
 @dataclass(frozen=True)

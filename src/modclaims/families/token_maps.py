@@ -135,8 +135,12 @@ def resampled(units: int, weighing: Weighing, name: str, design: str) -> Resampl
     return resample_groups(np.zeros(units, dtype=np.int64), count=weighing.resamples, rng=rng)
 
 
+def student(values: Floats) -> StudentT:
+    """Student's law of the mean over units of (unit, cell) values."""
+    one = Resamples(np.ones((1, len(values))), np.zeros(len(values), dtype=np.int64))
+    return StudentT.of(mean_replicates(values, one), one)
+
+
 def bounds_of_means(values: Floats, resamples: Resamples, ends: tuple[float, float]) -> Bounds:
     """The wider of bootstrap-t and Student's t for the mean over units of (unit, cell) values of size 1 or so."""
-    first = Resamples(resamples.times[:1], resamples.groups)
-    student = StudentT.of(mean_replicates(values, first), first)
-    return replace(mean_bounds(values, resamples, ends, 1.0), student=student)
+    return replace(mean_bounds(values, resamples, ends, 1.0), student=student(values))

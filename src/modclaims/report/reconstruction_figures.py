@@ -42,7 +42,7 @@ def accuracy_by_depth(exhibit: Exhibit) -> Figure:
     entries: list[Entry] = [(marker, colour, name) for name, (colour, marker) in zip(curves[:-1], styles, strict=False)]
     if np.isfinite(unseen).any():
         entries.append(("dashes", "threshold", "types never learned from"))
-    entries.append(("band", "chance", word(exhibit, "interval", "bands over all layers")))
+    entries.append(("band", "chance", word(exhibit, "interval", "bounds of each layer")))
     taken = key_height(entries, WIDTH - LEFT - 10)
     paper = Paper.of(WIDTH, 10 + taken + 24 + UPPER + GAP + LOWER + BOTTOM)
     paper.key(LEFT, paper.height - 10, entries, WIDTH - LEFT - 10)
