@@ -1,7 +1,7 @@
 """Known answers of maps back to the tokens read: streams that keep their input behind noise, or along known directions.
 
 What a map tells depends on how many texts it is learned from, so that effects are those of the layout itself: means over many
-data sets, from the same noise at every strength. Networks are drawn anew with every data set.
+data sets, from the same noise at every strength.
 """
 
 from __future__ import annotations
@@ -53,6 +53,12 @@ def _typed(rng: np.random.Generator, layout: Layout) -> Codes:
     return rng.integers(0, TYPES, size=(layout.texts, POSITIONS))
 
 
+@lru_cache(maxsize=1)
+def _embedding() -> Floats:
+    """(token, unit) the network's embedding, which is the same in all data sets: claims are about one network."""
+    return stream(0, "embedding").standard_normal((TYPES, WIDTH))
+
+
 def _recorded(layout: Layout, ids: Codes, embedding: Floats, x: Floats, unembedding: Floats | None) -> Recording:
     """Planted streams as a recorder would answer with them; x is (text, position, layer, unit)."""
     layers, every = x.shape[2], Activations("resid_post")
@@ -71,7 +77,7 @@ def behind_noise(
     rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...]
 ) -> tuple[Codes, Floats, Floats]:
     """Ids, the embedding, and (text, position, layer, unit) streams that hold it at a strength a layer, behind noise."""
-    ids, embedding = _typed(rng, layout), rng.standard_normal((TYPES, WIDTH))
+    ids, embedding = _typed(rng, layout), _embedding()
     x = known.noise(rng, layout, law, len(strengths), WIDTH)
     x += embedding[ids][:, :, None] * np.array(strengths)[:, None]
     return ids, embedding, x
@@ -172,8 +178,7 @@ def aimed(
     rng: np.random.Generator, layout: Layout, law: str, avoidance: float | None, layers: int
 ) -> tuple[Codes, Floats, Floats]:
     """Ids, the embedding, and (text, position, layer, unit) streams that hold two of its directions along such ones."""
-    ids, embedding = _typed(rng, layout), rng.standard_normal((TYPES, WIDTH))
-    embedding[:, READ:] *= PLAIN
+    ids, embedding = _typed(rng, layout), _embedding() * np.where(np.arange(WIDTH) < READ, 1.0, PLAIN)
     x = known.noise(rng, layout, law, layers, WIDTH)
     for layer in range(layers):
         x[:, :, layer] += 2 * KEPT * embedding[ids][..., :READ] @ _aimed(rng, avoidance)
