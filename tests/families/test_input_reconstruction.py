@@ -11,7 +11,7 @@ from modclaims.calibration.grid import claim_of
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.input_reconstruction import Told, Tried, others_mean
-from modclaims.families.token_maps import Tokens, bounds_of_means
+from modclaims.families.token_maps import Tokens, bounds_of_means, learning_factor
 from modclaims.families.units import Sample
 from modclaims.hypothesis import Weighing
 from modclaims.plan.sketches import Before, sketch
@@ -237,6 +237,10 @@ def test_bounds_of_means_are_those_of_the_bootstrap():
     for one, other in ((ours.lower(0.05), theirs.lower(0.05)), (ours.upper(0.05), theirs.upper(0.05))):
         np.testing.assert_allclose(one, other)
     np.testing.assert_allclose(ours.p_lower(0.25), theirs.p_lower(0.25))
+    wide = bounds_of_means(values, resamples, (-1.0, 1.0), 1.5)
+    for one, other in ((wide.lower(0.05), ours.lower(0.05)), (wide.upper(0.05), ours.upper(0.05))):
+        np.testing.assert_allclose(one - ours.effect, 1.5 * (other - ours.effect))
+    assert learning_factor(5) == pytest.approx(1.5)
 
 
 # ---- where tokens are told from

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from modclaims.errors import ClaimError
 from modclaims.families.category_clustering import null_histogram
 from modclaims.families.controls import TWINS, twin_variants
-from modclaims.families.token_maps import EMBEDDING, TokenMap, Tokens, bounds_of_means, resampled, student
+from modclaims.families.token_maps import (
+    EMBEDDING,
+    TokenMap,
+    Tokens,
+    bounds_of_means,
+    learning_factor,
+    resampled,
+    student,
+)
 from modclaims.families.units import Sample
 from modclaims.families.weight_claims import slope_weights
 from modclaims.hypothesis import Weighing
@@ -51,8 +59,9 @@ class InputReconstruction(TokenMap):
     learned for, and which the mean of the embeddings learned from would find in neither task, for that takes no stream; what is found of types never learned from is shown beside it. Exchangeable under the null: which of both
     tasks a text's tokens were found in.
 
-    p by flipping the signs of the texts' numbers, bounds by resampling texts. Maps stay as they were learned: what learning them on other
-    texts would change is no part of the bounds. The smallest effect of 0.1 is one token in ten.
+    p by flipping the signs of the texts' numbers, bounds by resampling texts. Maps stay as they were learned while texts are resampled.
+    For slopes, whose layers all learned from the same texts, nothing is added for that; the bounds of selectivity are widened by what
+    learning from other texts would change (Nadeau & Bengio 2003). The smallest effect of 0.1 is one token in ten.
 
     Source: the suggestion to reconstitute the input from activations at every layer, and to see whether that gets harder.
     """
@@ -120,7 +129,7 @@ class InputReconstruction(TokenMap):
         bare = Evidence(
             cells,
             f"{self._direction()} of {self.found_name}" if self.along else self.effect_name,
-            bounds_of_means(values, resamples, ends),
+            bounds_of_means(values, resamples, ends, 1.0 if self.along else learning_factor(int(dealt.max()) + 1)),
             self._flipped(values, statistic, sample, weighing),
             sample.texts,
             n_units=len(values),
@@ -142,7 +151,7 @@ class InputReconstruction(TokenMap):
             secondary=self._slopes(told, layers) if self.along else self._shares(told),
             warnings=sample.warnings + self._few(told, len(values), recording.shape.width),
             note=f"site {self.site}, ridge maps learned on {dealt.max()} of {dealt.max() + 1} parts of the texts and tried on the "
-            f"other, maps as learned; {told.positions} positions, {told.vocabulary:,} tokens to choose from",
+            f"other; {told.positions} positions, {told.vocabulary:,} tokens to choose from",
             detail=self._detail(told, layers, named),
         )
 
@@ -310,10 +319,10 @@ class InputReconstruction(TokenMap):
             f"control task, {self.found_name}": (told.control_curve(self.nearest), (0.0, 1.0)),
             "selectivity": (told.selectivity(self.nearest), (-1.0, 1.0)),
         }
-        alpha, words = weighing.alpha, []
+        alpha, words, widened = weighing.alpha, [], learning_factor(int(told.tokens.folds.max()) + 1)
         mean, low, high = [], [], []
         for name, (values, ends) in curves.items():
-            law = student(values)
+            law = student(values, widened)
             mean.append(values.mean(axis=0))
             low.append(np.clip(law.limit(1 - alpha), *ends))
             high.append(np.clip(law.limit(alpha), *ends))

@@ -135,12 +135,27 @@ def resampled(units: int, weighing: Weighing, name: str, design: str) -> Resampl
     return resample_groups(np.zeros(units, dtype=np.int64), count=weighing.resamples, rng=rng)
 
 
-def student(values: Floats) -> StudentT:
+def student(values: Floats, widened: float = 1.0) -> StudentT:
     """Student's law of the mean over units of (unit, cell) values."""
     one = Resamples(np.ones((1, len(values))), np.zeros(len(values), dtype=np.int64))
-    return StudentT.of(mean_replicates(values, one), one)
+    law = StudentT.of(mean_replicates(values, one), one)
+    return replace(law, se=widened * law.se)
 
 
-def bounds_of_means(values: Floats, resamples: Resamples, ends: tuple[float, float]) -> Bounds:
-    """The wider of bootstrap-t and Student's t for the mean over units of (unit, cell) values of size 1 or so."""
-    return replace(mean_bounds(values, resamples, ends, 1.0), student=student(values))
+def bounds_of_means(values: Floats, resamples: Resamples, ends: tuple[float, float], widened: float = 1.0) -> Bounds:
+    """The wider of bootstrap-t and Student's t for the mean over units of (unit, cell) values of size 1 or so.
+
+    Standard errors are multiplied by `widened`.
+    """
+    bounds = mean_bounds(values, resamples, ends, 1.0)
+    return replace(bounds, se=widened * bounds.se, student=student(values, widened))
+
+
+def learning_factor(folds: int) -> float:
+    """By what a standard error must grow that is to hold what learning on other texts would change, too.
+
+    Of a mean over units each tried by a map learned on all other folds: maps share most of what they learned from, so that
+    units vary together, and their own spread does not show it. Nadeau & Bengio (2003) take the variance of one fold by
+    (1 / folds + test / training) in place of 1 / folds; here test / training is 1 / (folds - 1).
+    """
+    return float(np.sqrt(1 + folds / (folds - 1)))
