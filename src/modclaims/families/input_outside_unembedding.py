@@ -33,26 +33,31 @@ FOLDS, GROUPS = 5, 16
 class InputOutsideUnembedding(TokenMap):
     """At some layer the token that was read is told from directions of the stream that the unembedding cares little about.
 
-    At every layer one ridge map (closed form, its penalty chosen by foretelling other texts) leads from the stream at the positions read to
-    the input embedding of the token there. The directions that it reads are its `dimensions` leading singular directions on
-    the stream's side. What the unembedding cares about is spanned by the leading `leading` share of the singular directions of the
-    unembedding matrix, less its mean over the vocabulary, since what raises all logits alike changes no prediction; norms are left
-    out. Overlap is the mean squared cosine of the principal angles of both: the share of what is read that lies in there,
-    for directions at random `leading` on average. The effect (avoidance) is 1 - overlap / that mean, by layer: 0 where the token is
-    read as from directions at random, 1 where nothing of them lies in what the unembedding cares about, negative where it is
-    read from there more than at random. The smallest effect of 0.2 is a fifth less than at random.
+    At every layer one ridge map (closed form, its penalty chosen by foretelling other texts) leads from the stream at
+    the positions read to the input embedding of the token there. The directions that it reads are its `dimensions`
+    leading singular directions on the stream's side. What the unembedding cares about is spanned by the leading
+    `leading` share of the singular directions of the unembedding matrix, less its mean over the vocabulary, since what
+    raises all logits alike changes no prediction; norms are left out. Overlap is the mean squared cosine of the
+    principal angles of both: the share of what is read that lies in there, for directions at random `leading` on
+    average. The effect (avoidance) is 1 - overlap / that mean, by layer: 0 where the token is read as from directions
+    at random, 1 where nothing of them lies in what the unembedding cares about, negative where it is read from there
+    more than at random. The smallest effect of 0.2 is a fifth less than at random.
 
-    p counts random subspaces at least as far away. Exchangeable under the null: the unembedding's leading subspace and one in
-    Haar-random position, the same for all layers. Bounds are about new texts for this network: groups of texts are left out one
-    by one, each time with a new map, and what each adds (the jackknife's pseudo-values) is resampled; the penalty stays as it was chosen.
+    p counts random subspaces at least as far away. Exchangeable under the null: the unembedding's leading subspace and
+    one in Haar-random position, the same for all layers. Bounds are about new texts for this network: groups of texts
+    are left out one by one, each time with a new map, and what each adds (the jackknife's pseudo-values) is resampled;
+    the penalty stays as it was chosen.
 
-    Two cautions. A map reads where the token is told best, and that turns away from what else varies there, however much of the
-    token's own trace lies in it: a filter, not a pattern (Haufe et al. 2014). Where the stream puts the token is a control, and so
-    is where a map reads that learned the control task. And where both embeddings are one matrix (tied weights), the stream enters the first layer along the
-    unembedding's own directions, most of all the leading ones: there, overlap in early layers is built in, so that it says nothing for
-    storage as a guess of the output, and avoidance later on takes something that moved the token; the verdict warns.
+    Two cautions. A map reads where the token is told best, and that turns away from what else varies there, however
+    much of the token's own trace lies in it: a filter, not a pattern (Haufe et al. 2014). Where the stream puts the
+    token is a control, and so is where a map reads that learned the control task. And where both embeddings are one
+    matrix (tied weights), the stream enters the first layer along the unembedding's own directions, most of all the
+    leading ones: what overlap there is in early layers comes with the weights and is no sign of storage as a guess of
+    the output (nor is its lack where a map near the identity reads all directions alike), and avoidance later on takes
+    something that moved the token; the verdict warns.
 
-    Source: the question whether what is left of the input lies in parts of the stream of little relevance to the output.
+    Source: the question whether what is left of the input lies in parts of the stream of little relevance to the
+    output.
     """
 
     dimensions: int = 16
@@ -224,8 +229,8 @@ class InputOutsideUnembedding(TokenMap):
         out = []
         if np.array_equal(embedding, unembedding):
             out.append(
-                "Embedding and unembedding are one matrix here: the stream begins along the unembedding's own directions, so that overlap "
-                "in early layers is built in and says nothing of how tokens are kept."
+                "Embedding and unembedding are one matrix here: the stream begins along the unembedding's own directions, so "
+                "that overlap in early layers comes with the weights and says nothing of how tokens are kept."
             )
         if rows < 2 * shape.width:
             out.append(

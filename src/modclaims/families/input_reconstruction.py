@@ -42,28 +42,32 @@ FEW_ROWS = 2
 class InputReconstruction(TokenMap):
     """With depth, the token that was read can be told less and less from the stream at its place.
 
-    At every layer a ridge map, in closed form, leads from the stream at the positions read to the input embedding of the very token
-    there. Maps are learned on the texts of all folds but one and tried on that one; whole texts (blocks, where there are)
-    are dealt to folds, and the penalty is chosen inside the folds learned from. The foretold embedding retrieves among the whole
-    vocabulary, by the cosine of what embeddings are from their mean; a token is found where fewer than `nearest` others lie
-    as close. A number a text and layer: the share of its tokens that are found.
+    At every layer a ridge map, in closed form, leads from the stream at the positions read to the input embedding of
+    the very token there. Maps are learned on the texts of all folds but one and tried on that one; whole texts (blocks,
+    where there are) are dealt to folds, and the penalty is chosen inside the folds learned from. The foretold embedding
+    retrieves among the whole vocabulary, by the cosine of what embeddings are from their mean; a token is found where
+    fewer than `nearest` others lie as close. A number a text and layer: the share of its tokens that are found.
 
-    `along_depth` (the default): each text's least-squares slope of that share over relative depth, from the first layer asked for to the
-    last, signed so that what the claim says is positive; the effect is its mean over texts. Exchangeable under the null: a text's curve
-    and the same read from the last layer to the first, which is a flip of the slope's sign.
+    `along_depth` (the default): each text's least-squares slope of that share over relative depth, from the first layer
+    asked for to the last, signed so that what the claim says is positive; the effect is its mean over texts.
+    Exchangeable under the null: a text's curve and the same read from the last layer to the first, which is a flip of
+    the slope's sign.
 
-    Any other quantifier: the token can be told at a layer at all. A linear map of many inputs could learn by heart what token each
-    direction goes with, so the effect is selectivity: the share found minus that of the control task (Hewitt & Liang 2019), in
-    which every type of token is given the embedding of another one that was read, by one random cycle of them, and maps are
-    learned anew. Both are taken over tokens whose type was learned from, the only ones that the control task can be
-    learned for, and which the mean of the embeddings learned from would find in neither task, for that takes no stream; what is found of types never learned from is shown beside it. Exchangeable under the null: which of both
-    tasks a text's tokens were found in.
+    Any other quantifier: the token can be told at a layer at all. A linear map of many inputs could learn by heart what
+    token each direction goes with, so the effect is selectivity: the share found minus that of the control task (Hewitt
+    & Liang 2019), in which every type of token is given the embedding of another one that was read, by one random cycle
+    of them, and maps are learned anew. Both are taken over tokens whose type was learned from, the only ones that the
+    control task can be learned for, and which the mean of the embeddings learned from would find in neither task, for
+    that takes no stream; what is found of types never learned from is shown beside it. Exchangeable under the null:
+    which of both tasks a text's tokens were found in.
 
-    p by flipping the signs of the texts' numbers, bounds by resampling texts. Maps stay as they were learned while texts are resampled.
-    For slopes, whose layers all learned from the same texts, nothing is added for that; the bounds of selectivity are widened by what
-    learning from other texts would change (Nadeau & Bengio 2003). The smallest effect of 0.1 is one token in ten.
+    p by flipping the signs of the texts' numbers, bounds by resampling texts. Maps stay as they were learned while
+    texts are resampled. For slopes, whose layers all learned from the same texts, nothing is added for that; the bounds
+    of selectivity are widened by what learning from other texts would change (Nadeau & Bengio 2003). The smallest
+    effect of 0.1 is one token in ten.
 
-    Source: the suggestion to reconstitute the input from activations at every layer, and to see whether that gets harder.
+    Source: the suggestion to reconstitute the input from activations at every layer, and to see whether that gets
+    harder.
     """
 
     nearest: int = 10
