@@ -5,6 +5,8 @@ from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
 from modclaims.families.head_magnitudes import HeadMagnitudes, QuietMiddle
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.input_outside_unembedding import InputOutsideUnembedding
+from modclaims.families.input_reconstruction import InputReconstruction
 from modclaims.families.leading_values import LeadingValues
 from modclaims.families.low_rank_similarity import LowRankSimilarity
 from modclaims.families.residual_phases import ResidualPhases
@@ -34,6 +36,8 @@ __all__ = [
     "HeadsAgainstBlocks",
     "HeavyTails",
     "Hypothesis",
+    "InputOutsideUnembedding",
+    "InputReconstruction",
     "LeadingValues",
     "LowRankSimilarity",
     "OVDirections",

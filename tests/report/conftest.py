@@ -412,6 +412,55 @@ def principal_angles(rng: np.random.Generator, layers: int = LAYERS) -> Exhibit:
     )
 
 
+def accuracy_by_depth(rng: np.random.Generator, layers: int = LAYERS) -> Exhibit:
+    depth = np.arange(layers) / max(1, layers - 1)
+    mean = np.stack([0.9 - 0.3 * depth, 0.7 - 0.4 * depth, 0.3 - 0.1 * depth, 0.5 + 0.1 * depth])
+    return Exhibit(
+        "accuracy_by_depth",
+        "Tokens told from the stream by relative depth, resid_post",
+        f"Share of tokens found among the vocabulary at {layers} layers, with each layer's own bounds.",
+        {
+            "depth": depth,
+            "layer": np.arange(layers),
+            "mean": mean,
+            "low": mean - 0.05,
+            "high": mean + 0.05,
+            "unseen": 0.6 - 0.2 * depth,
+        },
+        {
+            "curves": [
+                "accuracy at 10",
+                "accuracy at 1",
+                "control task, accuracy at 10",
+                "selectivity",
+            ],
+            "interval": "90 % bounds of each layer",
+        },
+    )
+
+
+def input_angles(rng: np.random.Generator, layers: int = LAYERS) -> Exhibit:
+    depth = np.arange(layers) / max(1, layers - 1)
+    cosines = rng.uniform(0.2, 0.9, (layers, 16))
+    return Exhibit(
+        "input_angles",
+        "Directions that tell the token against the unembedding's leading subspace, resid_post",
+        f"Squared cosines of principal angles at {layers} layers, and those of random subspaces.",
+        {
+            "depth": depth,
+            "layer": np.arange(layers),
+            "cosines": cosines,
+            "mean": cosines.mean(axis=1),
+            "low": cosines.mean(axis=1) - 0.1,
+            "high": cosines.mean(axis=1) + 0.1,
+            "null_low": np.full(layers, 0.48),
+            "null_high": np.full(layers, 0.52),
+            "null_mean": np.full(layers, 0.5),
+        },
+        {"interval": "90 % bounds"},
+    )
+
+
 def scree(rng: np.random.Generator, layers: int = LAYERS, components: int = 20) -> Exhibit:
     chance = np.tile(0.09 * 0.9 ** np.arange(components), (layers, 1))
     share = chance + np.where(np.arange(components) < 2, 0.1, -0.01)
@@ -854,6 +903,8 @@ def every_kind() -> Callable[..., tuple[Exhibit, ...]]:
             curve_by_depth(rng),
             principal_angles(rng),
             scree(rng),
+            accuracy_by_depth(rng),
+            input_angles(rng),
             two_effects_by_depth(rng),
             unknown(),
         )

@@ -503,6 +503,34 @@ def test_subspaces_are_drawn_for_any_number_of_layers(kind: str, layers: int, ev
     assert len(exhibit_table(other).rows) == min(layers, 20)
 
 
+@pytest.mark.parametrize("layers", [1, 2, 24])
+@pytest.mark.parametrize("kind", ["accuracy_by_depth", "input_angles"])
+def test_what_is_told_of_the_input_is_drawn_for_any_number_of_layers(kind: str, layers: int, every_kind: Any) -> None:
+    exhibit = of_kind(every_kind(), kind)
+    sided = ("mean", "low", "high") if kind == "accuracy_by_depth" else ()
+    arrays = {
+        name: np.take(array, np.arange(layers) % LAYERS, axis=int(name in sided))
+        for name, array in exhibit.arrays.items()
+    }
+    arrays |= {"depth": np.arange(layers) / max(1, layers - 1), "layer": np.arange(layers)}
+    other = with_arrays(exhibit, **arrays)
+    assert f"{(layers - 1) // -(-layers // 16) * -(-layers // 16)}" in words(drawn(other))
+    assert len(exhibit_table(other).rows) == min(layers, MOST_ROWS)
+    with pytest.raises(ValueError, match="layers"):
+        draw(with_arrays(other, **{"layer": np.arange(layers + 1), "depth": np.arange(layers + 1)}))
+
+
+def test_types_that_all_were_learned_from_are_not_drawn_apart(every_kind: Any) -> None:
+    exhibit = of_kind(every_kind(), "accuracy_by_depth")
+    nowhere = with_arrays(exhibit, unseen=np.full(LAYERS, np.nan))
+    assert "types never learned from" in words(drawn(exhibit))
+    assert "types never learned from" not in words(drawn(nowhere))
+    one = {key: np.delete(exhibit.arrays[key], 1, axis=0) for key in ("mean", "low", "high")}
+    labels = {"curves": [c for c in exhibit.labels["curves"] if c != "accuracy at 1"]}
+    single = Exhibit(exhibit.kind, "t", "d", {**exhibit.arrays, **one}, labels)
+    assert {"accuracy at 10", "control task, accuracy at 10", "selectivity"} <= set(words(drawn(single)))
+
+
 @pytest.mark.parametrize(
     ("kind", "name"), [("principal_angles", "observed"), ("scree", "rank"), ("two_effects_by_depth", "layer")]
 )

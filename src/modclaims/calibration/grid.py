@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.calibration import ablations, curves, known, shuffled, spaces, words
+from modclaims.calibration import ablations, curves, known, reconstruction, shuffled, spaces, words
 from modclaims.calibration.known import HEADS, HEAVIEST, LAWS, LAYERS, LAYOUTS, WIDTH, Layout
 from modclaims.families import controls
 from modclaims.families.axis_streams import FIRST, AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.input_outside_unembedding import InputOutsideUnembedding
+from modclaims.families.input_reconstruction import InputReconstruction
 from modclaims.families.low_rank_similarity import LowRankSimilarity
 from modclaims.families.residual_phases import ResidualPhases
 from modclaims.families.subspace_separation import SubspaceSeparation
@@ -32,7 +34,7 @@ from modclaims.recording import EMBEDDINGS, SPECTRUM, Activations, Jacobian, Rec
 from modclaims.stats.actions import relabellings
 from modclaims.stats.evidence import Evidence
 from modclaims.stats.permutation import Pairs
-from modclaims.stats.quantifiers import along_depth, everywhere, in_fraction
+from modclaims.stats.quantifiers import along_depth, everywhere, in_fraction, somewhere
 from modclaims.stats.similarity import text_similarity
 
 Floats = NDArray[np.float64]
@@ -69,6 +71,7 @@ PART = {
 ALONG, ONE_CELL, LEARNED = "rises along depth", "one cell of 24", "components in splits"
 EVERYWHERE, HALF, SMALLEST, AT_LAST = "everywhere", "in half of the layers", "by minP", "in the last layer"
 SPREAD, DISTANCES = "location by inner products", "location by distances"
+TOLD = "told at a layer"
 BEYOND, NOISY = "beyond shared words", "beyond a noisy proxy of shared words"
 NONE, FLAT, EDGE = "none", "flat", "exactly s"
 MULTIPLES = {NONE: 0.0, FLAT: 0.0, EDGE: 1.0, "2 s": 2.0, "3 s": 3.0}
@@ -198,6 +201,7 @@ QUESTIONS: Mapping[str, Mapping[str, Any]] = {
     DISTANCES: {"similarity": "euclidean"},
     BEYOND: {"beyond": "shared_words"},
     NOISY: {"beyond": "shared_words"},
+    TOLD: {"holds": somewhere()},
 }
 """Constants of a family's claim by what is asked."""
 
@@ -473,6 +477,36 @@ def _excess(scenario: Scenario) -> tuple[float, ...]:
     return (spaces.strength_of_excess(scenario.texts, scenario.law, round(_effect(scenario), 9)),) * 2
 
 
+# ---- maps back to the tokens read
+
+
+def _mapping(base: type[Hypothesis], **constants: Any) -> Callable[[Scenario], Hypothesis]:
+    return lambda scenario: claim_of(base, **constants, **QUESTIONS.get(scenario.question, {}))
+
+
+def _told(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    return reconstruction.told(rng, scenario.texts, scenario.law, strengths)
+
+
+def _falling(scenario: Scenario) -> tuple[float, ...]:
+    return reconstruction.falling_by(scenario.texts, scenario.law, round(_effect(scenario), 9))
+
+
+def _selective(scenario: Scenario) -> tuple[float, ...]:
+    effect = round(_effect(scenario), 9)
+    return (reconstruction.strength_of_selectivity(scenario.texts, scenario.law, effect),) * LAYERS
+
+
+def _outside(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    return reconstruction.outside(rng, scenario.texts, scenario.law, *(strengths or (None,)))
+
+
+def _aimed(scenario: Scenario) -> tuple[float, ...]:
+    """How far directions avoid the unembedding; nothing where they lie anywhere."""
+    effect = round(_effect(scenario), 9)
+    return (reconstruction.avoidance_of(scenario.texts, scenario.law, effect),) if effect else ()
+
+
 # ---- the grid
 
 MIDDLE, LARGEST, MIXED = "48 (4 x 12)", "100 unequal", "48 in mixed blocks"
@@ -615,6 +649,23 @@ FAMILIES: Mapping[str, Family] = {
     "HeavyTails": Family(
         _unlabelled(HeavyTails), _spiked, _spike, lambda name: _crossed(name, UNCATEGORISED, LAWS[:1], (NONE, EDGE))
     ),
+    "InputOutsideUnembedding": Family(
+        _unlabelled(InputOutsideUnembedding, dimensions=reconstruction.READ, draws=PERMUTATIONS),
+        _outside,
+        _aimed,
+        lambda name: _crossed(name, UNCATEGORISED, LAWS[:2], (NONE, EDGE)),
+    ),
+    "InputReconstruction": Family(
+        _mapping(InputReconstruction, nearest=reconstruction.NEAREST, folds=reconstruction.FOLDS),
+        _told,
+        _falling,
+        lambda name: [
+            *_crossed(name, UNCATEGORISED, LAWS[:2], (NONE, EDGE)),
+            *_crossed(name, UNCATEGORISED, LAWS[:1], ("2 s", "3 s")),
+            *_crossed(name, UNCATEGORISED[1:], LAWS[:1], (NONE, EDGE), TOLD),
+        ],
+        {TOLD: (_told, _selective)},
+    ),
     "OVDirections": Family(
         _unlabelled(OVDirections, layers=(0,), draws=NULLS_DRAWN, tokens=4),
         _weights,
@@ -744,6 +795,7 @@ def _by_test_alone(scenario: Scenario) -> bool:
         "AxisStreams",
         "CategoryClustering",
         "HeadSelectivity",
+        "InputOutsideUnembedding",
         "LowRankSimilarity",
         "OVDirections",
         "SubspaceSeparation",

@@ -24,6 +24,8 @@ from modclaims.families.depth_curves import AFTER, beyond
 from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
 from modclaims.families.head_magnitudes import HeadMagnitudes
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.input_outside_unembedding import InputOutsideUnembedding
+from modclaims.families.input_reconstruction import InputReconstruction
 from modclaims.families.leading_values import LeadingValues
 from modclaims.families.low_rank_similarity import LowRankSimilarity
 from modclaims.families.residual_phases import ResidualPhases
@@ -301,6 +303,20 @@ def _(claim: SimilarityLevels, before: Before) -> Sketch:
     )
     cells, _ = claim.weights(before.shape)
     return replace(made, cells=len(claim.holds.chosen(cells)))
+
+
+def _(claim: InputReconstruction, before: Before) -> Sketch:
+    made = _flipped(_unlabelled(claim, Sample.of(before.corpus), before), before)
+    if claim.along:
+        return replace(made, action=f"flipping the signs of each {made.unit}'s slope", cells=1)
+    return replace(made, action=f"flipping the signs of each {made.unit}'s differences")
+
+
+@sketch.register
+def _(claim: InputOutsideUnembedding, before: Before) -> Sketch:
+    action = "putting the unembedding's leading subspace in random position"
+    made = _unlabelled(claim, Sample.of(before.corpus), before)
+    return replace(made, action=action, test=Counted(claim.draws + 1, False, "draws"))
 
 
 def _flipped(made: Sketch, before: Before) -> Sketch:

@@ -25,6 +25,10 @@ Kinds and their arrays (further labels in brackets):
                                                                                                   [quantity; interval]
     principal_angles  depth, layer, effect, low, high, observed, null_low, null_mean, null_high (layer,), the last four mean
                      squared sines; angles (layer, pair, axis) in degrees; smallest_effect        [pairs; effect_name]
+    accuracy_by_depth  depth, layer, unseen (layer,); mean, low, high (curve, layer), the last curve selectivity
+                                                                                                  [curves; interval]
+    input_angles     depth, layer, mean, low, high, null_low, null_high, null_mean (layer,); cosines (layer, axis), squared
+                                                                                                          [interval]
     scree            share, null_low, null_median, null_high (panel, component); rank, effect (panel,)
                                                                                           [panels; effect_name]
     two_effects_by_depth  depth, layer (layer,); effect, low, high (3, layer): two sides and the first minus the second;
@@ -85,6 +89,7 @@ from modclaims.report.paper import (
     text_width,
     tidy_numbers,
 )
+from modclaims.report.reconstruction_figures import accuracy_by_depth, input_angles
 from modclaims.report.spectral_figures import rank_by_depth, spectra
 from modclaims.report.stream_figures import kurtosis_by_depth, stream, two_distributions
 from modclaims.report.subspace_figures import principal_angles, scree, two_effects_by_depth
@@ -738,6 +743,7 @@ def _forest(exhibit: Exhibit) -> Figure:
 
 
 _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
+    "accuracy_by_depth": accuracy_by_depth,
     "against_draws": against_draws,
     "by_clusters": by_clusters,
     "by_frequency": by_frequency,
@@ -747,6 +753,7 @@ _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
     "effect_by_depth": _effect_by_depth,
     "forest": _forest,
     "head_map": _head_map,
+    "input_angles": input_angles,
     "kurtosis_by_depth": kurtosis_by_depth,
     "levels_by_depth": _levels_by_depth,
     "null_histogram": _null_histogram,

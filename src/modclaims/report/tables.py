@@ -607,6 +607,49 @@ def _principal_angles(exhibit: Exhibit) -> Table:
     return Table(head, kept, words=(), left_out=left)
 
 
+def _accuracy_by_depth(exhibit: Exhibit) -> Table:
+    """Shares of tokens found in every task with their bands, a row a layer."""
+    depth, layer, unseen = (floats(exhibit, key, 1) for key in ("depth", "layer", "unseen"))
+    mean, low, high = (floats(exhibit, key, 2) for key in ("mean", "low", "high"))
+    rows = [
+        (
+            significant(float(layer[i])),
+            number(float(depth[i])),
+            *(
+                f"{number(float(m[i]))} {interval(float(a[i]), float(b[i]))}"
+                for m, a, b in zip(mean, low, high, strict=True)
+            ),
+            number(float(unseen[i])),
+        )
+        for i in range(len(layer))
+    ]
+    kept, left = _cut(rows, "layers")
+    head = ("layer", "relative depth", *names(exhibit, "curves", len(mean)), "types never learned from")
+    return Table(head, kept, words=(), left_out=left)
+
+
+def _input_angles(exhibit: Exhibit) -> Table:
+    """Squared cosines of principal angles against those of random subspaces, a row a layer."""
+    depth, layer, mean, low, high, least, most, middle = (
+        floats(exhibit, key, 1)
+        for key in ("depth", "layer", "mean", "low", "high", "null_low", "null_high", "null_mean")
+    )
+    cosines = floats(exhibit, "cosines", 2)
+    rows = [
+        (
+            significant(float(layer[i])),
+            number(float(depth[i])),
+            f"{number(float(mean[i]))} {interval(float(low[i]), float(high[i]))}",
+            f"{number(float(middle[i]))} {interval(float(least[i]), float(most[i]))}",
+            f"{number(float(cosines[i].min()))} to {number(float(cosines[i].max()))}",
+        )
+        for i in range(len(layer))
+    ]
+    kept, left = _cut(rows, "layers")
+    head = ("layer", "relative depth", "mean squared cosine", "of random subspaces", "single angles")
+    return Table(head, kept, words=(), left_out=left)
+
+
 def _scree(exhibit: Exhibit) -> Table:
     """Rank and the shares of the first components against permuted coordinates, a row a panel."""
     share, high = floats(exhibit, "share", 2), floats(exhibit, "null_high", 2)
@@ -644,6 +687,7 @@ def _two_effects_by_depth(exhibit: Exhibit) -> Table:
 
 
 _TABLES: dict[str, Callable[[Exhibit], Table]] = {
+    "accuracy_by_depth": _accuracy_by_depth,
     "against_draws": _against_draws,
     "by_clusters": _by_clusters,
     "by_frequency": _by_frequency,
@@ -654,6 +698,7 @@ _TABLES: dict[str, Callable[[Exhibit], Table]] = {
     "forest": _forest,
     "head_map": _head_map,
     "heat_maps": _heat_maps,
+    "input_angles": _input_angles,
     "kurtosis_by_depth": _kurtosis_by_depth,
     "levels_by_depth": _levels_by_depth,
     "null_histogram": _null_histogram,

@@ -1,0 +1,442 @@
+"""InputReconstruction: can the token that was read be told from the stream by a linear map, and less so with depth?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.errors import ClaimError
+from modclaims.families.category_clustering import null_histogram
+from modclaims.families.controls import TWINS, twin_variants
+from modclaims.families.token_maps import (
+    EMBEDDING,
+    TokenMap,
+    Tokens,
+    bounds_of_means,
+    learning_factor,
+    resampled,
+    student,
+)
+from modclaims.families.units import Sample
+from modclaims.families.weight_claims import slope_weights
+from modclaims.hypothesis import Weighing
+from modclaims.recording import ModelShape, Recording, Request, for_variant
+from modclaims.stats.actions import sign_flips
+from modclaims.stats.chunks import ROUNDING
+from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
+from modclaims.stats.quantifiers import AlongDepth, Holds, along_depth
+from modclaims.stats.retrieval import Vocabulary, one_cycle
+from modclaims.stats.ridge import cross_fitted, folds_of
+from modclaims.stats.streams import stream
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+MIN_FOLDS = 3
+FEW_ROWS = 2
+"""Tokens to learn from for each unit of the stream, below which maps are hardly known."""
+
+
+class InputReconstruction(TokenMap):
+    """With depth, the token that was read can be told less and less from the stream at its place.
+
+    At every layer a ridge map, in closed form, leads from the stream at the positions read to the input embedding of
+    the very token there. Maps are learned on the texts of all folds but one and tried on that one; whole texts (blocks,
+    where there are) are dealt to folds, and the penalty is chosen inside the folds learned from. The foretold embedding
+    retrieves among the whole vocabulary, by the cosine of what embeddings are from their mean; a token is found where
+    fewer than `nearest` others lie as close. A number a text and layer: the share of its tokens that are found.
+
+    `along_depth` (the default): each text's least-squares slope of that share over relative depth, from the first layer
+    asked for to the last, signed so that what the claim says is positive; the effect is its mean over texts.
+    Exchangeable under the null: a text's curve and the same read from the last layer to the first, which is a flip of
+    the slope's sign.
+
+    Any other quantifier: the token can be told at a layer at all. A linear map of many inputs could learn by heart what
+    token each direction goes with, so the effect is selectivity: the share found minus that of the control task (Hewitt
+    & Liang 2019), in which every type of token is given the embedding of another one that was read, by one random cycle
+    of them, and maps are learned anew. Both are taken over tokens whose type was learned from, the only ones that the
+    control task can be learned for, and which the mean of the embeddings learned from would find in neither task, for
+    that takes no stream; what is found of types never learned from is shown beside it. Exchangeable under the null:
+    which of both tasks a text's tokens were found in.
+
+    p by flipping the signs of the texts' numbers, bounds by resampling texts. Maps stay as they were learned while
+    texts are resampled. For slopes, whose layers all learned from the same texts, nothing is added for that; the bounds
+    of selectivity are widened by what learning from other texts would change (Nadeau & Bengio 2003). The smallest
+    effect of 0.1 is one token in ten.
+
+    Source: the suggestion to reconstitute the input from activations at every layer, and to see whether that gets
+    harder.
+    """
+
+    nearest: int = 10
+    """A token is found if fewer than so many others lie as close to what was foretold."""
+    folds: int = 5
+    """Parts of the texts, each tried with maps learned on the others; as many as there are texts where these are fewer."""
+    twins: int = 0
+    """Untrained networks beside the claim, 5 or more, each with maps of its own; 0 for none."""
+    holds: Holds = along_depth("falls")
+    smallest_effect: float = 0.1
+    effect_name: ClassVar[str] = "selectivity"
+    largest_effect: ClassVar[float] = 1.0
+
+    def validate(self) -> None:
+        super().validate()
+        if self.nearest < 1:
+            raise ClaimError(f"nearest = {self.nearest}: a token must be the closest at best; choose 1 or more.")
+        if self.folds < MIN_FOLDS:
+            raise ClaimError(
+                f"folds = {self.folds}: a penalty is chosen among the other folds, so {MIN_FOLDS} are needed."
+            )
+        if self.twins != 0 and self.twins < TWINS:
+            raise ClaimError(f"twins = {self.twins}: a twin comparison needs at least {TWINS} seeds, or 0 for none.")
+
+    @property
+    def along(self) -> bool:
+        """Whether the claim is about the slope along depth."""
+        return isinstance(self.holds, AlongDepth)
+
+    @property
+    def found_name(self) -> str:
+        """What is measured, in words."""
+        return f"accuracy at {self.nearest}"
+
+    def requests(self, shape: ModelShape) -> tuple[Request, ...]:
+        layers = self.looked_at(shape)
+        if self.along:
+            slope_weights(self.holds, layers)
+        twins = twin_variants(self.twins)
+        return (
+            self.request(),
+            EMBEDDING,
+            *(self.request(variant) for variant in twins),
+            *(for_variant(EMBEDDING, variant) for variant in twins),
+        )
+
+    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
+        sample, layers, name = Sample.of(recording.corpus), self.looked_at(recording.shape), type(self).__name__
+        key = (weighing.seed, name, sample.design(0))
+        dealt = folds_of(sample.n, min(self.folds, sample.n), stream(*key, "folds"))
+        tokens = Tokens.of(sample, self.tokens(recording), dealt)
+        tasks = (True, False) if self.along and weighing.bare else (True, True)
+        told = self._told(recording, tokens, layers, stream(*key, "control"), tasks)
+        if self.along:
+            cells: tuple[Cell, ...] = (Cell(),)
+            values = told.curve(self.nearest) @ slope_weights(self.holds, layers)
+            statistic, ends = f"mean slope of {self.found_name}", (-np.inf, np.inf)
+        else:
+            cells = tuple(Cell(layer=layer) for layer in layers)
+            values = told.selectivity(self.nearest)
+            statistic, ends = "mean difference from the control task", (-1.0, 1.0)
+        resamples = resampled(len(values), weighing, name, f"{len(values)} {sample.unit}s")
+        bare = Evidence(
+            cells,
+            f"{self._direction()} of {self.found_name}" if self.along else self.effect_name,
+            bounds_of_means(values, resamples, ends, 1.0 if self.along else learning_factor(int(dealt.max()) + 1)),
+            self._flipped(values, statistic, sample, weighing),
+            sample.texts,
+            n_units=len(values),
+            degenerate=tuple(int(c) for c in np.flatnonzero(np.ptp(values, axis=0) <= 1e-12)),
+        )
+        if weighing.bare:
+            return bare
+        named = 0 if self.along else self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        assert bare.test is not None
+        return replace(
+            bare,
+            unit=sample.unit,
+            resampled=f"{sample.unit}s",
+            controls=self._controls(recording, told, layers, named, weighing),
+            exhibits=(
+                self._by_depth(told, layers, recording.shape.layers, weighing),
+                null_histogram(bare.test, named, cells),
+            ),
+            secondary=self._slopes(told, layers) if self.along else self._shares(told),
+            warnings=sample.warnings + self._few(told, len(values), recording.shape.width),
+            note=f"site {self.site}, ridge maps learned on {dealt.max()} of {dealt.max() + 1} parts of the texts and tried on the "
+            f"other; {told.positions} positions, {told.vocabulary:,} tokens to choose from",
+            detail=self._detail(told, layers, named),
+        )
+
+    def _direction(self) -> str:
+        assert isinstance(self.holds, AlongDepth)
+        return {"falls": "fall", "rises": "rise"}[self.holds.direction]
+
+    def _told(
+        self,
+        recording: Recording,
+        tokens: Tokens,
+        layers: tuple[int, ...],
+        rng: np.random.Generator,
+        tasks: tuple[bool, bool],
+        variant: str | None = None,
+    ) -> Told:
+        """How well the maps of every layer find tokens, in the task and in the control task, or in one of them."""
+        embedding = np.asarray(recording.array(for_variant(EMBEDDING, variant)))
+        vocabulary = Vocabulary.of(embedding)
+        types, rows = np.unique(tokens.rows, return_inverse=True)
+        if len(types) < 2:
+            raise ClaimError("One and the same token stands at every position read; choose other --positions.")
+        meant = [
+            ids
+            for ids, wanted in zip((tokens.rows, types[one_cycle(len(types), rng)][rows]), tasks, strict=True)
+            if wanted
+        ]
+        targets = [embedding[ids].astype(np.float64) for ids in meant]
+        folds = tokens.row_folds
+        closer: list[list[Codes]] = [[] for _ in meant]
+        blind = [
+            vocabulary.closer(others_mean(y, folds), ids).reshape(tokens.ids.shape)
+            for y, ids in zip(targets, meant, strict=True)
+        ]
+        for layer in layers:
+            fitted = cross_fitted(self.stream_rows(recording, layer, variant), targets, folds)
+            for task, fit in enumerate(fitted):
+                closer[task].append(vocabulary.closer(fit.foretold, meant[task]).reshape(tokens.ids.shape))
+        found = [np.stack(ranks, axis=2) for ranks in closer]
+        tried = [Tried(ranks, guessed) for ranks, guessed in zip(found, blind, strict=True)]
+        return Told(tokens, tried[0], tried[1] if len(tried) > 1 else None, len(embedding))
+
+    def _flipped(self, values: Floats, statistic: str, sample: Sample, weighing: Weighing) -> NullTest:
+        rng = stream(weighing.seed, type(self).__name__, f"{len(values)} {sample.unit}s", "flips")
+        signs, exact = sign_flips(len(values), budget=weighing.permutations, rng=rng)
+        return NullTest.of(
+            statistic,
+            signs.astype(np.float64) @ values / len(values),
+            np.full(values.shape[1], ROUNDING),
+            exact=exact,
+            action=f"flipping the signs of each {sample.unit}'s " + ("slope" if self.along else "differences"),
+            by=self.adjust,
+        )
+
+    def _shares(self, told: Told) -> dict[str, Floats]:
+        """(layer,) secondary numbers of a claim about layers."""
+        return {
+            "accuracy at 1": told.curve(1).mean(axis=0),
+            self.found_name: told.curve(self.nearest).mean(axis=0),
+            f"{self.found_name}, control task": told.control_curve(self.nearest).mean(axis=0),
+            f"{self.found_name}, types learned from": told.among(told.seen, self.nearest),
+            f"{self.found_name}, types never learned from": told.among(~told.seen, self.nearest),
+        }
+
+    def _slopes(self, told: Told, layers: tuple[int, ...]) -> dict[str, Floats]:
+        """(1,) secondary numbers of a claim about the slope, all signed as the claim's own."""
+        weights, word = slope_weights(self.holds, layers), self._direction()
+        return {
+            f"{word} of accuracy at 1": told.curve(1).mean(axis=0) @ weights,
+            f"{word} of the control task's {self.found_name}": told.control_curve(self.nearest).mean(axis=0) @ weights,
+            f"{word} of selectivity": told.selectivity(self.nearest).mean(axis=0) @ weights,
+            f"{word} among types never learned from": told.among(~told.seen, self.nearest) @ weights,
+        }
+
+    def _controls(
+        self, recording: Recording, told: Told, layers: tuple[int, ...], named: int, weighing: Weighing
+    ) -> tuple[Control, ...]:
+        task, control = (c.mean(axis=0) for c in (told.curve(self.nearest), told.control_curve(self.nearest)))
+        selective = told.selectivity(self.nearest).mean(axis=0)
+        unseen, at = told.among(~told.seen, self.nearest), self.found_name
+        commonest = float(told.tokens.commonest(self.nearest).mean())
+        count, total = int((~told.seen).sum()), told.seen.size
+        controls = [
+            Control(
+                "control_task",
+                f"With every type of token given another's embedding, {at} is {_ends(control, layers)}, against {_ends(task, layers)}; "
+                f"where both are compared, selectivity is {_ends(selective, layers)}.",
+                {"control": control.tolist(), "selectivity": selective.tolist()},
+            ),
+            Control(
+                "unseen_types",
+                "Every token's type was learned from somewhere, so that nothing is known of others."
+                if not count
+                else f"Of {total:,} tokens {count:,} are of types that the maps never learned from; of these, {at} is "
+                f"{_ends(unseen, layers)}.",
+                {"tokens": count, "of": total, "found": unseen.tolist()},
+            ),
+            Control(
+                "commonest_tokens",
+                f"Whoever answers with the {_counted(self.nearest)} of the texts learned from, whatever the stream, finds "
+                f"{commonest:.2f} of the tokens.",
+                {"found": commonest},
+            ),
+        ]
+        if self.twins:
+            controls.append(self._twins(recording, told, layers, named, weighing))
+        return tuple(controls)
+
+    def _twins(
+        self, recording: Recording, told: Told, layers: tuple[int, ...], named: int, weighing: Weighing
+    ) -> Control:
+        """The same number in untrained networks, by the same folds and control task."""
+        rng_key = (weighing.seed, type(self).__name__, told.tokens.sample.design(0), "control")
+
+        def number(found: Told) -> float:
+            if self.along:
+                return float((found.curve(self.nearest).mean(axis=0) @ slope_weights(self.holds, layers))[0])
+            return float(found.selectivity(self.nearest).mean(axis=0)[named])
+
+        tasks = (True, not self.along)
+        twins = [
+            number(self._told(recording, told.tokens, layers, stream(*rng_key), tasks, variant))
+            for variant in twin_variants(self.twins)
+        ]
+        own = number(told)
+        what = (
+            f"the {self._direction()} of {self.found_name}" if self.along else f"selectivity at layer {layers[named]}"
+        )
+        reached = sum(twin >= own for twin in twins)
+        return Control(
+            "untrained_twin",
+            f"In {self.twins} untrained twins {what} is {min(twins):.2f} to {max(twins):.2f}, against {own:.2f}: "
+            + (f"{reached} of them show as much." if reached else "none shows as much."),
+            {"own": own, "twins": twins},
+        )
+
+    def _few(self, told: Told, units: int, width: int) -> tuple[str, ...]:
+        sample, out = told.tokens.sample, []
+        if units < sample.n:
+            out.append(
+                f"{sample.n - units} of {sample.n} {sample.unit}s have no token that both tasks are compared on, and no selectivity; they "
+                "are left out."
+            )
+        parts = told.tokens.folds.max() + 1
+        learned = told.seen.size * (parts - 1) // parts
+        if learned < FEW_ROWS * width:
+            out.append(
+                f"Maps of {width} inputs are learned from {learned:,} tokens each: they tell less than the stream holds. More texts or "
+                "positions would tell more."
+            )
+        return tuple(out)
+
+    def _detail(self, told: Told, layers: tuple[int, ...], named: int) -> str:
+        at_one, at_more = (told.curve(k).mean(axis=0) for k in (1, self.nearest))
+        if self.along:
+            both = "" if self.nearest == 1 else f", at 1 {_ends(at_one, layers)}"
+            return f"{self.found_name.capitalize()} is {_ends(at_more, layers)}{both}."
+        control = told.control_curve(self.nearest).mean(axis=0)
+        both = "" if self.nearest == 1 else f" ({at_one[named]:.2f} at 1)"
+        return f"At layer {layers[named]} {self.found_name} is {at_more[named]:.2f}{both}, in the control task {control[named]:.2f}."
+
+    def _by_depth(self, told: Told, layers: tuple[int, ...], depth: int, weighing: Weighing) -> Exhibit:
+        """Accuracy of task and control task by relative depth with bands over all layers, and selectivity."""
+        curves = {f"accuracy at {k}": (told.curve(k), (0.0, 1.0)) for k in dict.fromkeys((self.nearest, 1))} | {
+            f"control task, {self.found_name}": (told.control_curve(self.nearest), (0.0, 1.0)),
+            "selectivity": (told.selectivity(self.nearest), (-1.0, 1.0)),
+        }
+        alpha, words, widened = weighing.alpha, [], learning_factor(int(told.tokens.folds.max()) + 1)
+        mean, low, high = [], [], []
+        for name, (values, ends) in curves.items():
+            law = student(values, widened)
+            mean.append(values.mean(axis=0))
+            low.append(np.clip(law.limit(1 - alpha), *ends))
+            high.append(np.clip(law.limit(alpha), *ends))
+            words.append(f"{name}: {', '.join(f'{v:.2f}' for v in mean[-1])}")
+        unseen = told.among(~told.seen, self.nearest)
+        if np.isfinite(unseen).any():
+            words.append(f"types never learned from: {', '.join(f'{v:.2f}' for v in unseen)}")
+        return Exhibit(
+            "accuracy_by_depth",
+            f"Tokens told from the stream by relative depth, {self.site}",
+            "Share of tokens found among the vocabulary, mean over texts by layer, with each layer's own bounds (Student's t); "
+            + "; ".join(words)
+            + ".",
+            {
+                "depth": np.array(layers) / max(depth - 1, 1),
+                "layer": np.array(layers),
+                "mean": np.stack(mean),
+                "low": np.stack(low),
+                "high": np.stack(high),
+                "unseen": unseen,
+            },
+            {"curves": list(curves), "interval": f"{100 * (1 - 2 * alpha):g} % bounds of each layer"},
+        )
+
+
+@dataclass(frozen=True)
+class Tried:
+    """How many tokens lay closer to what was foretold than the one that was meant, in one task."""
+
+    found: Codes
+    """(text, position, layer) to what the maps foretell."""
+    blind: Codes
+    """(text, position) to the mean of the embeddings learned from, which takes no stream."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What maps told of the tokens, in the task and in the control task, text by text."""
+
+    tokens: Tokens
+    task: Tried
+    control: Tried | None
+    """None where it was not asked for."""
+    vocabulary: int
+    """Tokens to choose from."""
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """(text, position) whether the token's type was learned from."""
+        return self.tokens.seen
+
+    @property
+    def positions(self) -> int:
+        """Tokens a text."""
+        return int(self.tokens.ids.shape[1])
+
+    def curve(self, nearest: int) -> Floats:
+        """(unit, layer) share of tokens found."""
+        return self.tokens.sample.units((self.task.found < nearest).mean(axis=1))
+
+    def control_curve(self, nearest: int) -> Floats:
+        """(unit, layer) share found in the control task."""
+        assert self.control is not None, "the control task was not asked for"
+        return self.tokens.sample.units((self.control.found < nearest).mean(axis=1))
+
+    def selectivity(self, nearest: int) -> Floats:
+        """(unit, layer) share found minus that of the control task, over the unit's tokens that `compared` names.
+
+        Units without such a token are left out.
+        """
+        assert self.control is not None, "the control task was not asked for"
+        gained = (self.task.found < nearest).astype(np.float64) - (self.control.found < nearest)
+        compared, rows = self.compared(nearest), []
+        for texts in self.tokens.sample.groups:
+            mine = compared[texts]
+            if mine.any():
+                rows.append(gained[texts][mine].mean(axis=0))
+        if len(rows) < 2:
+            raise ClaimError(
+                "Hardly a token stands in two texts at the positions read, so nothing can be learned by heart; add texts."
+            )
+        return np.stack(rows)
+
+    def compared(self, nearest: int) -> NDArray[np.bool_]:
+        """(text, position) whether the token's type was learned from, and a guess that takes no stream finds it in neither
+        task."""
+        assert self.control is not None, "the control task was not asked for"
+        return np.asarray(self.seen & (self.task.blind >= nearest) & (self.control.blind >= nearest))
+
+    def among(self, which: NDArray[np.bool_], nearest: int) -> Floats:
+        """(layer,) share found of some tokens, all texts together; not a number where there are none."""
+        if not which.any():
+            return np.full(self.task.found.shape[2], np.nan)
+        return np.asarray((self.task.found < nearest)[which].mean(axis=0))
+
+
+def others_mean(target: Floats, folds: Codes) -> Floats:
+    """(row, unit) the mean target of the other folds."""
+    out = np.empty_like(target)
+    for fold in np.unique(folds):
+        out[folds == fold] = target[folds != fold].mean(axis=0)
+    return out
+
+
+def _counted(nearest: int) -> str:
+    return "commonest token" if nearest == 1 else f"{nearest} commonest tokens"
+
+
+def _ends(curve: Floats, layers: tuple[int, ...]) -> str:
+    """First and last value in words."""
+    if len(layers) == 1:
+        return f"{curve[0]:.2f} at layer {layers[0]}"
+    return f"{curve[0]:.2f} at layer {layers[0]} and {curve[-1]:.2f} at layer {layers[-1]}"
