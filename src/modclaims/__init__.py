@@ -4,6 +4,7 @@ from modclaims.families.axis_streams import AxesAgainstRotations, AxisStreams, H
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.induction import InductionExplanation, InductionHeads
 from modclaims.families.low_rank_similarity import LowRankSimilarity
 from modclaims.families.residual_phases import ResidualPhases
 from modclaims.families.subspace_separation import SubspaceSeparation
@@ -30,6 +31,8 @@ __all__ = [
     "HeadsAgainstBlocks",
     "HeavyTails",
     "Hypothesis",
+    "InductionExplanation",
+    "InductionHeads",
     "LowRankSimilarity",
     "OVDirections",
     "QKDirections",
