@@ -225,7 +225,7 @@ class CategoryClustering(Hypothesis):
         alpha: float,
     ) -> tuple[Exhibit, ...]:
         """Effects before and after by layer, with the share that is left, and the induction scores."""
-        words = f"outlined where heads count as copying, from {copying.COUNTED:g} on"
+        words = f"heads that count as copying, {copying.COUNTED:g} and more"
         scores = copying.score_map(copied.scores, copied.counted, words)
         if self.site in HEAD_SITES:
             return (scores,)

@@ -190,10 +190,10 @@ def score_map(scores: Floats, marked: NDArray[np.bool_], marked_words: str, leve
     layers, heads = scores.shape
     layer, head = np.unravel_index(int(scores.argmax()), scores.shape)
     return Exhibit(
-        "induction_scores",
+        "head_map",
         "Induction score by head",
         f"Attention paid, on random tokens that come twice, to what followed the first time: {layers} layers x {heads} heads. "
-        f"Largest in layer {layer}, head {head}: {float(scores.max()):.2f}. {marked_words}: {int(marked.sum())} of {marked.size}.",
+        f"Largest in layer {layer}, head {head}: {float(scores.max()):.2f}. Outlined: {marked_words}, {int(marked.sum())} of {marked.size}.",
         {
             "effect": scores,
             "p_adjusted": np.full(scores.shape, np.nan) if levels is None else levels,

@@ -100,7 +100,7 @@ class InductionHeads(Hypothesis):
         shape, every = (len(layers), heads), np.arange(len(cells))
         scores, level = own.mean(axis=0), bounds.p_lower(self.smallest_effect, every)
         marked = (level <= weighing.alpha).reshape(shape)
-        words = f"outlined where the simultaneous lower bound clears {self.smallest_effect:g}"
+        words = f"simultaneous lower bound of the score above null clears {self.smallest_effect:g}"
         return replace(
             bare,
             resampled=f"{UNIT}s and null objects",

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.axis_streams import LEARNED, AxesAgainstRotations, AxisStreams, HeavyTails
-from modclaims.families.category_clustering import CategoryClustering
+from modclaims.families.category_clustering import GIVEN, CategoryClustering
 from modclaims.families.depth_curves import AFTER, beyond
 from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.induction import UNIT as SEQUENCE
+from modclaims.families.induction import InductionHeads
 from modclaims.families.low_rank_similarity import LowRankSimilarity
 from modclaims.families.residual_phases import ResidualPhases
 from modclaims.families.subspace_separation import SubspaceSeparation
@@ -172,7 +174,7 @@ def _(claim: CategoryClustering, before: Before) -> Sketch:
     made = replace(made, cells=before.cells(claim, heads))
     if claim.beyond:  # rows of residuals are exchanged, which no swap of names leaves as they are
         test = Counted(before.weighing.permutations + 1, False, "--permutations")
-        return replace(made, action=f"{made.action} given the words", test=test)
+        return replace(made, action=f"{made.action} given {GIVEN[claim.beyond]}", test=test)
     total = count_arrangements(design, blind="within_strata")
     return replace(
         made,
@@ -272,6 +274,13 @@ def _(claim: ResidualPhases, before: Before) -> Sketch:
     beyond(before.positions, 1, claim.family())
     made = _flipped(_unlabelled(claim, Sample.of(before.corpus), before), before)
     return replace(made, action=f"flipping the signs of each {made.unit}'s difference in error", cells=1)
+
+
+@sketch.register
+def _(claim: InductionHeads, before: Before) -> Sketch:
+    words, count = f"resampling {SEQUENCE}s and {claim.draws} null objects", claim.sequences
+    cells = before.cells(claim, before.shape.heads)
+    return Sketch(SEQUENCE, count, count, claim.holds, words, _bounds(before, [0]), cells)
 
 
 @sketch.register
