@@ -20,14 +20,14 @@ from modclaims.recording import Activations, InductionScores, Recording, Request
 Floats = NDArray[np.float64]
 COMMON, OWN = 20, 3
 """Tokens that all categories copy, and that each has for itself."""
-SHARE, AGAIN = 0.5, 0.8
+SHARE, AGAIN = 0.75, 0.8
 """Share of copied tokens that are the category's own, and of positions whose token comes again."""
-ATTENTION = (0.5, 0.9)
+ATTENTION = (0.7, 0.95)
 """What the head pays to the token that it copies."""
 NOISE_WIDTH = 32
 LOOKED = (0, 1)
 """Layers that the claim looks at, after the one head that copies."""
-BESIDE = 0.03
+BESIDE = 0.02
 """Inner product that two texts of a category have beside that of what is copied."""
 SCORE, LITTLE = 0.9, 0.02
 """Induction scores of the head that copies and of all others."""
