@@ -173,6 +173,8 @@ def test_where_no_head_counts_the_partial_effect_is_the_raw_one():
     assert beyond.effect == raw.effect
     assert beyond.controls[0]["numbers"]["share_left"] == pytest.approx(1)
     assert "so nothing was taken out there: delta is" in beyond.controls[0]["sentence"]
+    assert any("No head that copies reaches layer" in warning for warning in beyond.warnings)
+    assert not outcome(Beyond(), copied())[1].warnings
 
 
 def test_a_layer_before_the_head_that_copies_is_left_as_it_is():
@@ -304,6 +306,10 @@ def test_heads_that_score_are_supported_and_others_refuted():
     verdict, _, (exhibit,) = outcome(Heads(), scored(0.05))
     assert verdict.outcome.word == "refuted"
     assert not exhibit.arrays["significant"].any()
+    verdict, _, _ = outcome(Heads(), scored(0.3))
+    assert verdict.outcome.word == "inconclusive"
+    told = f"{verdict.sentence} {verdict.reason} {verdict.message}"
+    assert "sequences" in told and "texts" not in told
 
 
 def test_the_effect_is_the_score_less_the_mean_of_the_null_objects():

@@ -138,6 +138,7 @@ class CategoryClustering(Hypothesis):
             controls.plain_measures(recording, units, pairs, similarities[:, named], name, weighing, where),
         ]
         beside: tuple[Exhibit, ...] = ()
+        rival_warnings: tuple[str, ...] = ()
         # F2 knows nothing of what words explain; elsewhere location is claimed on inner products alone, and if F2 agrees
         location = None if self.beyond else False
         squared = [s.squared_distance for s in per_cell]
@@ -155,6 +156,10 @@ class CategoryClustering(Hypothesis):
                 "share of the gap beyond induction": taken.share_left,
                 "variance of pairs that copying explains": taken.r2,
             }
+            if copied.reached(cells[named].layer or 0, self.site) < 0:
+                rival_warnings = (
+                    f"No head that copies reaches {cells[named]}: nothing was taken out there. Name later layers, holds = at(...).",
+                )
             beside = self._beside(copied, taken, raw, by_cell, cells, recording.shape, weighing.alpha)
         band = delta_null(similarities, pairs, units.design, controls.fewer(arrangements))
         secondary["ANOSIM p (ranks)"] = (band >= band[0] - 1e-12).mean(axis=0)
@@ -173,7 +178,12 @@ class CategoryClustering(Hypothesis):
             rivals.append(controls.untrained_twin(bounds, twins, named, weighing.alpha, where))
 
         exhibits = self._exhibits(recording, cells, per_cell, by_cell, band, twins, test, named, weighing.alpha)
-        final_cells, final_bounds, degenerate, warnings = cells, by_cell, _degenerate(similarities), units.warnings
+        final_cells, final_bounds, degenerate, warnings = (
+            cells,
+            by_cell,
+            _degenerate(similarities),
+            units.warnings + rival_warnings,
+        )
         final_test: NullTest | None = test
         if isinstance(self.holds, AlongDepth):  # one cell, the contrast; layers that cannot enter it are named
             final_cells, final_bounds, final_test = (Cell(),), contrast, None

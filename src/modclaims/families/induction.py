@@ -148,7 +148,8 @@ class InductionExplanation(CategoryClustering):
     positions of the overlap of the tokens copied there (all followers alike), times how much either text copies; (2) minus
     the absolute difference of the induction-weighted repeat counts, the texts' means of how much is copied. How much is
     copied is the attention that was paid to such followers, summed over heads with an induction score of at least 0.1 in the
-    layers up to the cell's, each weighted by that score. Where no such head reaches a layer, nothing is taken out there.
+    layers up to the cell's, each weighted by that score. Where no such head reaches a layer, nothing is taken out there, and a
+    verdict that names such a layer warns: say where induction could explain anything, with `holds = at(...)` or `layers`.
 
     p by exchanging rows and columns of what both nuisances' cubic splines leave (Freedman-Lane on pairs); exchangeable
     under the null: texts inside strata, given what is copied. Bounds from the bootstrap-t over texts, the fitted part held.
