@@ -55,12 +55,14 @@ from modclaims.recording import (
     MATRICES,
     SITES,
     Activations,
+    InductionScores,
     Jacobian,
     Loss,
     MemorySource,
     ModelShape,
     Positions,
     Recording,
+    TokenIds,
     Weights,
 )
 from modclaims.runner import execute
@@ -510,6 +512,7 @@ def reading_of(model, corpus, settings):
         outline.number,
         outline.vocabulary,
         outline.own,
+        len(outline.reader.leading),
     )
 
 
@@ -521,6 +524,10 @@ def reading_of(model, corpus, settings):
             [
                 *(Activations(site, None, reduce) for site in SITES for reduce in ("none", "norm", "mean")),
                 Activations("attn_pattern", None, "first"),
+                Activations("attn_pattern", None, "induction"),
+                TokenIds(),
+                InductionScores(5, 8),
+                InductionScores(3, 8, variant="gaussian:1"),
                 *(Activations(site, (0,), positions=Positions("3,5"), variant="gaussian:1") for site in SITES),
                 Activations("attn_out", (0, -1)),
                 Loss(),

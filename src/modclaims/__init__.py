@@ -5,6 +5,7 @@ from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
 from modclaims.families.head_magnitudes import HeadMagnitudes, QuietMiddle
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.induction import InductionExplanation, InductionHeads
 from modclaims.families.input_outside_unembedding import InputOutsideUnembedding
 from modclaims.families.input_reconstruction import InputReconstruction
 from modclaims.families.leading_values import LeadingValues
@@ -36,6 +37,8 @@ __all__ = [
     "HeadsAgainstBlocks",
     "HeavyTails",
     "Hypothesis",
+    "InductionExplanation",
+    "InductionHeads",
     "InputOutsideUnembedding",
     "InputReconstruction",
     "LeadingValues",

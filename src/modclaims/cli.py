@@ -420,6 +420,7 @@ def plan(paths: tuple[str, ...], as_json: bool, **options: Any) -> int:
         outline.number,
         outline.vocabulary,
         outline.own,
+        len(outline.reader.leading),
     )
     made = make_plan(collected, corpus, reading, settings)
     outline.check_requests(corpus, made.requests, settings.tokens)

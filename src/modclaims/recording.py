@@ -17,7 +17,7 @@ from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError, UsageError
 
 Array = NDArray[np.floating]
-Reduce = Literal["none", "norm", "mean", "first"]
+Reduce = Literal["none", "norm", "mean", "first", "induction"]
 
 HEAD_SITES = ("head_z", "head_write", "q", "k", "v", "attn_pattern")
 LAYER_SITES = ("attn_out", "mlp_out", "mlp_act", "resid_pre", "resid_post")
@@ -75,8 +75,9 @@ class Activations:
     layers: tuple[int, ...] | None = None
     """Layers, negative ones counted from the end; None for all."""
     reduce: Reduce = "none"
-    """`none` keeps every unit; `norm` is the Euclidean norm over units; `mean` the mean over positions; `first`, of
-    `attn_pattern` alone, what each query gives to the first token."""
+    """`none` keeps every unit; `norm` is the Euclidean norm over units; `mean` the mean over positions. Of `attn_pattern`
+    alone, `first` is what each query gives to the first token, and `induction` what it gives to the tokens before it that
+    follow an earlier occurrence of its own token."""
     positions: Positions | None = None
     """None for the positions of the run."""
     variant: str | None = None
@@ -87,6 +88,8 @@ class Activations:
             raise ClaimError(f"Site {self.site!r} is unknown; choose one of {', '.join(SITES)}.")
         if self.reduce == "first" and self.site != "attn_pattern":
             raise ClaimError(f"Site {self.site!r} has no first token to attend to; reduce='first' is of attn_pattern.")
+        if self.reduce == "induction" and self.site != "attn_pattern":
+            raise ClaimError(f"Site {self.site!r} attends to nothing; reduce='induction' is of attn_pattern.")
 
 
 PARTS = ("head", "neuron", "mlp_block", "attn_block")
@@ -197,13 +200,37 @@ class LogOdds:
 class TokenIds:
     """Ask for the token ids that are read of each text, (text, token): -1 behind the end of a shorter text."""
 
-    tokens: int
-    """So many from the start, leading special ones included."""
+    tokens: int | None = None
+    """So many from the start, leading special ones included; None for as many as the run reads."""
     variant: str | None = None
     """Of no account: all variants read the same tokens."""
 
     def __post_init__(self) -> None:
         _check_read(self.tokens, None)
+
+
+@dataclass(frozen=True)
+class InductionScores:
+    """Ask how much each head attends like an induction head, on random tokens that come twice (causal models only).
+
+    No text of the corpus takes part. A sequence is the leading special tokens, `period` different ordinary tokens drawn at
+    random, and the same ones again. The answer is (sequence, head) by layer: attention that a query of the second half pays
+    to the token after the earlier occurrence of its own token, the mean over the second half.
+    """
+
+    sequences: int = 24
+    period: int = 32
+    """Tokens before they come again."""
+    seed: int = 0
+    layers: tuple[int, ...] | None = None
+    """Layers, negative ones counted from the end; None for all."""
+    variant: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.sequences < 1 or self.period < 2:
+            raise ClaimError(
+                f"sequences = {self.sequences} and period = {self.period}: induction needs at least 1 sequence of period 2."
+            )
 
 
 def _check_read(tokens: int | None, texts: tuple[str, ...] | None) -> None:
@@ -296,7 +323,7 @@ class Weights:
             raise ClaimError(f"Matrix {self.matrix!r} is unknown; choose one of {', '.join(MATRICES)}.")
 
 
-Request = Activations | Loss | LogOdds | TokenIds | Jacobian | Weights
+Request = Activations | Loss | LogOdds | TokenIds | InductionScores | Jacobian | Weights
 
 
 @dataclass(frozen=True)
@@ -330,6 +357,8 @@ class ModelShape:
             what, single = f"site {request.site!r}", request.site == "embed"
         elif isinstance(request, Jacobian):
             what, single = f"block {request.block!r}", False
+        elif isinstance(request, InductionScores):
+            what, single = "induction scores", False
         else:
             what, single = f"matrix {request.matrix!r}", request.matrix in EMBEDDINGS
         count = 1 if single else self.layers
@@ -355,9 +384,9 @@ class Source(Protocol):
 class Recording:
     """Answers to the requests of a suite for one corpus and model.
 
-    `array` gives (text, position, unit) or (text, position, head, unit); without the unit axis after `norm` and
-    `first`, without the position axis after `mean`; one number a text for `Loss` and `LogOdds`; (text, token) for
-    `TokenIds`; (text, quantity) or (text, singular value) for `Jacobian`; (output unit, input unit) for `Weights`.
+    `array` gives (text, position, unit) or (text, position, head, unit); without the unit axis after `norm`, `first` and
+    `induction`, without the position axis after `mean`; one number a text for `Loss` and `LogOdds`; (text, token) for
+    `TokenIds`; (sequence, head) for `InductionScores`; (text, quantity) or (text, singular value) for `Jacobian`; (output unit, input unit) for `Weights`.
     """
 
     corpus: Corpus
@@ -396,7 +425,9 @@ class _Reordered:
 
     def array(self, request: Request, layer: int) -> Array:
         array = self.source.array(request, layer)
-        itself = isinstance(request, (Weights, Jacobian)) or getattr(request, "texts", None) is not None
+        itself = (
+            isinstance(request, (Weights, Jacobian, InductionScores)) or getattr(request, "texts", None) is not None
+        )
         return array if itself else array[list(self.order)]
 
 

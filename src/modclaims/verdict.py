@@ -244,16 +244,13 @@ def judge(weighed: Mapping[str, Weighed], *, alpha: float, correction: Correctio
 
 def _verdict(w: Weighed, outcome: Outcome, plus: float, minus: float, alpha: float, claims: int) -> Verdict:
     reason, message = ("", "") if outcome is not Outcome.INCONCLUSIVE else _why(w, plus, minus, alpha, claims)
-    return Verdict(
-        outcome,
-        outcome.word == w.expect,
-        plus,
-        minus,
-        _sentence(w, outcome),
-        reason,
-        message,
-        tuple(w.warnings),
-    )
+    sentence, reason, message = (_of_unit(words, w) for words in (_sentence(w, outcome), reason, message))
+    return Verdict(outcome, outcome.word == w.expect, plus, minus, sentence, reason, message, tuple(w.warnings))
+
+
+def _of_unit(words: str, w: Weighed) -> str:
+    """The same words where no text was read, but random tokens in sequences."""
+    return words.replace("texts", "sequences") if w.unit == "sequence" else words
 
 
 def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> tuple[str, str]:

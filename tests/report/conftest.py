@@ -503,6 +503,27 @@ def two_effects_by_depth(rng: np.random.Generator, layers: int = LAYERS, twins: 
     )
 
 
+def raw_and_partial(rng: np.random.Generator, layers: int = LAYERS) -> Exhibit:
+    depth = np.arange(layers) / max(1, layers - 1)
+    share = np.clip(1 - depth, 0.2, 1.0)
+    effect = np.stack([0.5 * depth, 0.5 * depth * share])
+    return Exhibit(
+        "raw_and_partial",
+        "Cliff's delta of topic, raw and beyond induction, by relative depth, attn_out",
+        "Above, both deltas with their own 90 % bounds; below, the share of the gap within - between that is left.",
+        {
+            "depth": depth,
+            "layer": np.arange(layers),
+            "effect": effect,
+            "low": effect - rng.uniform(0.05, 0.1, effect.shape),
+            "high": effect + 0.08,
+            "share_left": share,
+            "smallest_effect": np.array(0.2),
+        },
+        {"sides": ["raw", "beyond induction"], "effect_name": "delta"},
+    )
+
+
 def unknown() -> Exhibit:
     return Exhibit("spiral", "A spiral", "A kind that the report has never heard of.", {"turns": np.zeros((3, 2))}, {})
 
@@ -906,6 +927,7 @@ def every_kind() -> Callable[..., tuple[Exhibit, ...]]:
             accuracy_by_depth(rng),
             input_angles(rng),
             two_effects_by_depth(rng),
+            raw_and_partial(rng),
             unknown(),
         )
 

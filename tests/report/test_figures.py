@@ -485,10 +485,10 @@ def test_a_dose_curve_is_drawn_for_any_number_of_sizes(sizes: int, every_kind: A
 
 
 @pytest.mark.parametrize("layers", [1, 2, 24])
-@pytest.mark.parametrize("kind", ["principal_angles", "two_effects_by_depth", "scree"])
+@pytest.mark.parametrize("kind", ["principal_angles", "two_effects_by_depth", "raw_and_partial", "scree"])
 def test_subspaces_are_drawn_for_any_number_of_layers(kind: str, layers: int, every_kind: Any) -> None:
     exhibit = of_kind(every_kind(), kind)
-    sided = ("effect", "low", "high", "twin") if kind == "two_effects_by_depth" else ()
+    sided = ("effect", "low", "high", "twin") if kind in ("two_effects_by_depth", "raw_and_partial") else ()
     arrays = {
         name: np.take(array, np.arange(layers) % LAYERS, axis=int(name in sided)) if np.ndim(array) else array
         for name, array in exhibit.arrays.items()
@@ -532,7 +532,13 @@ def test_types_that_all_were_learned_from_are_not_drawn_apart(every_kind: Any) -
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("principal_angles", "observed"), ("scree", "rank"), ("two_effects_by_depth", "layer")]
+    ("kind", "name"),
+    [
+        ("principal_angles", "observed"),
+        ("scree", "rank"),
+        ("two_effects_by_depth", "layer"),
+        ("raw_and_partial", "share_left"),
+    ],
 )
 def test_layers_that_differ_in_number_are_not_drawn(kind: str, name: str, every_kind: Any) -> None:
     exhibit = of_kind(every_kind(), kind)

@@ -10,6 +10,7 @@ from modclaims.stats.null_objects import (
     mean_replicates,
     resample_draws,
     resample_texts_and_draws,
+    side_by_side_null,
 )
 
 
@@ -152,3 +153,19 @@ def test_the_interval_is_the_monte_carlo_error_of_the_null_mean():
         found = draw_bounds(np.array([1.5]), null, resample_draws(99, count=399, rng=rng), change="drop")
         missed += not found.lower(0.05)[0] <= truth <= found.upper(0.05)[0]
     assert 0.05 <= missed / 300 <= 0.16
+
+
+def test_many_cells_at_a_time_are_bounded_as_all_together(monkeypatch):
+    rng = np.random.default_rng(8)
+    measured, null = rng.normal(0.5, 0.1, (12, 20)), rng.normal(0.1, 0.02, (20, 12, 20))
+    resamples = resample_texts_and_draws(12, 20, count=99, rng=rng)
+    whole = bootstrap_t(against_null(measured, null, resamples), resamples, means=True, ends=(-1.0, 1.0))
+    monkeypatch.setattr("modclaims.stats.permutation.CHUNK_BYTES", 1)
+    found = side_by_side_null(measured, null, resamples, (-1.0, 1.0))
+    every = np.arange(20)
+    for name in ("theta", "se", "t"):
+        np.testing.assert_allclose(getattr(found, name), getattr(whole, name), rtol=1e-12)
+    for cells in (None, every):
+        np.testing.assert_allclose(found.lower(0.05, cells), whole.lower(0.05, cells), rtol=1e-12)
+        np.testing.assert_allclose(found.p_upper(-0.4, cells), whole.p_upper(-0.4, cells), rtol=1e-12)
+    assert found.student is not None

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.calibration import ablations, curves, known, reconstruction, shuffled, spaces, words
+from modclaims.calibration import ablations, copies, curves, known, reconstruction, shuffled, spaces, words
 from modclaims.calibration.known import HEADS, HEAVIEST, LAWS, LAYERS, LAYOUTS, WIDTH, Layout
 from modclaims.families import controls
 from modclaims.families.axis_streams import FIRST, AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.induction import InductionExplanation, InductionHeads
 from modclaims.families.input_outside_unembedding import InputOutsideUnembedding
 from modclaims.families.input_reconstruction import InputReconstruction
 from modclaims.families.low_rank_similarity import LowRankSimilarity
@@ -30,7 +31,16 @@ from modclaims.families.units import Units
 from modclaims.families.weight_clusterability import WeightClusterability
 from modclaims.families.within_versus_style import WithinVersusStyle
 from modclaims.hypothesis import Hypothesis, Weighing
-from modclaims.recording import EMBEDDINGS, SPECTRUM, Activations, Jacobian, Recording, Request, Weights
+from modclaims.recording import (
+    EMBEDDINGS,
+    SPECTRUM,
+    Activations,
+    InductionScores,
+    Jacobian,
+    Recording,
+    Request,
+    Weights,
+)
 from modclaims.stats.actions import relabellings
 from modclaims.stats.evidence import Evidence
 from modclaims.stats.permutation import Pairs
@@ -73,11 +83,13 @@ EVERYWHERE, HALF, SMALLEST, AT_LAST = "everywhere", "in half of the layers", "by
 SPREAD, DISTANCES = "location by inner products", "location by distances"
 TOLD = "told at a layer"
 BEYOND, NOISY = "beyond shared words", "beyond a noisy proxy of shared words"
+COPIED = "beyond induction"
 NONE, FLAT, EDGE = "none", "flat", "exactly s"
 MULTIPLES = {NONE: 0.0, FLAT: 0.0, EDGE: 1.0, "2 s": 2.0, "3 s": 3.0}
 ONE_END = "one end alone"
 """A curve that rises early and stays, so that of the two contrasts one alone is there."""
 GAP_TRUTH, BESIDE = ".75 sd in one cell", "beside shared words"
+BESIDE_COPIES = "beside copied tokens"
 STRONG = 0.6
 """Cliff's delta of layers that are above any doubt, where a claim speaks of several."""
 CENTRE = 1.0
@@ -452,6 +464,33 @@ def _phased(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float
     return curves.streamed(rng, scenario.texts, scenario.law, strengths)
 
 
+# ---- induction
+
+
+def _copied(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    """Similarity made of copied tokens, and of whatever is planted beside them."""
+    layout = scenario.texts
+    if scenario.question == COPIED:
+        tokens, paid = copies.copied(rng, layout, copies.SHARE)
+        return copies.recorded(layout, copies.activations(rng, layout, tokens, paid, strengths[0]), tokens, paid)
+    tokens, paid = copies.copied(rng, layout, 0.0)  # of no category, and no part of what is similar
+    x = known.activations(rng, layout, scenario.law, strengths[: len(copies.LOOKED)], WIDTH)
+    return copies.recorded(layout, x, tokens, paid)
+
+
+def _copying(scenario: Scenario) -> tuple[float, ...]:
+    if scenario.question == COPIED:
+        return (copies.BESIDE if scenario.truth == BESIDE_COPIES else 0.0,)
+    return _clustering_strengths(scenario)
+
+
+def _scored(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    claim = family(scenario).claim(scenario)
+    assert isinstance(claim, InductionHeads)
+    asked = InductionScores(claim.sequences, claim.period)
+    return copies.scored(rng, asked, claim.draws, scenario.law, scenario.texts, strengths[0])
+
+
 # ---- crossed factors, subspaces, low rank: the same in the two layers that are looked at
 
 
@@ -666,6 +705,22 @@ FAMILIES: Mapping[str, Family] = {
         ],
         {TOLD: (_told, _selective)},
     ),
+    "InductionExplanation": Family(
+        _labelled(InductionExplanation, layers=copies.LOOKED),
+        _copied,
+        _copying,
+        lambda name: [
+            *_crossed(name, CROSSED[1:], LAWS[:1], (NONE, BESIDE_COPIES), COPIED),
+            *_crossed(name, CROSSED[1:], LAWS, (NONE, EDGE)),
+            *_crossed(name, CROSSED[1:], LAWS[:1], ("2 s",)),
+        ],
+    ),
+    "InductionHeads": Family(
+        lambda scenario: claim_of(InductionHeads, sequences=scenario.texts.texts),
+        _scored,
+        _effect_alone,
+        lambda name: _crossed(name, UNCATEGORISED[1:], LAWS, (NONE, EDGE)),
+    ),
     "OVDirections": Family(
         _unlabelled(OVDirections, layers=(0,), draws=NULLS_DRAWN, tokens=4),
         _weights,
@@ -802,7 +857,7 @@ def _by_test_alone(scenario: Scenario) -> bool:
         "TokenNeuronCongruence",
         "WeightClusterability",
     )
-    bounded = (ALONG, BEYOND, NOISY, SPREAD, DISTANCES, EVERYWHERE, HALF)
+    bounded = (ALONG, BEYOND, NOISY, COPIED, SPREAD, DISTANCES, EVERYWHERE, HALF)
     if scenario.truth == GAP_TRUTH:
         return True
     return scenario.truth == NONE and scenario.family in tested and scenario.question not in bounded
@@ -843,7 +898,7 @@ def levels_of(scenario: Scenario, claim: Hypothesis, evidence: Evidence) -> Rate
         if test is None:
             return {SIZE: bounds.p_lower(0.0, cells)[cells].min(keepdims=True)}
         found: Rates = {SIZE: test.p_adjusted[cells].min(keepdims=True), SIZE_CELLS: test.p[cells]}
-        if scenario.question in (BEYOND, NOISY, SPREAD, DISTANCES):
+        if scenario.question in (BEYOND, NOISY, COPIED, SPREAD, DISTANCES):
             found[WRONG] = plus.min(keepdims=True)
         if scenario.question in (SPREAD, DISTANCES):
             here = int(np.argmin(plus))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
-from modclaims.families import controls
+from modclaims.families import controls, copying
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import HEAD_SITES, LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
@@ -19,12 +19,14 @@ from modclaims.stats.effects import cliffs_delta, cohens_d, gap
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.permutation import Pairs, cheaper_by_vectors, delta_null, gap_null, gap_null_from_vectors
 from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
-from modclaims.stats.rivals import permanova
+from modclaims.stats.rivals import Beyond, permanova
 from modclaims.stats.similarity import INNER_PRODUCTS, SIMILARITIES, Similarity, text_similarity, token_similarity
 from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
 HEAT_MAP_ROWS = 160
+GIVEN = {"shared_words": "the words", "induction": "what induction heads copy"}
+"""Rival explanations that a claim may be beyond, and what is given then."""
 
 
 class CategoryClustering(Hypothesis):
@@ -35,7 +37,8 @@ class CategoryClustering(Hypothesis):
     between under exchange of labels, studentised and step-down over cells (layers, or layers x heads for head
     sites). With `within`, only pairs inside one stratum are compared. Exchangeable under the null: the labels of
     texts, inside strata. With `beyond = "shared_words"` both are taken after the part that TF-IDF and input
-    embeddings explain (Freedman-Lane on pairs).
+    embeddings explain (Freedman-Lane on pairs); with `beyond = "induction"` after what induction heads copy (see
+    `InductionExplanation`).
     """
 
     site: str = "attn_out"
@@ -45,7 +48,7 @@ class CategoryClustering(Hypothesis):
     layers: tuple[int, ...] | None = None
     """Layers to look at; None for all."""
     beyond: str | None = None
-    """The rival explanation that is taken out first: None or `shared_words`."""
+    """The rival explanation that is taken out first: None, `shared_words` or `induction`."""
     holds: Holds = somewhere()
     smallest_effect: float = 0.2
     twins: int = controls.TWINS
@@ -59,8 +62,10 @@ class CategoryClustering(Hypothesis):
             raise ClaimError(f"Site {self.site!r} is unknown; choose one of {', '.join((*LAYER_SITES, *HEAD_SITES))}.")
         if self.similarity not in SIMILARITIES:
             raise ClaimError(f"Similarity {self.similarity!r} is unknown; choose one of {', '.join(SIMILARITIES)}.")
-        if self.beyond not in (None, "shared_words"):
-            raise ClaimError(f"beyond = {self.beyond!r} is unknown; choose None or 'shared_words'.")
+        if self.beyond not in (None, *GIVEN):
+            raise ClaimError(
+                f"beyond = {self.beyond!r} is unknown; choose None or {' or '.join(repr(word) for word in GIVEN)}."
+            )
         if isinstance(self.holds, AlongDepth) and self.site in HEAD_SITES:
             raise ClaimError(f"along_depth needs one value a layer, but site {self.site!r} has one a head.")
         if self.twins != 0 and self.twins < 5:
@@ -75,7 +80,8 @@ class CategoryClustering(Hypothesis):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         mine = self._request()
         shape.resolve_layers(mine)
-        return (mine, controls.EMBED, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
+        rival = copying.requests(shape) if self.beyond == "induction" else ()
+        return (mine, controls.EMBED, *rival, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
 
     def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
         units = Units.of(recording.corpus, self.label, self.within)
@@ -96,13 +102,13 @@ class CategoryClustering(Hypothesis):
         )
         action = units.action(self.label, self.within)
         if self.beyond:
-            taken = controls.beyond_words(recording, units, pairs, similarities, name, weighing, weighing.permutations)
+            taken = self._beyond(recording, units, pairs, similarities, cells, weighing, weighing.permutations)
             test = NullTest.of(
-                "t beyond shared words",
+                f"t beyond {self.beyond.replace('_', ' ')}",
                 taken.null,
                 np.zeros(len(cells)),
                 exact=False,
-                action=f"{action} given the words",
+                action=f"{action} given {GIVEN[self.beyond]}",
                 by=self.adjust,
             )
             effect = cliffs_delta(taken.adjusted, units.design, pairs, resamples)
@@ -118,8 +124,9 @@ class CategoryClustering(Hypothesis):
             if isinstance(self.holds, AlongDepth):
                 return Evidence((Cell(),), "rise of delta", contrast, None, units.n)
             return _bare(cells, by_cell, test, units)
-        if not self.beyond:
-            taken = controls.beyond_words(recording, units, pairs, similarities, name, weighing, controls.CONTROL_DRAWS)
+        words = taken if self.beyond == "shared_words" else None
+        if words is None:
+            words = controls.beyond_words(recording, units, pairs, similarities, name, weighing, controls.CONTROL_DRAWS)
         named = int(np.argmax(np.nan_to_num(by_cell.theta, nan=-np.inf)))
         if not isinstance(self.holds, AlongDepth):
             named = self.holds.levels(_bare(cells, by_cell, test, units), self.smallest_effect, weighing.alpha).cell
@@ -127,9 +134,11 @@ class CategoryClustering(Hypothesis):
 
         few = Resamples(resamples.times[: controls.CONTROL_RESAMPLES + 1], resamples.groups)
         rivals: list[Control] = [
-            controls.shared_words(taken, named, where),
+            controls.shared_words(words, named, where),
             controls.plain_measures(recording, units, pairs, similarities[:, named], name, weighing, where),
         ]
+        beside: tuple[Exhibit, ...] = ()
+        rival_warnings: tuple[str, ...] = ()
         # F2 knows nothing of what words explain; elsewhere location is claimed on inner products alone, and if F2 agrees
         location = None if self.beyond else False
         squared = [s.squared_distance for s in per_cell]
@@ -137,6 +146,21 @@ class CategoryClustering(Hypothesis):
             "gap within - between": gap(similarities, units.design, pairs),
             "Cohen's d over pairs": cohens_d(similarities, units.design, pairs),
         }
+        if self.beyond == "induction":
+            copied = copying.Copying.of(recording)
+            raw = bootstrap_t(cliffs_delta(similarities, units.design, pairs, resamples), resamples, ends=(-1.0, 1.0))
+            both = float(raw.effect[named]), float(by_cell.effect[named])
+            rivals.insert(0, copying.control(copied, taken, *both, self.site, named, cells))
+            secondary |= {
+                "delta, nothing taken out": raw.effect,
+                "share of the gap beyond induction": taken.share_left,
+                "variance of pairs that copying explains": taken.r2,
+            }
+            if copied.reached(cells[named].layer or 0, self.site) < 0:
+                rival_warnings = (
+                    f"No head that copies reaches {cells[named]}: nothing was taken out there. Name later layers, holds = at(...).",
+                )
+            beside = self._beside(copied, taken, raw, by_cell, cells, recording.shape, weighing.alpha)
         band = delta_null(similarities, pairs, units.design, controls.fewer(arrangements))
         secondary["ANOSIM p (ranks)"] = (band >= band[0] - 1e-12).mean(axis=0)
         if all(s is not None for s in squared):
@@ -154,7 +178,12 @@ class CategoryClustering(Hypothesis):
             rivals.append(controls.untrained_twin(bounds, twins, named, weighing.alpha, where))
 
         exhibits = self._exhibits(recording, cells, per_cell, by_cell, band, twins, test, named, weighing.alpha)
-        final_cells, final_bounds, degenerate, warnings = cells, by_cell, _degenerate(similarities), units.warnings
+        final_cells, final_bounds, degenerate, warnings = (
+            cells,
+            by_cell,
+            _degenerate(similarities),
+            units.warnings + rival_warnings,
+        )
         final_test: NullTest | None = test
         if isinstance(self.holds, AlongDepth):  # one cell, the contrast; layers that cannot enter it are named
             final_cells, final_bounds, final_test = (Cell(),), contrast, None
@@ -171,11 +200,68 @@ class CategoryClustering(Hypothesis):
             resampled=units.resampled,
             degenerate=degenerate,
             controls=tuple(rivals),
-            exhibits=exhibits,
+            exhibits=beside + exhibits,
             secondary={} if isinstance(self.holds, AlongDepth) else secondary,
             location=location,
             warnings=warnings,
             note=f"similarity {self.similarity}, site {self.site}{units.note}",
+        )
+
+    def _beyond(
+        self,
+        recording: Recording,
+        units: Units,
+        pairs: Pairs,
+        similarities: Floats,
+        cells: tuple[Cell, ...],
+        weighing: Weighing,
+        draws: int,
+    ) -> Beyond:
+        """The effect on (pair, cell) similarities with the rival explanation taken out."""
+        name = type(self).__name__
+        if self.beyond == "induction":
+            copied = copying.Copying.of(recording)
+            return copying.beyond_copying(copied, self.site, cells, units, pairs, similarities, name, weighing, draws)
+        return controls.beyond_words(recording, units, pairs, similarities, name, weighing, draws)
+
+    def _beside(
+        self,
+        copied: copying.Copying,
+        taken: Beyond,
+        raw: Bounds,
+        left: Bounds,
+        cells: tuple[Cell, ...],
+        shape: ModelShape,
+        alpha: float,
+    ) -> tuple[Exhibit, ...]:
+        """Effects before and after by layer, with the share that is left, and the induction scores."""
+        words = f"heads that count as copying, {copying.COUNTED:g} and more"
+        scores = copying.score_map(copied.scores, copied.counted, words)
+        if self.site in HEAD_SITES:
+            return (scores,)
+        layers = np.array([c.layer or 0 for c in cells])
+        told = "; ".join(
+            f"layer {layer} {a:.2f} and {b:.2f}"
+            for layer, a, b in zip(layers.tolist(), raw.effect, left.effect, strict=True)
+        )
+        return (
+            Exhibit(
+                "raw_and_partial",
+                f"Cliff's delta of {self.label}, raw and beyond induction, by relative depth, {self.site}",
+                f"Above, both deltas with their own {100 * (1 - 2 * alpha):g} % bounds; below, the share of the gap within - between "
+                f"that is left. Raw and beyond induction: {told}.",
+                {
+                    "depth": layers / max(1, shape.layers - 1),
+                    "layer": layers,
+                    "effect": np.stack([b.effect for b in (raw, left)]),
+                    "low": np.stack([b.lower(alpha) for b in (raw, left)]),
+                    "high": np.stack([b.upper(alpha) for b in (raw, left)]),
+                    "share_left": taken.share_left,
+                    "smallest_effect": np.array(self.smallest_effect),
+                },
+                {"sides": ["raw", "beyond induction"], "effect_name": "delta"},
+            ),
+            scores,
         )
 
     def _similarities(self, recording: Recording, variant: str | None) -> tuple[tuple[Cell, ...], list[Similarity]]:

@@ -104,7 +104,7 @@ class WithinVersusStyle(CategoryClustering):
         if self.beyond:
             draws = 1 if weighing.bare else controls.CONTROL_DRAWS
             taken = [
-                controls.beyond_words(recording, side.units, side.pairs, found, name, weighing, draws).adjusted
+                self._beyond(recording, side.units, side.pairs, found, cells, weighing, draws).adjusted
                 for side, found in zip(sides, similarities, strict=True)
             ]
         else:

@@ -53,6 +53,17 @@ class Product:
             scores = scores.masked_fill(keys > queries[:, None], -torch.inf)
         return scores.softmax(dim=-1)
 
+    def paid(self, queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+        """Attention that each of some queries pays to a key of its own, (text, head, query), some queries at a time."""
+        texts, heads, count = *self.query.shape[:2], self.key.shape[2]
+        step = max(1, SCORES_AT_ONCE // (texts * heads * count))
+        parts = []
+        for some, theirs in zip(torch.split(queries, step), torch.split(keys, step), strict=True):
+            pattern = self.pattern(some)
+            index = theirs[None, None, :, None].expand(*pattern.shape[:3], 1)
+            parts.append(pattern.gather(3, index)[..., 0])
+        return torch.cat(parts, dim=2)
+
     def slopes(self, queries: torch.Tensor) -> torch.Tensor:
         """d score / d (query . key) of some queries, (text, head, query, key): the scale, less where the cap squashes."""
         scores = self._scores(queries)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from modclaims.lm.anatomy import Network
 from modclaims.lm.attention import Product, tapped
-from modclaims.lm.store import LOSS, Entry
+from modclaims.lm.store import INDUCTION, LOSS, Entry
 from modclaims.recording import Array
 
 LOGITS_AT_ONCE = 2**22
@@ -31,14 +31,14 @@ def extract(network: Network, ids: NDArray[Any], entries: Iterable[Entry]) -> di
     """Entries of one batch, each with a leading text axis, as float32 (float64 from a float64 network).
 
     `ids` is (text, token): texts of equal token count, so that nothing is padded. After the text axis an entry has
-    (position, unit), or (position, head, unit) for the sites of heads; `norm` and `first` take the last axis away, `mean`
-    the positions; the loss is one float64 a text. Layers after the last one needed are not run, nor the head unless the
+    (position, unit), or (position, head, unit) for the sites of heads; `norm`, `first` and `induction` take the last axis
+    away, `mean` the positions; induction scores are (head,); the loss is one float64 a text. Layers after the last one needed are not run, nor the head unless the
     loss is asked for. Positions must be below the token count.
     """
     entries = frozenset(entries)
     loss = Entry(LOSS) if Entry(LOSS) in entries else None
     tokens = torch.from_numpy(ids).to(network.device)
-    take = _Take(network, tokens.shape[0], tokens.shape[1], entries - {loss}, stop=loss is None)
+    take = _Take(network, tokens, entries - {loss}, stop=loss is None)
     with torch.inference_mode(), take.hooked():
         try:
             hidden = network.trunk(input_ids=tokens, use_cache=False).last_hidden_state
@@ -105,10 +105,10 @@ def _exact(values: torch.Tensor) -> torch.Tensor:
 class _Take:
     """What one forward pass leaves behind: hooks put rows into `taken`, and end the pass when nothing is missing."""
 
-    def __init__(self, network: Network, texts: int, tokens: int, entries: Iterable[Entry], *, stop: bool) -> None:
+    def __init__(self, network: Network, ids: torch.Tensor, entries: Iterable[Entry], *, stop: bool) -> None:
         self.network = network
-        self.texts = texts
-        self.tokens = tokens
+        self.ids = ids
+        self.texts, self.tokens = ids.shape
         self.missing = set(entries)
         self.stop = stop
         self.taken: dict[Entry, Array] = {}
@@ -188,10 +188,26 @@ class _Take:
                 values = values.mean(dim=1)
             elif entry.reduce == "first":
                 values = values[..., 0]
+            elif entry.reduce == "induction":
+                followers = after_earlier(self.ids.to(device), self._index(entry.positions, device))
+                values = (values * followers[:, :, None]).sum(dim=-1)
             self.taken[entry] = values.cpu().contiguous().numpy()
             self.missing.discard(entry)
         if self.stop and not self.missing:
             raise _Enough
+
+
+def after_earlier(ids: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
+    """(text, query, token) whether a token stands before the query and right after an earlier occurrence of its token."""
+    same = ids[:, None, :-1] == ids.index_select(1, queries)[:, :, None]  # where the query's token occurs
+    after = torch.nn.functional.pad(same, (1, 0))
+    return after & (torch.arange(ids.shape[1], device=ids.device) < queries[:, None])
+
+
+def _induction(product: Product, queries: torch.Tensor) -> torch.Tensor:
+    """(text, query, head) attention of the second half of random tokens that come twice, all of it asked for, to what
+    followed each of them in the first."""
+    return product.paid(queries, queries + 1 - len(queries)).transpose(1, 2)
 
 
 _PRODUCT_ROWS: dict[str, Callable[[Product, torch.Tensor], torch.Tensor]] = {
@@ -199,5 +215,6 @@ _PRODUCT_ROWS: dict[str, Callable[[Product, torch.Tensor], torch.Tensor]] = {
     "k": lambda product, index: product.key.index_select(2, index).transpose(1, 2),
     "v": lambda product, index: product.value.index_select(2, index).transpose(1, 2),
     "attn_pattern": lambda product, index: product.pattern(index).transpose(1, 2),
+    INDUCTION: _induction,
 }
-"""Sites that are taken where attention multiplies, (text, position, head, unit or key)."""
+"""Sites that are taken where attention multiplies, (text, position, head, unit or key), and (text, position, head)."""

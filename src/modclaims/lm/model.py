@@ -49,6 +49,7 @@ from modclaims.recording import (
     Ablation,
     Activations,
     Array,
+    InductionScores,
     Jacobian,
     LogOdds,
     Loss,
@@ -341,19 +342,29 @@ class LanguageModel:
         jacobians: dict[Entry, Jacobian] = {}
         asked: dict[Entry, Loss | LogOdds] = {}
         chosen: dict[Request, tuple[int, ...]] = {}
+        sequences: dict[Request, tuple[str, ...]] = {}
+        leading = len(self.reader.leading)
         by_id = dict(zip([text.id for text in corpus.texts], keys, strict=True))
         for request in requests:
             self._check_request(request, corpus, tokens)
-            entries = entries_of(request, self.shape, where, tokens, own, by_id)
-            if isinstance(request, Jacobian):
+            entries = entries_of(request, self.shape, where, tokens, own, by_id, leading)
+            if isinstance(request, InductionScores):
+                drawn = self.reader.repeated(request, self.vocabulary)
+                sequences[request] = tuple(text_key(sequence.ids) for sequence in drawn)
+                for number, (key, sequence) in enumerate(zip(sequences[request], drawn, strict=True)):
+                    texts.setdefault(key, sequence)
+                    ids.setdefault(key, f"(random tokens {number})")
+            elif isinstance(request, Jacobian):
                 chosen[request] = request.chosen(corpus)
                 jacobians.update(dict.fromkeys(entries, request))
             elif isinstance(request, (Loss, LogOdds)):
                 if request.texts is not None:
                     chosen[request] = request.chosen(corpus)
                 asked.update({entry: request for entry in entries if entry.site in ABLATED})
-            of = [NO_TEXT] if isinstance(request, Weights) else [keys[i] for i in chosen.get(request, range(len(keys)))]
-            for key in of:
+            of: Sequence[str] = [keys[i] for i in chosen.get(request, range(len(keys)))]
+            if isinstance(request, Weights):
+                of = [NO_TEXT]
+            for key in sequences.get(request, of):
                 wanted.setdefault(self._variant(request), {}).setdefault(key, set()).update(entries)
 
         own_first = sorted(wanted, key=lambda variant: (variant != self.checkpoint.variant, str(variant)))
@@ -400,6 +411,8 @@ class LanguageModel:
             own,
             chosen,
             by_id,
+            sequences,
+            leading,
         )
         return Recording(corpus, self.shape, where, tuple(text.read for text in read), source, total, beside)
 
@@ -477,6 +490,8 @@ class LanguageModel:
                 )
         elif isinstance(request, TokenIds):
             return
+        elif isinstance(request, InductionScores):
+            self._check_repeated(request)
         elif not self.shape.causal:
             raise ClaimError(
                 f"Model {self.shape.name!r} is not causal: its tokens also see what comes after them, so it has no "
@@ -490,6 +505,18 @@ class LanguageModel:
             if request.ablation is not None:
                 request.ablation.by_layer(self.shape)
                 Loss(texts=request.ablation.source or None).chosen(corpus)
+
+    def _check_repeated(self, request: InductionScores) -> None:
+        if not self.shape.causal:
+            raise ClaimError(
+                f"Model {self.shape.name!r} is not causal: its tokens also see what comes after them, so what follows an earlier "
+                "occurrence tells nothing new. Leave this claim out, or choose a causal model."
+            )
+        if (needed := len(self.reader.leading) + 2 * request.period) > self.shape.context:
+            raise ClaimError(
+                f"period = {request.period}: sequences of {needed} tokens do not fit into model {self.shape.name!r}, which reads "
+                f"at most {self.shape.context}; lower period."
+            )
 
     def _check_finite(self, values: Mapping[Entry, Any], ids: Sequence[str], name: str) -> None:
         for entry, array in values.items():

@@ -28,7 +28,18 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError, UsageError
-from modclaims.recording import Ablation, Array, Jacobian, LogOdds, Loss, ModelShape, Request, TokenIds, Weights
+from modclaims.recording import (
+    Ablation,
+    Array,
+    InductionScores,
+    Jacobian,
+    LogOdds,
+    Loss,
+    ModelShape,
+    Request,
+    TokenIds,
+    Weights,
+)
 from modclaims.run_log import home
 
 log = logging.getLogger(__name__)
@@ -45,7 +56,7 @@ class Entry:
     """What is kept of one text and network under one name: a site of a layer, at some positions, perhaps reduced."""
 
     site: str
-    """One of `recording.SITES`, `loss`, `jacobian.BLOCK` of a model, `weights.MATRIX`, or one of `ABLATED` or `TOKENS`."""
+    """One of `recording.SITES`, `loss`, `jacobian.BLOCK` of a model, `weights.MATRIX`, `INDUCTION`, or one of `ABLATED` or `TOKENS`."""
     layer: int = 0
     positions: tuple[int, ...] = ()
     reduce: str = "none"
@@ -62,6 +73,8 @@ LOSS = "loss"
 ABLATED = ("loss.ablated", "log_odds")
 """Losses and log-odds of networks without some parts, or of a text's first tokens alone; which, says a digest."""
 TOKENS = "token_ids"
+INDUCTION = "induction"
+"""Of a sequence of random tokens, kept as if it were a text; its positions are those of the second half."""
 WEIGHTS = "weights."
 NO_TEXT = hashlib.sha256(b"weights").hexdigest()
 """The key under which a network's own matrices are kept."""
@@ -335,20 +348,26 @@ class StoredSource:
     """Of requests that ask for some texts only, which."""
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Keys of `text_key` by text id, for requests that name texts."""
+    sequences: Mapping[Request, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    """Of requests about sequences that are no texts of the corpus, their keys."""
+    leading: int = 0
+    """Special tokens that open every text."""
 
     def array(self, request: Request, layer: int = 0) -> Array:
         """See `Recording.array`; where texts differ in length, missing keys of `attn_pattern` are zero.
 
         Raises `ClaimError` for what was not recorded and `UsageError` if a file has gone since.
         """
-        entry = entry_of(request, layer, self.shape, self.positions, self.tokens, self.own, self.keys)
+        entry = entry_of(request, layer, self.shape, self.positions, self.tokens, self.own, self.keys, self.leading)
         if isinstance(request, Weights):
             file = self._held(request, layer, NO_TEXT, entry.name)
             matrix = np.empty(file.layout[entry.name].shape, dtype=file.layout[entry.name].dtype)
             _read_into(file.path, file.layout[entry.name], matrix.reshape(-1))
             return matrix
-        which = self.chosen.get(request, range(len(self.texts)))
-        held = [self._held(request, layer, self.texts[index], entry.name) for index in which]
+        texts = self.sequences.get(request) or [
+            self.texts[index] for index in self.chosen.get(request, range(len(self.texts)))
+        ]
+        held = [self._held(request, layer, key, entry.name) for key in texts]
         spans = [file.layout[entry.name] for file in held]
         shape = tuple(max(sizes) for sizes in zip(*(span.shape for span in spans), strict=True))
         values = np.zeros((len(spans), *shape), dtype=spans[0].dtype)
@@ -377,9 +396,11 @@ def entry_of(
     tokens: int,
     own: str = "",
     keys: Mapping[str, str] | None = None,
+    leading: int = 0,
 ) -> Entry:
     """The entry that answers a request at one layer, given the run's positions, the tokens kept of each text, what
-    variant the model itself is, at whose inputs Jacobians are taken, and the texts' keys by their ids."""
+    variant the model itself is, at whose inputs Jacobians are taken, the texts' keys by their ids, and how many special
+    tokens open a text."""
     if isinstance(request, Loss) and request.ablation is None and request.tokens is None:
         return Entry(LOSS)
     if isinstance(request, (Loss, LogOdds)):
@@ -387,7 +408,7 @@ def entry_of(
         among = request.among if isinstance(request, LogOdds) else ()
         return Entry(ABLATED[isinstance(request, LogOdds)], 0, (read,), _digest(request.ablation, among, keys or {}))
     if isinstance(request, TokenIds):
-        return Entry(TOKENS, 0, (request.tokens,))
+        return Entry(TOKENS, 0, (request.tokens or tokens,))
     once = shape.resolve_layers(replace(request, layers=None)) == (0,)
     at = max(layer, 0) if once else layer + shape.layers if layer < 0 else layer
     if isinstance(request, Weights):
@@ -395,6 +416,9 @@ def entry_of(
     if isinstance(request, Jacobian):
         site = f"jacobian.{request.block}{'' if request.normalised else '.bare'}{f'@{own}' if own else ''}"
         return Entry(site, at, tuple(range(request.tokens)), request.answer)
+    if isinstance(request, InductionScores):
+        start = leading + request.period
+        return Entry(INDUCTION, at, tuple(range(start, start + request.period)), "mean")
     return Entry(
         request.site,
         at,
@@ -410,10 +434,12 @@ def entries_of(
     tokens: int,
     own: str = "",
     keys: Mapping[str, str] | None = None,
+    leading: int = 0,
 ) -> tuple[Entry, ...]:
     """All entries that a request asks for. Raises `ClaimError` for a layer that the model lacks."""
     return tuple(
-        entry_of(request, layer, shape, positions, tokens, own, keys) for layer in shape.resolve_layers(request)
+        entry_of(request, layer, shape, positions, tokens, own, keys, leading)
+        for layer in shape.resolve_layers(request)
     )
 
 

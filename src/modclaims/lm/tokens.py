@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.errors import ModelError
+from modclaims.errors import ClaimError, ModelError
+from modclaims.recording import InductionScores
+from modclaims.stats.streams import stream
 
 CHARACTERS_AT_ONCE = 2**18
 """Of texts that are encoded in one call; an encoding takes some hundred bytes a token until it is cut."""
@@ -47,6 +49,31 @@ class TextReader:
     def _ids(self, text: str, *, add_special_tokens: bool) -> list[int]:
         ids: list[int] = self.tokenizer(text, add_special_tokens=add_special_tokens)["input_ids"]
         return ids
+
+    def ordinary(self, vocabulary: int) -> NDArray[np.int64]:
+        """Ids below `vocabulary` of the tokens that are not special, ascending."""
+        tokenizer = self.tokenizer
+        special = {*tokenizer.all_special_ids, *self.leading}
+        special |= {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+        known = set(tokenizer.get_vocab().values()) - special
+        return np.array(sorted(i for i in known if 0 <= i < vocabulary), dtype=np.int64)
+
+    def repeated(self, request: InductionScores, vocabulary: int) -> list[ReadText]:
+        """The sequences of a request about random tokens that come twice; a further sequence changes none of the others.
+
+        Raises `ClaimError` where the vocabulary has too few ordinary tokens.
+        """
+        ordinary = self.ordinary(vocabulary)
+        if len(ordinary) < request.period:
+            raise ClaimError(
+                f"period = {request.period}: the vocabulary has only {len(ordinary)} ordinary tokens to draw from; lower period."
+            )
+        found = []
+        for number in range(request.sequences):
+            rng = stream(request.seed, "repeated tokens", str(request.period), str(number))
+            drawn = rng.choice(ordinary, request.period, replace=False)
+            found.append(ReadText(np.concatenate([self.leading, drawn, drawn]).astype(np.int64), ""))
+        return found
 
     def read(self, bodies: Sequence[str], tokens: int) -> Iterator[ReadText]:
         """Each body's first `tokens` tokens, leading special ones included.

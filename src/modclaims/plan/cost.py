@@ -10,6 +10,7 @@ from modclaims.recording import (
     EMBEDDINGS,
     HEAD_SITES,
     SPECTRUM,
+    InductionScores,
     Jacobian,
     LogOdds,
     Loss,
@@ -40,6 +41,8 @@ class Reading:
     """Rows of the embedding."""
     own: str = ""
     """The variant that the model itself is, such as `untrained:0`; empty for the weights as they are."""
+    leading: int = 1
+    """Special tokens that open every text."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Cost:
     texts: int
     networks: int
     passes: int
-    """Texts times networks; matrices that are only read off a network are none."""
+    """Texts, and sequences of random tokens, times networks; matrices that are only read off a network are none."""
     tokens: int
     """Tokens read in all passes; where a text is read for Jacobians alone, those that they are taken at."""
     bytes: int
@@ -58,12 +61,18 @@ class Cost:
 
 def cost(requests: Iterable[Request], corpus: Corpus, reading: Reading) -> Cost:
     """One pass a text and network serves all requests, and what two of them ask for is kept once."""
-    arrays: dict[tuple[str, int | None], dict[tuple[str, int], int]] = {}
-    read: dict[tuple[str, int], int] = {}
+    arrays: dict[tuple[str, int | str | None], dict[tuple[str, int], int]] = {}
+    read: dict[tuple[str, int | str], int] = {}
     for request in requests:
         variant = reading.own if request.variant is None else request.variant
         if isinstance(request, Weights):
             arrays.setdefault((variant, None), {}).update(_arrays(request, 0, reading))
+            continue
+        if isinstance(request, InductionScores):
+            for number in range(request.sequences):
+                drawn = f"random tokens {request.seed} {request.period} {number}"
+                arrays.setdefault((variant, drawn), {}).update(_arrays(request, 0, reading))
+                read[variant, drawn] = reading.leading + 2 * request.period
             continue
         for text in request.chosen(corpus) if isinstance(request, (Jacobian, Loss, LogOdds)) else range(len(corpus)):
             length = reading.lengths[text]
@@ -74,7 +83,7 @@ def cost(requests: Iterable[Request], corpus: Corpus, reading: Reading) -> Cost:
             read[variant, text] = max(seen, read.get((variant, text), 0))
     stored = [size for held in arrays.values() for size in held.values()]
     return Cost(
-        len({text for _, text in read}),
+        len({text for _, text in read if isinstance(text, int)}),
         len({variant for variant, _ in arrays}),
         len(read),
         sum(read.values()),
@@ -88,8 +97,11 @@ def _arrays(request: Request, length: int, reading: Reading) -> dict[tuple[str, 
     if isinstance(request, (Loss, LogOdds)):
         return {(repr(replace(request, variant=None, texts=None)), 0): 8}
     if isinstance(request, TokenIds):
-        return {(f"token ids {request.tokens}", 0): 8 * request.tokens}
+        tokens = request.tokens or reading.tokens
+        return {(f"token ids {tokens}", 0): 8 * tokens}
     layers = shape.resolve_layers(request)
+    if isinstance(request, InductionScores):
+        return {("induction", layer): number * shape.heads for layer in layers}
     if isinstance(request, Jacobian):
         numbers = {"summary": len(SPECTRUM), "effective_rank": 1, "values": request.tokens * shape.width}
         asked = f"{request.block} {request.tokens} {request.normalised} {request.answer}"
@@ -99,7 +111,7 @@ def _arrays(request: Request, length: int, reading: Reading) -> dict[tuple[str, 
     positions = reading.positions if request.positions is None else request.positions.resolve(reading.tokens)
     heads, units = _width(request.site, length, shape)
     rows = len(positions) * heads
-    each = {"none": rows * units, "norm": rows, "mean": heads * units, "first": rows}
+    each = {"none": rows * units, "norm": rows, "mean": heads * units, "first": rows, "induction": rows}
     asked = f"{request.site} {request.reduce} {positions}"
     return {(asked, layer): number * each[request.reduce] for layer in layers}
 

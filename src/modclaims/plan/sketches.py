@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.axis_streams import LEARNED, AxesAgainstRotations, AxisStreams, HeavyTails
-from modclaims.families.category_clustering import CategoryClustering
+from modclaims.families.category_clustering import GIVEN, CategoryClustering
 from modclaims.families.chunk_contrasts import ChunkContrast
 from modclaims.families.depth_curves import AFTER, beyond
 from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
 from modclaims.families.head_magnitudes import HeadMagnitudes
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.induction import UNIT as SEQUENCE
+from modclaims.families.induction import InductionHeads
 from modclaims.families.input_outside_unembedding import InputOutsideUnembedding
 from modclaims.families.input_reconstruction import InputReconstruction
 from modclaims.families.leading_values import LeadingValues
@@ -178,7 +180,7 @@ def _(claim: CategoryClustering, before: Before) -> Sketch:
     made = replace(made, cells=before.cells(claim, heads))
     if claim.beyond:  # rows of residuals are exchanged, which no swap of names leaves as they are
         test = Counted(before.weighing.permutations + 1, False, "--permutations")
-        return replace(made, action=f"{made.action} given the words", test=test)
+        return replace(made, action=f"{made.action} given {GIVEN[claim.beyond]}", test=test)
     total = count_arrangements(design, blind="within_strata")
     return replace(
         made,
@@ -287,6 +289,13 @@ def _(claim: ResidualPhases, before: Before) -> Sketch:
 
 
 @sketch.register
+def _(claim: InductionHeads, before: Before) -> Sketch:
+    words, count = f"resampling {SEQUENCE}s and {claim.draws} null objects", claim.sequences
+    cells = before.cells(claim, before.shape.heads)
+    return Sketch(SEQUENCE, count, count, claim.holds, words, _bounds(before, [0]), cells)
+
+
+@sketch.register
 def _(claim: AttentionSinks | HeadMagnitudes, before: Before) -> Sketch:
     return replace(_unlabelled(claim, Sample.of(before.corpus), before), cells=1)
 
@@ -305,6 +314,7 @@ def _(claim: SimilarityLevels, before: Before) -> Sketch:
     return replace(made, cells=len(claim.holds.chosen(cells)))
 
 
+@sketch.register
 def _(claim: InputReconstruction, before: Before) -> Sketch:
     made = _flipped(_unlabelled(claim, Sample.of(before.corpus), before), before)
     if claim.along:

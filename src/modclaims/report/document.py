@@ -341,7 +341,8 @@ def _numbers(summary: Mapping[str, Any], terms: _Terms, decimals: int) -> tuple[
         ("cells that could not be tested", number(len(get("degenerate") or ())) if get("degenerate") else ""),
     ]
     if get("n_units") == get("n_texts"):
-        effect = [row for row in effect if not row[0].endswith("s weighed")]
+        same = "texts" if get("unit") == "sequence" else "s weighed"
+        effect = [row for row in effect if not row[0].endswith(same)]
     chance = [
         ("p+, to support it", _both(get("p_plus"), get("p_plus_adjusted"), terms)),
         ("p−, to refute it", _both(get("p_minus"), get("p_minus_adjusted"), terms)),

@@ -7,7 +7,7 @@ Kinds and their arrays (further labels in brackets):
     levels_by_depth  depth, layer, same_text, same_category, different_category (layer,)          [similarity]
     text_map         xy (panel, text, 2)                [panels; categories; ids]
     null_histogram   null (arrangement,), observed      [statistic; cell; action; exact: 1 or 0]
-    head_map         effect, significant, p_adjusted (layer, head)                      [effect_name; unit]
+    head_map         effect, significant, p_adjusted (layer, head)   [effect_name; unit; marked: what is outlined, if not p]
     strip            responses (panel, text)            [panels; categories; ids; response]
     volcano          effect, p_adjusted (cell,), alpha  [cells; effect_name]
     splits           effect, low, high (split,), smallest_effect                        [picks; effect_name]
@@ -33,6 +33,8 @@ Kinds and their arrays (further labels in brackets):
                                                                                           [panels; effect_name]
     two_effects_by_depth  depth, layer (layer,); effect, low, high (3, layer): two sides and the first minus the second;
                      smallest_effect; twin (seed, layer) where there is one               [sides; effect_name]
+    raw_and_partial  depth, layer, share_left (layer,); effect, low, high (2, layer): as it is, and with a rival explanation
+                     taken out; smallest_effect                                           [sides; effect_name]
     kurtosis_by_depth  depth, layer, own, low, high, rotated_mean, rotated_low, rotated_high, first (layer,); gaussian
                                                                                                                [site]
     against_draws    depth, layer, own, null_mean, null_low, null_high (layer,)        [of; null]
@@ -67,6 +69,7 @@ from numpy.typing import NDArray
 
 from modclaims.report.ablation_figures import dissociation, dose_curve
 from modclaims.report.curve_figures import curve_by_depth
+from modclaims.report.induction_figures import raw_and_partial
 from modclaims.report.numerals import NOTHING, interval, number, p_value, said, shortened, significant
 from modclaims.report.paper import (
     DEPTH_LEFT,
@@ -479,7 +482,8 @@ def _head_map(exhibit: Exhibit) -> Figure:
         _numbers_in_cells(axes, effect, light)
     _mark_cells(axes, marked, light, (wide, tall))
     paper.colour_bar(34 + width + 16, bottom, height if height >= 40 else 60, colours, scale)
-    key = f"outlined: adjusted p at most the level ({int(marked.sum())} of {marked.size})"
+    what = word(exhibit, "marked", "adjusted p at most the level")
+    key = f"outlined: {what} ({int(marked.sum())} of {marked.size})"
     if not (wide >= 8 and tall >= 7):
         key = key.replace("outlined", "dot")
     paper.say(34, paper.height - 10, f"{name};  {key}")
@@ -759,6 +763,7 @@ _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
     "null_histogram": _null_histogram,
     "principal_angles": principal_angles,
     "rank_by_depth": rank_by_depth,
+    "raw_and_partial": raw_and_partial,
     "scree": scree,
     "spectra": spectra,
     "splits": _splits,

@@ -686,6 +686,23 @@ def _two_effects_by_depth(exhibit: Exhibit) -> Table:
     return Table(("layer", "relative depth", *names(exhibit, "sides", 2), "difference"), kept, words=(), left_out=left)
 
 
+def _raw_and_partial(exhibit: Exhibit) -> Table:
+    """Both effects with bounds, and the share that is left, a row a layer."""
+    depth, layer, share = (floats(exhibit, key, 1) for key in ("depth", "layer", "share_left"))
+    effect, low, high = (floats(exhibit, key, 2) for key in ("effect", "low", "high"))
+    rows = [
+        (
+            significant(float(layer[i])),
+            number(float(depth[i])),
+            *(f"{number(float(effect[k, i]))} {interval(float(low[k, i]), float(high[k, i]))}" for k in range(2)),
+            number(float(share[i])),
+        )
+        for i in range(len(layer))
+    ]
+    kept, left = _cut(rows, "layers")
+    return Table(("layer", "relative depth", *names(exhibit, "sides", 2), "share left"), kept, words=(), left_out=left)
+
+
 _TABLES: dict[str, Callable[[Exhibit], Table]] = {
     "accuracy_by_depth": _accuracy_by_depth,
     "against_draws": _against_draws,
@@ -704,6 +721,7 @@ _TABLES: dict[str, Callable[[Exhibit], Table]] = {
     "null_histogram": _null_histogram,
     "principal_angles": _principal_angles,
     "rank_by_depth": _rank_by_depth,
+    "raw_and_partial": _raw_and_partial,
     "scree": _scree,
     "spectra": _spectra,
     "splits": _splits,

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, resample_groups
+from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, StudentT, bootstrap_t, resample_groups
 from modclaims.stats.permutation import chunks
 
 Floats = NDArray[np.float64]
@@ -43,6 +43,23 @@ def against_null(measured: Floats, null: Floats, resamples: Resamples) -> Replic
         influence[:, :texts, c] = (by_text - value[:, c, None]) / texts
         influence[:, texts:, c] = (by_draw - (v * by_draw).sum(axis=1)[:, None]) / draws
     return Replicates(value, influence, value[0])
+
+
+def side_by_side_null(measured: Floats, null: Floats, resamples: Resamples, ends: tuple[float, float]) -> Bounds:
+    """Bounds of `against_null`, means with Student's t beside them, some cells at a time: where there are a thousand, the
+    influences of all of them in every resample would not fit into memory."""
+    parts = [
+        bootstrap_t(against_null(measured[:, c], null[:, :, c], resamples), resamples, means=True, ends=ends)
+        for c in chunks(measured.shape[1], resamples.times.size)
+    ]
+    laws = [part.student for part in parts if part.student is not None]
+    return Bounds(
+        np.concatenate([part.theta for part in parts]),
+        np.concatenate([part.se for part in parts]),
+        np.concatenate([part.t for part in parts], axis=1),
+        ends=ends,
+        student=StudentT(*(np.concatenate([getattr(law, key) for law in laws]) for key in ("theta", "se", "df"))),
+    )
 
 
 def mean_replicates(values: Floats, resamples: Resamples) -> Replicates:

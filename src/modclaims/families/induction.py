@@ -1,0 +1,165 @@
+"""InductionHeads: does some head look for what followed? InductionExplanation: is clustering more than their copying?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.corpus import Corpus
+from modclaims.errors import ClaimError
+from modclaims.families.category_clustering import CategoryClustering
+from modclaims.families.copying import check_shape, score_map
+from modclaims.families.tight_pass import NULLS
+from modclaims.families.units import ENOUGH
+from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.recording import InductionScores, ModelShape, Recording, Request
+from modclaims.stats.evidence import Cell, Control, Evidence
+from modclaims.stats.null_objects import MIN_DRAWS, resample_texts_and_draws, side_by_side_null
+from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
+from modclaims.stats.streams import stream
+
+Floats = NDArray[np.float64]
+UNIT = "sequence"
+
+
+class InductionHeads(Hypothesis):
+    """Some head attends like an induction head: where a token comes again, to what followed it the first time.
+
+    Read are random tokens that come twice, no text of the corpus: after the leading special tokens `period` different
+    ordinary tokens, and the same again. A head's score on a sequence is the attention that the second half's queries pay to
+    the token after the earlier occurrence of their own, the mean over queries, between 0 and 1. The effect (score above
+    null) is the network's score minus the mean of its null objects', a value a head: the `untrained` architecture, `gaussian`
+    noise in place of the blocks' matrices, or these `permuted`, at the same sequences. Resampled, crossed, are sequences and
+    null objects, each among themselves; p is read off the bootstrap bound. Nothing is said of other networks, and nothing of
+    what such a head does in a text. Source: the prefix matching score of Olsson and others (2022).
+    """
+
+    sequences: int = 24
+    """Sequences of random tokens."""
+    period: int = 32
+    """Tokens before they come again."""
+    null: str = "untrained"
+    """untrained, gaussian or permuted."""
+    draws: int = MIN_DRAWS
+    """Null objects; each is a network of its own."""
+    layers: tuple[int, ...] | None = None
+    """Layers to look at; None for all."""
+    holds: Holds = somewhere()
+    smallest_effect: float = 0.3
+    effect_name: ClassVar[str] = "score above null"
+    largest_effect: ClassVar[float] = 1.0
+
+    def validate(self) -> None:
+        super().validate()
+        if self.null not in NULLS:
+            raise ClaimError(f"Null {self.null!r} is unknown; choose one of {', '.join(NULLS)}.")
+        if self.draws < MIN_DRAWS:
+            raise ClaimError(f"draws = {self.draws}: a bound over null objects needs at least {MIN_DRAWS} of them.")
+        if self.sequences < ENOUGH:
+            raise ClaimError(f"sequences = {self.sequences}: a bound over sequences needs at least {ENOUGH} of them.")
+        if isinstance(self.holds, AlongDepth):
+            raise ClaimError("along_depth needs one value a layer, but induction scores have one a head.")
+        self._request()
+
+    def columns(self) -> tuple[str, ...]:
+        """None: no text of the corpus takes part."""
+        return ()
+
+    def check(self, corpus: Corpus) -> None:
+        """Every corpus will do."""
+
+    def _request(self, variant: str | None = None) -> InductionScores:
+        return InductionScores(self.sequences, self.period, layers=self.layers, variant=variant)
+
+    def requests(self, shape: ModelShape) -> tuple[Request, ...]:
+        mine = self._request()
+        check_shape(shape, self.period)
+        shape.resolve_layers(mine)
+        return (mine, *(self._request(f"{self.null}:{seed}") for seed in range(self.draws)))
+
+    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
+        layers = recording.shape.resolve_layers(self._request())
+        own = self._scores(recording, None, layers)
+        null = np.stack([self._scores(recording, f"{self.null}:{seed}", layers) for seed in range(self.draws)])
+        heads = own.shape[1] // len(layers)
+        cells = tuple(Cell(layer=layer, head=head) for layer in layers for head in range(heads))
+        resamples = resample_texts_and_draws(
+            self.sequences,
+            self.draws,
+            count=weighing.resamples,
+            rng=stream(weighing.seed, type(self).__name__, f"{self.sequences} x {self.draws}", "resamples"),
+        )
+        bounds = side_by_side_null(-own, -null, resamples, (-1.0, 1.0))
+        bare = Evidence(cells, self.effect_name, bounds, None, self.sequences, unit=UNIT, n_units=self.sequences)
+        if weighing.bare:
+            return bare
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        shape, every = (len(layers), heads), np.arange(len(cells))
+        scores, level = own.mean(axis=0), bounds.p_lower(self.smallest_effect, every)
+        marked = (level <= weighing.alpha).reshape(shape)
+        words = f"simultaneous lower bound of the score above null clears {self.smallest_effect:g}"
+        return replace(
+            bare,
+            resampled=f"{UNIT}s and null objects",
+            degenerate=tuple(int(c) for c in np.flatnonzero(~np.isfinite(bounds.theta))),
+            controls=(self._even(recording, scores[named]), self._nulls(scores, null.mean(axis=1), named)),
+            exhibits=(score_map(scores.reshape(shape), marked, words, level.reshape(shape)),),
+            secondary={"induction score": scores, "null objects, mean": null.mean(axis=(0, 1))},
+            note=f"{self.sequences} sequences of {self.period} random tokens that come twice, instead of texts; null {self.null}, "
+            "in this network",
+            detail=f"Its induction score is {float(scores[named]):.2f}.",
+        )
+
+    def _scores(self, recording: Recording, variant: str | None, layers: tuple[int, ...]) -> Floats:
+        """(sequence, layer x head) scores."""
+        request = self._request(variant)
+        return np.concatenate([np.asarray(recording.array(request, i), dtype=np.float64) for i in layers], axis=1)
+
+    def _even(self, recording: Recording, score: float) -> Control:
+        """What attending to all tokens alike would score: the least that a leading special token leaves open."""
+        even = float(np.mean(1 / (1 + np.arange(self.period, 2 * self.period))))
+        return Control(
+            "even_spread",
+            f"A head that attends to everything before it alike would score {even:.3f} at most; this one scores {score:.2f}.",
+            {"even": even, "score": float(score)},
+        )
+
+    def _nulls(self, scores: Floats, null: Floats, named: int) -> Control:
+        """The same head in the null objects, and the best of all their heads; `null` is (draw, cell)."""
+        here, best = null[:, named], null.max(axis=1)
+        return Control(
+            "null_objects",
+            f"The same head scores {here.min():.3f} to {here.max():.3f} in {len(null)} {self.null} null objects, whose best heads "
+            f"anywhere score {best.min():.3f} to {best.max():.3f}; {int((scores > best.max()).sum())} heads of this network score more.",
+            {"lowest": float(here.min()), "highest": float(here.max()), "best": [float(v) for v in best]},
+        )
+
+
+class InductionExplanation(CategoryClustering):
+    """Texts of one category look alike beyond what induction heads copy.
+
+    `CategoryClustering` with `beyond = "induction"`. Two texts can be alike inside a network because its induction heads
+    copy the same tokens into them, and differ because more is copied in one of them; both are taken out, and the claim
+    is about Cliff's delta of what is left, beside which the raw one stands. At a position that is read, an induction head
+    copies the tokens right after earlier occurrences of the position's own token. Nuisances of a pair are (1) the mean over
+    positions of the overlap of the tokens copied there (all followers alike), times how much either text copies; (2) minus
+    the absolute difference of the induction-weighted repeat counts, the texts' means of how much is copied. How much is
+    copied is the attention that was paid to such followers, summed over heads with an induction score of at least 0.1 in the
+    layers up to the cell's, each weighted by that score. Where no such head reaches a layer, nothing is taken out there, and a
+    verdict that names such a layer warns: say where induction could explain anything, with `holds = at(...)` or `layers`.
+
+    p by exchanging rows and columns of what both nuisances' cubic splines leave (Freedman-Lane on pairs); exchangeable
+    under the null: texts inside strata, given what is copied. Bounds from the bootstrap-t over texts, the fitted part held.
+    A nuisance removes only its own share: heads that copy what is like the follower, and not the same token, are not seen,
+    nor are skip-trigrams. A claim that induction explains it all expects refuted.
+    """
+
+    beyond: str | None = "induction"
+
+    def validate(self) -> None:
+        super().validate()
+        if self.beyond != "induction":
+            raise ClaimError("InductionExplanation is about what is left beyond induction; leave beyond as it is.")
