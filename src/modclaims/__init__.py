@@ -6,6 +6,7 @@ from modclaims.families.first_token_attention import AttentionSinks, FirstTokenA
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
 from modclaims.families.low_rank_similarity import LowRankSimilarity
 from modclaims.families.residual_phases import ResidualPhases
+from modclaims.families.scale import ModelsDiffer, ScaleTrend
 from modclaims.families.subspace_separation import SubspaceSeparation
 from modclaims.families.targeted_ablation import AblationSpecificity, AblationSufficiency, TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
@@ -31,9 +32,11 @@ __all__ = [
     "HeavyTails",
     "Hypothesis",
     "LowRankSimilarity",
+    "ModelsDiffer",
     "OVDirections",
     "QKDirections",
     "ResidualPhases",
+    "ScaleTrend",
     "SubspaceSeparation",
     "TargetedAblation",
     "TightPass",

@@ -236,6 +236,13 @@ def _lead(facts: Mapping[str, Any], claims: int) -> str:
     ]
     kind = "an encoder" if model.get("causal") is False else "a language model"
     network = f"{_name(facts, 'model')}" + (f" ({kind} of {', '.join(built)})" if built else "")
+    beside = [
+        f"{plain(one['name'])}" + (f" ({one['parameters']:,} parameters)" if is_number(one.get("parameters")) else "")
+        for one in facts.get("models") or []
+        if one.get("name") != model.get("name")
+    ]
+    if beside:
+        network += f" beside {series(beside)}"
     texts = count(corpus["texts"], "text") if isinstance(corpus.get("texts"), int) else "texts"
     counts = {k: v for k, v in (corpus.get("counts") or {}).items() if isinstance(v, Mapping)}
     labelled = series(f"{plain(k)} ({len(v)})" for k, v in counts.items() if len(v) > 1)
@@ -550,7 +557,9 @@ def _reading(claims: Sequence[Claim], terms: _Terms, facts: Mapping[str, Any]) -
             ("ERROR", "The claim could not be weighed; its section says why. The other claims are not touched by it.")
         )
     if "skipped" in found:
-        lines.append(("SKIPPED", "The corpus lacks a column that the claim needs; nothing was weighed."))
+        lines.append(
+            ("SKIPPED", "The corpus lacks a column, or the run the models, that the claim needs; nothing was weighed.")
+        )
     lines += [
         (
             terms.interval,
@@ -596,7 +605,7 @@ def _tested(facts: Mapping[str, Any], claims: Sequence[Claim], summaries: Sequen
     rows = [
         ("claims in this run", _first(_many(tests.get("claims")), fallback["claims"])),
         ("claims weighed", _family(claims)),
-        ("claims skipped, for want of a column", _first(_many(tests.get("skipped")), fallback["skipped"])),
+        ("claims skipped, for want of a column or of models", _first(_many(tests.get("skipped")), fallback["skipped"])),
         ("claims that could not be weighed", outcomes.count("error")),
         ("cells tested (layers, heads, axes)", _first(_many(tests.get("cells")), fallback["cells"])),
         (
@@ -677,6 +686,7 @@ _MODEL_ORDER = (
     "mlp_width",
     "context",
     "causal",
+    "parameters",
 )
 _CORPUS_ORDER = (
     "name",
@@ -690,6 +700,7 @@ _CORPUS_ORDER = (
 )
 _SETTINGS_ORDER = (
     "model",
+    "beside",
     "corpus",
     "text",
     "label",
@@ -718,6 +729,11 @@ def _provenance(facts: Mapping[str, Any]) -> tuple[Table, ...]:
     corpus |= corpus.pop("facts", None) or {}
     found = (
         ("Model", _ordered(facts.get("model") or {}, _MODEL_ORDER)),
+        *(
+            (f"Model beside it: {plain(one['name'])}", _ordered(one, _MODEL_ORDER))
+            for one in facts.get("models") or []
+            if one.get("name") != (facts.get("model") or {}).get("name")
+        ),
         ("Corpus", _ordered(corpus, _CORPUS_ORDER)),
         ("Settings", _ordered(facts.get("settings") or {}, _SETTINGS_ORDER)),
         ("Versions", _ordered(facts.get("versions") or {}, ["modclaims", "python"])),
