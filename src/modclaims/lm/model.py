@@ -283,7 +283,7 @@ class LanguageModel:
         except (*_LOADING_FAULTS, NotImplementedError):
             return None
         learned = [*trunk.parameters(), *(head.parameters() if head is not None else ())]
-        return sum({id(one): one.numel() for one in learned}.values())
+        return sum({id(one): int(one.numel()) for one in learned}.values())
 
     @property
     def shape(self) -> ModelShape:
@@ -490,7 +490,7 @@ class LanguageModel:
 
     def _check_request(self, request: Request, corpus: Corpus, tokens: int) -> None:
         if (other := model_of(request)) is not None:
-            raise ClaimError(f"Model {self.shape.name!r} is read alone, and {request.site!r} was asked of {other!r}.")
+            raise ClaimError(f"Model {self.shape.name!r} is read alone, and something was asked of {other!r}.")
         if isinstance(request, Activations):
             if request.positions is not None:
                 self.check(corpus, tokens, request.positions)

@@ -31,6 +31,9 @@ Kinds and their arrays (further labels in brackets):
                      smallest_effect; twin (seed, layer) where there is one               [sides; effect_name]
     kurtosis_by_depth  depth, layer, own, low, high, rotated_mean, rotated_low, rotated_high, first (layer,); gaussian
                                                                                                                [site]
+    models_by_depth  depth (depth,); effect (model, depth); parameters (model,); difference, low, high (depth,) and
+                     smallest_effect where two sides are compared                [models; sides; effect_name]
+    effect_by_parameters  parameters, effect, low, high, line (model,)           [models; effect_name]
     against_draws    depth, layer, own, null_mean, null_low, null_high (layer,)        [of; null]
     by_clusters      clusters (count,), layer (layer,), effect (layer, count); stated, smallest        [effect_name]
     by_frequency     rank (bin,), layer (layer,), relative (layer, bin)                [of]
@@ -85,6 +88,7 @@ from modclaims.report.paper import (
     text_width,
     tidy_numbers,
 )
+from modclaims.report.scale_figures import effect_by_parameters, models_by_depth
 from modclaims.report.spectral_figures import rank_by_depth, spectra
 from modclaims.report.stream_figures import kurtosis_by_depth, stream, two_distributions
 from modclaims.report.subspace_figures import principal_angles, scree, two_effects_by_depth
@@ -745,10 +749,12 @@ _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
     "dose_curve": dose_curve,
     "curve_by_depth": curve_by_depth,
     "effect_by_depth": _effect_by_depth,
+    "effect_by_parameters": effect_by_parameters,
     "forest": _forest,
     "head_map": _head_map,
     "kurtosis_by_depth": kurtosis_by_depth,
     "levels_by_depth": _levels_by_depth,
+    "models_by_depth": models_by_depth,
     "null_histogram": _null_histogram,
     "principal_angles": principal_angles,
     "rank_by_depth": rank_by_depth,
