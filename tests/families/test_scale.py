@@ -146,7 +146,7 @@ def test_models_of_one_size_enter_by_their_mean_and_none_is_larger_than_its_equa
     _, evidence = weigh(Differ, ladder([0.1, 0.6, 0.3], sizes))
     each = evidence.exhibits[0].arrays["effect"]
     np.testing.assert_allclose(evidence.bounds.effect, (each[1] + each[2]) / 2 - each[0], atol=1e-12)
-    assert list(evidence.secondary)[0] == "delta of the mean of m1 and m2"
+    assert next(iter(evidence.secondary)) == "delta of the mean of m1 and m2"
     with pytest.raises(ClaimError, match="none is larger"):
         Differ().requests(ladder([0.1, 0.2], [10, 10]).shape)
 
