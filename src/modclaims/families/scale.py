@@ -36,6 +36,8 @@ from modclaims.stats.trend import Trend, exchanged_slopes
 
 Floats = NDArray[np.float64]
 ENDS = (-1.0, 1.0)
+CEILING = 0.95
+"""Delta from which on the scale has hardly any room left."""
 FEWEST = 5
 """Models below which a claim with models as units settles nothing: of 4, no p falls below 1/24, nor survives a second claim."""
 
@@ -268,7 +270,11 @@ class ModelsDiffer(_AcrossModels):
                     alpha,
                 ),
             ),
-            warnings=(*units.warnings, *_tokenizers(recording.shape)),
+            warnings=(
+                *units.warnings,
+                *_tokenizers(recording.shape),
+                *_ceiling(words, np.array([bounds.effect[named] for bounds in own])),
+            ),
             note=f"similarity {self.similarity}, site {self.site}; {words[0]} minus {words[1]}{units.note}",
             detail=" ".join(
                 f"Delta of {word} at {where} is {bounds.effect[named]:.2f}."
@@ -361,7 +367,11 @@ class ScaleTrend(_AcrossModels):
                 _by_depth(self, models, depths, np.stack(deltas), [], None, alpha),
                 null_histogram(test, 0, (Cell(),)),
             ),
-            warnings=(*units.warnings, *_tokenizers(recording.shape)),
+            warnings=(
+                *units.warnings,
+                *_tokenizers(recording.shape),
+                *_ceiling([model.name for model in models], effects),
+            ),
             note=f"similarity {self.similarity}, site {self.site}, mean over {len(depths)} relative depths; "
             f"{len(models)} models of {_count(models[0])} to {_count(models[-1])} parameters{units.note}",
             detail=f"The bounds are Student's, with {line.df} degrees of freedom." if line.df > 0 else "",
@@ -414,6 +424,16 @@ def _tokenizers(shape: ModelShape) -> tuple[str, ...]:
     return (
         f"The {len(shape.models)} models have {len(found)} different tokenizers: texts are the same, but positions are those of "
         "each model's own tokens, so they are read up to different words.",
+    )
+
+
+def _ceiling(names: list[str], effects: Floats) -> tuple[str, ...]:
+    """The warning where models stand so near the end of the scale that they can hardly differ any more."""
+    there = [name for name, effect in zip(names, effects, strict=True) if effect > CEILING]
+    if not there:
+        return ()
+    return (
+        f"Delta is above {CEILING:g} in {', '.join(there)}: near the end of its scale what is larger can hardly show.",
     )
 
 

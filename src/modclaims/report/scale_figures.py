@@ -36,9 +36,15 @@ SHADES = 6
 
 def models_by_depth(exhibit: Exhibit) -> Figure:
     """A line a model, darker for larger ones; below, the largest minus the smallest with its bounds, if it is there."""
-    depth, effect, parameters = floats(exhibit, "depth", 1), floats(exhibit, "effect", 2), floats(exhibit, "parameters", 1)
+    depth, effect, parameters = (
+        floats(exhibit, "depth", 1),
+        floats(exhibit, "effect", 2),
+        floats(exhibit, "parameters", 1),
+    )
     if effect.shape != (len(parameters), len(depth)):
-        raise ValueError(f"effect of models_by_depth is {effect.shape}, for {len(parameters)} models, {len(depth)} depths")
+        raise ValueError(
+            f"effect of models_by_depth is {effect.shape}, for {len(parameters)} models, {len(depth)} depths"
+        )
     shade = shades(len(parameters))
     entries = _models_key(names(exhibit, "models", len(parameters)), shade)
     difference = floats(exhibit, "difference", 1) if "difference" in exhibit.arrays else None
