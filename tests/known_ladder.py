@@ -71,7 +71,7 @@ def save_ladder(folder: Path, name: str) -> list[Path]:
     return [save_network(folder / f"{name}-{i}", i, strength) for i, strength in enumerate(LADDERS[name])]
 
 
-def save_texts(path: Path, each: int = 12) -> Path:
+def save_texts(path: Path, each: int = 8) -> Path:
     """`each` texts a category, common words first, then ten of the category's own."""
     draw, rows = random.Random(4), []
     for category in CATEGORIES:

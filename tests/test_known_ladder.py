@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import known_ladder
+import numpy as np
 import pytest
 import torch
 from known_ladder import LADDERS, POSITIONS, SIZES, TOKENS
@@ -20,11 +22,12 @@ from modclaims.corpus_files import read_corpus
 from modclaims.errors import ModelError
 from modclaims.lm.model import LanguageModel, load_model, load_models
 from modclaims.lm.store import RecordingStore
+from modclaims.recording import Activations, Positions, for_model
 from modclaims.runner import Finished, execute
 from modclaims.settings import Settings
 
-TEXTS = 36
-WHERE = ("--corpus", "texts.jsonl", "--tokens", str(TOKENS), "--positions", POSITIONS, "--resamples", "999")
+TEXTS = 24
+WHERE = ("--corpus", "texts.jsonl", "--tokens", str(TOKENS), "--positions", POSITIONS, "--resamples", "499")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,7 +61,7 @@ def run(
 ) -> Finished:
     own, *beside = [str(folder / name) for name in names]
     settings = Settings(
-        **{"tokens": TOKENS, "positions": POSITIONS, "resamples": 999, "correction": "none", **options},
+        **{"tokens": TOKENS, "positions": POSITIONS, "resamples": 499, "correction": "none", **options},
         model=own,
         beside=tuple(beside),
     )
@@ -301,7 +304,15 @@ def test_variants_are_models_beside_each_other_of_one_size(folder: Path) -> None
         load_models(same[0], [same[0]])
 
 
-def test_a_recording_of_several_models_reaches_workers(folder: Path) -> None:
-    names = ["growing-0", "growing-4"]
-    one, two = (run(folder, names, ("LargerPartsFurther", "Clusters"), workers=workers) for workers in (1, 2))
-    assert [c.summary for c in one.run.claims] == [c.summary for c in two.run.claims]
+def test_a_recording_of_several_models_reaches_processes_that_weigh_it(folder: Path) -> None:
+    own, other = (str(folder / name) for name in ("growing-0", "growing-4"))
+    asked = Activations("resid_post", (0, 1))
+    requests = [asked, for_model(asked, "growing-4")]
+    corpus, positions = read_corpus(folder / "texts.jsonl"), Positions(POSITIONS)
+    recorder = load_models(own, [other])
+    recording = recorder.record(corpus, requests, tokens=TOKENS, positions=positions)
+    sent = pickle.loads(pickle.dumps(recording))
+    for request in requests:
+        np.testing.assert_array_equal(sent.by_id().array(request, 1), recording.by_id().array(request, 1))
+    assert sent.shape == recording.shape
+    assert not np.array_equal(*(sent.array(request, 1) for request in requests))

@@ -341,14 +341,14 @@ class ScaleTrend(_AcrossModels):
         )
         if weighing.bare:
             return bare
-        few = compared.few()
+        alone = replace(compared, resamples=Resamples(compared.resamples.times[:1], compared.resamples.groups))
         rivals = [_each_model(models, own, alpha)]
         beyond = [
-            float((self._beyond_words(recording.of(m.name), depths, few, weighing).value[0] @ over)[0]) for m in models
+            float((self._beyond_words(recording.of(m.name), depths, alone, weighing).value[0] @ over)[0])
+            for m in models
         ]
         rivals.append(_slope_beyond(line.slope, Trend.of(sizes, np.array(beyond)).slope, beyond))
         if self.twins:
-            alone = replace(compared, resamples=Resamples(few.resamples.times[:1], few.resamples.groups))
             untrained = [
                 [
                     float((self._delta(recording.of(m.name), depths, alone, variant).value[0] @ over)[0])
