@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 import torch
 from known_ladder import LADDERS, POSITIONS, SIZES, TOKENS
+from lm.tiny_opt import save_model
 from terminal import call
 
 from modclaims.collect import collect
 from modclaims.corpus_files import read_corpus
-from modclaims.errors import ModelError
+from modclaims.errors import CorpusError, ModelError
 from modclaims.lm.model import LanguageModel, load_model, load_models
 from modclaims.lm.store import RecordingStore
 from modclaims.recording import Activations, Positions, for_model
@@ -162,6 +163,30 @@ def test_parameters_are_counted_as_the_loaded_network_has_them(folder: Path) -> 
         assert model.shape.parameters == sum(distinct.values())
 
 
+def test_models_may_read_the_same_texts_in_tokens_of_their_own(folder: Path) -> None:
+    save_model(folder / "bytes")
+    finished = run(folder, ["growing-4", "bytes"], BOTH[:1])
+    assert outcomes(finished)["LargerPartsFurther"] in ("supported", "refuted", "inconclusive")
+    assert any("2 different tokenizers" in warning for warning in finished.run.claims[0].summary["warnings"])
+
+
+def test_a_text_too_short_for_one_model_is_named_with_that_model_before_any_pass(folder: Path) -> None:
+    rows = [json.loads(line) for line in (folder / "texts.jsonl").read_text().splitlines()]
+    rows[3]["text"] = " ".join(rows[3]["text"].split()[:12])  # 12 words, and many more bytes
+    (folder / "short").mkdir(exist_ok=True)
+    (folder / "short" / "texts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    own, other = str(save_model(folder / "bytes")), str(folder / "growing-4")
+    recorder = load_models(own, [other])
+    corpus = read_corpus(folder / "short" / "texts.jsonl")
+    recorder.check(corpus, 12, Positions("5"))
+    with pytest.raises(CorpusError, match=rf"'growing-4', given with --beside.*'{rows[3]['id']}' \(13\)"):
+        recorder.check(corpus, TOKENS, Positions(POSITIONS))
+    with pytest.raises(CorpusError, match=rf"'{rows[3]['id']}'"):
+        recorder.record(
+            corpus, [for_model(Activations("embed"), "growing-4")], tokens=TOKENS, positions=Positions(POSITIONS)
+        )
+
+
 # ---- the command line
 
 
@@ -241,7 +266,7 @@ def test_claims_about_scale_are_skipped_where_one_model_is_read(
         (["growing-0", "growing-0"], "are the same"),
         (["growing-4"], "are the same"),
         (["growing-4#sideways"], "no variant"),
-        (["short"], "--tokens is 24, and model 'short' reads at most 12"),
+        (["terse"], "--tokens is 24, and model 'terse' reads at most 12"),
     ],
 )
 @pytest.mark.parametrize("command", ["run", "plan"])
@@ -254,9 +279,9 @@ def test_a_bad_model_beside_ends_as_a_bad_model_does(
     sentence: str,
 ) -> None:
     (here / "empty").mkdir(exist_ok=True)
-    if not (here / "short").exists():
+    if not (here / "terse").exists():
         monkeypatch.setattr(known_ladder, "TOKENS", 12)
-        known_ladder.save_network(here / "short", 1, 0.5)
+        known_ladder.save_network(here / "terse", 1, 0.5)
     code, out, err = call(monkeypatch, capsys, command, "claims.py", "--model", "growing-4", *beside(*given), *WHERE)
     assert code == 4
     assert sentence in err

@@ -365,7 +365,7 @@ class ScaleTrend(_AcrossModels):
             exhibits=(
                 _by_parameters(self, models, own, line, alpha),
                 _by_depth(self, models, depths, np.stack(deltas), [], None, alpha),
-                null_histogram(test, 0, (Cell(),)),
+                replace(null_histogram(test, 0, (Cell(),)), title="Slope over log10 of parameters under chance"),
             ),
             warnings=(
                 *units.warnings,

@@ -654,11 +654,18 @@ def _scope(
     lines.append(
         (
             "For what it holds",
-            "New texts of these categories, for this network; not new categories, training seeds or authors. Repeating a run until a claim "
-            "passes makes its p-values worthless.",
+            f"New texts of these categories, for {_networks(facts)}; not new categories, training seeds or authors. Repeating a run until a "
+            "claim passes makes its p-values worthless.",
         )
     )
     return tuple(lines)
+
+
+def _networks(facts: Mapping[str, Any]) -> str:
+    """Whom the claims are about, in words."""
+    if len(facts.get("models") or []) < 2:
+        return "this network"
+    return f"{_name(facts, 'model')} and, where claims compare models, for these ones"
 
 
 def _listed(items: Sequence[Any], most: int = 12) -> str:
