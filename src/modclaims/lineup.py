@@ -98,7 +98,7 @@ class Lineup(Generic[R]):
             reader = self.of(name)
             found[name] = reader.record(corpus, mine, tokens=tokens, positions=positions, progress=counted)
             before += 0 if counted is None else counted.total
-            if name is not None:
+            if name is not None and found[name].passes:  # else nothing was loaded
                 reader.release()
         own = found.pop(None)
         others = {

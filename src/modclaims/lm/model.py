@@ -543,7 +543,8 @@ class LanguageModel:
         if variant != self.checkpoint.variant:
             return self._load(variant, head)
         if self._own is None or (head and self._own.head is None):
-            self.release()
+            if self._own is not None:
+                self.release()
             self._own = self._load(variant, head)
         return self._own
 
