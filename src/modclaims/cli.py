@@ -292,13 +292,14 @@ def progress_bars() -> Iterator[Progress]:
     from modclaims.runner import Progress
 
     if not sys.stderr.isatty():
-        said: set[tuple[str, int]] = set()
+        said: set[tuple[str, int, int]] = set()
 
         def line(kind: str) -> Callable[[int, int, str], None]:
             def say(done: int, total: int, what: str) -> None:
                 tenth = 10 * done // max(1, total)
-                if (kind, tenth) not in said and (done == 0 or done == total or tenth in (3, 6)):
-                    said.add((kind, tenth))
+                # the total grows where several models are read
+                if (kind, tenth, total) not in said and (done == 0 or done == total or tenth in (3, 6)):
+                    said.add((kind, tenth, total))
                     click.echo(f"{kind} {done}/{total} {what}".rstrip(), err=True)
 
             return say

@@ -324,6 +324,13 @@ def _p(value: float) -> str:
     return f"{value:.2g}".replace("0.", ".", 1) if value < 1 else "1"
 
 
+def _of_models(outcome: Outcome, w: Weighed) -> str:
+    """An outcome's sentence where texts take part, and perhaps models are the units."""
+    return (
+        outcome.sentence.replace("these texts settle", "these models settle") if w.unit == "model" else outcome.sentence
+    )
+
+
 def _of_weights(outcome: Outcome) -> str:
     """An outcome's sentence where no text takes part."""
     return outcome.sentence.replace("these texts settle", "these null objects settle")
@@ -342,7 +349,7 @@ def _sentence(w: Weighed, outcome: Outcome) -> str:
         word = "adjusted p" if w.n_cells > 1 else "p"
         first += f", {word} = {_p(w.p)}"
     parts = [first + "."]
-    said = outcome.sentence if w.n_texts else f"{_of_weights(outcome)}, in this network"
+    said = _of_models(outcome, w) if w.n_texts else f"{_of_weights(outcome)}, in this network"
     parts.append(f"The claim ({w.holds}; smallest effect that matters {w.smallest_effect:g}): {said}.")
     if outcome is Outcome.SUPPORTED and w.location is not None:
         parts.append(

@@ -224,6 +224,7 @@ def test_an_unsettled_trend_asks_for_models_not_for_texts():
     verdict = outcome(claim, evidence)
     assert (verdict.outcome.word, verdict.reason) == ("inconclusive", "more models would decide")
     assert "texts would" not in verdict.message
+    assert "these models settle it neither way" in verdict.sentence
     assert summarise(claim, evidence, 0.05).texts_to_support is None
 
 

@@ -564,7 +564,12 @@ def _reading(claims: Sequence[Claim], terms: _Terms, facts: Mapping[str, Any]) -
         (
             terms.interval,
             f"Two one-sided bounds, each at level {level}, from a bootstrap over {drawn} (and over null objects, where a claim has some). Where many places were searched, the claim's "
-            "numbers say which limit holds for all of them at once.",
+            "numbers say which limit holds for all of them at once."
+            + (
+                " Where models are the units, they are those of Student's t."
+                if len(facts.get("models") or []) > 1
+                else ""
+            ),
         ),
         (
             "p+ and p−",
