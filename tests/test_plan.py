@@ -22,7 +22,9 @@ from modclaims import (
     HeadSelectivity,
     HeavyTails,
     LowRankSimilarity,
+    ModelsDiffer,
     ResidualPhases,
+    ScaleTrend,
     SubspaceSeparation,
     TighterThanAttention,
     TightPass,
@@ -284,6 +286,42 @@ def test_relabellings_of_subspaces_and_permutations_of_coordinates_are_the_claim
     assert only(rising, texts([(6, 6), (6, 6)])).sketch.cells == 1
 
 
+def lined(count, **changes):
+    """A shape beside so many more, each three times as large as the one before."""
+    sized = [replace(SHAPE, name=f"m{i}", parameters=1000 * 3**i, layers=3 + i, **changes) for i in range(count)]
+    return replace(sized[0], beside=tuple(sized[1:]))
+
+
+def test_claims_about_scale_have_a_cell_a_depth_or_the_models_as_units():
+    corpus, apart, trend = sizes(12, 12), claim_of(ModelsDiffer), claim_of(ScaleTrend)
+    one = planned([apart], corpus, lined(3)).claims[0].sketch
+    assert (one.test, one.cells, one.units) == (None, 3, 24)
+    many = planned([trend], corpus, lined(5)).claims[0]
+    assert (many.sketch.unit, many.sketch.units, many.sketch.test.floor) == ("model", 5, pytest.approx(1 / 120))
+    assert many.reaches == ("supported", "refuted")
+    drawn = planned([trend], corpus, lined(9)).claims[0].sketch.test
+    assert (drawn.exact, drawn.draws) == (False, 9999)
+    same = replace(lined(2), beside=(replace(SHAPE, name="m1", parameters=1000),))
+    assert "none is larger" in planned([trend], corpus, same).claims[0].message
+    assert planned([apart, trend], corpus).claims[0].outcome is Outcome.SKIPPED
+
+
+def test_a_trend_over_few_models_is_refused_with_its_reason():
+    plan = planned([claim_of(ScaleTrend), clustering()], sizes(12, 12), lined(4))
+    assert plan.claims[0].reaches == ()
+    assert plan.claims[1].reaches == ("supported", "refuted")
+    assert "fewer than 5 models" in plan.refused
+    assert plan.refused.endswith("Give more models with --beside.")
+
+
+def test_five_models_support_no_more_claims_than_their_orders_allow():
+    trends = [claim_of(ScaleTrend, smallest_effect=0.1 + i / 100) for i in range(7)]
+    few, many = (planned(trends[:n], sizes(12, 12), lined(5)).claims for n in (6, 7))
+    assert all("supported" in one.reaches for one in few)
+    assert not any("supported" in one.reaches for one in many)
+    assert many[0].supported.remedy.startswith("give more models with --beside")
+
+
 def test_labels_that_no_stratum_shows_together_are_swapped_pair_by_pair():
     corpus = texts([(2, 0), (2, 0), (0, 2), (0, 2)])
     one = only(heads(within="topic"), corpus)
@@ -346,7 +384,8 @@ def assert_alike(claim, recording, weighing):
     if one.test is not None:
         test = evidence.test
         assert (one.test.rows, one.test.exact, one.test.factor) == (test.arrangements, test.exact, test.factor)
-    assert (one.bounds.draws, one.bounds.factor) == (len(evidence.bounds.t), evidence.bounds.factor)
+    drawn = len(evidence.bounds.t) if evidence.bounds.drawn else 0
+    assert (one.bounds.draws, one.bounds.factor) == (drawn, evidence.bounds.factor)
     parts = getattr(evidence.bounds, "parts", ()) or (evidence.bounds,)
     undefined = np.median([(~np.isfinite(p.t)).sum(axis=0).min() for p in parts])
     assert one.bounds.least - 1 <= undefined

@@ -371,6 +371,37 @@ def test_with_several_models_there_is_one_item_a_claim_and_model(suite, unrender
         ]
 
 
+@pytest.mark.parametrize("here", [".", "hypotheses"])
+def test_models_beside_come_from_options_or_from_the_settings_file(suite, monkeypatch, unrendered, here):
+    asked = []
+
+    def load(settings):
+        asked.append(settings.beside)
+        return suite.load(settings)
+
+    monkeypatch.setattr(pytest_plugin, "load", load)
+    monkeypatch.chdir(suite.root / here)
+    suite.write("models/second/config.json", "{}")
+    suite.write("modclaims.toml", SETTINGS + 'beside = ["models/second", "some/other"]\n')
+    card = "card.py" if here == "hypotheses" else "hypotheses/card.py"
+    suite.run(f"{card}::SecondLayerTells")
+    suite.run(f"{card}::SecondLayerTells", "--claims-beside", "a", "--claims-beside", "b", "--claims-report", "out")
+    back = "" if here == "." else "../"
+    assert asked == [(f"{back}models/second", "some/other"), ("a", "b")]
+    command = json.loads((suite.root / here / "out" / "run.json").read_text())["command"]
+    assert command.endswith("--claims-beside a --claims-beside b")
+
+
+def test_a_claim_about_scale_is_skipped_where_one_model_is_read(suite):
+    suite.write(
+        "hypotheses/scale.py",
+        'from modclaims import ModelsDiffer\n\n\nclass Larger(ModelsDiffer):\n    """The larger one parts styles."""\n',
+    )
+    tag, why, _ = suite.told("hypotheses/scale.py")["Larger"]
+    assert tag == "skipped"
+    assert "give others with --beside MODEL" in why
+
+
 def test_no_filter_of_warnings_changes_a_verdict(suite):
     noisy = "import warnings\nwarnings.warn('old', DeprecationWarning)\nwarnings.warn('odd', UserWarning)\n"
     suite.write("hypotheses/noisy.py", noisy + ONE)

@@ -54,5 +54,20 @@ def test_batch_size_and_workers_do_not_enter_the_hash_and_the_seed_does():
     assert Settings().digest("x") != Settings().digest("y")
 
 
+def test_models_beside_are_settings_in_no_order_and_change_the_hash(tmp_path):
+    (tmp_path / "modclaims.toml").write_text('beside = ["b", "a"]\n')
+    found = Settings(**from_files(tmp_path))
+    assert found.beside == ("a", "b")
+    assert found.digest() == Settings(beside=("b", "a")).digest()
+    assert len({found.digest(), Settings().digest(), Settings(beside=("a",)).digest()}) == 3
+
+
+@pytest.mark.parametrize("value", ["3", "[1]", "true"])
+def test_models_beside_are_strings(tmp_path, value):
+    (tmp_path / "modclaims.toml").write_text(f"beside = {value}\n")
+    with pytest.raises(UsageError, match="must be a list of strings"):
+        from_files(tmp_path)
+
+
 def test_the_default_positions_are_those_of_the_study():
     assert Settings().resolved_positions() == tuple(range(475, 512, 4))

@@ -11,6 +11,7 @@ from modclaims.families.input_reconstruction import InputReconstruction
 from modclaims.families.leading_values import LeadingValues
 from modclaims.families.low_rank_similarity import LowRankSimilarity
 from modclaims.families.residual_phases import ResidualPhases
+from modclaims.families.scale import ModelsDiffer, ScaleTrend
 from modclaims.families.similarity_levels import SimilarityLevels
 from modclaims.families.subspace_separation import SubspaceSeparation
 from modclaims.families.targeted_ablation import AblationSpecificity, AblationSufficiency, TargetedAblation
@@ -43,10 +44,12 @@ __all__ = [
     "InputReconstruction",
     "LeadingValues",
     "LowRankSimilarity",
+    "ModelsDiffer",
     "OVDirections",
     "QKDirections",
     "QuietMiddle",
     "ResidualPhases",
+    "ScaleTrend",
     "SimilarityLevels",
     "SubspaceSeparation",
     "TargetedAblation",

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -119,6 +120,7 @@ def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool) -> i
                 "claim": claim.sentence(),
                 "expect": claim.expect,
                 "needs": list(claim.columns()),
+                "models": claim.models(),
                 "holds": claim.holds.words,
                 "smallest_effect": claim.smallest_effect,
                 "effect_name": claim.effect_name,
@@ -132,8 +134,9 @@ def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool) -> i
             if row["fault"]:
                 click.echo(f"{row['id']}\n    ERROR  {row['fault']}")
                 continue
+            several = f" and {row['models']} models or more (--beside)" if row["models"] > 1 else ""
             click.echo(
-                f"{row['id']}\n    {row['claim']}\n    {row['family']}, {row['holds']}; needs {', '.join(row['needs'])}; "
+                f"{row['id']}\n    {row['claim']}\n    {row['family']}, {row['holds']}; needs {', '.join(row['needs'])}{several}; "
                 f"{row['effect_name']} of at least {row['smallest_effect']:g}; expects {row['expect']}"
             )
         click.echo(f"{len(rows)} claims")
@@ -144,6 +147,12 @@ _DESIGN = (
     click.option(
         "--model",
         help="embedded, a folder, or a hub id[@revision]; #untrained[:SEED], #gaussian, #permuted for a variant.",
+    ),
+    click.option(
+        "--beside",
+        multiple=True,
+        metavar="MODEL",
+        help="A further model, for claims about scale; may be given several times. All others see --model alone.",
     ),
     click.option("--corpus", help="embedded (crossed), study, python, a JSONL or CSV file, or a folder of folders."),
     click.option("--text", metavar="COLUMN", help="Column that holds the texts (default: text)."),
@@ -198,7 +207,7 @@ def _settings(cwd: Path, options: Mapping[str, Any]) -> Settings:
     """Settings files, with the command line before them."""
     from modclaims.settings import Settings, from_files
 
-    settings = Settings(**from_files(cwd) | {k: v for k, v in options.items() if v is not None})
+    settings = Settings(**from_files(cwd) | {k: v for k, v in options.items() if v is not None and v != ()})
     if settings.offline:  # before anything imports huggingface_hub
         os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
     return settings
@@ -223,11 +232,12 @@ def weigh_claims(paths: tuple[str, ...], settings: Settings, cwd: Path) -> Finis
         workers.ready()
     collected, corpus = _claims_and_texts(paths, settings, cwd)
 
-    from modclaims.lm.model import load_model
+    from modclaims.lm.model import load_models
     from modclaims.lm.store import RecordingStore
 
-    recorder = load_model(
+    recorder = load_models(
         settings.model,
+        settings.beside,
         **settings.loading(),
         store=None if settings.no_cache else RecordingStore(),
     )
@@ -268,9 +278,11 @@ def repeat_command(paths: tuple[str, ...], settings: Settings) -> str:
     for key, value in settings.as_dict().items():
         if value == plain[key] or key in ("out", "workers", "batch_size", "no_cache", "strict"):
             continue
-        words.append(names.get(key, "--" + key.replace("_", "-")))
-        if value is not True:
-            words.append(str(value))
+        option = names.get(key, "--" + key.replace("_", "-"))
+        if value is True:
+            words.append(option)
+        for one in value if isinstance(value, tuple) else () if value is True else (value,):
+            words += [option, str(one)]
     return shlex.join(words)
 
 
@@ -280,13 +292,14 @@ def progress_bars() -> Iterator[Progress]:
     from modclaims.runner import Progress
 
     if not sys.stderr.isatty():
-        said: set[tuple[str, int]] = set()
+        said: set[tuple[str, int, int]] = set()
 
         def line(kind: str) -> Callable[[int, int, str], None]:
             def say(done: int, total: int, what: str) -> None:
                 tenth = 10 * done // max(1, total)
-                if (kind, tenth) not in said and (done == 0 or done == total or tenth in (3, 6)):
-                    said.add((kind, tenth))
+                # the total grows where several models are read
+                if (kind, tenth, total) not in said and (done == 0 or done == total or tenth in (3, 6)):
+                    said.add((kind, tenth, total))
                     click.echo(f"{kind} {done}/{total} {what}".rstrip(), err=True)
 
             return say
@@ -403,27 +416,36 @@ def plan(paths: tuple[str, ...], as_json: bool, **options: Any) -> int:
     settings = _settings(cwd, options)
     collected, corpus = _claims_and_texts(paths, settings, cwd)
 
-    from modclaims.lm.outline import read_outline
+    from modclaims.lm.outline import Outline, read_outlines
     from modclaims.plan.cost import Reading
     from modclaims.plan.plans import make_plan
-    from modclaims.recording import Positions
+    from modclaims.recording import Positions, for_model, model_of
     from modclaims.runner import refuse_near_duplicates
 
-    outline = read_outline(settings.model, **settings.loading())
-    outline.check(corpus, settings.tokens, Positions(settings.positions))
+    outline, lineup = read_outlines(settings.model, settings.beside, **settings.loading())
+    (lineup or outline).check(corpus, settings.tokens, Positions(settings.positions))
     refuse_near_duplicates(corpus)
-    reading = Reading(
-        outline.shape,
-        outline.lengths(corpus, settings.tokens),
-        settings.tokens,
-        settings.resolved_positions(),
-        outline.number,
-        outline.vocabulary,
-        outline.own,
-        len(outline.reader.leading),
-    )
-    made = make_plan(collected, corpus, reading, settings)
-    outline.check_requests(corpus, made.requests, settings.tokens)
+
+    def reading(of: Outline) -> Reading:
+        return Reading(
+            of.shape,
+            of.lengths(corpus, settings.tokens),
+            settings.tokens,
+            settings.resolved_positions(),
+            of.number,
+            of.vocabulary,
+            of.own,
+            len(of.reader.leading),
+        )
+
+    whole = reading(outline)
+    if lineup is not None:
+        further = tuple(replace(reading(lineup.of(shape.name)), shape=shape) for shape in lineup.shape.beside)
+        whole = replace(whole, shape=lineup.shape, beside=further)
+    made = make_plan(collected, corpus, whole, settings)
+    for name in (None, *(shape.name for shape in whole.shape.beside)):
+        mine = [for_model(one, None) for one in made.requests if model_of(one) == name]
+        (outline if lineup is None else lineup.of(name)).check_requests(corpus, mine, settings.tokens)
     if as_json:
         click.echo(json.dumps(made.as_dict(), indent=1, ensure_ascii=False))
     else:

@@ -110,6 +110,10 @@ class Hypothesis(ABC):
         """Labels that the corpus must have."""
         return (self.label,) if self.within is None else (self.label, self.within)
 
+    def models(self) -> int:
+        """The fewest models that the run must read."""
+        return 1
+
     def check(self, corpus: Corpus) -> None:
         """Raise `ClaimError` where the corpus cannot carry the claim; asked before any forward pass."""
         for column in self.columns():

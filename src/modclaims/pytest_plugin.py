@@ -144,6 +144,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "for a variant. May be given several times: one item a claim and model, each model's claims corrected apart.",
     )
     group.addoption(
+        "--claims-beside",
+        action="append",
+        metavar="MODEL",
+        help="A further model that claims about scale compare with the one they are weighed on; may be given several times.",
+    )
+    group.addoption(
         "--claims-corpus",
         metavar="CORPUS",
         help="The texts: embedded, study, python, a JSONL or CSV file, or a folder of folders.",
@@ -452,11 +458,12 @@ def load(settings: Settings) -> tuple[Corpus, Recorder]:
     if settings.offline:  # before anything imports huggingface_hub
         os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
 
-    from modclaims.lm.model import load_model
+    from modclaims.lm.model import load_models
     from modclaims.lm.store import RecordingStore
 
-    recorder = load_model(
+    recorder = load_models(
         settings.model,
+        settings.beside,
         **settings.loading(),
         store=None if settings.no_cache else RecordingStore(),
     )
@@ -472,7 +479,13 @@ def _settings(config: pytest.Config, model: str | None, workers: int) -> Setting
     for name in ("model", "corpus"):  # a path in a file starts at that file, one in an option where the user stands
         if here != config.rootpath and name in told and (config.rootpath / told[name]).exists():
             told[name] = os.path.relpath(config.rootpath / told[name], here)
-    chosen = {"model": model, "corpus": config.getoption("claims_corpus")}
+    if here != config.rootpath:
+        told["beside"] = tuple(
+            os.path.relpath(config.rootpath / one, here) if (config.rootpath / one).exists() else one
+            for one in told.get("beside", ())
+        )
+    beside = config.getoption("claims_beside")
+    chosen = {"model": model, "corpus": config.getoption("claims_corpus"), "beside": tuple(beside) if beside else None}
     told = {"workers": workers} | told | {k: v for k, v in chosen.items() if v is not None}
     if config.getoption("claims_strict"):
         told["strict"] = True
@@ -501,7 +514,8 @@ def _command(config: pytest.Config, asked: Sequence[Collected], model: str | Non
             words.append(name)
         else:
             words += [f"{name}::{one.rpartition('::')[2]}" for one in mine]
-    for option, value in (("--claims-model", model), ("--claims-corpus", config.getoption("claims_corpus"))):
+    beside = [("--claims-beside", one) for one in config.getoption("claims_beside") or ()]
+    for option, value in (("--claims-model", model), *beside, ("--claims-corpus", config.getoption("claims_corpus"))):
         words += [option, str(value)] if value is not None else []
     return shlex.join(words)
 

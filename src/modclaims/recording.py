@@ -82,6 +82,8 @@ class Activations:
     """None for the positions of the run."""
     variant: str | None = None
     """None for the model itself, else such as `untrained:0`."""
+    model: str | None = None
+    """None for the run's own model, else the name of one of those beside it."""
 
     def __post_init__(self) -> None:
         if self.site not in SITES:
@@ -344,6 +346,16 @@ class ModelShape:
     """Resolved id, revision, SHA-256 of weights and tokenizer, dtype, attention implementation."""
     gated: bool = False
     """Whether its MLPs have a matrix `mlp_gate` beside `mlp_in`."""
+    parameters: int | None = None
+    """How many numbers were learned, those that several parts share counted once; None where nobody can tell."""
+    beside: tuple[ModelShape, ...] = ()
+    """The further models of a run, which claims about scale read beside this one."""
+
+    @property
+    def models(self) -> tuple[ModelShape, ...]:
+        """This model and those beside it, each by itself: by number of parameters, those of one size by name."""
+        every = (replace(self, beside=()), *self.beside)
+        return tuple(sorted(every, key=lambda shape: (shape.parameters or 0, shape.name)))
 
     def parts(self, unit: str) -> int:
         """How many units of a kind of `PARTS` a layer has."""
@@ -400,10 +412,23 @@ class Recording:
     """Forward passes (texts times networks, and what ablation needs) that were made for it; the rest came from the store."""
     ablation_passes: int = 0
     """Of these, passes for ablation: of networks without some parts, and of those that values are taken from."""
+    beside: Mapping[str, Recording] = field(default_factory=dict)
+    """Recordings of the same texts by the models beside this one, by name."""
 
     def array(self, request: Request, layer: int = 0) -> Array:
         """The recorded values as float32 or float64, texts in the corpus' order."""
+        if (name := model_of(request)) is not None:
+            return self.of(name).array(for_model(request, None), layer)
         return self.source.array(request, layer)
+
+    def of(self, name: str) -> Recording:
+        """What one of the run's models made of the texts, as if it were the run's own and alone."""
+        if name == self.shape.name:
+            return replace(self, shape=replace(self.shape, beside=()), beside={})
+        if name not in self.beside:
+            have = ", ".join(repr(other) for other in (self.shape.name, *self.beside))
+            raise ClaimError(f"Model {name!r} is none of those that this run reads: {have}.")
+        return self.beside[name]
 
     def by_id(self) -> Recording:
         """The same recording with its texts sorted by id, so that the order of rows in a file changes no bit."""
@@ -413,6 +438,7 @@ class Recording:
             corpus=self.corpus.select(order),
             read=tuple(self.read[i] for i in order),
             source=_Reordered(self.source, tuple(order)),
+            beside={name: other.by_id() for name, other in self.beside.items()},
         )
 
 
@@ -473,3 +499,20 @@ class MemorySource:
 def for_variant(request: Request, variant: str | None) -> Request:
     """The same request, put to a variant of the model."""
     return replace(request, variant=variant)
+
+
+def model_of(request: Request) -> str | None:
+    """Name of the model that a request is put to; None for the run's own."""
+    return request.model if isinstance(request, Activations) else None
+
+
+def for_model(request: Request, model: str | None) -> Request:
+    """The same request, put to one of the models beside the run's own (None: to that one).
+
+    Raises `ClaimError` for what is asked of the run's own model only.
+    """
+    if isinstance(request, Activations):
+        return replace(request, model=model)
+    if model is None:
+        return request
+    raise ClaimError(f"Only activations are asked of models beside the run's own, and {request} is not about them.")

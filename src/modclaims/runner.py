@@ -22,6 +22,7 @@ from modclaims.collect import Collected, collect_file
 from modclaims.corpus import Corpus, largest_overlap, overlaps, shown
 from modclaims.errors import ClaimError, CorpusError, InputError, NothingSelected
 from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.lineup import Lineup, check_beside
 from modclaims.recording import Activations, ModelShape, Positions, Recorder, Recording, Request
 from modclaims.run_folder import ClaimRecord, Run, RunFolder
 from modclaims.run_log import RunLog
@@ -86,6 +87,13 @@ def _prepare(one: Collected, corpus: Corpus, shape: ModelShape) -> Planned:
                 raise ClaimError(
                     f"Corpus {corpus.name!r} has no column {', '.join(map(repr, lacking))}; it has: {has}."
                 )
+        if (fewest := one.claim.models()) > len(shape.models):
+            return Planned(
+                one,
+                outcome=Outcome.SKIPPED,
+                message=f"{one.claim.family()} compares at least {fewest} models, and this run reads {shape.name} alone; "
+                "give others with --beside MODEL, which may be said several times.",
+            )
         one.claim.check(corpus)
         return Planned(one, one.claim.requests(shape))
     except ClaimError as fault:
@@ -96,10 +104,16 @@ def _prepare(one: Collected, corpus: Corpus, shape: ModelShape) -> Planned:
 
 def _readable(plan: Planned, corpus: Corpus, recorder: Recorder, settings: Settings) -> Planned:
     """The plan, or ERROR (SKIPPED where shipped) where the claim declares positions at which these texts cannot be read."""
-    declared = {r.positions for r in plan.requests if isinstance(r, Activations) and r.positions is not None}
+    asked = [r for r in plan.requests if isinstance(r, Activations) and r.positions is not None]
+    declared = {(r.positions, r.model) for r in asked if r.positions is not None}
     try:
-        for positions in sorted(declared, key=str):
-            recorder.check(corpus, settings.tokens, positions)
+        for positions, model in sorted(declared, key=str):
+            if not isinstance(recorder, Lineup):
+                recorder.check(corpus, settings.tokens, positions)
+            elif model is None:
+                recorder.own.check(corpus, settings.tokens, positions)
+            else:
+                check_beside(model, recorder.of(model), corpus, settings.tokens, positions)
     except InputError as fault:
         unfit = Outcome.SKIPPED if plan.collected.is_shipped else Outcome.ERROR
         return replace(plan, outcome=unfit, message=str(fault))
@@ -111,6 +125,7 @@ def run_digest(collected: Sequence[Collected], corpus: Corpus, shape: ModelShape
     return settings.digest(
         corpus.digest,
         *_provenance(shape),
+        *(f"beside {_network(other)}" for other in shape.models if shape.beside),
         *(f"{one.id}={one.claim.digest() if one.claim is not None else one.fault}" for one in collected),
     )
 
@@ -236,7 +251,7 @@ def execute(
         )
         for p in planned
     ]
-    hashes = {p.collected.id: p.collected.claim.digest() for p in planned if p.collected.claim is not None}
+    hashes = {p.collected.id: _noted(p, shape) for p in planned if p.collected.claim is not None}
     network = _network(shape)
     before = 0 if log is None else log.others(corpus.digest, network, hashes.values())
     run = Run(
@@ -390,18 +405,8 @@ def facts(
             "batch_size": settings.batch_size,
         },
         "versions": versions(),
-        "model": {
-            "name": shape.name,
-            "layers": shape.layers,
-            "heads": shape.heads,
-            "kv_heads": shape.kv_heads,
-            "width": shape.width,
-            "head_width": shape.head_width,
-            "mlp_width": shape.mlp_width,
-            "context": shape.context,
-            "causal": shape.causal,
-            **dict(shape.provenance),
-        },
+        "model": _facts_of(shape),
+        "models": [_facts_of(other) for other in shape.models],
         "corpus": {
             "name": corpus.name,
             "sha256": corpus.digest,
@@ -434,6 +439,32 @@ def facts(
             "weighed_before": before,
         },
     }
+
+
+def _facts_of(shape: ModelShape) -> dict[str, Any]:
+    """What run.json says of one model."""
+    return {
+        "name": shape.name,
+        "layers": shape.layers,
+        "heads": shape.heads,
+        "kv_heads": shape.kv_heads,
+        "width": shape.width,
+        "head_width": shape.head_width,
+        "mlp_width": shape.mlp_width,
+        "context": shape.context,
+        "causal": shape.causal,
+        "parameters": shape.parameters,
+        **dict(shape.provenance),
+    }
+
+
+def _noted(plan: Planned, shape: ModelShape) -> str:
+    """Hash of a claim as the log knows it: one that reads further models is another claim beside other ones."""
+    assert plan.collected.claim is not None
+    digest = plan.collected.claim.digest()
+    if plan.collected.claim.models() == 1:
+        return digest
+    return hashlib.sha256("\n".join([digest, *map(_network, shape.models)]).encode()).hexdigest()
 
 
 def _network(shape: ModelShape) -> str:

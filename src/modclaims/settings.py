@@ -23,6 +23,8 @@ class Settings:
     """Everything that may be set; see `modclaims run --help` for each."""
 
     model: str = "embedded"
+    beside: tuple[str, ...] = ()
+    """Further models, which claims about scale read; in no order but the alphabet's."""
     corpus: str = "embedded"
     text: str | None = None
     label: str | None = None
@@ -47,6 +49,7 @@ class Settings:
     workers: int = 1
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "beside", tuple(sorted(self.beside)))
         checks = (
             (0 < self.alpha < 0.5, f"alpha = {self.alpha} must lie between 0 and .5; .05 is usual."),
             (
@@ -93,6 +96,8 @@ class Settings:
         """
         ignored = {"out", "workers", "batch_size", "no_cache", "offline", "strict", "keyword", "device", "device_map"}
         body = {k: v for k, v in asdict(self).items() if k not in ignored}
+        if not self.beside:  # a run without is what it was before there could be any
+            del body["beside"]
         return hashlib.sha256(json.dumps([body, list(inputs)], sort_keys=True).encode()).hexdigest()
 
 
@@ -118,12 +123,18 @@ def from_files(folder: Path) -> dict[str, Any]:
 
 def _checked(table: Mapping[str, Any], source: str) -> dict[str, Any]:
     types = {f.name: f.type for f in fields(Settings)}
-    found = {}
+    found: dict[str, Any] = {}
     for key, value in table.items():
         name = key.replace("-", "_")
         if name not in types:
             raise UsageError(f"{source} sets {key!r}, which is no setting; known are {', '.join(sorted(types))}.")
         wanted = str(types[name])
+        if wanted.startswith("tuple"):
+            named = [value] if isinstance(value, str) else value
+            if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+                raise UsageError(f"{source} sets {key} = {value!r}; it must be a list of strings.")
+            found[name] = tuple(named)
+            continue
         kind: tuple[type, ...] = (str,)
         if wanted.startswith("int"):
             kind = (int,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -21,7 +21,7 @@ class Outcome(Enum):
     REFUTED = ("refuted", "the effect lies below the smallest that matters")
     INCONCLUSIVE = ("inconclusive", "these texts settle it neither way")
     ERROR = ("error", "the claim could not be weighed")
-    SKIPPED = ("skipped", "the corpus lacks a column that the claim needs")
+    SKIPPED = ("skipped", "the corpus lacks a column, or the run the models, that the claim needs")
 
     def __init__(self, word: str, sentence: str) -> None:
         self.word, self.sentence = word, sentence
@@ -77,6 +77,8 @@ class Weighed:
     """p of "no effect in any cell" by three combinations; empty where there is none."""
     splits: int = 0
     """Splits of the texts that effect, interval and levels are medians over; 0 for none."""
+    undecided: str = ""
+    """Why nothing can be settled by design, whatever the numbers; empty where it can."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -123,6 +125,8 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float) -> Weighed:
     else:
         exact, draws = False, len(bounds.t)
         floor = bounds.factor / (len(bounds.t) + 1)
+    if evidence.undecided:
+        levels = replace(levels, p_plus=1.0, p_minus=1.0, mc_plus=(1.0, 1.0), mc_minus=(1.0, 1.0))
     return Weighed(
         effect=effect,
         effect_name=evidence.effect_name,
@@ -155,6 +159,7 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float) -> Weighed:
         n_cells=len(chosen),
         intersection=dict(test.intersection) if test is not None else {},
         splits=bounds.splits,
+        undecided=evidence.undecided,
         location=evidence.location,
         texts_to_refute=levels.texts_to_refute,
         texts_to_support=levels.texts_to_support,
@@ -189,7 +194,9 @@ def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[dict[str,
                 "head": cell.head,
                 "axis": cell.axis,
                 "category": cell.category,
-                "statistic": evidence.effect_name + ("" if cell.size is None else f", {cell.size} units"),
+                "statistic": evidence.effect_name
+                + ("" if cell.size is None else f", {cell.size} units")
+                + ("" if cell.depth is None else f" at {cell}"),
                 "effect": float(effect[i]),
                 "effect_low": float(low[i]),
                 "effect_high": float(high[i]),
@@ -255,6 +262,12 @@ def _of_unit(words: str, w: Weighed) -> str:
 
 def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> tuple[str, str]:
     """Why nothing is settled: in a few words, and in sentences."""
+    if w.undecided:
+        return w.undecided.split(":")[0], w.undecided
+    if not w.bounded and w.unit == "model":
+        return "no bound where models do not vary", (
+            "No bound: the models' effects lie on one line, or are all the same, so they say nothing of how others would vary."
+        )
     if not w.bounded and w.n_texts == 0:
         return "no bound where null objects do not vary", (
             "No bound: the null objects all have one value, or the effect stands at the end of its scale, so the draws say nothing of it."
@@ -283,6 +296,11 @@ def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> tu
             f"No text takes part: the effect lies within the Monte Carlo error of the {w.n_units:,} null objects from the smallest that "
             f"matters, or too many of them are as extreme. More of them (draws = ...) would tell which.{known}"
         )
+    if w.unit == "model":
+        return "more models would decide", (
+            f"The models are the units here, and {w.n_units} of them settle nothing. More of them (--beside) may; more texts "
+            f"only tell each model's effect better.{known}"
+        )
     refute, support = w.texts_to_refute, w.texts_to_support
     if refute is not None and support is not None and max(refute, support) <= w.n_texts:
         return "too close to the smallest effect to call", (
@@ -303,6 +321,13 @@ def _p(value: float) -> str:
     return f"{value:.2g}".replace("0.", ".", 1) if value < 1 else "1"
 
 
+def _of_models(outcome: Outcome, w: Weighed) -> str:
+    """An outcome's sentence where texts take part, and perhaps models are the units."""
+    return (
+        outcome.sentence.replace("these texts settle", "these models settle") if w.unit == "model" else outcome.sentence
+    )
+
+
 def _of_weights(outcome: Outcome) -> str:
     """An outcome's sentence where no text takes part."""
     return outcome.sentence.replace("these texts settle", "these null objects settle")
@@ -321,7 +346,7 @@ def _sentence(w: Weighed, outcome: Outcome) -> str:
         word = "adjusted p" if w.n_cells > 1 else "p"
         first += f", {word} = {_p(w.p)}"
     parts = [first + "."]
-    said = outcome.sentence if w.n_texts else f"{_of_weights(outcome)}, in this network"
+    said = _of_models(outcome, w) if w.n_texts else f"{_of_weights(outcome)}, in this network"
     parts.append(f"The claim ({w.holds}; smallest effect that matters {w.smallest_effect:g}): {said}.")
     if outcome is Outcome.SUPPORTED and w.location is not None:
         parts.append(

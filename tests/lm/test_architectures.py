@@ -69,6 +69,12 @@ def test_every_known_architecture_is_tried_here() -> None:
     assert tried == set(ANATOMIES) - {"opt", "gemma3"}, "these two have their own tests"
 
 
+def test_parameters_are_counted_as_trunk_and_head_hold_them_once(case: Case) -> None:
+    head = () if case.network.head is None else case.network.head.parameters()
+    distinct = {id(p): p.numel() for p in (*case.network.trunk.parameters(), *head)}
+    assert case.model.shape.parameters == sum(distinct.values())
+
+
 def test_the_shape_is_that_of_the_network(case: Case) -> None:
     shape = case.model.shape
     mlp = 4 * WIDTH if case.name == "gpt2" else MLP

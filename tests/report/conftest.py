@@ -524,6 +524,48 @@ def raw_and_partial(rng: np.random.Generator, layers: int = LAYERS) -> Exhibit:
     )
 
 
+def models_by_depth(
+    rng: np.random.Generator, models: int = 3, depths: int = LAYERS, difference: bool = True
+) -> Exhibit:
+    depth = np.arange(depths) / max(1, depths - 1)
+    effect = 0.1 + 0.1 * np.arange(models)[:, None] + 0.2 * depth + rng.normal(0, 0.01, (models, depths))
+    arrays: dict[str, Any] = {"depth": depth, "effect": effect, "parameters": 1e6 * 3.0 ** np.arange(models)}
+    if difference:
+        between = effect[-1] - effect[0]
+        arrays |= {
+            "difference": between,
+            "low": between - 0.1,
+            "high": between + 0.12,
+            "smallest_effect": np.array(0.1),
+        }
+    names = [f"model-{i}" for i in range(models)]
+    return Exhibit(
+        "models_by_depth",
+        "Cliff's delta of topic by relative depth, resid_post, a line a model",
+        f"Delta of {models} models at {depths} relative depths.",
+        arrays,
+        {"models": names, "sides": [names[-1], names[0]] if difference else [], "effect_name": "delta"},
+    )
+
+
+def effect_by_parameters(rng: np.random.Generator, models: int = 6) -> Exhibit:
+    size = np.arange(models) / 2
+    effect = 0.2 + 0.1 * size + rng.normal(0, 0.02, models)
+    return Exhibit(
+        "effect_by_parameters",
+        "Cliff's delta of topic against the number of parameters, resid_post",
+        f"Mean delta of {models} models with 90 % intervals over texts, and the least-squares line.",
+        {
+            "parameters": 7e7 * 10**size,
+            "effect": effect,
+            "low": effect - 0.08,
+            "high": effect + 0.07,
+            "line": 0.2 + 0.1 * size,
+        },
+        {"models": [f"model-{i}" for i in range(models)], "effect_name": "mean delta"},
+    )
+
+
 def unknown() -> Exhibit:
     return Exhibit("spiral", "A spiral", "A kind that the report has never heard of.", {"turns": np.zeros((3, 2))}, {})
 
@@ -928,6 +970,8 @@ def every_kind() -> Callable[..., tuple[Exhibit, ...]]:
             input_angles(rng),
             two_effects_by_depth(rng),
             raw_and_partial(rng),
+            models_by_depth(rng),
+            effect_by_parameters(rng),
             unknown(),
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.calibration import ablations, copies, curves, known, reconstruction, shuffled, spaces, words
+from modclaims.calibration import ablations, copies, curves, known, reconstruction, scale, shuffled, spaces, words
 from modclaims.calibration.known import HEADS, HEAVIEST, LAWS, LAYERS, LAYOUTS, WIDTH, Layout
 from modclaims.families import controls
 from modclaims.families.axis_streams import FIRST, AxesAgainstRotations, AxisStreams, HeavyTails
@@ -22,6 +22,7 @@ from modclaims.families.input_outside_unembedding import InputOutsideUnembedding
 from modclaims.families.input_reconstruction import InputReconstruction
 from modclaims.families.low_rank_similarity import LowRankSimilarity
 from modclaims.families.residual_phases import ResidualPhases
+from modclaims.families.scale import ModelsDiffer, ScaleTrend
 from modclaims.families.subspace_separation import SubspaceSeparation
 from modclaims.families.targeted_ablation import AblationSpecificity, AblationSufficiency, TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
@@ -546,6 +547,26 @@ def _aimed(scenario: Scenario) -> tuple[float, ...]:
     return (reconstruction.avoidance_of(scenario.texts, scenario.law, effect),) if effect else ()
 
 
+# ---- models of several sizes
+
+
+def _two_models(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    return scale.pair(rng, scenario.texts, scenario.law, strengths)
+
+
+def _apart(scenario: Scenario) -> tuple[float, ...]:
+    deltas = (FLAT_DELTA, FLAT_DELTA + _effect(scenario))
+    return tuple(known.strength_of_delta(scenario.texts, scenario.law, delta) for delta in deltas)
+
+
+def _ladder_of_models(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    return scale.ladder(rng, scenario.texts, scenario.law, _effect(scenario), strengths)
+
+
+def _rungs(scenario: Scenario) -> tuple[float, ...]:
+    return tuple(known.strength_of_delta(scenario.texts, scenario.law, delta) for delta in scale.LADDER)
+
+
 # ---- the grid
 
 MIDDLE, LARGEST, MIXED = "48 (4 x 12)", "100 unequal", "48 in mixed blocks"
@@ -721,6 +742,15 @@ FAMILIES: Mapping[str, Family] = {
         _effect_alone,
         lambda name: _crossed(name, UNCATEGORISED[1:], LAWS, (NONE, EDGE)),
     ),
+    "ModelsDiffer": Family(
+        _labelled(ModelsDiffer, depths=scale.DEPTHS, twins=0),
+        _two_models,
+        _apart,
+        lambda name: [
+            *_crossed(name, CROSSED, LAWS[:2], (FLAT, EDGE)),
+            *_crossed(name, CROSSED, LAWS[:1], ("2 s", "3 s")),
+        ],
+    ),
     "OVDirections": Family(
         _unlabelled(OVDirections, layers=(0,), draws=NULLS_DRAWN, tokens=4),
         _weights,
@@ -759,6 +789,14 @@ FAMILIES: Mapping[str, Family] = {
             *_crossed(name, SPLITTABLE[:2], LAWS, (NONE, EDGE)),
             *_crossed(name, SPLITTABLE[:2], LAWS[:1], ("2 s", "3 s")),
         ],
+    ),
+    "ScaleTrend": Family(
+        _labelled(ScaleTrend, depths=(0.5,), twins=0),
+        _ladder_of_models,
+        _rungs,
+        lambda name: (
+            _crossed(name, CROSSED[1:], LAWS[:2], (NONE, EDGE)) + _crossed(name, CROSSED[1:], LAWS[:1], ("2 s", "3 s"))
+        ),
     ),
     "TightPass": Family(
         _unlabelled(TightPass, texts=None), _ranks, _everywhere, lambda name: _with_power(name, UNCATEGORISED)

@@ -9,7 +9,7 @@ import json
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError, CorpusError, ModelError, UsageError
+from modclaims.lineup import Lineup
 from modclaims.lm import attention
 from modclaims.lm.anatomy import Anatomy, Network, anatomy_of
 from modclaims.lm.checkpoint import Checkpoint, find_checkpoint
@@ -59,6 +60,7 @@ from modclaims.recording import (
     Request,
     TokenIds,
     Weights,
+    model_of,
 )
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -130,6 +132,19 @@ def load_model(
         trust_remote_code=trust_remote_code,
     )
     return LanguageModel(*found, batch_size, store or RecordingStore.temporary())
+
+
+def load_models(
+    spec: str, beside: Sequence[str], *, batch_size: int = 8, store: RecordingStore | None = None, **where: Any
+) -> LanguageModel | Lineup[LanguageModel]:
+    """The model that `spec` means with those beside it, with the options of `load_model`; the model alone where there are none.
+
+    All of them are found before the weights of any are hashed. Raises what `load_model` raises.
+    """
+    found = [find_model(one, **where) for one in (spec, *beside)]
+    store = store or RecordingStore.temporary()
+    own, *others = [LanguageModel(*one, batch_size, store) for one in found]
+    return Lineup(own, others) if others else own
 
 
 def find_model(
@@ -239,7 +254,8 @@ class LanguageModel:
         self._placement = placement
         self._anatomy: Anatomy = anatomy_of(config, checkpoint.name)
         self._text_config = config.get_text_config() if self._anatomy.trunk else config
-        self._shape = self._anatomy.shape(self._text_config, checkpoint.name, self._provenance())
+        shape = self._anatomy.shape(self._text_config, checkpoint.name, self._provenance())
+        self._shape = replace(shape, parameters=self._parameters(shape))
         with _quiet():
             self.reader = TextReader(tokenizer, checkpoint.name)
         self._own: Network | None = None
@@ -258,6 +274,17 @@ class LanguageModel:
             "transformers": version("transformers"),
         }
         return {name: value for name, value in found.items() if value}
+
+    def _parameters(self, shape: ModelShape) -> int | None:
+        """How many distinct numbers trunk and head learn, from a network that is laid out without any numbers; None where
+        the model's own code does not stand that."""
+        try:
+            with _quiet(), torch.random.fork_rng(devices=[]), torch.device("meta"):
+                trunk, head = self._parts(self._fresh(shape.causal), shape.causal)
+        except (*_LOADING_FAULTS, NotImplementedError):
+            return None
+        learned = [*trunk.parameters(), *(head.parameters() if head is not None else ())]
+        return sum({id(one): int(one.numel()) for one in learned}.values())
 
     @property
     def shape(self) -> ModelShape:
@@ -475,6 +502,8 @@ class LanguageModel:
         return Variant.parse(request.variant) if request.variant is not None else self.checkpoint.variant
 
     def _check_request(self, request: Request, corpus: Corpus, tokens: int) -> None:
+        if (other := model_of(request)) is not None:
+            raise ClaimError(f"Model {self.shape.name!r} is read alone, and something was asked of {other!r}.")
         if isinstance(request, Activations):
             if request.positions is not None:
                 self.check(corpus, tokens, request.positions)
@@ -541,7 +570,8 @@ class LanguageModel:
         if variant != self.checkpoint.variant:
             return self._load(variant, head)
         if self._own is None or (head and self._own.head is None):
-            self.release()
+            if self._own is not None:
+                self.release()
             self._own = self._load(variant, head)
         return self._own
 
@@ -608,21 +638,26 @@ class LanguageModel:
 
         A device map is for weights that are read; these are put on one device.
         """
-        import transformers
-
         head = self.shape.causal
-        loader: Any = transformers.AutoModelForCausalLM if head else transformers.AutoModel
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = loader.from_config(
-                copy.deepcopy(self._config),
-                dtype=torch.float32,
-                attn_implementation=attention.NAME,
-                trust_remote_code=self._placement.trust_remote_code,
-                **({} if head else self._anatomy.options),
-            )
+            model = self._fresh(head)
         model.to(self._placement.device, DTYPES[self._placement.dtype])
         return self._parts(model, head)
+
+    def _fresh(self, head: bool) -> Any:
+        """The whole model as its configuration makes it."""
+        import transformers
+
+        attention.register()
+        loader: Any = transformers.AutoModelForCausalLM if head else transformers.AutoModel
+        return loader.from_config(
+            copy.deepcopy(self._config),
+            dtype=torch.float32,
+            attn_implementation=attention.NAME,
+            trust_remote_code=self._placement.trust_remote_code,
+            **({} if head else self._anatomy.options),
+        )
 
 
 def _first(names: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from modclaims.corpus import Corpus
 from modclaims.errors import ModelError
+from modclaims.lineup import Lineup
 from modclaims.lm.model import LanguageModel, find_model
 from modclaims.lm.store import RecordingStore
 from modclaims.recording import Recording, Request
@@ -45,3 +46,11 @@ def read_outline(spec: str = "embedded", *, batch_size: int = 8, **where: Any) -
     """The model that `spec` means, with the options of `load_model`, as that would find it. Raises what that raises."""
     # the store makes no folder before something is kept
     return Outline(*find_model(spec, **where), batch_size, RecordingStore())
+
+
+def read_outlines(
+    spec: str, beside: Sequence[str], *, batch_size: int = 8, **where: Any
+) -> tuple[Outline, Lineup[Outline] | None]:
+    """The model that `spec` means, and all of the run's models as one where there are some beside it."""
+    own, *others = [read_outline(one, batch_size=batch_size, **where) for one in (spec, *beside)]
+    return own, Lineup(own, others) if others else None

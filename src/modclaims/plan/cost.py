@@ -18,6 +18,8 @@ from modclaims.recording import (
     Request,
     TokenIds,
     Weights,
+    for_model,
+    model_of,
 )
 
 HEADER = 96
@@ -43,6 +45,8 @@ class Reading:
     """The variant that the model itself is, such as `untrained:0`; empty for the weights as they are."""
     leading: int = 1
     """Special tokens that open every text."""
+    beside: tuple[Reading, ...] = ()
+    """The same of the models beside it."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,19 @@ class Cost:
 
 def cost(requests: Iterable[Request], corpus: Corpus, reading: Reading) -> Cost:
     """One pass a text and network serves all requests, and what two of them ask for is kept once."""
+    asked = list(requests)
+    found = [_cost([one for one in asked if model_of(one) is None], corpus, reading)]
+    for other in reading.beside:
+        mine = [for_model(one, None) for one in asked if model_of(one) == other.shape.name]
+        found.append(_cost(mine, corpus, other))
+    return Cost(
+        max(one.texts for one in found),
+        *(sum(getattr(one, name) for one in found) for name in ("networks", "passes", "tokens", "bytes")),
+    )
+
+
+def _cost(requests: Iterable[Request], corpus: Corpus, reading: Reading) -> Cost:
+    """The cost of one model."""
     arrays: dict[tuple[str, int | str | None], dict[tuple[str, int], int]] = {}
     read: dict[tuple[str, int | str], int] = {}
     for request in requests:

@@ -14,7 +14,7 @@ from modclaims.plan.cost import Cost, Reading, cost
 from modclaims.plan.power import POWER, Asked, Found, detectable
 from modclaims.plan.reach import Side, sides
 from modclaims.plan.sketches import Before, Sketch, sketch
-from modclaims.recording import Request
+from modclaims.recording import ModelShape, Request
 from modclaims.runner import Planned, prepare
 from modclaims.settings import Settings
 from modclaims.stats.quantifiers import AlongDepth, InFraction
@@ -110,6 +110,8 @@ class Plan:
     correction: str
     corpus: str
     model: str
+    models: tuple[ModelShape, ...] = ()
+    """All models of the run, by number of parameters."""
     further_passes: int = 0
     """The most passes that claims may ask for once they see the first recording."""
 
@@ -164,6 +166,7 @@ class Plan:
         return {
             "corpus": self.corpus,
             "model": self.model,
+            "models": [{"name": one.name, "layers": one.layers, "parameters": one.parameters} for one in self.models],
             "alpha": self.alpha,
             "correction": self.correction,
             "claims": [c.as_dict() for c in self.claims],
@@ -191,6 +194,11 @@ class Plan:
             f"p+ and p- from: the smallest levels that these texts and draws attain{over}; a claim is settled by at most "
             f"{self.alpha:g}. Finds, simulated before correction with cells as if independent: the effect that would be "
             f"SUPPORTED in {100 * POWER:.0f} % of runs; and the share of runs that would end in REFUTED if there were no effect.",
+            *(
+                [f"Models by number of parameters: {', '.join(f'{m.name} ({m.parameters:,})' for m in self.models)}."]
+                if len(self.models) > 1
+                else []
+            ),
             f"{cost.passes:,} forward passes ({_counted(cost.texts, 'text')}, {_counted(cost.networks, 'network')}), "
             f"{further}{cost.tokens:,} tokens, about {_size(cost.bytes)} of recordings, less what earlier runs have left; at most "
             f"{self.draws:,} draws of a kind a claim.",
@@ -224,6 +232,7 @@ def make_plan(collected: Sequence[Collected], corpus: Corpus, reading: Reading, 
         settings.correction,
         corpus.name,
         reading.shape.name,
+        reading.shape.models,
         sum(_further(p, by_id, reading) for p in planned if p.outcome is None),
     )
 

@@ -68,17 +68,29 @@ def sides(sketches: Mapping[str, Sketch], settings: Settings) -> dict[str, tuple
     """(SUPPORTED, REFUTED) of every claim among the others."""
     supported = _sides({name: _upward(made) for name, made in sketches.items()}, settings, Outcome.SUPPORTED)
     refuted = _sides({name: _downward(made) for name, made in sketches.items()}, settings, Outcome.REFUTED)
-    return {name: (supported[name], refuted[name]) for name in sketches}
+    barred = {name: _barred(made) for name, made in sketches.items() if made.undecided}
+    return {name: barred.get(name, (supported[name], refuted[name])) for name in sketches}
+
+
+def _barred(made: Sketch) -> tuple[Side, Side]:
+    """Neither outcome, by design."""
+    why, _, rest = made.undecided.partition(": ")
+    side = Side(1.0, 1.0, 1.0, False, why, "give more models with --beside" if made.unit == "model" else rest)
+    return side, side
 
 
 def _upward(made: Sketch) -> _Level:
     """Where a claim may first be supported: p, if it plays a part, and the bound's level."""
+    if made.undecided:
+        return _Level(1.0, (1.0, 1.0), (made.bounds,), 1)
     factor = made.cells - made.needed + 1 if isinstance(made.holds, InFraction) else 1
     return _Level.of((made.bounds,) if made.test is None else (made.test, made.bounds), factor)
 
 
 def _downward(made: Sketch) -> _Level:
     """Where a claim may first be refuted."""
+    if made.undecided:
+        return _Level(1.0, (1.0, 1.0), (made.bounds,), 1)
     return _Level.of((made.bounds,), made.needed if isinstance(made.holds, InFraction) else 1)
 
 
@@ -172,6 +184,8 @@ def _explained(side: Side, level: _Level, levels: Mapping[str, _Level], settings
         why = f"{name} of {side.level:.2g} ({drawn}{twice}){after} may be {highest[0]:.2g} by its 99 % interval"
     if by.raised_by == "sets":
         remedies = ["raise sets, or name larger sizes of modules"]
+    elif by.raised_by == "--beside":
+        remedies = ["give more models with --beside"]
     elif by.exact or by.least > 1 + 1e-9:
         remedies = ["add texts"]
     else:

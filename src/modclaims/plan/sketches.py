@@ -31,6 +31,7 @@ from modclaims.families.input_reconstruction import InputReconstruction
 from modclaims.families.leading_values import LeadingValues
 from modclaims.families.low_rank_similarity import LowRankSimilarity
 from modclaims.families.residual_phases import ResidualPhases
+from modclaims.families.scale import ModelsDiffer, ScaleTrend, sizes_of, too_few
 from modclaims.families.similarity_levels import SimilarityLevels, check_positions
 from modclaims.families.subspace_separation import SubspaceSeparation
 from modclaims.families.targeted_ablation import AblationSpecificity, TargetedAblation
@@ -51,6 +52,7 @@ from modclaims.stats.permutation import Pairs
 from modclaims.stats.quantifiers import AlongDepth, Everywhere, Holds, InFraction
 from modclaims.stats.splits import FACTOR, halves, part, smallest_half
 from modclaims.stats.streams import stream
+from modclaims.stats.trend import count_orders, is_enumerated
 
 NEVER = 1e-9
 """Fewer resamples than this are expected never to occur, and are not looked for."""
@@ -127,6 +129,8 @@ class Sketch:
     """How many distinct ones there are, in the half that has fewest; None where there is no end of them."""
     clusters: int = 0
     """Blocks that are resampled whole while texts are exchanged inside them; 0 where there are none."""
+    undecided: str = ""
+    """Why it settles nothing by design, whatever its levels; empty where it may."""
     simulated: tuple[Design, Effect] | None = None
     """What `power` is told; None where nothing sensible can be said of the effect that would be found."""
 
@@ -401,6 +405,38 @@ def _(claim: WithinVersusStyle, before: Before) -> Sketch:
         action=f"resampling {units.resampled}",
         bounds=_bounds(before, [spent]),
         cells=cells,
+    )
+
+
+@sketch.register
+def _(claim: ModelsDiffer, before: Before) -> Sketch:
+    units = Units.of(before.corpus, claim.label, claim.within)
+    spent = _spent_pairs(before, units.design, type(claim).__name__, units.design.digest, "resamples")
+    return replace(
+        _labelled(claim, units, before),
+        action=f"resampling {units.resampled}, the same for all models",
+        bounds=_bounds(before, [spent]),
+        cells=len(claim.cells(before.shape)),
+    )
+
+
+@sketch.register
+def _(claim: ScaleTrend, before: Before) -> Sketch:
+    models = before.shape.models
+    claim.requests(before.shape)
+    count, budget = len(models), before.weighing.permutations
+    orders, exact = count_orders(sizes_of(models)), is_enumerated(len(models), budget)
+    return Sketch(
+        "model",
+        count,
+        len(before.corpus),
+        claim.holds,
+        "exchanging the models' effects among their sizes",
+        Counted(before.weighing.resamples + 1, True, "--beside"),
+        label=claim.label,
+        test=Counted(orders if exact else budget + 1, exact, "--beside" if exact else "--permutations"),
+        arrangements=orders,
+        undecided=too_few(count),
     )
 
 

@@ -236,6 +236,13 @@ def _lead(facts: Mapping[str, Any], claims: int) -> str:
     ]
     kind = "an encoder" if model.get("causal") is False else "a language model"
     network = f"{_name(facts, 'model')}" + (f" ({kind} of {', '.join(built)})" if built else "")
+    beside = [
+        f"{plain(one['name'])}" + (f" ({one['parameters']:,} parameters)" if is_number(one.get("parameters")) else "")
+        for one in facts.get("models") or []
+        if one.get("name") != model.get("name")
+    ]
+    if beside:
+        network += f" beside {series(beside)}"
     texts = count(corpus["texts"], "text") if isinstance(corpus.get("texts"), int) else "texts"
     counts = {k: v for k, v in (corpus.get("counts") or {}).items() if isinstance(v, Mapping)}
     labelled = series(f"{plain(k)} ({len(v)})" for k, v in counts.items() if len(v) > 1)
@@ -551,12 +558,19 @@ def _reading(claims: Sequence[Claim], terms: _Terms, facts: Mapping[str, Any]) -
             ("ERROR", "The claim could not be weighed; its section says why. The other claims are not touched by it.")
         )
     if "skipped" in found:
-        lines.append(("SKIPPED", "The corpus lacks a column that the claim needs; nothing was weighed."))
+        lines.append(
+            ("SKIPPED", "The corpus lacks a column, or the run the models, that the claim needs; nothing was weighed.")
+        )
     lines += [
         (
             terms.interval,
             f"Two one-sided bounds, each at level {level}, from a bootstrap over {drawn} (and over null objects, where a claim has some). Where many places were searched, the claim's "
-            "numbers say which limit holds for all of them at once.",
+            "numbers say which limit holds for all of them at once."
+            + (
+                " Where models are the units, they are those of Student's t."
+                if len(facts.get("models") or []) > 1
+                else ""
+            ),
         ),
         (
             "p+ and p−",
@@ -597,7 +611,7 @@ def _tested(facts: Mapping[str, Any], claims: Sequence[Claim], summaries: Sequen
     rows = [
         ("claims in this run", _first(_many(tests.get("claims")), fallback["claims"])),
         ("claims weighed", _family(claims)),
-        ("claims skipped, for want of a column", _first(_many(tests.get("skipped")), fallback["skipped"])),
+        ("claims skipped, for want of a column or of models", _first(_many(tests.get("skipped")), fallback["skipped"])),
         ("claims that could not be weighed", outcomes.count("error")),
         ("cells tested (layers, heads, axes)", _first(_many(tests.get("cells")), fallback["cells"])),
         (
@@ -646,11 +660,18 @@ def _scope(
     lines.append(
         (
             "For what it holds",
-            "New texts of these categories, for this network; not new categories, training seeds or authors. Repeating a run until a claim "
-            "passes makes its p-values worthless.",
+            f"New texts of these categories, for {_networks(facts)}; not new categories, training seeds or authors. Repeating a run until a "
+            "claim passes makes its p-values worthless.",
         )
     )
     return tuple(lines)
+
+
+def _networks(facts: Mapping[str, Any]) -> str:
+    """Whom the claims are about, in words."""
+    if len(facts.get("models") or []) < 2:
+        return "this network"
+    return f"{_name(facts, 'model')} and, where claims compare models, for these ones"
 
 
 def _listed(items: Sequence[Any], most: int = 12) -> str:
@@ -678,6 +699,7 @@ _MODEL_ORDER = (
     "mlp_width",
     "context",
     "causal",
+    "parameters",
 )
 _CORPUS_ORDER = (
     "name",
@@ -691,6 +713,7 @@ _CORPUS_ORDER = (
 )
 _SETTINGS_ORDER = (
     "model",
+    "beside",
     "corpus",
     "text",
     "label",
@@ -719,6 +742,11 @@ def _provenance(facts: Mapping[str, Any]) -> tuple[Table, ...]:
     corpus |= corpus.pop("facts", None) or {}
     found = (
         ("Model", _ordered(facts.get("model") or {}, _MODEL_ORDER)),
+        *(
+            (f"Model beside it: {plain(one['name'])}", _ordered(one, _MODEL_ORDER))
+            for one in facts.get("models") or []
+            if one.get("name") != (facts.get("model") or {}).get("name")
+        ),
         ("Corpus", _ordered(corpus, _CORPUS_ORDER)),
         ("Settings", _ordered(facts.get("settings") or {}, _SETTINGS_ORDER)),
         ("Versions", _ordered(facts.get("versions") or {}, ["modclaims", "python"])),

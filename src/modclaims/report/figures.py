@@ -37,6 +37,9 @@ Kinds and their arrays (further labels in brackets):
                      taken out; smallest_effect                                           [sides; effect_name]
     kurtosis_by_depth  depth, layer, own, low, high, rotated_mean, rotated_low, rotated_high, first (layer,); gaussian
                                                                                                                [site]
+    models_by_depth  depth (depth,); effect (model, depth); parameters (model,); difference, low, high (depth,) and
+                     smallest_effect where two sides are compared                [models; sides; effect_name]
+    effect_by_parameters  parameters, effect, low, high, line (model,)           [models; effect_name]
     against_draws    depth, layer, own, null_mean, null_low, null_high (layer,)        [of; null]
     by_clusters      clusters (count,), layer (layer,), effect (layer, count); stated, smallest        [effect_name]
     by_frequency     rank (bin,), layer (layer,), relative (layer, bin)                [of]
@@ -93,6 +96,7 @@ from modclaims.report.paper import (
     tidy_numbers,
 )
 from modclaims.report.reconstruction_figures import accuracy_by_depth, input_angles
+from modclaims.report.scale_figures import effect_by_parameters, models_by_depth
 from modclaims.report.spectral_figures import rank_by_depth, spectra
 from modclaims.report.stream_figures import kurtosis_by_depth, stream, two_distributions
 from modclaims.report.subspace_figures import principal_angles, scree, two_effects_by_depth
@@ -755,11 +759,13 @@ _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
     "dose_curve": dose_curve,
     "curve_by_depth": curve_by_depth,
     "effect_by_depth": _effect_by_depth,
+    "effect_by_parameters": effect_by_parameters,
     "forest": _forest,
     "head_map": _head_map,
     "input_angles": input_angles,
     "kurtosis_by_depth": kurtosis_by_depth,
     "levels_by_depth": _levels_by_depth,
+    "models_by_depth": models_by_depth,
     "null_histogram": _null_histogram,
     "principal_angles": principal_angles,
     "rank_by_depth": rank_by_depth,

@@ -703,6 +703,46 @@ def _raw_and_partial(exhibit: Exhibit) -> Table:
     return Table(("layer", "relative depth", *names(exhibit, "sides", 2), "share left"), kept, words=(), left_out=left)
 
 
+def _models_by_depth(exhibit: Exhibit) -> Table:
+    """Every model's effect and the difference of two, a row a relative depth."""
+    depth, effect = floats(exhibit, "depth", 1), floats(exhibit, "effect", 2)
+    models = names(exhibit, "models", len(effect))
+    shown = list(range(len(models)))
+    if len(models) > 2 * MOST_PANELS:  # the largest and the smallest
+        shown = [*shown[:MOST_PANELS], *shown[-MOST_PANELS:]]
+    head = ["relative depth", *(models[m] for m in shown)]
+    two = "difference" in exhibit.arrays
+    if two:
+        head.append(" minus ".join(names(exhibit, "sides", 2)))
+        difference, low, high = (floats(exhibit, key, 1) for key in ("difference", "low", "high"))
+    rows = []
+    for i in range(len(depth)):
+        row = [number(float(depth[i])), *(number(float(effect[m, i])) for m in shown)]
+        if two:
+            row.append(f"{number(float(difference[i]))} {interval(float(low[i]), float(high[i]))}")
+        rows.append(tuple(row))
+    kept, left = _cut(rows, "depths")
+    gone = len(models) - len(shown)
+    told = f"{count(gone, 'model')} of middling size left out." if gone else ""
+    return Table(tuple(head), kept, words=(), left_out=f"{told} {left}".strip())
+
+
+def _effect_by_parameters(exhibit: Exhibit) -> Table:
+    """A row a model, by size."""
+    parameters, effect, low, high, line = (
+        floats(exhibit, key, 1) for key in ("parameters", "effect", "low", "high", "line")
+    )
+    rows = [
+        (model, number(round(float(p))), number(float(e)), interval(float(a), float(b)), number(float(on)))
+        for model, p, e, a, b, on in zip(
+            names(exhibit, "models", len(effect)), parameters, effect, low, high, line, strict=True
+        )
+    ]
+    kept, left = _cut(rows, "larger models")
+    head = ("model", "parameters", word(exhibit, "effect_name", "effect"), "its own interval over texts", "on the line")
+    return Table(head, kept, left_out=left)
+
+
 _TABLES: dict[str, Callable[[Exhibit], Table]] = {
     "accuracy_by_depth": _accuracy_by_depth,
     "against_draws": _against_draws,
@@ -712,12 +752,14 @@ _TABLES: dict[str, Callable[[Exhibit], Table]] = {
     "dose_curve": _dose_curve,
     "curve_by_depth": _curve_by_depth,
     "effect_by_depth": _effect_by_depth,
+    "effect_by_parameters": _effect_by_parameters,
     "forest": _forest,
     "head_map": _head_map,
     "heat_maps": _heat_maps,
     "input_angles": _input_angles,
     "kurtosis_by_depth": _kurtosis_by_depth,
     "levels_by_depth": _levels_by_depth,
+    "models_by_depth": _models_by_depth,
     "null_histogram": _null_histogram,
     "principal_angles": _principal_angles,
     "rank_by_depth": _rank_by_depth,

@@ -296,6 +296,8 @@ class Bounds:
     """Splits of the texts that these bounds are medians over; 0 for none."""
     student: StudentT | None = None
     """A second bound, of means."""
+    drawn: bool = True
+    """Whether `t` was drawn, so that levels counted off it have a Monte Carlo error; false where it is a law's quantiles."""
     _kept: dict[tuple[str, float, bytes | None], Floats] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

@@ -28,12 +28,16 @@ class Cell:
     """... and how many units it has."""
     last_layer: int | None = None
     """The last layer of a chunk; None for a single layer."""
+    depth: float | None = None
+    """Relative depth, where models of unlike numbers of layers are compared."""
 
     def __str__(self) -> str:
         if self.last_layer is not None and self.last_layer != self.layer:
             return f"layers {self.layer} to {self.last_layer}"
         named = (("layer", self.layer), ("head", self.head), ("axis", self.axis))
         words = [f"{word} {value}" for word, value in named if value is not None]
+        if self.depth is not None:
+            words.append(f"relative depth {self.depth:.2g}")
         if self.size is not None:
             words.append(f"{self.size} unit{'' if self.size == 1 else 's'} for {self.category!r}")
         return ", ".join(words) or "the whole network"
@@ -163,7 +167,8 @@ class Evidence:
     n_texts: int
     """Texts that were read; 0 where weights alone speak."""
     unit: str = "text"
-    """What was relabelled and resampled: `text` or `block`; `null object` where weights alone speak."""
+    """What was relabelled and resampled: `text` or `block`; `null object` where weights alone speak, `model` where models
+    are compared by their size."""
     n_units: int = 0
     resampled: str = "texts"
     """What the bootstrap drew anew, in words."""
@@ -179,5 +184,7 @@ class Evidence:
     warnings: tuple[str, ...] = ()
     note: str = ""
     """What was looked at, in words: site, similarity, unit, response."""
+    undecided: str = ""
+    """Why this design settles nothing, whatever its numbers: a few words, a colon and the rest; empty where it may."""
     detail: str = ""
     """A sentence on the named cell that belongs to the result: which category a head prefers."""

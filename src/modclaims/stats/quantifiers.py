@@ -113,7 +113,8 @@ def _of_test(evidence: Evidence, p: Floats | None) -> Floats | None:
 
 def _of_bounds(evidence: Evidence, levels: Floats) -> Floats:
     """(3, cell) levels of bounds between their limits, as if resamples alone had set them."""
-    return _counted(levels, len(evidence.bounds.t), evidence.bounds.factor)
+    draws = len(evidence.bounds.t) if evidence.bounds.drawn else 0
+    return _counted(levels, draws, evidence.bounds.factor)
 
 
 def _between(level: Floats) -> tuple[float, float]:
@@ -134,6 +135,11 @@ class Holds(ABC):
     @abstractmethod
     def words(self) -> str:
         """Such as `in at least half of the layers`."""
+
+    @property
+    def layered(self) -> bool:
+        """Whether it speaks of one network's layers, by number or in their order."""
+        return False
 
     def chosen(self, cells: tuple[Cell, ...]) -> NDArray[np.int64]:
         """Indices of the cells that the claim speaks of."""
@@ -165,6 +171,10 @@ class Somewhere(Holds):
         if self.layers is None:
             return "somewhere"
         return "at layer " + ", ".join(str(layer) for layer in self.layers)
+
+    @property
+    def layered(self) -> bool:
+        return self.layers is not None
 
     def chosen(self, cells: tuple[Cell, ...]) -> NDArray[np.int64]:
         if self.layers is None:
@@ -295,6 +305,10 @@ class AlongDepth(Holds):
     def words(self) -> str:
         return f"{self.direction} along depth"
 
+    @property
+    def layered(self) -> bool:
+        return True
+
     def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
         return Somewhere().levels(evidence, smallest, alpha)
 
@@ -319,7 +333,7 @@ def _texts(
     to clear is found draw by draw. Observed effects are not used.
     """
     bounds = evidence.bounds
-    if evidence.n_texts == 0:  # more texts would say nothing of weights
+    if evidence.n_texts == 0 or evidence.unit == "model":  # more texts would say nothing of weights, or of other models
         return None, None
     alpha = alpha / bounds.factor
     use = cells[bounds.bounded[cells]]
