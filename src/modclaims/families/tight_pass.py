@@ -261,8 +261,8 @@ class TighterThanAttention(TightPass):
         layers = recording.shape.resolve_layers(self._request())
         cells = tuple(Cell(layer=layer) for layer in layers)
         size = self.tokens * recording.shape.width
-        summaries = {b: summaries(recording, self._request(b), layers, sample) for b in ("mlp", "attention")}
-        ranks = {b: found["effective_rank"] / size for b, found in summaries.items()}
+        found = {b: summaries(recording, self._request(b), layers, sample) for b in ("mlp", "attention")}
+        ranks = {b: summary["effective_rank"] / size for b, summary in found.items()}
         differences = ranks["attention"] - ranks["mlp"]
         name = type(self).__name__
         signs, exact = sign_flips(
@@ -293,14 +293,14 @@ class TighterThanAttention(TightPass):
                 _by_depth(
                     "Effective rank of both blocks' Jacobians by relative depth", ranks, layers, recording.shape.layers
                 ),
-                *(spectra(recording, self._request(b), layers, sample, summaries[b], b) for b in ("mlp", "attention")),
+                *(spectra(recording, self._request(b), layers, sample, found[b], b) for b in ("mlp", "attention")),
             ),
             secondary={
                 f"{b}: {word}": values
-                for b, found in summaries.items()
-                for word, values in _secondary(found, size).items()
+                for b, summary in found.items()
+                for word, values in _secondary(summary, size).items()
             },
-            warnings=sample.warnings + _imprecise(summaries["attention"], size),
+            warnings=sample.warnings + _imprecise(found["attention"], size),
             note=f"{self.tokens} tokens; attention's effective rank minus the MLP's, over tokens x width, paired by text",
         )
 
