@@ -195,7 +195,10 @@ def test_similarities_that_differ_by_rounding_have_no_spread(name, level):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("same_author",), "Level 'same_author' is unknown; choose one of same_text, same_category, different_category"),
+        (
+            ("same_author",),
+            "Level 'same_author' is unknown; choose one of same_text, same_category, different_category",
+        ),
         (("same_text", "z"), "Category 'z' is none of those compared: a, b"),
         (("same_category", "b"), "No texts of one category can be compared inside one stratum"),
     ],

@@ -101,7 +101,9 @@ class LeadingValues(TightPass):
         above = found > np.finfo(np.float64).eps * found.shape[1] * found[:, :1]
         steps = np.full(len(found), np.nan)
         for i in np.flatnonzero(above[:, self.leading]):
-            steps[i] = np.log10(found[i, : self.leading]).mean() - np.log10(np.median(found[i, above[i]][self.leading :]))
+            steps[i] = np.log10(found[i, : self.leading]).mean() - np.log10(
+                np.median(found[i, above[i]][self.leading :])
+            )
         return steps
 
     def _other(self, recording: Recording, kind: str, layer: int, own: float) -> Control:
