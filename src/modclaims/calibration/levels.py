@@ -29,7 +29,8 @@ def population(layout: Layout, law: str, strength: float, level: str, of_categor
 
     The direction is that of all texts, or with `of_category` one a category, beside one a stratum.
     """
-    crowd, factor = known.crowd(law), known.spread(layout, law)
+    factor, half = known.spread(layout, law), known.crowd(law)
+    crowd = np.concatenate([half, -half])  # noise that is symmetric, so that its mean is none
     mean = np.empty((len(factor), WIDTH))
     for category, wide in enumerate(factor):
         x = crowd * wide

@@ -39,8 +39,8 @@ class SimilarityLevels(Hypothesis):
     vector, take these texts' mean or longest vector for given.
     The effect is a level, or its difference from the level `against`, on the similarity's own scale. It is asked for layer
     by layer, along depth, or, with `named`, as one contrast: the mean over named layers minus that over `rest`. Resampled
-    are texts inside category x stratum, and p is read off the bound: that two texts are alike is no question that an
-    exchange of labels answers. Untrained twins are shown beside it.
+    are texts inside category x stratum, and p is read off the bound, the wider of bootstrap-t and of Student's t on what each
+    text adds: that two texts are alike is no question that an exchange of labels answers. Untrained twins are shown beside it.
     """
 
     site: str = "attn_out"
@@ -163,7 +163,7 @@ class SimilarityLevels(Hypothesis):
         )
         per_layer = self._similarities(recording, units, None)
         effect = self._effect(per_layer, units, resamples)
-        bounds = bootstrap_t(_combined(effect, weights), resamples, ends=self._ends())
+        bounds = bootstrap_t(_combined(effect, weights), resamples, means=True, ends=self._ends())
         bare = Evidence(cells, self._effect_name(), bounds, None, len(recording.corpus), n_units=units.n)
         if weighing.bare:
             return bare
