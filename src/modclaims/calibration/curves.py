@@ -76,8 +76,14 @@ def _magnitudes(layout: Layout, logarithms: Floats) -> Recording:
 
 
 def sunk(rng: np.random.Generator, layout: Layout, law: str, share: float) -> Recording:
-    """Heads of which this share gives half of its attention to the first token, in each text on its own."""
-    sink = rng.random((layout.texts, LAYERS, HEADS)) < share
+    """Heads of which this share gives half of its attention to the first token, in each text on its own.
+
+    Under `unequal spread` the heads of a layer do so together in every other text, whose share then varies more.
+    """
+    drawn = rng.random((layout.texts, LAYERS, HEADS))
+    if law == "unequal spread":
+        drawn[1::2] = drawn[1::2, :, :1]
+    sink = drawn < share
     shares = np.where(sink, SINK + 0.2, SINK - 0.2)
     request = Activations(SITE, None, "first", Positions(f"0:{SINK_TOKENS}:1"))
     arrays: dict[tuple[Request, int], Floats] = {

@@ -615,7 +615,10 @@ FAMILIES: Mapping[str, Family] = {
         _unlabelled(AttentionSinks, twins=0),
         _sinks,
         _effect_alone,
-        lambda name: _crossed(name, UNCATEGORISED, LAWS[:1], (EDGE, "2 s")),
+        lambda name: [
+            *_crossed(name, UNCATEGORISED, LAWS[::2], (EDGE,)),
+            *_crossed(name, UNCATEGORISED, LAWS[:1], ("2 s",)),
+        ],
     ),
     "AxesAgainstRotations": Family(
         _labelled(AxesAgainstRotations, rotations=PERMUTATIONS, splits=5, outliers=None),
