@@ -78,7 +78,9 @@ def test_a_planted_step_is_supported_and_named():
     assert weighed.effect == pytest.approx(1.8, abs=0.15)
     assert weighed.effect_low < weighed.effect < weighed.effect_high
     assert (weighed.p, weighed.action, weighed.n_texts) == (None, "resampling texts", 12)
-    assert {e.kind for e in exhibits} == {"spectra", "rank_by_depth"}
+    assert [e.kind for e in exhibits] == ["spectra", "curve_by_depth"]
+    np.testing.assert_allclose(exhibits[1].arrays["mean"], STEPS, atol=0.2)
+    assert exhibits[1].arrays["twin"].shape == (5, LAYERS)
     assert "The 4 largest values stand" in verdict.sentence
 
 

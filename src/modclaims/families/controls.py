@@ -202,7 +202,7 @@ def trained(bounds: Bounds, alpha: float) -> tuple[str, dict[str, float]]:
     effect, low, high = (float(v[0]) for v in (bounds.effect, bounds.lower(alpha), bounds.upper(alpha)))
     told = "training adds to it" if low > 0 else "training takes from it" if high < 0 else "what training adds is open"
     return (
-        f"trained - untrained is {effect:.2f} [{low:.2f}, {high:.2f}]: {told}",
+        f"trained - untrained is {effect:.3f} [{low:.3f}, {high:.3f}]: {told}",
         {"difference": effect, "low": low, "high": high},
     )
 

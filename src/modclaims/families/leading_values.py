@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
-from modclaims.families.tight_pass import OTHER_DRAWS, OTHER_TEXTS, TightPass, by_rank, spectra, summaries, text_bounds
+from modclaims.families.controls import twin_variants
+from modclaims.families.depth_curves import layer_curve
+from modclaims.families.tight_pass import OTHER_DRAWS, OTHER_TEXTS, TITLES, TightPass, spectra, summaries, text_bounds
 from modclaims.families.units import Sample
 from modclaims.hypothesis import Weighing
 from modclaims.recording import Jacobian, ModelShape, Recording, Request
@@ -74,7 +76,10 @@ class LeadingValues(TightPass):
         if weighing.bare:
             return bare
         named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
-        size = self.tokens * recording.shape.width
+        twins = np.array(
+            [[self._steps(recording, v, layer).mean() for layer in layers] for v in twin_variants(OTHER_DRAWS)]
+        )
+        twins = twins[np.isfinite(twins).all(axis=1)]
         return replace(
             bare,
             unit=sample.unit,
@@ -82,7 +87,15 @@ class LeadingValues(TightPass):
             controls=tuple(self._other(recording, kind, layers[named], float(bounds.effect[named])) for kind in OTHERS),
             exhibits=(
                 spectra(recording, self._request(), layers, sample, summary, self.block),
-                by_rank(self.block, summary["effective_rank"] / size, layers, recording.shape.layers),
+                layer_curve(
+                    f"How far the {self.leading} largest singular values of the {TITLES[self.block]}'s Jacobian stand above the others",
+                    "orders of magnitude",
+                    layers,
+                    recording.shape.layers,
+                    bounds,
+                    weighing.alpha,
+                    twins=twins if len(twins) else None,
+                ),
             ),
             secondary={"values above a tenth of the first": summary["above_tenth"].mean(axis=0)},
             warnings=sample.warnings,

@@ -168,23 +168,22 @@ class SimilarityLevels(Hypothesis):
         if weighing.bare:
             return bare
         named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
-        few = Resamples(resamples.times[: controls.CONTROL_RESAMPLES + 1], resamples.groups)
+        words, few = self._words(), Resamples(resamples.times[: controls.CONTROL_RESAMPLES + 1], resamples.groups)
         twins = [
             self._effect(self._similarities(recording, units, v), units, few)
             for v in controls.twin_variants(self.twins)
         ]
-        found, words = self._found(per_layer, units), self._words()
-        words = f"{words[:1].upper()}{words[1:]}"
+        found = self._found(per_layer, units)
         return replace(
             bare,
             unit=units.unit,
             resampled=units.resampled,
             degenerate=() if cells == (Cell(),) else _flat(effect),
-            controls=self._controls(effect, twins, weights, named, few, str(cells[named]), units, weighing),
+            controls=self._controls(effect, twins, weights, named, few, cells[named], units, weighing),
             exhibits=(
                 layer_curve(
-                    f"{words} by relative depth, {self.site}",
-                    words,
+                    f"{words[:1].upper()}{words[1:]} by relative depth, {self.site}",
+                    "similarity" if self.against is None else "difference of similarity",
                     layers,
                     recording.shape.layers,
                     bootstrap_t(effect, resamples),
@@ -210,9 +209,6 @@ class SimilarityLevels(Hypothesis):
                 weights = compared(units.design, level, self.category)
                 found[level] = np.array([(weights * s).sum() for s in per_layer]) / weights.sum()
         return found
-
-    def _level(self, units: Units, per_layer: list[Floats], level: str, resamples: Resamples) -> Replicates:
-        return level_replicates(per_layer, compared(units.design, level, self.category), units.design, resamples)
 
     def _words(self) -> str:
         """What the effect is, layer by layer."""
@@ -255,7 +251,7 @@ class SimilarityLevels(Hypothesis):
         weights: Floats,
         named: int,
         few: Resamples,
-        where: str,
+        cell: Cell,
         units: Units,
         weighing: Weighing,
     ) -> tuple[Control, ...]:
@@ -273,11 +269,11 @@ class SimilarityLevels(Hypothesis):
         )
         theirs = [float((twin.value[0] @ column)[0]) for twin in twins]
         told, numbers = controls.trained(bounds, weighing.alpha)
+        where = "" if cell == Cell() else f" in {cell}"
         return (
             Control(
                 "untrained_twin",
-                f"In {len(twins)} untrained twins the effect in {where} is {min(theirs):.2f} to "
-                f"{max(theirs):.2f}; {told}.",
+                f"In {len(twins)} untrained twins the effect{where} is {min(theirs):.2f} to {max(theirs):.2f}; {told}.",
                 {**numbers, "twins": theirs},
             ),
         )

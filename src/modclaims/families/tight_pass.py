@@ -368,13 +368,6 @@ def _listed(layers: Sequence[int]) -> str:
     return ", ".join(map(str, layers))
 
 
-def by_rank(block: str, ranks: Floats, layers: Sequence[int], depth: int) -> Exhibit:
-    """Effective rank of one kind of block by depth, from (unit, layer) fractions."""
-    return _by_depth(
-        f"Effective rank of the {TITLES[block]}'s Jacobian by relative depth", {block: ranks}, layers, depth
-    )
-
-
 def _by_depth(
     title: str,
     ranks: dict[str, Floats],

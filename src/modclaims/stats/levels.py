@@ -51,7 +51,7 @@ def compared(design: Design, level: str, category: str | None = None) -> Floats:
         counted = counted & (mine[:, None] | mine)
     if not counted.any():
         raise ClaimError(f"No {LEVELS[level]} can be compared inside one stratum, so that level {level!r} is nothing.")
-    weights = counted.astype(np.float64)
+    weights: Floats = np.asarray(counted, dtype=np.float64)
     if level in ("same_text", "other_text"):
         return weights
     low, high = (pick(design.labels[:, None], design.labels) for pick in (np.minimum, np.maximum))

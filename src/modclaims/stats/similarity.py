@@ -91,7 +91,7 @@ def apart_similarity(activations: NDArray[np.floating], kind: str = "cosine") ->
     found = (total + total.T) / (2 * positions * (positions - 1))
     if kind in INNER_PRODUCTS:
         return np.asarray(found)
-    return -found if kind == "euclidean" else 1 - found / 2
+    return np.asarray(-found if kind == "euclidean" else 1 - found / 2)
 
 
 def _distances(x: Floats) -> Floats:
