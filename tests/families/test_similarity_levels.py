@@ -224,12 +224,20 @@ def test_named_layers_of_planted_levels_are_supported_and_their_contrary_refuted
         ({"named": (0,), "holds": everywhere()}, "named = ... makes one contrast of layers; leave holds as it is"),
         ({"rest": (0,)}, "rest = ... says what named layers are held against; name them with named = ..."),
         ({"twins": 2}, "twins = 2: a twin comparison needs at least 5 seeds, or 0 for none"),
-        ({"smallest_effect": 2.0}, "below 2, the end of the scale of similarity"),
+        ({"named": "last"}, "named = 'last' is unknown; write layers in numbers, such as (0, -1), or 'middle'"),
+        ({"named": (0,), "rest": 3}, "rest = 3 is unknown"),
+        ({"smallest_effect": 1.0}, "must be below 1, the end of the scale of similarity."),
+        ({"smallest_effect": 2.0, "named": (0,)}, "must be below 2, the end of the scale of similarity difference."),
     ],
 )
 def test_constants_that_mean_nothing_are_refused(constants, message):
     with pytest.raises(ClaimError, match=re.escape(message)):
         claim_with(**constants)
+
+
+def test_distances_have_no_end():
+    claim_with(similarity="euclidean", smallest_effect=40.0)
+    claim_with(smallest_effect=1.5, holds=along_depth("falls"))
 
 
 @pytest.mark.parametrize(
@@ -238,7 +246,6 @@ def test_constants_that_mean_nothing_are_refused(constants, message):
         ({"named": ()}, "named = () gives layers [] and rest = None"),
         ({"named": (0, 1), "rest": (1, 2)}, "gives layers [0, 1] and rest = (1, 2) layers [1, 2] of model 'planted'"),
         ({"named": (0, 1, 2, 3, 4)}, "layers []"),
-        ({"named": "last"}, "Layers 'last' are unknown; write numbers, such as (0, -1), or 'middle'"),
         ({"named": (0,), "layers": (1, 2)}, "Layers [0] are not among those looked at, [1, 2]"),
         ({"named": (7,)}, "Layer 7 of site 'attn_out' does not exist"),
         ({"holds": along_depth("falls"), "layers": (0, 1)}, "along_depth needs at least 3 layers, and 2 were asked"),

@@ -65,7 +65,6 @@ class SimilarityLevels(Hypothesis):
     twins: int = controls.TWINS
     """Untrained twins shown beside the claim; 0 for none."""
     effect_name: ClassVar[str] = "similarity"
-    largest_effect: ClassVar[float] = 2.0
 
     def validate(self) -> None:
         super().validate()
@@ -78,6 +77,18 @@ class SimilarityLevels(Hypothesis):
                 raise ClaimError(f"Level {level!r} is unknown; choose one of {', '.join(LEVELS)}.")
         if self.against == self.level:
             raise ClaimError(f"level and against are both {self.level!r}; their difference is nothing.")
+        single = self.against is None and self.named is None
+        end = 1.0 if single else 2.0
+        if self.similarity != "euclidean" and not isinstance(self.holds, AlongDepth) and self.smallest_effect >= end:
+            raise ClaimError(
+                f"smallest_effect = {self.smallest_effect!r} must be below {end:g}, the end of the scale of {self._effect_name()}."
+            )
+        for name, which in (("named", self.named), ("rest", self.rest)):
+            numbers = isinstance(which, tuple) and all(isinstance(x, int) for x in which)
+            if which not in (None, MIDDLE) and not numbers:
+                raise ClaimError(
+                    f"{name} = {which!r} is unknown; write layers in numbers, such as (0, -1), or {MIDDLE!r}."
+                )
         if self.named is not None and self.holds != somewhere():
             raise ClaimError("named = ... makes one contrast of layers; leave holds as it is.")
         if self.rest is not None and self.named is None:
@@ -101,13 +112,11 @@ class SimilarityLevels(Hypothesis):
         return Activations(self.site, self.layers)
 
     def _layers(self, which: Layers, shape: ModelShape) -> tuple[int, ...]:
-        """Layers of the network, in words or numbers. Raises `ClaimError` where there is none of these words."""
+        """Layers of the network, in words or numbers. Raises `ClaimError` for one that is not looked at."""
         looked_at = shape.resolve_layers(self._request())
-        if which == MIDDLE:
+        if isinstance(which, str):
             depth = max(shape.layers - 1, 1)
             return tuple(layer for layer in looked_at if 0.25 <= layer / depth <= 0.75)
-        if isinstance(which, str):
-            raise ClaimError(f"Layers {which!r} are unknown; write numbers, such as (0, -1), or {MIDDLE!r}.")
         found = shape.resolve_layers(replace(self._request(), layers=which))
         if not set(found) <= set(looked_at):
             raise ClaimError(f"Layers {list(found)} are not among those looked at, {list(looked_at)}.")
