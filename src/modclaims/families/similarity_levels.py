@@ -324,7 +324,7 @@ def check_positions(positions: Sequence[int]) -> None:
 def _combined(effect: Replicates, weights: Floats) -> Replicates:
     """(layer, cell) combinations of layers; what is left by rounding, where layers are alike, is no influence."""
     found = effect.weighted(weights)
-    size = np.abs(effect.influence[0]).max()
+    size = (np.abs(effect.influence[0]).max(axis=0)[:, None] * (weights != 0)).max(axis=0)
     still = np.abs(found.influence[0]).max(axis=0) <= ROUNDING * size
     return replace(found, influence=np.where(still, 0.0, found.influence)) if still.any() else found
 
