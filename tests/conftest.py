@@ -3,8 +3,14 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 pytest_plugins = ["pytester"]
+
+
+def pytest_configure() -> None:
+    """Torch is imported before any run inside a test, which forgets what it was the first to import, and twice is a crash."""
+    torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,13 +18,17 @@ from modclaims import (
     AxisStreams,
     CategoryClustering,
     FirstTokenAttention,
+    HeadMagnitudes,
     HeadsAgainstBlocks,
     HeadSelectivity,
     HeavyTails,
+    LeadingValues,
     LowRankSimilarity,
     ModelsDiffer,
+    QuietMiddle,
     ResidualPhases,
     ScaleTrend,
+    SimilarityLevels,
     SubspaceSeparation,
     TighterThanAttention,
     TightPass,
@@ -70,6 +74,7 @@ from modclaims.recording import (
 from modclaims.runner import execute
 from modclaims.settings import Settings
 from modclaims.stats.actions import count_arrangements
+from modclaims.stats.levels import LEVELS
 from modclaims.stats.multiplicity import clopper_pearson
 from modclaims.stats.splits import halves, part
 from modclaims.verdict import Outcome
@@ -322,6 +327,33 @@ def test_five_models_support_no_more_claims_than_their_orders_allow():
     assert many[0].supported.remedy.startswith("give more models with --beside")
 
 
+def test_levels_and_magnitudes_are_read_off_bounds_and_named_axes_are_the_only_cells():
+    corpus = sizes(12, 12)
+    levels = {holds: only(claim_of(SimilarityLevels, holds=holds), corpus).sketch for holds in (somewhere(), at(0, 2))}
+    assert [(one.cells, one.test, one.action) for one in levels.values()] == [
+        (3, None, "resampling texts"),
+        (2, None, "resampling texts"),
+    ]
+    assert only(claim_of(SimilarityLevels, named=(0,), rest=(2,)), corpus).sketch.cells == 1
+    assert only(claim_of(SimilarityLevels, holds=along_depth("falls")), corpus).sketch.cells == 1
+    assert "gives layers []" in only(claim_of(SimilarityLevels, named=()), corpus).message
+    assert (
+        "at least 3 layers"
+        in only(claim_of(SimilarityLevels, holds=along_depth("falls"), layers=(0, 1)), corpus).message
+    )
+    with mock.patch(f"{__name__}.POSITIONS", (5,)):
+        assert "the run reads one" in only(claim_of(SimilarityLevels), corpus).message
+    shares = only(claim_of(HeadMagnitudes), corpus).sketch
+    assert (shares.cells, shares.test, shares.units) == (1, None, 24)
+    quiet = only(claim_of(QuietMiddle), sizes(4, 4)).sketch
+    assert (quiet.cells, str(quiet.test)) == (1, "exact, 256")
+    first = only(claim_of(LeadingValues, leading=4), corpus).sketch
+    assert (first.cells, first.test, first.units, first.action) == (3, None, 12, "resampling texts")
+    assert "has 16 singular values" in only(claim_of(LeadingValues), corpus).message
+    assert only(claim_of(AxisStreams, axes=(1, 3)), corpus).sketch.cells == 3 * 2
+    assert "has coordinates 0 to 7" in only(claim_of(AxisStreams, axes=(8,)), corpus).message
+
+
 def test_labels_that_no_stratum_shows_together_are_swapped_pair_by_pair():
     corpus = texts([(2, 0), (2, 0), (0, 2), (0, 2)])
     one = only(heads(within="topic"), corpus)
@@ -446,6 +478,13 @@ def test_no_small_data_fall_below_a_floor_and_what_is_out_of_reach_stays_there(n
         claim_of(AxisStreams, within=within, twins=0, basis="pca", components=2, splits=5),
         claim_of(AxesAgainstRotations, within=within, rotations=99, splits=5, outliers=None),
         claim_of(LowRankSimilarity, within=within, draws=99, splits=5, twins=0),
+        *(claim_of(SimilarityLevels, within=within, twins=0, level=level) for level in LEVELS),
+        claim_of(SimilarityLevels, within=within, twins=0, level="same_text", against="other_text", named=(0,)),
+        claim_of(SimilarityLevels, within=within, twins=0, holds=along_depth("falls")),
+        claim_of(SimilarityLevels, within=within, twins=0, holds=at(0, -1), category="c1"),
+        claim_of(AxisStreams, within=within, twins=0, axes=(6, 1)),
+        claim_of(HeadMagnitudes, twins=0),
+        claim_of(QuietMiddle, twins=0),
     ]
     if within:
         asked.append(claim_of(WithinVersusStyle, label="category", within=within, twins=0))

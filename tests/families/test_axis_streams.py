@@ -331,6 +331,11 @@ def test_too_few_texts_to_split_are_refused_where_a_basis_is_learned(basis: str)
         ({"basis": "ica"}, "Basis 'ica' is unknown; choose one of axes, pca, nmf, random, unembedding_svd"),
         ({"basis": "unembedding_svd", "site": "mlp_act"}, "The unembedding reads the residual stream"),
         ({"components": 0}, "components = 0"),
+        ({"axes": ()}, "axes = () must name coordinates of basis 'axes', from 0, such as (13,)"),
+        ({"axes": (-1,)}, "axes = (-1,) must name coordinates"),
+        ({"axes": (3, 3)}, "axes = (3, 3) must name coordinates"),
+        ({"axes": ("13",)}, "axes = ('13',) must name coordinates"),
+        ({"axes": (3,), "basis": "pca"}, "axes = (3,) must name coordinates of basis 'axes'"),
         ({"splits": 4}, "splits = 4: one split is a lottery, at least 5 are needed"),
         ({"twins": 3}, "twins = 3"),
         ({"smallest_effect": 1.0}, "below 1, the end of the scale of omega^2"),
@@ -367,6 +372,43 @@ def test_the_stream_is_that_of_the_named_axis() -> None:
     for layer in range(LAYERS):
         expected = ordered.array(Activations("resid_post"), layer)[:, :, AXIS].ravel()
         np.testing.assert_allclose(exhibit.arrays["values"][:, layer], expected, rtol=1e-6)
+
+
+def test_axes_named_in_advance_are_cells_of_their_own_with_the_numbers_that_they_have_among_all() -> None:
+    every, few = evidence(Planted, activations(axis())), evidence(Planted, activations(axis()), axes=(9, AXIS))
+    assert [(c.layer, c.axis) for c in few.cells] == [(i, k) for i in range(LAYERS) for k in (9, AXIS)]
+    where = [every.cells.index(cell) for cell in few.cells]
+    np.testing.assert_allclose(few.bounds.effect, every.bounds.effect[where])
+    np.testing.assert_allclose(few.bounds.lower(0.05), every.bounds.lower(0.05)[where])
+    np.testing.assert_allclose(few.test.observed, every.test.observed[where])
+    np.testing.assert_array_equal(few.test.p, every.test.p[where])
+    assert (few.test.p_adjusted <= every.test.p_adjusted[where] + 1e-12).all()
+    beside = "correlation with the layer before"
+    np.testing.assert_allclose(few.secondary[beside], every.secondary[beside][where])
+
+
+def test_a_named_axis_is_supported_and_another_is_not() -> None:
+    verdict, weighed = outcome(Planted, activations(axis()), axes=(AXIS,))
+    assert verdict.outcome.word == "supported"
+    assert weighed.best == {"layer": LAYER, "head": None, "axis": AXIS}
+    assert weighed.n_cells == LAYERS
+    assert outcome(Planted, activations(axis()), axes=(AXIS + 1,))[0].outcome.word != "supported"
+
+
+def test_the_stream_on_show_is_that_of_the_axis_found_among_those_named() -> None:
+    claim, recording = prepared(Planted, activations(axis()), axes=(9, AXIS, 2))
+    ordered = recording.by_id()
+    exhibit = claim.weigh(ordered, WEIGHING).exhibits[0]
+    assert exhibit.labels["coordinate"] == f"axis {AXIS}"
+    expected = ordered.array(Activations("resid_post"), LAYER)[:, :, AXIS].ravel()
+    np.testing.assert_allclose(exhibit.arrays["values"][:, LAYER], expected, rtol=1e-6)
+
+
+def test_an_axis_that_the_site_lacks_is_refused() -> None:
+    wide = type("Wide", (Planted,), {"__doc__": "W.", "axes": (WIDTH,)})
+    with pytest.raises(ClaimError, match="has coordinates 0 to 15 at site 'resid_post'"):
+        wide().requests(SHAPE)
+    type("Hidden", (wide,), {"__doc__": "H.", "site": "mlp_act"})().requests(SHAPE)
 
 
 def test_the_stream_on_show_is_that_of_the_first_split() -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import t, ttest_1samp
 
 from modclaims.errors import ClaimError
 from modclaims.stats.bootstrap import bootstrap_t, resample_groups
@@ -67,7 +68,25 @@ def test_bounds_from_sums_are_those_of_the_bootstrap_t():
     np.testing.assert_allclose(quick.se, general.se, rtol=1e-10)
     np.testing.assert_allclose(quick.t, general.t, rtol=1e-8, atol=1e-10)
     every = np.arange(3)
-    np.testing.assert_allclose(quick.lower(0.05, every), general.lower(0.05, every), rtol=1e-8)
+    for cells in (None, every):
+        np.testing.assert_allclose(quick.lower(0.05, cells), general.lower(0.05, cells), rtol=1e-8)
+        np.testing.assert_allclose(quick.upper(0.05, cells), general.upper(0.05, cells), rtol=1e-8)
+        np.testing.assert_allclose(quick.p_lower(0.1, cells), general.p_lower(0.1, cells), rtol=1e-8)
+        np.testing.assert_allclose(quick.p_upper(0.1, cells), general.p_upper(0.1, cells), rtol=1e-8)
+
+
+def test_no_bound_of_a_mean_is_narrower_than_students_t():
+    values = np.random.default_rng(4).normal(size=(8, 2)) * np.array([[1.0], [4.0]] * 4)
+    found = mean_bounds(values, resampled(8), (-np.inf, np.inf))
+    mean, se = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(8)
+    assert (found.lower(0.05) <= mean - t.isf(0.05, 7) * se + 1e-12).all()
+    assert (found.upper(0.05) >= mean + t.isf(0.05, 7) * se - 1e-12).all()
+    at_once = np.arange(2)
+    assert (found.lower(0.05, at_once) <= mean - t.isf(0.025, 7) * se + 1e-12).all()
+    p = ttest_1samp(values, 0.2, alternative="greater").pvalue
+    assert (found.p_lower(0.2) >= p - 1e-12).all() and (
+        found.p_lower(0.2, at_once) >= np.minimum(1, 2 * p) - 1e-12
+    ).all()
 
 
 def test_rounding_is_no_spread():

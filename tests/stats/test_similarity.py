@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from modclaims.errors import ClaimError
-from modclaims.stats.similarity import INNER_PRODUCTS, SIMILARITIES, text_similarity, token_similarity
+from modclaims.stats.similarity import INNER_PRODUCTS, SIMILARITIES, apart_similarity, text_similarity, token_similarity
 
 Floats = NDArray[np.float64]
 
@@ -96,6 +96,17 @@ def test_similarity_of_tokens_averages_to_similarity_of_texts(kind: str) -> None
     x = activations()
     token = token_similarity(x, kind).reshape(5, 3, 5, 3)
     np.testing.assert_allclose(np.einsum("ipjp->ij", token) / 3, text_similarity(x, kind).values, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", SIMILARITIES)
+def test_similarity_apart_is_the_mean_of_tokens_at_different_positions(kind: str) -> None:
+    x = activations()
+    token = token_similarity(x, kind).reshape(5, 3, 5, 3)
+    apart = [(p, q) for p in range(3) for q in range(3) if p != q]
+    expected = np.mean([token[:, p, :, q] for p, q in apart], axis=0)
+    found = apart_similarity(x, kind)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_array_equal(found, found.T)
 
 
 @given(st.sampled_from(SIMILARITIES), st.integers(0, 99), st.floats(0.01, 100))

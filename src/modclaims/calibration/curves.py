@@ -1,4 +1,4 @@
-"""Curves along depth whose answer is known: shares of attention, heads that are sinks, and streams that turn."""
+"""Curves along depth whose answer is known: shares of attention, sinks, magnitudes of heads, and streams that turn."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ RISEN = (0.0, 0.4, 0.4, 0.4)
 """A curve that is lower at one end alone: no division has a contrast above 0 with both."""
 SHARE, SHARE_SPREAD = 0.4, 0.08
 """Share of attention on the first token in a flat curve, and how texts vary about a curve in each layer."""
+QUIET_SPREAD, RATIO_SPREAD = 0.3, 0.04
+"""How texts vary: in log2 magnitude about a curve, in each layer and in all; and in the share that lies between layers."""
 PHASED_LAYERS = 6
 STEP = (0.0, 0.0, 1.0, 1.0, 1.0, 0.0)
 """Phases of a stream: where its cosine is higher."""
@@ -46,9 +48,42 @@ def attended(rng: np.random.Generator, layout: Layout, law: str, curve: tuple[fl
     return replace(found, positions=tuple(range(AFTER, AFTER + POSITIONS)))
 
 
+def quiet(rng: np.random.Generator, layout: Layout, law: str, curve: tuple[float, ...]) -> Recording:
+    """Magnitudes of heads whose logarithm lies below 0 by a curve; heads differ without changing their mean."""
+    n = layout.texts
+    common, own = (known.deviations(rng, law, (n, layers)) for layers in (1, LAYERS))
+    mean = QUIET_SPREAD * (common + own) - np.array(curve)
+    return _magnitudes(layout, mean[:, :, None] + np.linspace(-1, 1, HEADS))
+
+
+def alike_in_layers(rng: np.random.Generator, layout: Layout, law: str, share: float) -> Recording:
+    """Magnitudes of heads of whose variance this share, give or take a text's own, lies between layers."""
+    shares = share + RATIO_SPREAD * known.deviations(rng, law, (layout.texts,))
+    shares = np.clip(shares, 0.001 - 1 / (HEADS - 1), 0.999)
+    between = np.sqrt((1 + (HEADS - 1) * shares) / (HEADS * (1 - shares)))  # over what heads of a layer spread by
+    layers, heads = (np.linspace(-1, 1, count) for count in (LAYERS, HEADS))
+    layers, heads = (values / values.std(ddof=1) for values in (layers, heads))
+    return _magnitudes(layout, between[:, None, None] * layers[:, None] + heads)
+
+
+def _magnitudes(layout: Layout, logarithms: Floats) -> Recording:
+    """Norms of (text, layer, head) binary logarithms, the same at every position."""
+    norms, request = 2.0**logarithms, Activations("head_z", None, "norm")
+    arrays: dict[tuple[Request, int], Floats] = {
+        (request, i): np.repeat(norms[:, None, i], POSITIONS, axis=1) for i in range(LAYERS)
+    }
+    return known.recording(layout, arrays, known.WIDTH)
+
+
 def sunk(rng: np.random.Generator, layout: Layout, law: str, share: float) -> Recording:
-    """Heads of which this share gives half of its attention to the first token, in each text on its own."""
-    sink = rng.random((layout.texts, LAYERS, HEADS)) < share
+    """Heads of which this share gives half of its attention to the first token, in each text on its own.
+
+    Under `unequal spread` the heads of a layer do so together in every other text, whose share then varies more.
+    """
+    drawn = rng.random((layout.texts, LAYERS, HEADS))
+    if law == "unequal spread":
+        drawn[1::2] = drawn[1::2, :, :1]
+    sink = drawn < share
     shares = np.where(sink, SINK + 0.2, SINK - 0.2)
     request = Activations(SITE, None, "first", Positions(f"0:{SINK_TOKENS}:1"))
     arrays: dict[tuple[Request, int], Floats] = {

@@ -10,19 +10,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.calibration import ablations, copies, curves, known, reconstruction, scale, shuffled, spaces, words
+from modclaims.calibration import (
+    ablations,
+    copies,
+    curves,
+    known,
+    levels,
+    reconstruction,
+    scale,
+    shuffled,
+    spaces,
+    words,
+)
 from modclaims.calibration.known import HEADS, HEAVIEST, LAWS, LAYERS, LAYOUTS, WIDTH, Layout
 from modclaims.families import controls
 from modclaims.families.axis_streams import FIRST, AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
+from modclaims.families.head_magnitudes import HeadMagnitudes, QuietMiddle
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
 from modclaims.families.induction import InductionExplanation, InductionHeads
 from modclaims.families.input_outside_unembedding import InputOutsideUnembedding
 from modclaims.families.input_reconstruction import InputReconstruction
+from modclaims.families.leading_values import LeadingValues
 from modclaims.families.low_rank_similarity import LowRankSimilarity
 from modclaims.families.residual_phases import ResidualPhases
 from modclaims.families.scale import ModelsDiffer, ScaleTrend
+from modclaims.families.similarity_levels import SimilarityLevels
 from modclaims.families.subspace_separation import SubspaceSeparation
 from modclaims.families.targeted_ablation import AblationSpecificity, AblationSufficiency, TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
@@ -61,6 +75,8 @@ FLAT_DELTA, FLAT_OMEGA = 0.4, 0.3
 """What is the same on both sides of a contrast."""
 TEXT_SPREAD, DRAW_SPREAD, RANK = 0.08, 0.08, 0.6
 """Of planted effective ranks over tokens x width: how texts and networks vary, and about what."""
+STEP_SPREAD = 0.5
+"""How texts vary in orders of magnitude of a step in a spectrum."""
 
 SIZE, SIZE_CELLS = "p at effect 0", "p at effect 0, each cell"
 LOWER, LOWER_CELLS = "lower bound above s", "lower bound above s, each cell"
@@ -83,6 +99,7 @@ ALONG, ONE_CELL, LEARNED = "rises along depth", "one cell of 24", "components in
 EVERYWHERE, HALF, SMALLEST, AT_LAST = "everywhere", "in half of the layers", "by minP", "in the last layer"
 SPREAD, DISTANCES = "location by inner products", "location by distances"
 TOLD = "told at a layer"
+SAME_MINUS_DIFFERENT, NAMED = "same minus different category", "named layers"
 BEYOND, NOISY = "beyond shared words", "beyond a noisy proxy of shared words"
 COPIED = "beyond induction"
 NONE, FLAT, EDGE = "none", "flat", "exactly s"
@@ -215,6 +232,8 @@ QUESTIONS: Mapping[str, Mapping[str, Any]] = {
     BEYOND: {"beyond": "shared_words"},
     NOISY: {"beyond": "shared_words"},
     TOLD: {"holds": somewhere()},
+    SAME_MINUS_DIFFERENT: {"level": "same_category", "against": "different_category"},
+    NAMED: {"named": (1, 2)},
 }
 """Constants of a family's claim by what is asked."""
 
@@ -412,6 +431,20 @@ def _ranks(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float,
     return known.recording(scenario.texts, arrays, WIDTH)
 
 
+def _leading(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    """Spectra in two flat parts, apart by `strengths` orders of magnitude, give or take a text's own."""
+    claim = family(scenario).claim(scenario)
+    assert isinstance(claim, LeadingValues)
+    n, size = scenario.texts.texts, claim.tokens * WIDTH
+    common, own = (STEP_SPREAD * known.deviations(rng, scenario.law, (n, layers)) for layers in (1, LAYERS))
+    steps = np.array(strengths) + (common + own) / np.sqrt(2)
+    mine = Jacobian("mlp", claim.tokens, None, True, claim.texts)
+    high = np.where(np.arange(size) < claim.leading, 1.0, 0.0)
+    arrays: dict[tuple[Request, int], Floats] = {(mine, i): np.zeros((n, len(SPECTRUM))) for i in range(LAYERS)}
+    arrays |= {(replace(mine, answer="values"), i): 10.0 ** (steps[:, [i]] * high) for i in range(LAYERS)}
+    return known.recording(scenario.texts, arrays, WIDTH)
+
+
 # ---- weights
 
 NULLS_DRAWN = 119
@@ -449,6 +482,14 @@ def _curve_of_chunks(scenario: Scenario) -> tuple[float, ...]:
 
 def _first_token(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
     return curves.attended(rng, scenario.texts, scenario.law, strengths)
+
+
+def _quiet(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    return curves.quiet(rng, scenario.texts, scenario.law, strengths)
+
+
+def _between_layers(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    return curves.alike_in_layers(rng, scenario.texts, scenario.law, strengths[0])
 
 
 def _sinks(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
@@ -567,6 +608,38 @@ def _rungs(scenario: Scenario) -> tuple[float, ...]:
     return tuple(known.strength_of_delta(scenario.texts, scenario.law, delta) for delta in scale.LADDER)
 
 
+# ---- levels of similarity
+
+
+def _levels(scenario: Scenario) -> tuple[float, ...]:
+    layout, law, effect = scenario.texts, scenario.law, _effect(scenario)
+    if scenario.question == SAME_MINUS_DIFFERENT:
+        return (levels.strength_of_gap(layout, law, effect),) * LAYERS
+    if scenario.question == NAMED:
+        by_layer = [levels.LEVEL + (effect if layer in (1, 2) else 0.0) for layer in range(LAYERS)]
+        return tuple(levels.strength_of_level(layout, law, level) for level in by_layer)
+    return (levels.strength_of_level(layout, law, effect),) * LAYERS
+
+
+def _level(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    if scenario.question == SAME_MINUS_DIFFERENT:
+        x = known.activations(rng, scenario.texts, scenario.law, strengths, WIDTH)
+    else:
+        x = levels.alike(rng, scenario.texts, scenario.law, strengths)
+    request = Activations("attn_out")
+    return known.recording(scenario.texts, {(request, i): x[:, :, i] for i in range(LAYERS)}, WIDTH)
+
+
+def _level_scenarios(name: str) -> list[Scenario]:
+    return [
+        *_crossed(name, CATEGORISED, LAWS, (EDGE,)),
+        *_crossed(name, CATEGORISED[:4], LAWS[:1], ("2 s",)),
+        *_crossed(name, SPLITTABLE, LAWS, (EDGE,), SAME_MINUS_DIFFERENT),
+        *_crossed(name, SPLITTABLE[:1], LAWS[:1], ("2 s",), SAME_MINUS_DIFFERENT),
+        *_crossed(name, (MIDDLE,), LAWS, (FLAT, EDGE), NAMED),
+    ]
+
+
 # ---- the grid
 
 MIDDLE, LARGEST, MIXED = "48 (4 x 12)", "100 unequal", "48 in mixed blocks"
@@ -647,7 +720,10 @@ FAMILIES: Mapping[str, Family] = {
         _unlabelled(AttentionSinks, twins=0),
         _sinks,
         _effect_alone,
-        lambda name: _crossed(name, UNCATEGORISED, LAWS[:1], (EDGE, "2 s")),
+        lambda name: [
+            *_crossed(name, UNCATEGORISED, LAWS[::2], (EDGE,)),
+            *_crossed(name, UNCATEGORISED, LAWS[:1], ("2 s",)),
+        ],
     ),
     "AxesAgainstRotations": Family(
         _labelled(AxesAgainstRotations, rotations=PERMUTATIONS, splits=5, outliers=None),
@@ -684,6 +760,15 @@ FAMILIES: Mapping[str, Family] = {
         lambda name: [
             *_with_power(name, UNCATEGORISED),
             *_crossed(name, UNCATEGORISED, LAWS[:1], (NONE,), ONE_END),
+        ],
+    ),
+    "HeadMagnitudes": Family(
+        _unlabelled(HeadMagnitudes, twins=0, smallest_effect=0.3),
+        _between_layers,
+        _effect_alone,
+        lambda name: [
+            *_crossed(name, UNCATEGORISED, LAWS, (EDGE,)),
+            *_crossed(name, UNCATEGORISED, LAWS[:1], ("2 s",)),
         ],
     ),
     "HeadSelectivity": Family(
@@ -763,6 +848,15 @@ FAMILIES: Mapping[str, Family] = {
         _one_effect,
         lambda name: _crossed(name, (MIDDLE,), LAWS[:2], (NONE, EDGE, "3 s")),
     ),
+    "QuietMiddle": Family(
+        _unlabelled(QuietMiddle, twins=0),
+        _quiet,
+        _curve_of_chunks,
+        lambda name: [
+            *_with_power(name, UNCATEGORISED),
+            *_crossed(name, UNCATEGORISED, LAWS[:1], (NONE,), ONE_END),
+        ],
+    ),
     "ResidualPhases": Family(
         _unlabelled(ResidualPhases, twins=0),
         _phased,
@@ -771,6 +865,9 @@ FAMILIES: Mapping[str, Family] = {
             *_with_power(name, UNCATEGORISED, FLAT),
             *_crossed(name, UNCATEGORISED, LAWS[:1], (NONE,), ONE_END),
         ],
+    ),
+    "LeadingValues": Family(
+        _unlabelled(LeadingValues, texts=None), _leading, _everywhere, lambda name: _with_power(name, UNCATEGORISED)
     ),
     "LowRankSimilarity": Family(
         _labelled(LowRankSimilarity, draws=99, **TWO),
@@ -781,6 +878,7 @@ FAMILIES: Mapping[str, Family] = {
             *_crossed(name, SPLITTABLE[:1], LAWS[:1], ("2 s",)),
         ],
     ),
+    "SimilarityLevels": Family(_labelled(SimilarityLevels, twins=0), _level, _levels, _level_scenarios),
     "SubspaceSeparation": Family(
         _labelled(SubspaceSeparation, relabellings=99, **TWO),
         _spaced("resid_post", spaces.varied),

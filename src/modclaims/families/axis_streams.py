@@ -94,8 +94,10 @@ class AxisStreams(Selectivity):
             raise ClaimError(f"Basis {self.basis!r} is unknown; choose one of {', '.join(BASES)}.")
         if self.basis == "unembedding_svd" and self.site == "mlp_act":
             raise ClaimError("The unembedding reads the residual stream; basis = 'unembedding_svd' needs another site.")
-        if self.axes is not None and (self.basis != "axes" or not self.axes or min(self.axes) < 0):
-            raise ClaimError(f"axes = {self.axes} must name coordinates of basis 'axes', from 0, such as (13,).")
+        if self.axes is not None:
+            numbers = all(isinstance(k, int) and k >= 0 for k in self.axes)
+            if self.basis != "axes" or not self.axes or not numbers or len(set(self.axes)) < len(self.axes):
+                raise ClaimError(f"axes = {self.axes} must name coordinates of basis 'axes', from 0, such as (13,).")
         if self.components < 1:
             raise ClaimError(f"components = {self.components}: at least 1 is needed.")
         _check_splits(self.splits)

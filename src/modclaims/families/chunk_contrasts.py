@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.families.controls import trained_minus_untrained, twin_variants
+from modclaims.families.controls import trained, trained_minus_untrained, twin_variants
 from modclaims.families.depth_curves import DepthCurve, cell_of, changes_spelt, chunks_spelt, curve_exhibit
 from modclaims.families.units import Sample
 from modclaims.hypothesis import Weighing
@@ -200,13 +200,13 @@ def _twin_control(
         [mean_replicates(t, resamples) for t in twins],
         resamples,
         stream(weighing.seed, name, sample.design(0), "twins"),
+        ends=(-np.inf, np.inf),
     )
-    low, high = float(bounds.lower(weighing.alpha)[0]), float(bounds.upper(weighing.alpha)[0])
     means = [float(t.mean()) for t in twins]
-    told = "training adds to it" if low > 0 else "training takes from it" if high < 0 else "what training adds is open"
+    told, numbers = trained(bounds, weighing.alpha)
     return Control(
         "untrained_twin",
         f"The lesser contrast is {float(own.mean()):.2f} here and {min(means):.2f} to {max(means):.2f} in {len(twins)} untrained twins; "
-        f"trained - untrained is {float(bounds.effect[0]):.2f} [{low:.2f}, {high:.2f}]: {told}.",
-        {"difference": float(bounds.effect[0]), "low": low, "high": high, "twins": means},
+        f"{told}.",
+        {**numbers, "twins": means},
     )

@@ -167,7 +167,12 @@ def spread(
 
 
 def trained_minus_untrained(
-    trained: Replicates, twins: list[Replicates], resamples: Resamples, rng: np.random.Generator
+    trained: Replicates,
+    twins: list[Replicates],
+    resamples: Resamples,
+    rng: np.random.Generator,
+    *,
+    ends: tuple[float, float] = (-2.0, 2.0),
 ) -> Bounds:
     """Bounds of trained - untrained effects, texts and twins' seeds resampled together.
 
@@ -189,7 +194,17 @@ def trained_minus_untrained(
     deviation = value[1:] - value[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(deviation == 0, 0.0, deviation / se[1:])
-    return Bounds(value[0], se[0], t, ends=(-2.0, 2.0))
+    return Bounds(value[0], se[0], t, ends=ends)
+
+
+def trained(bounds: Bounds, alpha: float) -> tuple[str, dict[str, float]]:
+    """What `trained_minus_untrained` says of its first cell, in words and numbers."""
+    effect, low, high = (float(v[0]) for v in (bounds.effect, bounds.lower(alpha), bounds.upper(alpha)))
+    told = "training adds to it" if low > 0 else "training takes from it" if high < 0 else "what training adds is open"
+    return (
+        f"trained - untrained is {effect:.3f} [{low:.3f}, {high:.3f}]: {told}",
+        {"difference": effect, "low": low, "high": high},
+    )
 
 
 def untrained_twin(bounds: Bounds, twins: Floats, cell: int, alpha: float, where: str) -> Control:

@@ -16,6 +16,7 @@ from modclaims.families.units import Sample
 from modclaims.hypothesis import Weighing
 from modclaims.recording import Activations, ModelShape, Recording, Request
 from modclaims.stats.bootstrap import bootstrap_t
+from modclaims.stats.chunks import ROUNDING
 from modclaims.stats.evidence import Cell, Control, Evidence
 from modclaims.stats.null_objects import mean_replicates
 
@@ -48,11 +49,12 @@ def between_layers(values: Floats) -> Floats:
     1979): 1 where heads of one layer are the same, 0 where layers tell nothing, not a number where nothing varies.
     """
     heads = values.shape[2]
-    means = values.mean(axis=2)
-    between = heads * means.var(axis=1, ddof=1)
+    between = heads * values.mean(axis=2).var(axis=1, ddof=1)
     within = values.var(axis=2, ddof=1).mean(axis=1)
-    with np.errstate(invalid="ignore"):
-        return np.asarray((between - within) / (between + (heads - 1) * within))
+    total = between + (heads - 1) * within
+    # no more than rounding is no variance
+    total[total <= (ROUNDING * np.abs(values).max()) ** 2] = np.nan
+    return np.asarray((between - within) / total)
 
 
 class HeadMagnitudes(Unlabelled):

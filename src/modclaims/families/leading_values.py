@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
-from modclaims.families.tight_pass import OTHER_DRAWS, TightPass, by_rank, spectra, summaries, text_bounds
+from modclaims.families.controls import twin_variants
+from modclaims.families.depth_curves import layer_curve
+from modclaims.families.tight_pass import OTHER_DRAWS, OTHER_TEXTS, TITLES, TightPass, spectra, summaries, text_bounds
 from modclaims.families.units import Sample
 from modclaims.hypothesis import Weighing
 from modclaims.recording import Jacobian, ModelShape, Recording, Request
@@ -64,12 +66,20 @@ class LeadingValues(TightPass):
         cells = tuple(Cell(layer=layer) for layer in layers)
         summary = summaries(recording, self._request(), layers, sample)
         steps = np.stack([self._steps(recording, None, layer) for layer in layers], axis=1)
+        if np.isnan(steps).any():
+            raise ClaimError(
+                f"In layer {layers[int(np.isnan(steps).any(axis=0).argmax())]} fewer than {self.leading + 1} singular values lie "
+                "above the noise floor for some text; choose a smaller leading = ..."
+            )
         bounds = text_bounds(sample.units(steps), sample, weighing, type(self).__name__, (-np.inf, np.inf))
         bare = Evidence(cells, self.effect_name, bounds, None, sample.texts, n_units=sample.n)
         if weighing.bare:
             return bare
         named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
-        size = self.tokens * recording.shape.width
+        twins = np.array(
+            [[self._steps(recording, v, layer).mean() for layer in layers] for v in twin_variants(OTHER_DRAWS)]
+        )
+        twins = twins[np.isfinite(twins).all(axis=1)]
         return replace(
             bare,
             unit=sample.unit,
@@ -77,7 +87,15 @@ class LeadingValues(TightPass):
             controls=tuple(self._other(recording, kind, layers[named], float(bounds.effect[named])) for kind in OTHERS),
             exhibits=(
                 spectra(recording, self._request(), layers, sample, summary, self.block),
-                by_rank(self.block, summary["effective_rank"] / size, layers, recording.shape.layers),
+                layer_curve(
+                    f"How far the {self.leading} largest singular values of the {TITLES[self.block]}'s Jacobian stand above the others",
+                    "orders of magnitude",
+                    layers,
+                    recording.shape.layers,
+                    bounds,
+                    weighing.alpha,
+                    twins=twins if len(twins) else None,
+                ),
             ),
             secondary={"values above a tenth of the first": summary["above_tenth"].mean(axis=0)},
             warnings=sample.warnings,
@@ -87,32 +105,31 @@ class LeadingValues(TightPass):
         )
 
     def _steps(self, recording: Recording, variant: str | None, layer: int) -> Floats:
-        """(text,) log10 of the leading values over the median of the others."""
+        """(text,) log10 of the leading values over the median of the others; not a number where too few rise above the floor."""
         found = np.asarray(recording.array(self._values(variant), layer), dtype=np.float64)
         if not np.isfinite(found).all():
             raise ClaimError(
                 f"At {self.tokens} tokens not all singular values of layer {layer} are worked out one by one; choose fewer tokens."
             )
-        floor = np.finfo(np.float64).eps * found.shape[1] * found[:, :1]
-        rest = np.where(found[:, self.leading :] > floor, found[:, self.leading :], np.nan)
-        if (
-            np.isnan(found[:, 0]).any()
-            or (found[:, self.leading - 1] <= floor[:, 0]).any()
-            or np.isnan(rest).all(axis=1).any()
-        ):
-            raise ClaimError(
-                f"In layer {layer} fewer than {self.leading + 1} singular values lie above the noise floor for some text."
+        above = found > np.finfo(np.float64).eps * found.shape[1] * found[:, :1]
+        steps = np.full(len(found), np.nan)
+        for i in np.flatnonzero(above[:, self.leading]):
+            steps[i] = np.log10(found[i, : self.leading]).mean() - np.log10(
+                np.median(found[i, above[i]][self.leading :])
             )
-        first = np.log10(found[:, : self.leading]).mean(axis=1)
-        return np.asarray(first - np.log10(np.nanmedian(rest, axis=1)))
+        return steps
 
     def _other(self, recording: Recording, kind: str, layer: int, own: float) -> Control:
         """The same number of networks with other weights, at few texts."""
-        found = np.array([self._steps(recording, f"{kind}:{seed}", layer).mean() for seed in range(OTHER_DRAWS)])
-        words = {"gaussian": "Gaussian weights", "untrained": "untrained networks"}[kind]
+        drawn = np.array([self._steps(recording, f"{kind}:{seed}", layer).mean() for seed in range(OTHER_DRAWS)])
+        found = drawn[np.isfinite(drawn)]
+        words = {"gaussian": "networks with Gaussian weights", "untrained": "untrained networks"}[kind]
+        low, high = (float(found.min()), float(found.max())) if len(found) else (np.nan, np.nan)
+        told = f"the step in layer {layer} is {low:.2f} to {high:.2f} orders of magnitude, here {own:.2f}"
+        if len(found) < len(drawn):
+            told += f"; {len(drawn) - len(found)} have too few values above the noise floor"
         return Control(
             f"{kind}_null",
-            f"With {len(found)} {words} the step in layer {layer} is {found.min():.2f} to {found.max():.2f} orders of magnitude, here "
-            f"{own:.2f}.",
-            {"own": own, "lowest": float(found.min()), "highest": float(found.max())},
+            f"In {len(drawn)} {words}, at {OTHER_TEXTS} texts, {told}.",
+            {"own": own, "lowest": low, "highest": high},
         )

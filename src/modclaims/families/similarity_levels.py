@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import ClassVar
 
@@ -18,9 +19,9 @@ from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.bootstrap import Replicates, Resamples, bootstrap_t, resample
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit
-from modclaims.stats.levels import LEVELS, compared, level_replicates
+from modclaims.stats.levels import LEVELS, ROUNDING, compared, level_replicates
 from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
-from modclaims.stats.similarity import INNER_PRODUCTS, SIMILARITIES, token_similarity
+from modclaims.stats.similarity import INNER_PRODUCTS, SIMILARITIES, apart_similarity
 from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
@@ -33,11 +34,13 @@ class SimilarityLevels(Hypothesis):
     """Activations are alike, or more alike than others, or in some layers more than in others.
 
     A level is a mean similarity of activations at different positions: of one text (`same_text`), of two texts of one
-    category, of two categories, or of any two different texts, every pair weighing the same; pairs lie inside one stratum.
+    category, of two categories, or of any two different texts; pairs lie inside one stratum, and every category and pair of
+    categories weighs the same where a level speaks of them. Similarities that are centred, or relative to the longest
+    vector, take these texts' mean or longest vector for given.
     The effect is a level, or its difference from the level `against`, on the similarity's own scale. It is asked for layer
     by layer, along depth, or, with `named`, as one contrast: the mean over named layers minus that over `rest`. Resampled
-    are texts inside category x stratum, and p is read off the bound: that two texts are alike is no question that an
-    exchange of labels answers. Untrained twins are shown beside it.
+    are texts inside category x stratum, and p is read off the bound, the wider of bootstrap-t and of Student's t on what each
+    text adds: that two texts are alike is no question that an exchange of labels answers. Untrained twins are shown beside it.
     """
 
     site: str = "attn_out"
@@ -62,7 +65,6 @@ class SimilarityLevels(Hypothesis):
     twins: int = controls.TWINS
     """Untrained twins shown beside the claim; 0 for none."""
     effect_name: ClassVar[str] = "similarity"
-    largest_effect: ClassVar[float] = 2.0
 
     def validate(self) -> None:
         super().validate()
@@ -75,6 +77,18 @@ class SimilarityLevels(Hypothesis):
                 raise ClaimError(f"Level {level!r} is unknown; choose one of {', '.join(LEVELS)}.")
         if self.against == self.level:
             raise ClaimError(f"level and against are both {self.level!r}; their difference is nothing.")
+        single = self.against is None and self.named is None
+        end = 1.0 if single else 2.0
+        if self.similarity != "euclidean" and not isinstance(self.holds, AlongDepth) and self.smallest_effect >= end:
+            raise ClaimError(
+                f"smallest_effect = {self.smallest_effect!r} must be below {end:g}, the end of the scale of {self._effect_name()}."
+            )
+        for name, which in (("named", self.named), ("rest", self.rest)):
+            numbers = isinstance(which, tuple) and all(isinstance(x, int) for x in which)
+            if which not in (None, MIDDLE) and not numbers:
+                raise ClaimError(
+                    f"{name} = {which!r} is unknown; write layers in numbers, such as (0, -1), or {MIDDLE!r}."
+                )
         if self.named is not None and self.holds != somewhere():
             raise ClaimError("named = ... makes one contrast of layers; leave holds as it is.")
         if self.rest is not None and self.named is None:
@@ -98,13 +112,11 @@ class SimilarityLevels(Hypothesis):
         return Activations(self.site, self.layers)
 
     def _layers(self, which: Layers, shape: ModelShape) -> tuple[int, ...]:
-        """Layers of the network, in words or numbers. Raises `ClaimError` where there is none of these words."""
+        """Layers of the network, in words or numbers. Raises `ClaimError` for one that is not looked at."""
         looked_at = shape.resolve_layers(self._request())
-        if which == MIDDLE:
+        if isinstance(which, str):
             depth = max(shape.layers - 1, 1)
             return tuple(layer for layer in looked_at if 0.25 <= layer / depth <= 0.75)
-        if isinstance(which, str):
-            raise ClaimError(f"Layers {which!r} are unknown; write numbers, such as (0, -1), or {MIDDLE!r}.")
         found = shape.resolve_layers(replace(self._request(), layers=which))
         if not set(found) <= set(looked_at):
             raise ClaimError(f"Layers {list(found)} are not among those looked at, {list(looked_at)}.")
@@ -149,11 +161,7 @@ class SimilarityLevels(Hypothesis):
         return tuple(Cell(layer=layer) for layer in layers), np.eye(len(layers))
 
     def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        positions = len(recording.positions)
-        if positions < 2:
-            raise ClaimError(
-                "Levels of similarity compare different positions, and the run reads one; choose more --positions."
-            )
+        check_positions(recording.positions)
         units = Units.of(recording.corpus, self.label, self.within)
         layers, name = recording.shape.resolve_layers(self._request()), type(self).__name__
         cells, weights = self.weights(recording.shape)
@@ -164,37 +172,36 @@ class SimilarityLevels(Hypothesis):
         )
         per_layer = self._similarities(recording, units, None)
         effect = self._effect(per_layer, units, resamples)
-        bounds = bootstrap_t(effect.weighted(weights), resamples, ends=self._ends(weights))
+        bounds = bootstrap_t(_combined(effect, weights), resamples, means=True, ends=self._ends())
         bare = Evidence(cells, self._effect_name(), bounds, None, len(recording.corpus), n_units=units.n)
         if weighing.bare:
             return bare
         named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
-        curve = bootstrap_t(effect, resamples, ends=self._ends(np.eye(len(layers))))
-        few = Resamples(resamples.times[: controls.CONTROL_RESAMPLES + 1], resamples.groups)
+        words, few = self._words(), Resamples(resamples.times[: controls.CONTROL_RESAMPLES + 1], resamples.groups)
         twins = [
             self._effect(self._similarities(recording, units, v), units, few)
             for v in controls.twin_variants(self.twins)
         ]
-        by_level = [self._level(units, per_layer, level, few).value[0] for level in LEVELS if self._has(units, level)]
+        found = self._found(per_layer, units)
         return replace(
             bare,
             unit=units.unit,
             resampled=units.resampled,
             degenerate=() if cells == (Cell(),) else _flat(effect),
-            controls=self._controls(recording, effect, twins, weights, named, few, units, str(cells[named]), weighing),
+            controls=self._controls(effect, twins, weights, named, few, cells[named], units, weighing),
             exhibits=(
                 layer_curve(
-                    f"{self._words()[:1].upper()}{self._words()[1:]} by relative depth, {self.site}",
-                    self._words(),
+                    f"{words[:1].upper()}{words[1:]} by relative depth, {self.site}",
+                    "similarity" if self.against is None else "difference of similarity",
                     layers,
                     recording.shape.layers,
-                    curve,
+                    bootstrap_t(effect, resamples),
                     weighing.alpha,
                     twins=np.array([t.value[0] for t in twins]) if twins else None,
                 ),
-                *self._all_levels(units, per_layer, layers, recording.shape.layers, few),
+                *self._all_levels(found, layers, recording.shape.layers),
             ),
-            secondary=self._secondary(units, by_level, weights),
+            secondary={f"similarity, {LEVELS[kind]}": values @ weights for kind, values in found.items()},
             warnings=units.warnings,
             note=f"similarity {self.similarity}, site {self.site}, {len(recording.positions)} positions a text, different ones compared{units.note}",
             detail=self._detail(effect.value[0], layers, recording.shape),
@@ -203,12 +210,14 @@ class SimilarityLevels(Hypothesis):
     def _level(self, units: Units, per_layer: list[Floats], level: str, resamples: Resamples) -> Replicates:
         return level_replicates(per_layer, compared(units.design, level, self.category), units.design, resamples)
 
-    def _has(self, units: Units, level: str) -> bool:
-        try:
-            compared(units.design, level, self.category)
-        except ClaimError:
-            return False
-        return True
+    def _found(self, per_layer: list[Floats], units: Units) -> dict[str, Floats]:
+        """(layer,) each level that the corpus has a pair for."""
+        found = {}
+        for level in LEVELS:
+            with suppress(ClaimError):
+                weights = compared(units.design, level, self.category)
+                found[level] = np.array([(weights * s).sum() for s in per_layer]) / weights.sum()
+        return found
 
     def _words(self) -> str:
         """What the effect is, layer by layer."""
@@ -221,23 +230,19 @@ class SimilarityLevels(Hypothesis):
             return f"{'rise' if self.holds.direction == 'rises' else 'fall'} of similarity"
         return "similarity" if self.against is None and self.named is None else "similarity difference"
 
-    def _ends(self, weights: Floats) -> tuple[float, float]:
+    def _ends(self) -> tuple[float, float]:
         """Where the scale of a level ends, if it does; a similarity of 1 everywhere is an end, and has no bound."""
-        single = self.against is None and self.named is None and len(weights.T) > 1
-        return (-1.0, 1.0) if self.similarity in INNER_PRODUCTS and single else (-np.inf, np.inf)
+        contrast = self.against is not None or self.named is not None or isinstance(self.holds, AlongDepth)
+        return (-1.0, 1.0) if self.similarity in INNER_PRODUCTS and not contrast else (-np.inf, np.inf)
 
     def _similarities(self, recording: Recording, units: Units, variant: str | None) -> list[Floats]:
         """A (unit, unit) matrix a layer: means over pairs of different positions; on the diagonal, those of one text."""
         request, found = for_variant(self._request(), variant), []
         for layer in recording.shape.resolve_layers(self._request()):
-            array = np.asarray(recording.array(request, layer), dtype=np.float64)
-            texts, positions = array.shape[:2]
-            token = token_similarity(array, self.similarity).reshape(texts, positions, texts, positions)
-            apart = token.sum(axis=(1, 3)) - np.einsum("ipjp->ij", token)
-            apart /= positions * (positions - 1)
-            whole = units.similarity(apart)
-            own = units.responses(np.diag(apart)[:, None])[:, 0]
-            found.append(np.where(np.eye(len(whole), dtype=bool), own[:, None], whole))
+            texts = apart_similarity(recording.array(request, layer), self.similarity)
+            whole, own = units.similarity(texts), units.responses(np.diag(texts)[:, None])[:, 0]
+            np.fill_diagonal(whole, own)
+            found.append(whole)
         return found
 
     def _effect(self, per_layer: list[Floats], units: Units, resamples: Resamples) -> Replicates:
@@ -250,62 +255,54 @@ class SimilarityLevels(Hypothesis):
 
     def _controls(
         self,
-        recording: Recording,
         effect: Replicates,
         twins: list[Replicates],
         weights: Floats,
         named: int,
         few: Resamples,
+        cell: Cell,
         units: Units,
-        where: str,
         weighing: Weighing,
     ) -> tuple[Control, ...]:
         """What untrained twins show at the same place."""
         if not twins:
             return ()
-        rows = len(few.times)
+        column, rows = weights[:, [named]], len(few.times)
         mine = Replicates(effect.value[:rows], effect.influence[:rows], effect.centre)
-        rng = stream(weighing.seed, type(self).__name__, units.design.digest, "twin seeds")
         bounds = controls.trained_minus_untrained(
-            mine.weighted(weights), [t.weighted(weights) for t in twins], few, rng
+            _combined(mine, column),
+            [_combined(twin, column) for twin in twins],
+            few,
+            stream(weighing.seed, type(self).__name__, units.design.digest, "twin seeds"),
+            ends=(-np.inf, np.inf),
         )
-        theirs = np.array([(t.value[0] @ weights)[named] for t in twins])
-        low, high = float(bounds.lower(weighing.alpha)[named]), float(bounds.upper(weighing.alpha)[named])
-        told = (
-            "training adds to it" if low > 0 else "training takes from it" if high < 0 else "what training adds is open"
-        )
+        theirs = [float((twin.value[0] @ column)[0]) for twin in twins]
+        told, numbers = controls.trained(bounds, weighing.alpha)
+        where = "" if cell == Cell() else f" in {cell}"
         return (
             Control(
                 "untrained_twin",
-                f"In {len(twins)} untrained twins the effect in {where} is {theirs.min():.2f} to {theirs.max():.2f}; trained - "
-                f"untrained is {float(bounds.effect[named]):.2f} [{low:.2f}, {high:.2f}]: {told}.",
-                {"difference": float(bounds.effect[named]), "low": low, "high": high, "twins": theirs.tolist()},
+                f"In {len(twins)} untrained twins the effect{where} is {min(theirs):.2f} to {max(theirs):.2f}; {told}.",
+                {**numbers, "twins": theirs},
             ),
         )
 
-    def _all_levels(
-        self, units: Units, per_layer: list[Floats], layers: tuple[int, ...], count: int, few: Resamples
-    ) -> tuple[Exhibit, ...]:
+    def _all_levels(self, found: dict[str, Floats], layers: tuple[int, ...], count: int) -> tuple[Exhibit, ...]:
         """The three levels that the study looked at, where the corpus has them all."""
-        kinds = ("same_text", "same_category", "different_category")
-        if not all(self._has(units, kind) for kind in kinds):
+        three = {kind: values for kind, values in found.items() if kind != "other_text"}
+        if len(three) < 3:
             return ()
-        found = {kind: self._level(units, per_layer, kind, few).value[0] for kind in kinds}
-        last = ", ".join(f"{values[-1]:.2f}" for values in found.values())
+        last = ", ".join(f"{values[-1]:.2f}" for values in three.values())
         return (
             Exhibit(
                 "levels_by_depth",
                 "Same text, same category, different category",
                 "Mean similarity by layer between activations at different positions of one text, of two texts of one category, "
                 f"and of two categories. At the last layer: {last}.",
-                {"depth": np.array(layers) / max(count - 1, 1), "layer": np.array(layers), **found},
+                {"depth": np.array(layers) / max(count - 1, 1), "layer": np.array(layers), **three},
                 {"similarity": self.similarity},
             ),
         )
-
-    def _secondary(self, units: Units, by_level: list[Floats], weights: Floats) -> dict[str, Floats]:
-        kinds = [kind for kind in LEVELS if self._has(units, kind)]
-        return {f"similarity, {LEVELS[kind]}": values @ weights for kind, values in zip(kinds, by_level, strict=True)}
 
     def _detail(self, curve: Floats, layers: tuple[int, ...], shape: ModelShape) -> str:
         words = f"The {self._words()}"
@@ -324,8 +321,16 @@ def check_positions(positions: Sequence[int]) -> None:
         )
 
 
+def _combined(effect: Replicates, weights: Floats) -> Replicates:
+    """(layer, cell) combinations of layers; what is left by rounding, where layers are alike, is no influence."""
+    found = effect.weighted(weights)
+    size = (np.abs(effect.influence[0]).max(axis=0)[:, None] * (weights != 0)).max(axis=0)
+    still = np.abs(found.influence[0]).max(axis=0) <= ROUNDING * size
+    return replace(found, influence=np.where(still, 0.0, found.influence)) if still.any() else found
+
+
 def _flat(effect: Replicates) -> tuple[int, ...]:
     """Layers in which no text says anything else than another."""
     value = effect.value[0]
-    still = np.abs(effect.influence[0]).max(axis=0) <= 1e-12
+    still = (effect.influence[0] == 0).all(axis=0)
     return tuple(int(c) for c in np.flatnonzero(still | ~np.isfinite(value)))

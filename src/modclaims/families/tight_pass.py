@@ -261,8 +261,8 @@ class TighterThanAttention(TightPass):
         layers = recording.shape.resolve_layers(self._request())
         cells = tuple(Cell(layer=layer) for layer in layers)
         size = self.tokens * recording.shape.width
-        both = {b: summaries(recording, self._request(b), layers, sample) for b in ("mlp", "attention")}
-        ranks = {b: found["effective_rank"] / size for b, found in both.items()}
+        found = {b: summaries(recording, self._request(b), layers, sample) for b in ("mlp", "attention")}
+        ranks = {b: summary["effective_rank"] / size for b, summary in found.items()}
         differences = ranks["attention"] - ranks["mlp"]
         name = type(self).__name__
         signs, exact = sign_flips(
@@ -293,12 +293,14 @@ class TighterThanAttention(TightPass):
                 _by_depth(
                     "Effective rank of both blocks' Jacobians by relative depth", ranks, layers, recording.shape.layers
                 ),
-                *(spectra(recording, self._request(b), layers, sample, both[b], b) for b in ("mlp", "attention")),
+                *(spectra(recording, self._request(b), layers, sample, found[b], b) for b in ("mlp", "attention")),
             ),
             secondary={
-                f"{b}: {word}": values for b, found in both.items() for word, values in _secondary(found, size).items()
+                f"{b}: {word}": values
+                for b, summary in found.items()
+                for word, values in _secondary(summary, size).items()
             },
-            warnings=sample.warnings + _imprecise(both["attention"], size),
+            warnings=sample.warnings + _imprecise(found["attention"], size),
             note=f"{self.tokens} tokens; attention's effective rank minus the MLP's, over tokens x width, paired by text",
         )
 
@@ -364,13 +366,6 @@ def _detail(summary: dict[str, Floats], named: int, size: int, block: str) -> st
 
 def _listed(layers: Sequence[int]) -> str:
     return ", ".join(map(str, layers))
-
-
-def by_rank(block: str, ranks: Floats, layers: Sequence[int], depth: int) -> Exhibit:
-    """Effective rank of one kind of block by depth, from (unit, layer) fractions."""
-    return _by_depth(
-        f"Effective rank of the {TITLES[block]}'s Jacobian by relative depth", {block: ranks}, layers, depth
-    )
 
 
 def _by_depth(

@@ -308,14 +308,13 @@ def _(claim: AttentionSinks | HeadMagnitudes, before: Before) -> Sketch:
 def _(claim: SimilarityLevels, before: Before) -> Sketch:
     check_positions(before.positions)
     units = Units.of(before.corpus, claim.label, claim.within)
-    spent = 0
-    if "same_category" in claim.levels and not units.design.members:  # the one level that a resample may be without
-        spent = _spent_fits(before, units.design, type(claim).__name__, units.design.digest, "resamples")
-    made = replace(
-        _labelled(claim, units, before), action=f"resampling {units.resampled}", bounds=_bounds(before, [spent])
+    key = (type(claim).__name__, units.design.digest, "resamples")
+    return replace(
+        _labelled(claim, units, before),
+        action=f"resampling {units.resampled}",
+        bounds=_bounds(before, [0 if units.design.members else _spent_fits(before, units.design, *key)]),
+        cells=len(claim.holds.chosen(claim.weights(before.shape)[0])),
     )
-    cells, _ = claim.weights(before.shape)
-    return replace(made, cells=len(claim.holds.chosen(cells)))
 
 
 @sketch.register

@@ -22,58 +22,92 @@ LEVELS = {
 """Which pairs a level is the mean over, in words."""
 
 
-def compared(design: Design, level: str, category: str | None = None) -> Floats:
-    """(unit, unit) 1 where a pair counts towards a level: pairs inside one stratum, a unit with itself for `same_text`.
+ROUNDING = 1e-12
+"""Similarities that differ by less than this share of the largest do not differ."""
 
-    With `category`, only pairs with a unit of that category. Raises `ClaimError` for an unknown level or category, and
-    where no pair counts.
+
+def compared(design: Design, level: str, category: str | None = None) -> Floats:
+    """(unit, unit) how much a pair weighs in a level: pairs inside one stratum, a unit with itself for `same_text`.
+
+    Every pair weighs the same in `same_text` and `other_text`. Of the other two, each category (of two units or more)
+    and each pair of categories weighs the same in every stratum that holds one, so that their difference is the gap of
+    `effects.gap` and unequal sizes make no effect of unequal spread. With `category`, only pairs with a unit of it.
+    Raises `ClaimError` for an unknown level or category, and where no pair counts.
     """
     if level not in LEVELS:
         raise ClaimError(f"Level {level!r} is unknown; choose one of {', '.join(LEVELS)}.")
     if category is not None and category not in design.names:
         raise ClaimError(f"Category {category!r} is none of those compared: {', '.join(design.names)}.")
-    itself = np.eye(design.n, dtype=bool)
-    counted = itself
-    if level != "same_text":
-        alike = design.labels[:, None] == design.labels
-        counted = (design.strata[:, None] == design.strata) & ~itself
-        if level != "other_text":
-            counted &= alike if level == "same_category" else ~alike
+    itself, alike = np.eye(design.n, dtype=bool), design.labels[:, None] == design.labels
+    together = design.strata[:, None] == design.strata
+    counted = {
+        "same_text": itself,
+        "same_category": together & alike & ~itself,
+        "different_category": together & ~alike,
+        "other_text": together & ~itself,
+    }[level]
     if category is not None:
         mine = design.labels == design.names.index(category)
         counted = counted & (mine[:, None] | mine)
     if not counted.any():
-        raise ClaimError(f"There are no two {LEVELS[level]} in one stratum, so that level {level!r} is nothing.")
-    return np.asarray(counted, dtype=np.float64)
+        raise ClaimError(f"No {LEVELS[level]} can be compared inside one stratum, so that level {level!r} is nothing.")
+    weights: Floats = np.asarray(counted, dtype=np.float64)
+    if level in ("same_text", "other_text"):
+        return weights
+    low, high = (pick(design.labels[:, None], design.labels) for pick in (np.minimum, np.maximum))
+    kind = (design.strata[:, None] * design.k + low) * design.k + high
+    _, which, pairs = np.unique(kind[counted], return_inverse=True, return_counts=True)
+    stratum = (design.strata[:, None] + 0 * kind)[counted]
+    # every stratum weighs the same, and every kind of pair in it
+    first = np.unique(which, return_index=True)[1]
+    kinds = np.bincount(stratum[first], minlength=int(design.strata.max()) + 1)
+    weights[counted] = 1 / (pairs[which] * kinds[stratum])
+    return weights
 
 
 def level_replicates(
-    similarities: Sequence[Floats], counted: Floats, design: Design, resamples: Resamples
+    similarities: Sequence[Floats], weights: Floats, design: Design, resamples: Resamples
 ) -> Replicates:
-    """The mean similarity of the pairs that count, every pair weighing the same, at each cell under every resample.
+    """The weighted mean similarity of pairs of units, at each cell under every resample.
 
     `similarities` holds a symmetric (unit, unit) matrix a cell, with the similarity of each unit's own positions on its
-    diagonal; `counted` is what `compared` says of them. Two copies of one unit are no pair; a pair drawn m_i m_j times weighs that much. The influence of a unit is
-    the derivative by m_i. Where whole clusters are drawn, a cluster's pairs come again with each of its copies.
+    diagonal; `weights` are those of `compared`. Two copies of one unit are no pair; a pair drawn m_i m_j times weighs
+    that much more. Pairs inside one group are thereby drawn less often than others, by (n - 1) / n, which the centre
+    heeds. The influence of a unit is the derivative by m_i; none where similarities differ by rounding alone. Where whole
+    clusters are drawn, a cluster's pairs come again with each of its copies.
     """
     if design.members:
-        return _of_clusters(similarities, counted, design, resamples)
-    if (own := np.diag(counted)).any():
-        return _of_means(np.stack([np.diag(m) for m in similarities], axis=1), own, resamples)
-    times = resamples.times
-    value = np.empty((len(times), len(similarities)))
-    influence = np.empty((len(times), design.n, len(similarities)))
-    for rows in chunks(len(times), 4 * design.n):
+        found = _of_clusters(similarities, weights, design, resamples)
+    elif (own := np.diag(weights)).any():
+        found = _of_means(np.stack([np.diag(m) for m in similarities], axis=1), own, resamples)
+    else:
+        found = _of_pairs(similarities, weights, resamples)
+    for c, similarity in enumerate(similarities):
+        values = similarity[weights > 0]
+        if np.ptp(values) <= ROUNDING * np.abs(values).max():
+            found.influence[..., c] = 0.0
+            found.value[:, c] = np.where(np.isfinite(found.value[:, c]), found.centre[c], np.nan)
+    return found
+
+
+def _of_pairs(similarities: Sequence[Floats], weights: Floats, resamples: Resamples) -> Replicates:
+    times, groups = resamples.times, resamples.groups
+    n = len(weights)
+    value, influence = np.empty((len(times), len(similarities))), np.empty((len(times), n, len(similarities)))
+    for rows in chunks(len(times), 4 * n):
         m = times[rows]
-        beside = m @ counted  # (resample, unit): how many partners each unit meets
+        beside = m @ weights  # (resample, unit): the weight of the partners that each unit meets
         pairs = (beside * m).sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             for c, similarity in enumerate(similarities):
-                met = m @ (counted * similarity)
+                met = m @ (weights * similarity)
                 value[rows, c] = (met * m).sum(axis=1) / pairs
                 slope = 2 * (met - value[rows, c, None] * beside) / pairs[:, None]
                 influence[rows, :, c] = np.where(m > 0, slope, 0.0)
-    return Replicates(value, influence, value[0])
+    size = np.bincount(groups)[groups]
+    expected = weights * np.where(groups[:, None] == groups, (size - 1) / size, 1.0)
+    centre = np.array([(expected * similarity).sum() for similarity in similarities]) / expected.sum()
+    return Replicates(value, influence, centre)
 
 
 def _of_means(values: Floats, counted: Floats, resamples: Resamples) -> Replicates:

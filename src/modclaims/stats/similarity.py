@@ -71,6 +71,29 @@ def text_similarity(activations: NDArray[np.floating], kind: str = "cosine") -> 
     return Similarity(1 - distance / 2, None)
 
 
+def apart_similarity(activations: NDArray[np.floating], kind: str = "cosine") -> Floats:
+    """(text, text) mean similarity of activations at different positions; on the diagonal, that of a text with itself.
+
+    `activations` is (text, position, unit) with at least two positions. `centred_*` and what is divided by the longest
+    vector refer to the mean and the longest vector of these texts.
+    """
+    x = _prepared(np.asarray(activations, dtype=np.float64), kind)
+    n, positions, _ = x.shape
+    if kind in INNER_PRODUCTS:
+        whole, flat = x.sum(axis=1), np.ascontiguousarray(x.reshape(n, -1))
+        total = whole @ whole.T - flat @ flat.T
+    else:
+        total = np.zeros((n, n))
+        for i in range(n):
+            for p in range(positions):
+                distance = np.sqrt(((x - x[i, p]) ** 2).sum(axis=-1))
+                total[i] += distance.sum(axis=1) - distance[:, p]
+    found = (total + total.T) / (2 * positions * (positions - 1))
+    if kind in INNER_PRODUCTS:
+        return np.asarray(found)
+    return np.asarray(-found if kind == "euclidean" else 1 - found / 2)
+
+
 def _distances(x: Floats) -> Floats:
     """(text, text) Euclidean distances, by differences so that near-equal vectors keep their digits."""
     out = np.zeros((len(x), len(x)))
