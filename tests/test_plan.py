@@ -655,7 +655,7 @@ def test_the_card_can_reach_what_its_committed_run_did():
     root = Path(__file__).parent.parent
     reading = reading_of("embedded", corpus, settings)
     with mock.patch.object(plans, "detectable", return_value=None):
-        plan = make_plan(collect(["hypotheses"], root), corpus, reading, settings)
+        plan = make_plan(collect(["hypotheses/card.py"], root), corpus, reading, settings)
     committed = json.loads((root / "reports" / "card" / "run.json").read_text())
     floors = {c["id"]: c["smallest_attainable_p"] for c in committed["claims"]}
     assert {c.id: (c.sketch.test or c.sketch.bounds).floor for c in plan.claims} == pytest.approx(floors)
