@@ -7,7 +7,8 @@ effects are this project's, chosen before any of these claims was weighed on any
 
 Run it on the networks themselves:
 
-    modclaims run study.py --model facebook/opt-125m --allow-bin --corpus study.jsonl
+    modclaims run hypotheses/study.py --model facebook/opt-125m --beside facebook/opt-2.7b --allow-bin \\
+        --corpus data/corpora/study.jsonl
 
 Ten texts settle little; the same claims on more texts (`crossed.jsonl`, the default) say more. Claims that need more texts
 than a corpus has, or a category that it lacks, are skipped.
@@ -22,7 +23,9 @@ from modclaims import (
     HeavyTails,
     LeadingValues,
     LowRankSimilarity,
+    ModelsDiffer,
     QuietMiddle,
+    ScaleTrend,
     SimilarityLevels,
     TighterThanAttention,
     TightestAt,
@@ -271,3 +274,25 @@ class MiddleHeadsAreQuiet(QuietMiddle):
     """Heads put out less in the middle layers than in early and in the last ones."""
 
     smallest_effect = 0.5
+
+
+# ---- size ("Looking at a Larger Model", and the guess that the study began with)
+
+
+class LargerModelFormsClearerBlocks(ModelsDiffer):
+    """Attention outputs of same-category texts stand out more in the larger model, at some relative depth."""
+
+    site = "attn_out"
+    smallest_effect = 0.1
+
+
+class LargerModelSeparatesTheStreamMore(ModelsDiffer):
+    """Along the residual stream same-category texts stand out more in the larger model, at some relative depth."""
+
+    smallest_effect = 0.1
+
+
+class LargerModelsAreMoreModular(ScaleTrend):
+    """The larger a model, the further apart its residual stream sets categories."""
+
+    smallest_effect = 0.1

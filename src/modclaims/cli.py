@@ -136,7 +136,7 @@ def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool) -> i
                 continue
             several = f" and {row['models']} models or more (--beside)" if row["models"] > 1 else ""
             click.echo(
-                f"{row['id']}\n    {row['claim']}\n    {row['family']}, {row['holds']}; needs {', '.join(row['needs'])}{several}; "
+                f"{row['id']}\n    {row['claim']}\n    {row['family']}, {row['holds']}; needs {', '.join(row['needs']) or 'no label'}{several}; "
                 f"{row['effect_name']} of at least {row['smallest_effect']:g}; expects {row['expect']}"
             )
         click.echo(f"{len(rows)} claims")

@@ -874,8 +874,9 @@ FAMILIES: Mapping[str, Family] = {
         _spaced("resid_post", spaces.factored),
         _excess,
         lambda name: [
-            *_crossed(name, SPLITTABLE[:2], LAWS, (NONE, EDGE)),
+            *_crossed(name, SPLITTABLE[:1], LAWS, (NONE, EDGE)),
             *_crossed(name, SPLITTABLE[:1], LAWS[:1], ("2 s",)),
+            *_crossed(name, SPLITTABLE[1:2], LAWS[:1], (NONE, EDGE)),
         ],
     ),
     "SimilarityLevels": Family(_labelled(SimilarityLevels, twins=0), _level, _levels, _level_scenarios),
@@ -884,8 +885,9 @@ FAMILIES: Mapping[str, Family] = {
         _spaced("resid_post", spaces.varied),
         _separation,
         lambda name: [
-            *_crossed(name, SPLITTABLE[:2], LAWS, (NONE, EDGE)),
-            *_crossed(name, SPLITTABLE[:2], LAWS[:1], ("2 s", "3 s")),
+            *_crossed(name, SPLITTABLE[:1], LAWS, (NONE, EDGE)),
+            *_crossed(name, SPLITTABLE[:1], LAWS[:1], ("2 s", "3 s")),
+            *_crossed(name, SPLITTABLE[1:2], LAWS[:1], (NONE, EDGE)),
         ],
     ),
     "ScaleTrend": Family(
