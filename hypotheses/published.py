@@ -11,7 +11,6 @@ class TrainedMlpsAreClusterable(WeightClusterability):
 
     # Filan et al. (2021), Clusterability in neural networks: trained image classifiers mostly are
     clusters = 12
-    draws = 999
     smallest_effect = 0.05
 
 

@@ -112,6 +112,7 @@ class SimilarityIsDiagonalPlusLowRank(LowRankSimilarity):
     """The similarity matrix of attention outputs looks diagonal plus low rank."""  # a comment below the study
 
     site = "attn_out"
+    draws = 2999
     smallest_effect = 0.2
 
 
