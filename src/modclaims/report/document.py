@@ -559,7 +559,10 @@ def _reading(claims: Sequence[Claim], terms: _Terms, facts: Mapping[str, Any]) -
         )
     if "skipped" in found:
         lines.append(
-            ("SKIPPED", "The corpus lacks a column, or the run the models, that the claim needs; nothing was weighed.")
+            (
+                "SKIPPED",
+                "The corpus lacks a column, a category or enough texts, or the run the models, that the claim needs; nothing was weighed.",
+            )
         )
     lines += [
         (

@@ -1,0 +1,102 @@
+"""Weigh every shipped claim on a random network of OPT-125M's configuration, thinned so that it takes minutes.
+
+    python scripts/random_opt.py [SUITE ...]
+
+The network has 12 layers of 12 heads, width 768, 3,072 neurons and a vocabulary of 50,272, all weights drawn. Thinned are
+texts (16, of two topics and two styles), tokens (96), draws, splits and, where a claim looks at all of them, layers (the first two, the middle and the last):
+what is looked for is a claim that such a network breaks, not an outcome. Prints each claim's outcome and seconds; ends with 1
+if any is an ERROR.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import OPTConfig, OPTForCausalLM
+
+from modclaims.collect import Collected, collect
+from modclaims.corpus_files import read_corpus
+from modclaims.hypothesis import Hypothesis
+from modclaims.lm.model import load_model
+from modclaims.runner import execute
+from modclaims.settings import Settings
+from modclaims.stats.null_objects import MIN_DRAWS
+
+ROOT = Path(__file__).resolve().parent.parent
+LAYERS, TOKENS, POSITIONS = (0, 1, 6, -1), 96, "last:4:4"
+
+
+def save_network(folder: Path) -> None:
+    """A random OPT-125M with the embedded model's tokenizer."""
+    from transformers import AutoTokenizer
+
+    torch.manual_seed(0)
+    OPTForCausalLM(OPTConfig()).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(ROOT / "data" / "models" / "opt-mini").save_pretrained(folder)
+
+
+def thinned(one: Collected) -> Collected:
+    """The claim with less of everything that only makes it surer."""
+    claim = one.claim
+    if claim is None:
+        return one
+    less: dict[str, Any] = {}
+    if hasattr(claim, "layers") and claim.layers is None and not hasattr(claim, "named"):
+        less["layers"] = LAYERS
+    for name, most in (
+        ("draws", MIN_DRAWS),
+        ("rotations", 99),
+        ("relabellings", 99),
+        ("splits", 5),
+        ("others", ()),
+        ("sequences", 8),
+    ):
+        if hasattr(claim, name):
+            less[name] = most if isinstance(most, tuple) else min(getattr(claim, name), most)
+    if hasattr(claim, "sets"):
+        less |= {"sets": claim.least_sets, "neighbours": 2 if claim.least_sets == 2 else claim.neighbours}
+    made: type[Hypothesis] = type(type(claim).__name__, (type(claim),), {"__doc__": type(claim).__doc__, **less})
+    return replace(one, claim=made())
+
+
+def main(suites: list[str]) -> int:
+    chosen = suites or sorted(path.stem for path in (ROOT / "hypotheses").glob("*.py"))
+    corpus = read_corpus("crossed")
+    kept = [
+        i
+        for i, text in enumerate(corpus.texts)
+        if text.labels["topic"] in ("astronomy", "law") and text.labels["style"] in ("code", "news")
+    ]
+    corpus = corpus.select(kept)
+    faults = 0
+    with tempfile.TemporaryDirectory() as folder:
+        save_network(Path(folder) / "random-opt-125m")
+        model = load_model(str(Path(folder) / "random-opt-125m"))
+        for suite in chosen:
+            for one in collect([f"hypotheses/{suite}.py"], ROOT):
+                started = time.perf_counter()
+                finished = execute(
+                    [thinned(one)],
+                    corpus=corpus,
+                    recorder=model,
+                    settings=Settings(tokens=TOKENS, positions=POSITIONS, permutations=199, resamples=399),
+                    cwd=ROOT,
+                    out=None,
+                )
+                (verdict,) = finished.verdicts.values()
+                faults += verdict.outcome.word == "error"
+                print(
+                    f"{time.perf_counter() - started:7.1f} s  {verdict.outcome.word:12}  {one.id}  {verdict.message}",
+                    flush=True,
+                )
+    return int(faults > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
