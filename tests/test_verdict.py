@@ -170,7 +170,7 @@ def test_a_level_whose_interval_straddles_alpha_decides_nothing() -> None:
     one = weighed(0.045, 1.0, mc_plus=(0.03, 0.06))
     verdict = judge({"a": one}, alpha=ALPHA, correction="holm")["a"]
     assert verdict.outcome is Outcome.INCONCLUSIVE
-    assert "more draws (--permutations, --resamples, or the claim's own constants)" in verdict.message
+    assert "more draws (--permutations, --resamples, or constants of the claim)" in verdict.message
     assert outcomes({"a": replace(one, mc_plus=(0.03, 0.05))}) == {"a": Outcome.SUPPORTED}
     other = weighed(1.0, 0.045, mc_minus=(0.03, 0.06))
     assert outcomes({"a": other}) == {"a": Outcome.INCONCLUSIVE}

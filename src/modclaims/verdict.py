@@ -280,7 +280,7 @@ def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> tu
     if min(plus, minus) <= alpha:
         return "more draws would decide", (
             "The Monte Carlo interval of the level, corrected like the level itself, straddles the deciding value; more draws "
-            f"({'--permutations, --resamples' if w.n_texts else 'draws = ..., --resamples'}) would decide."
+            f"({'--permutations, --resamples, or constants of the claim' if w.n_texts else 'draws = ..., --resamples'}) would decide."
         )
     floor = max(w.smallest_attainable_p, w.bound_floor)
     known = ""
