@@ -175,6 +175,10 @@ Plant = Callable[[Scenario, np.random.Generator, tuple[float, ...]], Recording]
 Strengths = Callable[[Scenario], tuple[float, ...]]
 
 
+FEWER = 500
+"""Data sets of the families that take longest, of which others have more."""
+
+
 @dataclass(frozen=True)
 class Family:
     """How a family's known answers are made."""
@@ -186,6 +190,8 @@ class Family:
     scenarios: Callable[[str], list[Scenario]]
     others: Mapping[str, tuple[Plant, Strengths]] = field(default_factory=dict)
     """Questions whose data are made in another way."""
+    dear: bool = False
+    """Whether one data set takes so long that at most `FEWER` are counted."""
 
     def plant_for(self, scenario: Scenario) -> Plant:
         """What makes a data set of this scenario."""
@@ -709,12 +715,14 @@ FAMILIES: Mapping[str, Family] = {
         _taken_out,
         _one_effect,
         lambda name: _crossed(name, (MIDDLE,), LAWS[:1], (NONE, EDGE, "3 s")),
+        dear=True,
     ),
     "AblationSufficiency": Family(
         _ablating(AblationSufficiency, 21),
         _taken_out,
         _one_effect,
         lambda name: _crossed(name, (MIDDLE,), LAWS[:1], (NONE, EDGE, "3 s")),
+        dear=True,
     ),
     "AttentionSinks": Family(
         _unlabelled(AttentionSinks, twins=0),
@@ -799,6 +807,7 @@ FAMILIES: Mapping[str, Family] = {
         _outside,
         _aimed,
         lambda name: _crossed(name, UNCATEGORISED, LAWS[:2], (NONE, EDGE)),
+        dear=True,
     ),
     "InputReconstruction": Family(
         _mapping(InputReconstruction, nearest=reconstruction.NEAREST, folds=reconstruction.FOLDS),
@@ -810,6 +819,7 @@ FAMILIES: Mapping[str, Family] = {
             *_crossed(name, UNCATEGORISED[1:], LAWS[:1], (NONE, EDGE), TOLD),
         ],
         {TOLD: (_told, _selective)},
+        dear=True,
     ),
     "InductionExplanation": Family(
         _labelled(InductionExplanation, layers=copies.LOOKED),
@@ -820,6 +830,7 @@ FAMILIES: Mapping[str, Family] = {
             *_crossed(name, CROSSED[1:], LAWS, (NONE, EDGE)),
             *_crossed(name, CROSSED[1:], LAWS[:1], ("2 s",)),
         ],
+        dear=True,
     ),
     "InductionHeads": Family(
         lambda scenario: claim_of(InductionHeads, sequences=scenario.texts.texts),
@@ -835,6 +846,7 @@ FAMILIES: Mapping[str, Family] = {
             *_crossed(name, CROSSED, LAWS[:2], (FLAT, EDGE)),
             *_crossed(name, CROSSED, LAWS[:1], ("2 s", "3 s")),
         ],
+        dear=True,
     ),
     "OVDirections": Family(
         _unlabelled(OVDirections, layers=(0,), draws=NULLS_DRAWN, tokens=4),
@@ -847,6 +859,7 @@ FAMILIES: Mapping[str, Family] = {
         _taken_out,
         _one_effect,
         lambda name: _crossed(name, (MIDDLE,), LAWS[:2], (NONE, EDGE, "3 s")),
+        dear=True,
     ),
     "QuietMiddle": Family(
         _unlabelled(QuietMiddle, twins=0),
@@ -878,6 +891,7 @@ FAMILIES: Mapping[str, Family] = {
             *_crossed(name, SPLITTABLE[:1], LAWS[:1], ("2 s",)),
             *_crossed(name, SPLITTABLE[1:2], LAWS[:1], (NONE, EDGE)),
         ],
+        dear=True,
     ),
     "SimilarityLevels": Family(_labelled(SimilarityLevels, twins=0), _level, _levels, _level_scenarios),
     "SubspaceSeparation": Family(
@@ -889,6 +903,7 @@ FAMILIES: Mapping[str, Family] = {
             *_crossed(name, SPLITTABLE[:1], LAWS[:1], ("2 s", "3 s")),
             *_crossed(name, SPLITTABLE[1:2], LAWS[:1], (NONE, EDGE)),
         ],
+        dear=True,
     ),
     "ScaleTrend": Family(
         _labelled(ScaleTrend, depths=(0.5,), twins=0),
@@ -897,6 +912,7 @@ FAMILIES: Mapping[str, Family] = {
         lambda name: (
             _crossed(name, CROSSED[1:], LAWS[:2], (NONE, EDGE)) + _crossed(name, CROSSED[1:], LAWS[:1], ("2 s", "3 s"))
         ),
+        dear=True,
     ),
     "TightPass": Family(
         _unlabelled(TightPass, texts=None), _ranks, _everywhere, lambda name: _with_power(name, UNCATEGORISED)
@@ -932,6 +948,7 @@ FAMILIES: Mapping[str, Family] = {
             *_crossed(name, CROSSED, LAWS[:2], (FLAT, EDGE)),
             *_crossed(name, CROSSED, LAWS[:1], ("2 s", "3 s")),
         ],
+        dear=True,
     ),
 }
 

@@ -94,6 +94,12 @@ def write(measured: Measured, command: str) -> dict[str, bytes]:
     } | {name: drawing.file() for name, drawing in drawings.items()}
 
 
+def _fewer(measured: Measured) -> str:
+    """How many data sets the scenarios have that take longest, if fewer."""
+    least = min((rate.sets for rate in measured.rates), default=measured.sets)
+    return f" ({least:,} where one takes longest)" if least < measured.sets else ""
+
+
 def rates_csv(rates: Iterable[Rate]) -> str:
     """One row a rate and alpha; `low` and `high` are its two-sided 95 % limits."""
     out = io.StringIO()
@@ -150,7 +156,7 @@ class _Told:
         held = measured.of(HOLDS)
         cores = measured.seconds / 60
         lead: tuple[str, ...] = (
-            f"Every claim was weighed on planted data whose answer is known: {count(measured.sets, 'data set')} a scenario, "
+            f"Every claim was weighed on planted data whose answer is known: {count(measured.sets, 'data set')} a scenario{_fewer(measured)}, "
             f"seed {measured.seed}. It took {cores:.0f} processor minutes, {cores / 2:.0f} on two cores.",
             "Each line of a table is one event of one scenario: a claim's design, the law of its data, the effect that was planted. "
             "Rates stand with their two-sided 95 % Clopper-Pearson limits; where each cell is counted, the cells of one data set count "

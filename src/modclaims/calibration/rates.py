@@ -210,7 +210,8 @@ def measure(
     progress: Callable[[int, int, str], None] | None = None,
     recording: Recording | None = None,
 ) -> Measured:
-    """Count every scenario's events over `sets` data sets, going on where an earlier call with this folder stopped.
+    """Count every scenario's events over `sets` data sets (`grid.FEWER` at most of families that are dear), going on where
+    an earlier call with this folder stopped.
 
     Counts depend on seed, scenario and number of data sets alone: neither on workers nor on interruptions, nor on
     which other scenarios are measured. `progress(data sets done, in all, scenario)`. `recording` is the embedded model's,
@@ -218,9 +219,10 @@ def measure(
     the folder holds progress of another seed or version, and `KeyboardInterrupt` after what was counted has been kept.
     """
     kept = _Progress(out, seed)
-    chunks = {(one.name, *chunk): one for one in scenarios for chunk in _chunks(sets)}
+    counts = {one.name: min(sets, grid.FEWER) if grid.family(one).dear else sets for one in scenarios}
+    chunks = {(one.name, *chunk): one for one in scenarios for chunk in _chunks(counts[one.name])}
     waiting = {chunk: one for chunk, one in chunks.items() if chunk not in kept.lines}
-    total = sets * len(scenarios)
+    total = sum(counts.values())
     done = total - sum(count for _, _, count in waiting)
     if progress:
         progress(done, total, "")
@@ -229,9 +231,9 @@ def measure(
         done += line["sets"]
         if progress:
             progress(done, total, line["scenario"])
-    mine = {one.name: [kept.lines[one.name, *chunk] for chunk in _chunks(sets)] for one in scenarios}
+    mine = {one.name: [kept.lines[one.name, *chunk] for chunk in _chunks(counts[one.name])] for one in scenarios}
     return Measured(
-        tuple(rate for one in scenarios for rate in _rates(one, mine[one.name], sets)),
+        tuple(rate for one in scenarios for rate in _rates(one, mine[one.name], counts[one.name])),
         sets,
         seed,
         sum(float(line["seconds"]) for lines in mine.values() for line in lines),
