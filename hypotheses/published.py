@@ -22,12 +22,12 @@ class StreamIsHeavierTailedThanRotated(HeavyTails):
 
 
 class SelectiveHeadsMatterMore(TargetedAblation):
-    """Without the two heads that answer code most, code loses more than without two heads like them."""
+    """Without the heads that answer code most, code loses more than without heads like them, whether 1, 2, 4 or 8 are gone."""
 
     # Morcos et al. (2018), On the importance of single directions: selective units are no more important than others
     modules = ("code",)
     unit = "head"
-    sizes = (2,)
+    sizes = (1, 2, 4, 8)
     smallest_effect = 0.02
     expect = "refuted"
 
@@ -35,5 +35,5 @@ class SelectiveHeadsMatterMore(TargetedAblation):
 class HeadsAreSinks(AttentionSinks):
     """At least a tenth of all heads give more than 0.3 of their attention to the first token."""
 
-    # Gu et al. (2024), When attention sink emerges in language models: most heads of trained networks do
+    # Gu et al. (2024), When attention sink emerges in language models: many heads are, in networks of every size
     smallest_effect = 0.1
