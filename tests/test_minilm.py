@@ -90,8 +90,8 @@ def test_a_loss_is_refused_with_the_reason(model):
 
 
 @pytest.mark.long
-def test_the_cards_suite_ends_as_the_committed_report_says(tmp_path):
-    """The whole suite from the package's folder, as a user runs it."""
+def test_the_cards_suite_gives_the_numbers_of_the_committed_report(tmp_path):
+    """As a user runs it, from the package's folder; but for the Jacobians of its null objects, which take minutes."""
     done = subprocess.run(
         [
             sys.executable,
@@ -99,6 +99,8 @@ def test_the_cards_suite_ends_as_the_committed_report_says(tmp_path):
             "modclaims.cli",
             "run",
             "hypotheses/card.py",
+            "-k",
+            "not Tight",
             "--model",
             str(FOLDER),
             "-n",
@@ -114,8 +116,11 @@ def test_the_cards_suite_ends_as_the_committed_report_says(tmp_path):
     )
     assert done.returncode == 1, done.stderr  # some claims are against their expectation
     found, committed = (
-        {claim["id"]: claim["outcome"] for claim in json.loads((folder / "run.json").read_text())["claims"]}
+        {claim["id"]: claim for claim in json.loads((folder / "run.json").read_text())["claims"]}
         for folder in (tmp_path / "out", ROOT / "reports" / "minilm")
     )
-    assert found == committed
-    assert len(found) == 22
+    assert found.keys() == {name for name in committed if "Tight" not in name}
+    assert len(found) == 18
+    for name, claim in found.items():
+        for number in ("effect", "effect_low", "effect_high", "p", "p_plus", "p_minus"):
+            assert claim[number] == pytest.approx(committed[name][number], rel=1e-3, abs=1e-3), (name, number)

@@ -476,7 +476,11 @@ def report(folder: Path) -> int:
 
 @main.command()
 @click.argument("families", nargs=-1, metavar="[FAMILY]...")
-@click.option("--full", is_flag=True, help="2,000 data sets a scenario, as for the rates that are committed; 500 of the families that take longest.")
+@click.option(
+    "--full",
+    is_flag=True,
+    help="2,000 data sets a scenario, as for the rates that are committed; 500 of the families that take longest.",
+)
 @click.option("--sets", type=click.IntRange(min=1), help="Data sets a scenario (150).")
 @click.option("-n", "workers", type=click.IntRange(min=1), default=2, metavar="N", help="Processes (2).")
 @click.option("--seed", type=int, default=0, help="Seed of every random stream (0).")
