@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import as_completed
+from concurrent.futures import Future, as_completed, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -251,10 +251,14 @@ def _counted(
         return
     with processes.pool(workers, partial(grid.share, recording)) as pool:
         try:
-            jobs = [
-                pool.submit(counted, one, grid.strengths_of(one), seed, first, count)
-                for (_, first, count), one in waiting.items()
-            ]
+            jobs: set[Future[dict[str, Any]]] = set()
+            last = None
+            for (_, first, count), one in waiting.items():
+                jobs.add(pool.submit(counted, one, grid.strengths_of(one), seed, first, count))
+                if one is not last:  # what is planted took its time; nothing that was counted meanwhile may be lost
+                    ended, jobs = wait(jobs, timeout=0)
+                    yield from (job.result() for job in ended)
+                last = one
             for job in as_completed(jobs):
                 yield job.result()
         finally:  # interrupted or failed: what has not begun is not begun
