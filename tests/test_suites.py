@@ -17,6 +17,7 @@ from modclaims.lm.model import load_model
 from modclaims.lm.outline import read_outline
 from modclaims.plan.sketches import Before, sketch
 from modclaims.recording import ModelShape
+from modclaims.run_folder import dump_json
 from modclaims.runner import prepare, run_digest
 from modclaims.settings import Settings
 from modclaims.shipped import PACKAGE
@@ -42,8 +43,7 @@ def claims_of(suite: str) -> list[Collected]:
 
 
 def corpus_of(name: str) -> Corpus:
-    found = read_corpus(name if name == "embedded" else ROOT / name)
-    return found.select(sorted(range(len(found)), key=lambda i: found.texts[i].id))
+    return read_corpus(name if name == "embedded" else ROOT / name)
 
 
 def test_every_shipped_suite_is_looked_at_here() -> None:
@@ -68,6 +68,7 @@ def test_no_claim_of_a_suite_is_at_fault_on_either_corpus_or_on_a_network_of_the
     suite: str, corpus: str
 ) -> None:
     texts = corpus_of(corpus)
+    texts = texts.select(sorted(range(len(texts)), key=lambda i: texts.texts[i].id))
     for shape in (read_outline("embedded").shape, OPT_125M):
         planned = prepare(claims_of(suite), texts, replace(shape, beside=()))
         assert [(p.collected.name, p.message) for p in planned if p.outcome is Outcome.ERROR] == []
@@ -88,7 +89,7 @@ def test_a_committed_report_is_of_the_claims_as_they_stand(report: str) -> None:
     found = claims_of(suite)
     assert [claim["id"] for claim in body["claims"]] == [one.id for one in found]
     assert [claim["constants"] for claim in body["claims"]] == [
-        json.loads(json.dumps(one.claim.declared())) for one in found if one.claim is not None
+        json.loads(dump_json(one.claim.declared())) for one in found if one.claim is not None
     ]
     assert all(claim["outcome"] != "error" for claim in body["claims"])
     if report not in BESIDE:
