@@ -19,10 +19,12 @@ from scipy.stats import binomtest
 from terminal import call
 
 from modclaims import cli
-from modclaims.calibration import curves, grid, known, pages, rates, shuffled, words
-from modclaims.calibration.grid import (
+from modclaims.calibration import curves, grid, known, pages, rates, scenarios, shuffled, words
+from modclaims.calibration.grid import FAMILIES
+from modclaims.calibration.known import LAWS, LAYOUTS, Layout
+from modclaims.calibration.rates import BROKEN, HOLDS, SHOWN, WARNING, Measured, Rate, measure
+from modclaims.calibration.scenarios import (
     EDGE,
-    FAMILIES,
     FLAT,
     GAP_TRUTH,
     LOWER,
@@ -35,10 +37,7 @@ from modclaims.calibration.grid import (
     SIZE_CELLS,
     UPPER,
     Scenario,
-    scenarios,
 )
-from modclaims.calibration.known import LAWS, LAYOUTS, Layout
-from modclaims.calibration.rates import BROKEN, HOLDS, SHOWN, WARNING, Measured, Rate, measure
 from modclaims.errors import RunFolderError
 from modclaims.families.residual_phases import Stream
 from modclaims.recording import Activations
@@ -180,7 +179,7 @@ def test_heads_exceed_their_blocks_by_what_was_planted() -> None:
 
 def test_flat_deltas_are_flat_and_a_slope_rises_by_its_smallest_effect() -> None:
     flat, slope = (
-        grid.strengths_of(Scenario("CategoryClustering", MIDDLE.name, "normal", truth, grid.ALONG))
+        grid.strengths_of(Scenario("CategoryClustering", MIDDLE.name, "normal", truth, scenarios.ALONG))
         for truth in (FLAT, EDGE)
     )
     assert len(set(flat)) == 1
@@ -304,7 +303,7 @@ def test_the_embedded_models_recording_serves_every_scenario_that_exchanges_its_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MODCLAIMS_HOME", str(tmp_path))
-    mine = [one for one in scenarios() if one.recorded]
+    mine = [one for one in grid.scenarios() if one.recorded]
     assert {one.family for one in mine} == {"AxisStreams", "CategoryClustering", "HeadSelectivity"}
     recording = cli._embedded_recording()
     alone = measure(mine, sets=2, seed=1, out=None, recording=recording)
@@ -348,7 +347,7 @@ def test_every_admissible_division_has_the_contrast_planted() -> None:
 
 
 def test_every_scenario_has_a_name_of_its_own_and_a_valid_claim_that_its_corpus_carries() -> None:
-    every = scenarios()
+    every = grid.scenarios()
     assert len({one.name for one in every}) == len(every)
     for one in every:
         claim = FAMILIES[one.family].claim(one)
@@ -358,22 +357,32 @@ def test_every_scenario_has_a_name_of_its_own_and_a_valid_claim_that_its_corpus_
 
 
 def test_the_grid_holds_what_was_promised() -> None:
-    clustering = scenarios(("CategoryClustering",))
+    clustering = grid.scenarios(("CategoryClustering",))
     designs = {"10 (4/3/3)", "12 (4/4/4)", "48 (4 x 12)", "64 crossed", "100 unequal", "96 in blocks"}
     for truth in (NONE, EDGE):
         found = {(one.layout, one.law) for one in clustering if one.truth == truth and not one.question}
         assert found >= {(design, law) for design in designs for law in LAWS}
-    assert {one.question for one in clustering} >= {grid.BEYOND, grid.NOISY, grid.SPREAD, grid.DISTANCES}
-    assert {one.question for one in clustering} >= {grid.ALONG, grid.EVERYWHERE, grid.HALF, grid.SMALLEST}
+    assert {one.question for one in clustering} >= {
+        scenarios.BEYOND,
+        scenarios.NOISY,
+        scenarios.SPREAD,
+        scenarios.DISTANCES,
+    }
+    assert {one.question for one in clustering} >= {
+        scenarios.ALONG,
+        scenarios.EVERYWHERE,
+        scenarios.HALF,
+        scenarios.SMALLEST,
+    }
     assert Scenario("CategoryClustering", MIDDLE.name, "normal", GAP_TRUTH, ONE_CELL) in clustering
-    assert {one.family for one in scenarios()} == set(FAMILIES)
+    assert {one.family for one in grid.scenarios()} == set(FAMILIES)
 
 
 @pytest.mark.parametrize(
     ("family", "layout", "question"),
     [
         ("CategoryClustering", "12 (4/4/4)", ""),
-        ("CategoryClustering", "12 (4/4/4)", grid.ALONG),
+        ("CategoryClustering", "12 (4/4/4)", scenarios.ALONG),
         ("HeadSelectivity", "12 (4/4/4)", ""),
         ("TightPass", "6 texts", ""),
     ],
@@ -395,7 +404,7 @@ def test_levels_are_those_of_the_claims_quantifier(family: str, layout: str, que
             assert found[POWER].tolist() == [levels.p_plus]
 
 
-@pytest.mark.parametrize("question", [grid.EVERYWHERE, grid.HALF])
+@pytest.mark.parametrize("question", [scenarios.EVERYWHERE, scenarios.HALF])
 def test_claims_about_several_layers_are_read_off_their_own_quantifier(question: str) -> None:
     scenario = Scenario("CategoryClustering", "12 (4/4/4)", "normal", NONE, question)
     edge = replace(scenario, truth=EDGE)
@@ -408,11 +417,11 @@ def test_claims_about_several_layers_are_read_off_their_own_quantifier(question:
 
 
 def test_location_is_claimed_where_f2_finds_it_too() -> None:
-    scenario = Scenario("CategoryClustering", "30 (24/6)", "unequal spread", NONE, grid.DISTANCES)
+    scenario = Scenario("CategoryClustering", "30 (24/6)", "unequal spread", NONE, scenarios.DISTANCES)
     claim, evidence = grid.weighed(scenario, stream(24, "x"), ())
     found = grid.levels_of(scenario, claim, evidence)
-    assert found[grid.WRONG] <= 0.05 < found[grid.PLACED]
-    assert found[grid.PLACED][0] in evidence.secondary[grid.LOCATION]
+    assert found[scenarios.WRONG] <= 0.05 < found[scenarios.PLACED]
+    assert found[scenarios.PLACED][0] in evidence.secondary[grid.LOCATION]
 
 
 def test_each_cell_is_counted_beside_the_claim() -> None:
@@ -526,13 +535,13 @@ def test_intervals_are_clopper_and_pearsons() -> None:
         (rate(POWER_P, 75, 100), HOLDS),
         (rate(POWER_P, 60, 100), BROKEN),
         (rate(POWER_P, 1599, 2000), BROKEN),
-        (rate(POWER, 60, 100, truth=grid.BESIDE, question=grid.BEYOND), BROKEN),
-        (rate(SIZE, 90, 100, question=grid.DISTANCES), SHOWN),
-        (rate(grid.WRONG, 90, 100, question=grid.DISTANCES), SHOWN),
-        (rate(grid.PLACED, 90, 100, question=grid.DISTANCES), BROKEN),
-        (rate(SIZE, 90, 100, question=grid.BEYOND), SHOWN),
-        (rate(grid.WRONG, 90, 100, question=grid.BEYOND), BROKEN),
-        (rate(grid.WRONG, 90, 100, question=grid.NOISY), SHOWN),
+        (rate(POWER, 60, 100, truth=scenarios.BESIDE, question=scenarios.BEYOND), BROKEN),
+        (rate(SIZE, 90, 100, question=scenarios.DISTANCES), SHOWN),
+        (rate(scenarios.WRONG, 90, 100, question=scenarios.DISTANCES), SHOWN),
+        (rate(scenarios.PLACED, 90, 100, question=scenarios.DISTANCES), BROKEN),
+        (rate(SIZE, 90, 100, question=scenarios.BEYOND), SHOWN),
+        (rate(scenarios.WRONG, 90, 100, question=scenarios.BEYOND), BROKEN),
+        (rate(scenarios.WRONG, 90, 100, question=scenarios.NOISY), SHOWN),
         (rate(LOWER, 30, 100, law=known.HEAVIEST), WARNING),
     ],
 )
@@ -587,9 +596,9 @@ def test_pages_tell_what_was_broken_and_draw_power() -> None:
 
 def test_the_bias_of_a_noisy_proxy_is_drawn_and_told() -> None:
     found = tuple(
-        replace(rate(name, hits, 100, question=grid.NOISY, law=law), effect=0.25)
+        replace(rate(name, hits, 100, question=scenarios.NOISY, law=law), effect=0.25)
         for law, hits in (("0 % of words misread", 4), ("50 % of words misread", 80))
-        for name in (SIZE, grid.WRONG)
+        for name in (SIZE, scenarios.WRONG)
     )
     files = pages.write(Measured(found, 100, 0, 60.0), "modclaims calibrate")
     assert set(files) == {"rates.csv", "report.md", "report.html", pages.BIAS}

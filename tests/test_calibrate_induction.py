@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modclaims.calibration import copies, grid, known
-from modclaims.calibration.grid import EDGE, NONE, Scenario
+from modclaims.calibration import copies, grid, known, scenarios
 from modclaims.calibration.known import LAYOUTS
+from modclaims.calibration.scenarios import EDGE, NONE, Scenario
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.copying import Copying
 from modclaims.hypothesis import Weighing
@@ -37,7 +37,7 @@ def test_estimates_lie_about_the_effect_that_was_planted(family: str, layout: st
 
 
 def test_copies_make_texts_of_a_category_alike_and_nothing_is_left_beyond_them() -> None:
-    scenario = Scenario("InductionExplanation", "64 crossed", "normal", NONE, grid.COPIED)
+    scenario = Scenario("InductionExplanation", "64 crossed", "normal", NONE, scenarios.COPIED)
     mean, error = mean_effect(scenario, 25)
     assert abs(mean) < 3 * error + 0.02
     raw = grid.claim_of(CategoryClustering, within="topic", layers=copies.LOOKED)

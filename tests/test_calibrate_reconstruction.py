@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from modclaims.calibration import grid, known, reconstruction
-from modclaims.calibration.grid import EDGE, NONE, TOLD, Scenario
+from modclaims.calibration.scenarios import EDGE, NONE, TOLD, Scenario
 from modclaims.stats.overlaps import leading_directions
 from modclaims.stats.streams import stream
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from modclaims.calibration import grid, scale
-from modclaims.calibration.grid import EDGE, FLAT, NONE, Scenario, family, strengths_of
+from modclaims.calibration.grid import family, strengths_of
 from modclaims.calibration.known import LAYOUTS
+from modclaims.calibration.scenarios import EDGE, FLAT, NONE, Scenario
 from modclaims.hypothesis import Weighing
 
 CROSSED = LAYOUTS["64 crossed"]

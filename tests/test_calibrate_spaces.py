@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from modclaims.calibration import grid, known, spaces
-from modclaims.calibration.grid import EDGE, NONE, Scenario
 from modclaims.calibration.known import LAYOUTS
+from modclaims.calibration.scenarios import EDGE, NONE, Scenario
 from modclaims.stats.streams import stream
 
 MIDDLE, CROSSED = LAYOUTS["48 (4 x 12)"], LAYOUTS["48 crossed (2 x 4)"]

@@ -39,7 +39,7 @@ from modclaims import (
     in_fraction,
     somewhere,
 )
-from modclaims.calibration import grid, known
+from modclaims.calibration import grid, known, scenarios
 from modclaims.calibration.grid import claim_of
 from modclaims.calibration.known import Layout
 from modclaims.collect import Collected, collect
@@ -395,7 +395,7 @@ def test_the_largest_decisive_level_does_not_straddle_alpha():
 # ---- against what claims are weighed by
 
 WEIGHED = {(s.family, s.layout, s.question): s for s in reversed(grid.scenarios()) if s.law == "normal"}
-QUICK = [s for s in WEIGHED.values() if "100" not in s.layout and s.question != grid.ONE_CELL]
+QUICK = [s for s in WEIGHED.values() if "100" not in s.layout and s.question != scenarios.ONE_CELL]
 
 
 @pytest.mark.parametrize("scenario", QUICK, ids=lambda s: s.name)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from modclaims.calibration.grid import ALPHAS, BEYOND, MIDDLE, NOISY, POWER, REAL, SIZE, WRONG, misread
+from modclaims.calibration.grid import MIDDLE, misread
 from modclaims.calibration.known import LAYOUTS
 from modclaims.calibration.rates import BROKEN, FULL, HOLDS, LEAST_POWER, MOST, WARNING, Measured, Rate
+from modclaims.calibration.scenarios import ALPHAS, BEYOND, NOISY, POWER, REAL, SIZE, WRONG
 from modclaims.calibration.words import collinearity
 from modclaims.families.units import ENOUGH
 from modclaims.report.markdown import escape

@@ -16,7 +16,7 @@ import numpy as np
 from modclaims import __version__
 from modclaims import workers as processes
 from modclaims.calibration import grid
-from modclaims.calibration.grid import ALPHAS, BESIDE, PART, PERMUTATIONS, POWER_P, RESAMPLES, Scenario
+from modclaims.calibration.scenarios import ALPHAS, BESIDE, PART, PERMUTATIONS, POWER_P, RESAMPLES, Scenario
 from modclaims.errors import RunFolderError
 from modclaims.families.units import ENOUGH
 from modclaims.recording import Recording
@@ -43,7 +43,7 @@ class Rate:
 
     scenario: Scenario
     name: str
-    """Which event: a key of `grid.PART`, or one of power."""
+    """Which event: a key of `scenarios.PART`, or one of power."""
     alpha: float
     hits: int
     trials: int
