@@ -50,7 +50,7 @@ def thinned(one: Collected) -> Collected:
     if hasattr(claim, "layers") and claim.layers is None and not hasattr(claim, "named"):
         less["layers"] = LAYERS
     for name, most in (
-        ("draws", MIN_DRAWS),
+        ("draws", MIN_DRAWS if hasattr(claim, "null") else 99),
         ("rotations", 99),
         ("relabellings", 99),
         ("splits", 5),

@@ -49,9 +49,9 @@ class InputReconstruction(TokenMap):
     fewer than `nearest` others lie as close. A number a text and layer: the share of its tokens that are found.
 
     `along_depth` (the default): each text's least-squares slope of that share over relative depth, from the first layer
-    asked for to the last, signed so that what the claim says is positive; the effect is its mean over texts.
-    Exchangeable under the null: a text's curve and the same read from the last layer to the first, which is a flip of
-    the slope's sign.
+    asked for to the last, signed so that what the claim says is positive; the effect is its mean over texts. p is read
+    off its bound: texts that share a map share what it learned by chance, so that their slopes are not exchangeable with
+    their negatives even where nothing falls.
 
     Any other quantifier: the token can be told at a layer at all. A linear map of many inputs could learn by heart what
     token each direction goes with, so the effect is selectivity: the share found minus that of the control task (Hewitt
@@ -59,12 +59,10 @@ class InputReconstruction(TokenMap):
     of them, and maps are learned anew. Both are taken over tokens whose type was learned from, the only ones that the
     control task can be learned for, and which the mean of the embeddings learned from would find in neither task, for
     that takes no stream; what is found of types never learned from is shown beside it. Exchangeable under the null:
-    which of both tasks a text's tokens were found in.
+    which of both tasks a text's tokens were found in; p by flipping the signs of the texts' differences.
 
-    p by flipping the signs of the texts' numbers, bounds by resampling texts. Maps stay as they were learned while
-    texts are resampled. For slopes, whose layers all learned from the same texts, nothing is added for that; the bounds
-    of selectivity are widened by what learning from other texts would change (Nadeau & Bengio 2003). The smallest
-    effect of 0.1 is one token in ten.
+    Bounds by resampling texts. Maps stay as they were learned while texts are resampled, so bounds are widened by what
+    learning from other texts would change (Nadeau & Bengio 2003). The smallest effect of 0.1 is one token in ten.
 
     Source: the suggestion to reconstitute the input from activations at every layer, and to see whether that gets
     harder.
@@ -124,17 +122,17 @@ class InputReconstruction(TokenMap):
         if self.along:
             cells: tuple[Cell, ...] = (Cell(),)
             values = told.curve(self.nearest) @ slope_weights(self.holds, layers)
-            statistic, ends = f"mean slope of {self.found_name}", (-np.inf, np.inf)
+            ends = (-np.inf, np.inf)
         else:
             cells = tuple(Cell(layer=layer) for layer in layers)
             values = told.selectivity(self.nearest)
-            statistic, ends = "mean difference from the control task", (-1.0, 1.0)
+            ends = (-1.0, 1.0)
         resamples = resampled(len(values), weighing, name, f"{len(values)} {sample.unit}s")
         bare = Evidence(
             cells,
             f"{self._direction()} of {self.found_name}" if self.along else self.effect_name,
-            bounds_of_means(values, resamples, ends, 1.0 if self.along else learning_factor(int(dealt.max()) + 1)),
-            self._flipped(values, statistic, sample, weighing),
+            bounds_of_means(values, resamples, ends, learning_factor(int(dealt.max()) + 1)),
+            None if self.along else self._flipped(values, sample, weighing),
             sample.texts,
             n_units=len(values),
             degenerate=tuple(int(c) for c in np.flatnonzero(np.ptp(values, axis=0) <= 1e-12)),
@@ -142,7 +140,6 @@ class InputReconstruction(TokenMap):
         if weighing.bare:
             return bare
         named = 0 if self.along else self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
-        assert bare.test is not None
         return replace(
             bare,
             unit=sample.unit,
@@ -150,7 +147,7 @@ class InputReconstruction(TokenMap):
             controls=self._controls(recording, told, layers, named, weighing),
             exhibits=(
                 self._by_depth(told, layers, recording.shape.layers, weighing),
-                null_histogram(bare.test, named, cells),
+                *(() if bare.test is None else (null_histogram(bare.test, named, cells),)),
             ),
             secondary=self._slopes(told, layers) if self.along else self._shares(told),
             warnings=sample.warnings + self._few(told, len(values), recording.shape.width),
@@ -198,15 +195,15 @@ class InputReconstruction(TokenMap):
         tried = [Tried(ranks, guessed) for ranks, guessed in zip(found, blind, strict=True)]
         return Told(tokens, tried[0], tried[1] if len(tried) > 1 else None, len(embedding))
 
-    def _flipped(self, values: Floats, statistic: str, sample: Sample, weighing: Weighing) -> NullTest:
+    def _flipped(self, values: Floats, sample: Sample, weighing: Weighing) -> NullTest:
         rng = stream(weighing.seed, type(self).__name__, f"{len(values)} {sample.unit}s", "flips")
         signs, exact = sign_flips(len(values), budget=weighing.permutations, rng=rng)
         return NullTest.of(
-            statistic,
+            "mean difference from the control task",
             signs.astype(np.float64) @ values / len(values),
             np.full(values.shape[1], ROUNDING),
             exact=exact,
-            action=f"flipping the signs of each {sample.unit}'s " + ("slope" if self.along else "differences"),
+            action=f"flipping the signs of each {sample.unit}'s differences",
             by=self.adjust,
         )
 

@@ -319,10 +319,10 @@ def _(claim: SimilarityLevels, before: Before) -> Sketch:
 
 @sketch.register
 def _(claim: InputReconstruction, before: Before) -> Sketch:
-    made = _flipped(_unlabelled(claim, Sample.of(before.corpus), before), before)
+    made = _unlabelled(claim, Sample.of(before.corpus), before)
     if claim.along:
-        return replace(made, action=f"flipping the signs of each {made.unit}'s slope", cells=1)
-    return replace(made, action=f"flipping the signs of each {made.unit}'s differences")
+        return replace(made, cells=1)
+    return replace(_flipped(made, before), action=f"flipping the signs of each {made.unit}'s differences")
 
 
 @sketch.register
