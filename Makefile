@@ -36,7 +36,7 @@ reports: $(STAMP)
 	$(RUN) hypotheses/beyond.py -n 2 --out reports/beyond || $(SEEN)
 	$(RUN) hypotheses/published.py -n 2 --out reports/published || $(SEEN)
 
-# Error rates and power on known answers, 2,000 data sets a scenario: up to two hours on two cores; an interrupted one
+# Error rates and power on known answers, 2,000 data sets a scenario (500 where one takes longest): up to two hours on two cores; an interrupted one
 # goes on from progress.jsonl.
 calibration: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/modclaims calibrate --full -n 2
