@@ -22,6 +22,7 @@ from transformers import OPTConfig, OPTForCausalLM
 
 from modclaims.collect import Collected, collect
 from modclaims.corpus_files import read_corpus
+from modclaims.families.weight_claims import WeightClaim
 from modclaims.hypothesis import Hypothesis
 from modclaims.lm.model import load_model
 from modclaims.runner import execute
@@ -50,12 +51,12 @@ def thinned(one: Collected) -> Collected:
     if hasattr(claim, "layers") and claim.layers is None and not hasattr(claim, "named"):
         less["layers"] = LAYERS
     for name, most in (
-        ("draws", MIN_DRAWS if hasattr(claim, "null") else 99),
+        ("draws", 99 if isinstance(claim, WeightClaim) or not hasattr(claim, "null") else MIN_DRAWS),
         ("rotations", 99),
         ("relabellings", 99),
         ("splits", 5),
         ("others", ()),
-        ("sequences", 8),
+        ("sequences", 12),
     ):
         if hasattr(claim, name):
             less[name] = most if isinstance(most, tuple) else min(getattr(claim, name), most)
