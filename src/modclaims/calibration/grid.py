@@ -889,6 +889,7 @@ FAMILIES: Mapping[str, Family] = {
         _weights,
         _planted,
         _by_weights,
+        dear=True,
     ),
     "WithinVersusStyle": Family(
         _labelled(WithinVersusStyle, layers=(0, 1)),
