@@ -12,6 +12,7 @@ import pytest
 import torch
 from known_modules import CATEGORIES, TOKENS, neurons
 
+from modclaims import TargetedAblation
 from modclaims.collect import collect
 from modclaims.corpus_files import read_corpus
 from modclaims.hypothesis import Weighing
@@ -84,7 +85,7 @@ def test_the_neurons_that_were_set_by_hand_are_the_ones_that_are_picked(
 ) -> None:
     (one,) = collect(["claims.py::ModulesMatter"], folder)
     claim, model = one.claim, recorders["known"]
-    assert claim is not None
+    assert isinstance(claim, TargetedAblation)
     settings = Settings(**SETTINGS)
     from modclaims.recording import Positions
 
@@ -94,7 +95,7 @@ def test_the_neurons_that_were_set_by_hand_are_the_ones_that_are_picked(
         tokens=TOKENS,
         positions=Positions(settings.positions),
     )
-    modules = claim.picked(recording.by_id(), Weighing())  # type: ignore[attr-defined]
+    modules = claim.picked(recording.by_id(), Weighing())
     for split in modules.splits:
         assert {c: split.modules[c, 4] for c in CATEGORIES} == {c: neurons(c) for c in CATEGORIES}
         assert not set(split.first.tolist()) & set(split.second.tolist())

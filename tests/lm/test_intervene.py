@@ -172,7 +172,8 @@ def test_answers_are_those_of_the_whole_network_where_nothing_is_gone(model: Lan
     )
     np.testing.assert_allclose(found[0], extract(network, IDS, [Entry(LOSS)])[Entry(LOSS)], rtol=1e-12)
     with torch.inference_mode():
-        logits = network.head(states(network))  # type: ignore[misc]
+        assert network.head is not None
+        logits = network.head(states(network))
         if network.logit_cap:
             logits = network.logit_cap * torch.tanh(logits / network.logit_cap)
         p = logits.double().softmax(dim=-1)[:, :-1, [5, 6]].sum(dim=-1)

@@ -18,7 +18,7 @@ from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t
 from modclaims.stats.effects import cliffs_delta, cohens_d, gap
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.permutation import Pairs, cheaper_by_vectors, delta_null, gap_null, gap_null_from_vectors
-from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
+from modclaims.stats.quantifiers import AlongDepth, Holds, slope_weights, somewhere
 from modclaims.stats.rivals import Beyond, permanova
 from modclaims.stats.similarity import INNER_PRODUCTS, SIMILARITIES, Similarity, text_similarity, token_similarity
 from modclaims.stats.streams import stream
@@ -302,13 +302,7 @@ class CategoryClustering(Hypothesis):
 
     def _slope(self, cells: tuple[Cell, ...], effect: Replicates, resamples: Resamples) -> Bounds:
         """Bounds of the least-squares rise of delta from the first to the last layer (or fall, if that is claimed)."""
-        if len(cells) < 3:
-            raise ClaimError(f"along_depth needs at least 3 layers, and {len(cells)} were asked for.")
-        layers = np.array([float(c.layer or 0) for c in cells])
-        depth = (layers - layers[0]) / (layers[-1] - layers[0])
-        centred = depth - depth.mean()
-        sign = 1.0 if isinstance(self.holds, AlongDepth) and self.holds.direction == "rises" else -1.0
-        return bootstrap_t(effect.weighted((sign * centred / (centred @ centred))[:, None]), resamples)
+        return bootstrap_t(effect.weighted(slope_weights(self.holds, [c.layer or 0 for c in cells])), resamples)
 
     def _exhibits(
         self,

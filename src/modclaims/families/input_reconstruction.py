@@ -21,13 +21,12 @@ from modclaims.families.token_maps import (
     student,
 )
 from modclaims.families.units import Sample
-from modclaims.families.weight_claims import slope_weights
 from modclaims.hypothesis import Weighing
 from modclaims.recording import ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import sign_flips
 from modclaims.stats.chunks import ROUNDING
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
-from modclaims.stats.quantifiers import AlongDepth, Holds, along_depth
+from modclaims.stats.quantifiers import AlongDepth, Holds, along_depth, slope_weights
 from modclaims.stats.retrieval import Vocabulary, one_cycle
 from modclaims.stats.ridge import cross_fitted, folds_of
 from modclaims.stats.streams import stream

@@ -20,7 +20,7 @@ from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording,
 from modclaims.stats.bootstrap import Replicates, Resamples, bootstrap_t, resample
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit
 from modclaims.stats.levels import LEVELS, ROUNDING, compared, level_replicates
-from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
+from modclaims.stats.quantifiers import AlongDepth, Holds, slope_weights, somewhere
 from modclaims.stats.similarity import INNER_PRODUCTS, SIMILARITIES, apart_similarity
 from modclaims.stats.streams import stream
 
@@ -142,8 +142,8 @@ class SimilarityLevels(Hypothesis):
         layers = shape.resolve_layers(mine)
         if self.named is not None:
             self.parts(shape)
-        elif isinstance(self.holds, AlongDepth) and len(layers) < 3:
-            raise ClaimError(f"along_depth needs at least 3 layers, and {len(layers)} were asked for.")
+        elif isinstance(self.holds, AlongDepth):
+            slope_weights(self.holds, layers)
         return (mine, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
 
     def weights(self, shape: ModelShape) -> tuple[tuple[Cell, ...], Floats]:
@@ -154,10 +154,7 @@ class SimilarityLevels(Hypothesis):
             column = [(x in named) / len(named) - (x in rest) / len(rest) for x in layers]
             return (Cell(),), np.array(column)[:, None]
         if isinstance(self.holds, AlongDepth):
-            depth = (np.array(layers, dtype=np.float64) - layers[0]) / (layers[-1] - layers[0])
-            centred = depth - depth.mean()
-            sign = 1.0 if self.holds.direction == "rises" else -1.0
-            return (Cell(),), (sign * centred / (centred @ centred))[:, None]
+            return (Cell(),), slope_weights(self.holds, layers)
         return tuple(Cell(layer=layer) for layer in layers), np.eye(len(layers))
 
     def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,13 +15,12 @@ from modclaims.recording import Recording, Weights
 from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.evidence import Cell, Evidence, Exhibit, NullTest
 from modclaims.stats.null_objects import draw_bounds, resample_draws
-from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
+from modclaims.stats.quantifiers import AlongDepth, Holds, slope_weights, somewhere
 from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
 LEAST_DRAWS = 99
 UNIT = "null object"
-SLOPE_LAYERS = 3
 """Fewer layers than this have no slope worth the name."""
 
 
@@ -125,16 +123,6 @@ class Beside:
         if isinstance(claim.holds, AlongDepth):
             return int(np.argmax(self.bounds(claim, weighing).effect))
         return claim.holds.levels(bare, claim.smallest_effect, weighing.alpha).cell
-
-
-def slope_weights(holds: Holds, layers: Sequence[int]) -> Floats:
-    """(layer, 1) weights of the least-squares slope over relative depth, positive where the claim's direction is met."""
-    if len(layers) < SLOPE_LAYERS:
-        raise ClaimError(f"along_depth needs at least {SLOPE_LAYERS} layers, and {len(layers)} were asked for.")
-    depth = (np.array(layers) - layers[0]) / (layers[-1] - layers[0])
-    centred = depth - depth.mean()
-    sign = -1.0 if isinstance(holds, AlongDepth) and holds.direction == "falls" else 1.0
-    return np.asarray((sign * centred / (centred @ centred))[:, None])
 
 
 def matrix(recording: Recording, request: Weights, layer: int = 0) -> NDArray[np.floating]:

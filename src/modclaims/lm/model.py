@@ -281,7 +281,10 @@ class LanguageModel:
         try:
             with _quiet(), torch.random.fork_rng(devices=[]), torch.device("meta"):
                 trunk, head = self._parts(self._fresh(shape.causal), shape.causal)
-        except (*_LOADING_FAULTS, NotImplementedError):
+        except (
+            *_LOADING_FAULTS,
+            NotImplementedError,
+        ):  # no numbers, no product: some own code computes while it is made
             return None
         learned = [*trunk.parameters(), *(head.parameters() if head is not None else ())]
         return sum({id(one): int(one.numel()) for one in learned}.values())

@@ -37,7 +37,7 @@ from modclaims.families.subspace_separation import SubspaceSeparation
 from modclaims.families.targeted_ablation import AblationSpecificity, TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.families.units import Sample, Units
-from modclaims.families.weight_claims import UNIT, WeightClaim, slope_weights
+from modclaims.families.weight_claims import UNIT, WeightClaim
 from modclaims.families.within_versus_style import WithinVersusStyle
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.plan.power import Effect
@@ -49,7 +49,7 @@ from modclaims.stats.evidence import Cell
 from modclaims.stats.matched_sets import most_images
 from modclaims.stats.multiplicity import clopper_pearson
 from modclaims.stats.permutation import Pairs
-from modclaims.stats.quantifiers import AlongDepth, Everywhere, Holds, InFraction
+from modclaims.stats.quantifiers import AlongDepth, Everywhere, Holds, InFraction, slope_weights
 from modclaims.stats.splits import FACTOR, halves, part, smallest_half
 from modclaims.stats.streams import stream
 from modclaims.stats.trend import count_orders, is_enumerated
@@ -177,8 +177,7 @@ def _(claim: CategoryClustering, before: Before) -> Sketch:
         bounds=_bounds(before, [_spent_pairs(before, design, type(claim).__name__, design.digest, "resamples")]),
     )
     if isinstance(claim.holds, AlongDepth):
-        if (count := len(before.layers(claim))) < 3:
-            raise ClaimError(f"along_depth needs at least 3 layers, and {count} were asked for.")
+        slope_weights(claim.holds, before.layers(claim))
         return replace(made, action=f"resampling {units.resampled}")
     heads = shape.kv_heads if claim.site in ("k", "v") else shape.heads if claim.site in HEAD_SITES else 1
     made = replace(made, cells=before.cells(claim, heads))
@@ -397,8 +396,8 @@ def _(claim: WithinVersusStyle, before: Before) -> Sketch:
     if not isinstance(claim.holds, AlongDepth):
         heads = shape.kv_heads if claim.site in ("k", "v") else shape.heads if claim.site in HEAD_SITES else 1
         cells = before.cells(claim, heads)
-    elif (count := len(before.layers(claim))) < 3:
-        raise ClaimError(f"along_depth needs at least 3 layers, and {count} were asked for.")
+    else:
+        slope_weights(claim.holds, before.layers(claim))
     return replace(
         _labelled(claim, units, before),
         action=f"resampling {units.resampled}",

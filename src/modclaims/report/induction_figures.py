@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from modclaims.report.paper import (
     span,
     tidy_numbers,
 )
+from modclaims.report.subspace_figures import with_bounds
 from modclaims.report.tables import floats, names, scalar, word
 from modclaims.stats.evidence import Exhibit
 
@@ -64,7 +64,7 @@ def raw_and_partial(exhibit: Exhibit) -> Figure:
     upper.axhline(smallest, color=colour_of("threshold"), linewidth=1.1, linestyle=(0, (4, 2)))
     shift = min(0.006, 0.1 / len(depth))  # so that bounds of equal effects do not hide each other
     for i, style in enumerate(STYLES):
-        _with_bounds(upper, depth + shift * (2 * i - 1), effect[i], low[i], high[i], *style)
+        with_bounds(upper, depth + shift * (2 * i - 1), effect[i], low[i], high[i], *style)
     # the share of a gap near nothing says nothing, and would set the scale for all others
     lower.set_ylim(-0.08, 1.08)
     lower.plot(depth, np.clip(share, 0.0, 1.0), color=colour_of("bound"), marker="D", markersize=3.6, linewidth=0.9)
@@ -80,12 +80,3 @@ def raw_and_partial(exhibit: Exhibit) -> Figure:
             8, bottom + tall / 2, fitted(words, TEXT, tall + GAP), rotation=90, ha="center", size=TEXT, colour="ink"
         )
     return paper.figure
-
-
-def _with_bounds(axes: Axes, x: Floats, effect: Floats, low: Floats, high: Floats, colour: str, marker: str) -> None:
-    """An effect a layer with its bounds; where there is none, to the edge of the axes."""
-    edges = axes.get_ylim()
-    known = np.isfinite(effect)
-    bottom, top = np.where(np.isfinite(low), low, edges[0]), np.where(np.isfinite(high), high, edges[1])
-    axes.vlines(x[known], bottom[known], top[known], color=colour_of(colour), linewidth=1.1)
-    axes.plot(x, effect, color=colour_of(colour), marker=marker, markersize=4)

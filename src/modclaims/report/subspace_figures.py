@@ -71,7 +71,7 @@ def _beside(paper: Paper, upper: str, lower: str) -> None:
         paper.say(8, bottom + tall / 2, words, rotation=90, ha="center", size=TEXT, colour="ink")
 
 
-def _with_bounds(axes: Axes, x: Floats, effect: Floats, low: Floats, high: Floats, colour: str, marker: str) -> None:
+def with_bounds(axes: Axes, x: Floats, effect: Floats, low: Floats, high: Floats, colour: str, marker: str) -> None:
     """An effect a layer with its bounds; where there is none, to the edge of the axes."""
     limits = axes.get_ylim()
     ends = np.where(np.isfinite(low), low, limits[0]), np.where(np.isfinite(high), high, limits[1])
@@ -114,7 +114,7 @@ def principal_angles(exhibit: Exhibit) -> Figure:
     paper, upper, lower, top = _two_axes(entries)
     upper.set_ylim(*span(effect, low, high, smallest, 0.0))
     _smallest(upper, smallest)
-    _with_bounds(upper, depth, effect, low, high, "effect", "o")
+    with_bounds(upper, depth, effect, low, high, "effect", "o")
     tidy_numbers(upper, "y", 5)
     _band(lower, depth, _degrees(least), _degrees(most), _degrees(middle))
     flat = angles.reshape(len(depth), -1)
@@ -154,12 +154,12 @@ def two_effects_by_depth(exhibit: Exhibit) -> Figure:
     upper.axhline(0, color=colour_of("rule"), linewidth=0.8)
     shift = min(0.006, 0.1 / len(depth))  # so that bounds of equal effects do not hide each other
     for i, (colour, marker) in enumerate(STYLES):
-        _with_bounds(upper, depth + shift * (2 * i - 1), effect[i], low[i], high[i], colour, marker)
+        with_bounds(upper, depth + shift * (2 * i - 1), effect[i], low[i], high[i], colour, marker)
     lower.set_ylim(*span(effect[2], low[2], high[2], twins, smallest, 0.0))
     for twin in twins:
         lower.plot(depth, twin, color=colour_of("twin"), linewidth=0.7, marker="." if len(depth) == 1 else None)
     _smallest(lower, smallest)
-    _with_bounds(lower, depth, effect[2], low[2], high[2], "effect", "o")
+    with_bounds(lower, depth, effect[2], low[2], high[2], "effect", "o")
     for axes in (upper, lower):
         tidy_numbers(axes, "y", 5)
     _depths(paper, upper, lower, depth, layer, top)

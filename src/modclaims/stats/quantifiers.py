@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -403,3 +404,17 @@ def at(*layers: int) -> Holds:
 def along_depth(direction: Literal["rises", "falls"]) -> Holds:
     """The effect rises (falls) with relative depth, layer / (L - 1), by at least the smallest effect from end to end."""
     return AlongDepth(direction)
+
+
+SLOPE_LAYERS = 3
+"""Fewest layers that a slope along depth is taken over."""
+
+
+def slope_weights(holds: Holds, layers: Sequence[int]) -> NDArray[np.float64]:
+    """(layer, 1) weights of the least-squares slope over relative depth, positive where the claim's direction is met."""
+    if len(layers) < SLOPE_LAYERS:
+        raise ClaimError(f"along_depth needs at least {SLOPE_LAYERS} layers, and {len(layers)} were asked for.")
+    depth = (np.array(layers) - layers[0]) / (layers[-1] - layers[0])
+    centred = depth - depth.mean()
+    sign = -1.0 if isinstance(holds, AlongDepth) and holds.direction == "falls" else 1.0
+    return np.asarray((sign * centred / (centred @ centred))[:, None])
