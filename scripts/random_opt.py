@@ -1,15 +1,19 @@
 """Weigh every shipped claim on a random network of OPT-125M's configuration, thinned so that it takes minutes.
 
-    python scripts/random_opt.py [SUITE ...]
+    python scripts/random_opt.py [-k EXPR] [SUITE ...]
 
 The network has 12 layers of 12 heads, width 768, 3,072 neurons and a vocabulary of 50,272, all weights drawn. Thinned are
-texts (16, of two topics and two styles), tokens (96), draws, splits and, where a claim looks at all of them, layers (the first two, the middle and the last):
-what is looked for is a claim that such a network breaks, not an outcome. Prints each claim's outcome and seconds; ends with 1
-if any is an ERROR.
+texts (16, of two topics and two styles; 6 where Jacobians are taken), tokens (96), draws, splits and, where a claim looks
+at all of them, layers (the first two, the middle and the last; of Jacobians, the first and the last): what is looked for is
+a claim that such a network breaks, not an outcome. Null objects are as many as a claim needs. What was recorded is kept
+under $MODCLAIMS_HOME where that is set, so that an interrupted run goes on. Prints each claim's outcome and seconds; ends
+with 1 if any is an ERROR.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 import sys
 import tempfile
 import time
@@ -22,9 +26,11 @@ from transformers import OPTConfig, OPTForCausalLM
 
 from modclaims.collect import Collected, collect
 from modclaims.corpus_files import read_corpus
+from modclaims.families.tight_pass import MIN_UNITS, TightPass
 from modclaims.families.weight_claims import WeightClaim
 from modclaims.hypothesis import Hypothesis
 from modclaims.lm.model import load_model
+from modclaims.lm.store import RecordingStore
 from modclaims.runner import execute
 from modclaims.settings import Settings
 from modclaims.stats.null_objects import MIN_DRAWS
@@ -48,8 +54,11 @@ def thinned(one: Collected) -> Collected:
     if claim is None:
         return one
     less: dict[str, Any] = {}
+    by_jacobians = isinstance(claim, TightPass)
     if hasattr(claim, "layers") and claim.layers is None and not hasattr(claim, "named"):
-        less["layers"] = LAYERS
+        less["layers"] = (LAYERS[0], LAYERS[-1]) if by_jacobians else LAYERS
+    if by_jacobians:
+        less["texts"] = MIN_UNITS
     for name, most in (
         ("draws", 99 if isinstance(claim, WeightClaim) or not hasattr(claim, "null") else MIN_DRAWS),
         ("rotations", 99),
@@ -66,8 +75,16 @@ def thinned(one: Collected) -> Collected:
     return replace(one, claim=made())
 
 
-def main(suites: list[str]) -> int:
-    chosen = suites or sorted(path.stem for path in (ROOT / "hypotheses").glob("*.py"))
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "suites", nargs="*", metavar="SUITE", help="card, study, beyond, published; all of them if none is named"
+    )
+    parser.add_argument(
+        "-k", default="", metavar="EXPR", help="only claims whose id this expression matches, as in modclaims run"
+    )
+    asked = parser.parse_args(arguments)
+    chosen = asked.suites or sorted(path.stem for path in (ROOT / "hypotheses").glob("*.py"))
     corpus = read_corpus("crossed")
     kept = [
         i
@@ -78,9 +95,10 @@ def main(suites: list[str]) -> int:
     faults = 0
     with tempfile.TemporaryDirectory() as folder:
         save_network(Path(folder) / "random-opt-125m")
-        model = load_model(str(Path(folder) / "random-opt-125m"))
+        kept_in = RecordingStore() if "MODCLAIMS_HOME" in os.environ else None
+        model = load_model(str(Path(folder) / "random-opt-125m"), store=kept_in)
         for suite in chosen:
-            for one in collect([f"hypotheses/{suite}.py"], ROOT):
+            for one in collect([f"hypotheses/{suite}.py"], ROOT, asked.k):
                 started = time.perf_counter()
                 finished = execute(
                     [thinned(one)],

@@ -263,7 +263,7 @@ class InputOutsideUnembedding(TokenMap):
             "input_angles",
             f"Directions that tell the token against the unembedding's leading subspace, {self.site}",
             f"Squared cosines of the {self.dimensions} principal angles by layer as dots, their mean with {100 * (1 - 2 * alpha):g} % bounds, "
-            f"and the mean of random subspaces ({mean:.2f}; band: {100 * alpha:g} % to {100 * (1 - alpha):g} % of {self.draws} draws). {told}.",
+            f"and the mean of random subspaces ({mean:.2f}; band: {100 * alpha:g} % to {100 * (1 - alpha):g} % of {self.draws:,} draws). {told}.",
             {
                 "depth": np.array(layers) / max(depth - 1, 1),
                 "layer": np.array(layers),

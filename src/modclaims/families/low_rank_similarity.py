@@ -157,7 +157,7 @@ class LowRankSimilarity(Hypothesis):
             warnings=units.warnings,
             note=f"site {self.site}, centred cosine; bounds of components found on one half of the texts and measured on the "
             f"other{units.note}",
-            detail=f"There {int(ranks[named])} of {design.n} components stand above {self.draws} permutations of the coordinates; "
+            detail=f"There {int(ranks[named])} of {design.n} components stand above {self.draws:,} permutations of the coordinates; "
             f"they hold {100 * above[named]:.0f} % of the variance, {100 * beyond[named]:.0f} % beyond what permuted ones hold.",
         )
 

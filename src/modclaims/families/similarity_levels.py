@@ -220,7 +220,7 @@ class SimilarityLevels(Hypothesis):
         """What the effect is, layer by layer."""
         words = f"similarity of {LEVELS[self.level]}"
         words = words if self.against is None else f"{words} minus that of {LEVELS[self.against]}"
-        return words if self.category is None else f"{words}, one {self.category} at least"
+        return words if self.category is None else f"{words} in pairs with {self.category!r}"
 
     def _effect_name(self) -> str:
         if isinstance(self.holds, AlongDepth):
@@ -306,8 +306,10 @@ class SimilarityLevels(Hypothesis):
         if self.named is None:
             return f"{words} is {curve[0]:.2f} in layer {layers[0]} and {curve[-1]:.2f} in layer {layers[-1]}."
         named, rest = ([layers.index(x) for x in part] for part in self.parts(shape))
-        here, there = (", ".join(str(layers[i]) for i in part) for part in (named, rest))
-        return f"{words} is {curve[named].mean():.2f} in layers {here} and {curve[rest].mean():.2f} in layers {there}."
+        here, there = (
+            f"layer{'s' * (len(part) > 1)} {', '.join(str(layers[i]) for i in part)}" for part in (named, rest)
+        )
+        return f"{words} is {curve[named].mean():.2f} in {here} and {curve[rest].mean():.2f} in {there}."
 
 
 def check_positions(positions: Sequence[int]) -> None:

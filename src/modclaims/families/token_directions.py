@@ -130,7 +130,7 @@ class OVDirections(WeightClaim):
                     shape.layers,
                     title=f"Coherent directions by relative depth: {TITLES[self.matrix, self._side]}",
                     of="share of coherent directions",
-                    null=f"{self.draws} random bases, 5 % to 95 %",
+                    null=f"{self.draws:,} random bases, 5 % to 95 %",
                     description=f"Share of singular directions whose {self.tokens} tokens are more alike than those of "
                     f"{100 * self.level:g} % of random directions of the same subspace.",
                 ),
@@ -149,7 +149,7 @@ class OVDirections(WeightClaim):
             },
             note=f"{TITLES[self.matrix, self._side]}, {self.tokens} tokens at either end, coherent above the {100 * self.level:g} % "
             "quantile of random directions; frequency by the tokenizer's order; without norms, in this network",
-            detail=f"At layer {layers[named]} {100 * beside.own[named]:.0f} % of the singular directions are coherent, "
+            detail=f"At layer {layers[named]}, {100 * beside.own[named]:.0f} % of the singular directions are coherent, "
             f"{100 * beside.null[:, named].mean():.0f} % in random bases; their mean coherence is {own[named, 0]:.3f} and "
             f"{random[named, 0]:.3f}.",
         )

@@ -97,9 +97,9 @@ class TokenNeuronCongruence(WeightClaim):
                     shape.layers,
                     title=f"Largest dot products with tokens by relative depth: {TITLES[self.matrix]}",
                     of=f"mean of the {self.largest} largest dot products",
-                    null=f"{self.draws} null objects, 5 % to 95 %",
+                    null=f"{self.draws:,} null objects, 5 % to 95 %",
                     description=f"Mean over neurons of the {self.largest} largest dot products with token embeddings, and of "
-                    f"random vectors of the neurons' lengths ({self.draws} draws).",
+                    f"random vectors of the neurons' lengths ({self.draws:,} draws).",
                 ),
                 _by_frequency(neurons, tokens, layers, stream(*key, "sizes")),
                 *(() if bare.test is None else (null_histogram(bare.test, named, bare.cells),)),

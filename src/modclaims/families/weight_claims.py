@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Literal
@@ -133,14 +134,16 @@ def matrix(recording: Recording, request: Weights, layer: int = 0) -> NDArray[np
 def by_depth(beside: Beside, depth: int, *, title: str, of: str, null: str, description: str) -> Exhibit:
     """The network's number by relative depth, with the range and mean of its null objects."""
     low, high = np.quantile(beside.null, (0.05, 0.95), axis=0)
+    spread = float((high - low).max())
+    digits = max(0, 1 - math.floor(math.log10(spread))) if spread > 0 else 3
     told = "; ".join(
-        f"layer {layer}: {own:.4g}, null objects {mean:.4g} [{a:.4g}, {b:.4g}]"
+        f"layer {layer}: {own:.{digits}f}, null objects {mean:.{digits}f} [{a:.{digits}f}, {b:.{digits}f}]"
         for layer, own, mean, a, b in zip(beside.layers, beside.own, beside.null.mean(axis=0), low, high, strict=True)
     )
     return Exhibit(
         "against_draws",
         title,
-        f"{description} {told}.",
+        f"{description} By layer, with 5 % and 95 % of the null objects: {told}.",
         {
             "depth": np.array(beside.layers) / max(depth - 1, 1),
             "layer": np.array(beside.layers),

@@ -127,8 +127,8 @@ class WeightClusterability(WeightClaim):
                     recording.shape.layers,
                     title=f"{_capital(WORDS[self.score])} of the MLPs' weight graphs by relative depth",
                     of=f"{WORDS[self.score]}, {self.clusters} clusters",
-                    null=f"{self.draws} null objects, 5 % to 95 %",
-                    description=f"{self.draws} null objects by {NULLS[self.null]}, clustered anew.",
+                    null=f"{self.draws:,} null objects, 5 % to 95 %",
+                    description=f"{self.draws:,} null objects by {NULLS[self.null]}, clustered anew.",
                 ),
                 _sensitivity(
                     layers,
