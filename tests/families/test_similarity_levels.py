@@ -121,7 +121,7 @@ def test_of_one_category_only_its_pairs_count():
         return i != j and "style1" in (a.labels["style"], b.labels["style"])
 
     assert claim.weigh(recording, WEIGHING).bounds.effect[4] == pytest.approx(by_pairs("cosine", 4, kept, recording))
-    assert "one style1 at least" in outcome(claim)[0].sentence
+    assert "in pairs with 'style1'" in outcome(claim)[0].sentence
 
 
 def test_a_level_against_another_is_the_gap():
