@@ -194,7 +194,7 @@ def test_named_layers_are_held_against_the_rest_or_those_said():
     assert weighed.effect == pytest.approx((curve[0] + curve[4]) / 2 - curve[1:4].mean())
     weighed, curve = named_effect(named=(0,), rest=(2, -2))
     assert weighed.effect == pytest.approx(curve[0] - curve[2:4].mean())
-    assert "in layers 0 and" in weighed.detail and "in layers 2, 3." in weighed.detail
+    assert "in layer 0 and" in weighed.detail and "in layers 2, 3." in weighed.detail
     weighed, curve = named_effect(named="middle")
     assert weighed.effect == pytest.approx(curve[1:4].mean() - (curve[0] + curve[4]) / 2)
 
