@@ -26,7 +26,8 @@ from modclaims.report.numerals import (
     series,
     significant,
 )
-from modclaims.report.tables import DRAWN, Table, exhibit_table
+from modclaims.report.rows import Table
+from modclaims.report.tables import DRAWN, exhibit_table
 from modclaims.run_folder import Run, dump_json
 from modclaims.stats.evidence import Exhibit
 
