@@ -29,7 +29,8 @@ from transformers.utils import logging
 from modclaims.lm.anatomy import Network
 from modclaims.lm.jacobian import BlockJacobian, block_inputs, block_jacobian
 from modclaims.lm.model import load_model
-from modclaims.stats.spectra import block_spectrum, estimated_spectrum
+from modclaims.stats.estimated_spectra import estimated_spectrum
+from modclaims.stats.spectra import block_spectrum
 
 TOKENS, FEW, COLUMNS = (2, 4, 8, 16, 32, 64), 2, 16
 LOOP_TARGET, BATCHED_TARGET = 20.0, 2.0

@@ -33,6 +33,7 @@ def test_the_names_at_the_front_door_are_sorted_and_exist():
         "import modclaims.families.category_clustering, modclaims.families.head_selectivity",
         "import modclaims.stats.effects, modclaims.stats.rivals, modclaims.stats.quantifiers",
         "import modclaims.collect, modclaims.settings, modclaims.runner, modclaims.run_folder, modclaims.report",
+        "import modclaims.report.document, modclaims.report.tables",
         "import modclaims.pytest_plugin",
         "sys.argv = ['modclaims', 'list']\nimport modclaims.cli\ntry:\n    modclaims.cli.main()\nexcept SystemExit:\n    pass",
         "sys.argv = ['modclaims', '--help']\nimport modclaims.cli\ntry:\n    modclaims.cli.main()\nexcept SystemExit:\n    pass",

@@ -1,10 +1,12 @@
 """modclaims: test modularity claims about transformer language models."""
 
-from modclaims.families.axis_streams import AxesAgainstRotations, AxisStreams, HeavyTails
+from modclaims.families.axes_against_rotations import AxesAgainstRotations
+from modclaims.families.axis_streams import AxisStreams
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
 from modclaims.families.head_magnitudes import HeadMagnitudes, QuietMiddle
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.heavy_tails import HeavyTails
 from modclaims.families.induction import InductionExplanation, InductionHeads
 from modclaims.families.input_outside_unembedding import InputOutsideUnembedding
 from modclaims.families.input_reconstruction import InputReconstruction

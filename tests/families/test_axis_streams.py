@@ -18,7 +18,7 @@ from scipy import stats as scipy_stats
 from modclaims import AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
-from modclaims.families import axis_streams, controls
+from modclaims.families import axes_against_rotations, axis_streams, controls
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording, Request, Weights
@@ -814,14 +814,14 @@ def against_rivals(
 ) -> tuple[Bounds, Replicates, Resamples]:
     """What is weighed, with the replicates that the bounds are made of."""
     kept = []
-    original = axis_streams.bootstrap_t
+    original = axes_against_rotations.bootstrap_t
 
     def watched(replicates: Replicates, resamples: Resamples, **options: Any) -> Bounds:
         kept.append((replicates, resamples))
         return original(replicates, resamples, **options)
 
-    monkeypatch.setattr(axis_streams, "bootstrap_t", watched)
-    bounds = axis_streams._against_rivals(responses, design, texts, rivals)
+    monkeypatch.setattr(axes_against_rotations, "bootstrap_t", watched)
+    bounds = axes_against_rotations._against_rivals(responses, design, texts, rivals)
     return bounds, *kept[0]
 
 

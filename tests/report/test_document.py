@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from modclaims.report.document import Document
-from modclaims.report.tables import MOST_ROWS, exhibit_table
+from modclaims.report.rows import MOST_ROWS
+from modclaims.report.tables import exhibit_table
 from modclaims.run_folder import ClaimRecord, Run
 from modclaims.stats.evidence import Exhibit
 

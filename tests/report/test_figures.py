@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 from modclaims.report import render
-from modclaims.report.figures import _KINDS, averaged, draw
+from modclaims.report.figures import _KINDS, draw
+from modclaims.report.rows import MOST_ROWS
+from modclaims.report.similarity_figures import averaged
 from modclaims.report.stream_figures import MOST_LINES, SHADES, thinned
 from modclaims.report.svg import COLOURS, Drawing
-from modclaims.report.tables import DRAWN, MOST_ROWS, exhibit_table
+from modclaims.report.tables import DRAWN, exhibit_table
 from modclaims.run_folder import Run
 from modclaims.stats.evidence import Exhibit
 

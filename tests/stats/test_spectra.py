@@ -19,15 +19,9 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from threadpoolctl import threadpool_limits
 
 from modclaims.errors import ClaimError
-from modclaims.stats.spectra import (
-    Spectrum,
-    bidiagonalise,
-    block_spectrum,
-    effective_ranks,
-    estimated_spectrum,
-    exact_spectrum,
-    spectrum_of_values,
-)
+from modclaims.stats.estimated_spectra import estimated_spectrum
+from modclaims.stats.quadrature import bidiagonalise
+from modclaims.stats.spectra import Spectrum, block_spectrum, effective_ranks, exact_spectrum, spectrum_of_values
 
 Floats = NDArray[np.float64]
 ROOM = 1e9

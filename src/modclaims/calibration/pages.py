@@ -20,8 +20,8 @@ from modclaims.calibration.words import collinearity
 from modclaims.families.units import ENOUGH
 from modclaims.report.markdown import escape
 from modclaims.report.numerals import NOTHING, count, said
+from modclaims.report.rows import Table
 from modclaims.report.svg import COLOURS, Drawing
-from modclaims.report.tables import Table
 from modclaims.stats.streams import stream
 
 if TYPE_CHECKING:

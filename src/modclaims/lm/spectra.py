@@ -15,7 +15,8 @@ from modclaims.lm.anatomy import Network
 from modclaims.lm.jacobian import BlockInput, BlockJacobian, block_jacobian
 from modclaims.lm.store import Entry
 from modclaims.recording import SPECTRUM, Array, Jacobian
-from modclaims.stats.spectra import Spectrum, block_spectrum, effective_ranks, estimated_spectrum, exact_spectrum
+from modclaims.stats.estimated_spectra import estimated_spectrum
+from modclaims.stats.spectra import Spectrum, block_spectrum, effective_ranks, exact_spectrum
 from modclaims.stats.streams import stream
 
 DENSE_ROWS = 2048

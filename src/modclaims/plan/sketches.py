@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
-from modclaims.families.axis_streams import LEARNED, AxesAgainstRotations, AxisStreams, HeavyTails
+from modclaims.families.axes_against_rotations import AxesAgainstRotations
+from modclaims.families.axis_streams import LEARNED, AxisStreams
 from modclaims.families.category_clustering import GIVEN, CategoryClustering
 from modclaims.families.chunk_contrasts import ChunkContrast
 from modclaims.families.depth_curves import AFTER, beyond
 from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
 from modclaims.families.head_magnitudes import HeadMagnitudes
 from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.heavy_tails import HeavyTails
 from modclaims.families.induction import UNIT as SEQUENCE
 from modclaims.families.induction import InductionHeads
 from modclaims.families.input_outside_unembedding import InputOutsideUnembedding

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from modclaims.report.exhibits import floats, word
 from modclaims.report.paper import (
     DEPTH_LEFT,
     TEXT,
@@ -22,7 +23,6 @@ from modclaims.report.paper import (
     span,
     tidy_numbers,
 )
-from modclaims.report.tables import floats, word
 from modclaims.stats.evidence import Exhibit
 
 Floats = NDArray[np.float64]

@@ -11,7 +11,8 @@ from importlib.resources import files
 from jinja2 import BaseLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from modclaims.report.document import OUTCOMES, Document
+from modclaims.report.claims import OUTCOMES
+from modclaims.report.document import Document
 from modclaims.report.svg import COLOURS, Drawing
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from modclaims.report.document import Claim, Document
+from modclaims.report.claims import Claim
+from modclaims.report.document import Document
 from modclaims.report.numerals import NOTHING
 
 

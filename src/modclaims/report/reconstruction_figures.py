@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 from numpy.typing import NDArray
 
+from modclaims.report.exhibits import floats, names, word
 from modclaims.report.paper import (
     DEPTH_LEFT,
     TEXT,
@@ -22,7 +23,6 @@ from modclaims.report.paper import (
     span,
     tidy_numbers,
 )
-from modclaims.report.tables import floats, names, word
 from modclaims.stats.evidence import Exhibit
 
 Floats = NDArray[np.float64]

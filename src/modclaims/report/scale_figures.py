@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 from numpy.typing import NDArray
 
+from modclaims.report.exhibits import floats, names, scalar, word
 from modclaims.report.numerals import tick
 from modclaims.report.paper import (
     DEPTH_LEFT,
@@ -26,7 +27,6 @@ from modclaims.report.paper import (
     text_width,
     tidy_numbers,
 )
-from modclaims.report.tables import floats, names, scalar, word
 from modclaims.stats.evidence import Exhibit
 
 Floats = NDArray[np.float64]

@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from modclaims.report.exhibits import finite, floats, groups_in_order, names, scalar, word
 from modclaims.report.numerals import number, p_value, power_of_ten, shortened, significant, tick
 from modclaims.report.paper import (
     DEPTH_LEFT,
@@ -33,15 +34,7 @@ from modclaims.report.paper import (
     text_width,
     tidy_numbers,
 )
-from modclaims.report.tables import (
-    Lines,
-    finite,
-    floats,
-    groups_in_order,
-    names,
-    scalar,
-    word,
-)
+from modclaims.report.stream_tables import Lines
 from modclaims.stats.evidence import Exhibit
 
 Floats = NDArray[np.float64]

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 from numpy.typing import NDArray
 
+from modclaims.report.exhibits import floats, scalar, word
 from modclaims.report.numerals import number, tick
 from modclaims.report.paper import (
     DEPTH_LEFT,
@@ -24,7 +25,6 @@ from modclaims.report.paper import (
     span,
     tidy_numbers,
 )
-from modclaims.report.tables import floats, scalar, word
 from modclaims.stats.evidence import Exhibit
 
 Floats = NDArray[np.float64]
