@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from modclaims.decimals import decimals_of_effect, rounded
+
 if TYPE_CHECKING:
     from modclaims.runner import Finished, Progress
 
@@ -92,8 +94,10 @@ def verdict_line(c: Mapping[str, Any], width: int) -> str:
     if c["effect"] is None:
         return f"{head}  {c['message']}"
     where = f" at {c['best_words']}" if c["n_cells"] > 1 else ""
-    low, high = (("?" if v is None or v != v else f"{v:.2f}") for v in (c["effect_low"], c["effect_high"]))
-    numbers = f"{c['effect_name']} {c['effect']:.2f} [{low}, {high}]{where}"
+    ends = c["effect_low"], c["effect_high"]
+    decimals = decimals_of_effect(c["smallest_effect"], *ends)
+    low, high = ("?" if v is None or v != v else rounded(v, decimals) for v in ends)
+    numbers = f"{c['effect_name']} {rounded(c['effect'], decimals)} [{low}, {high}]{where}"
     expected = "expected" if c["as_expected"] else "AGAINST expectation"
     if outcome == "inconclusive":
         tail = str(c["reason"])

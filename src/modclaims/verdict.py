@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from modclaims.decimals import decimals_of_effect, rounded
 from modclaims.hypothesis import Hypothesis
 from modclaims.stats.evidence import Cell, Evidence
 from modclaims.stats.multiplicity import Correction, adjust
@@ -339,9 +340,10 @@ def _sentence(w: Weighed, outcome: Outcome) -> str:
     where = f" at {w.best_words}" if w.best_words != str(Cell()) and w.n_cells > 1 else ""
     if w.splits:
         where += f", the median of {w.splits} splits"
-    first = f"{w.action[:1].upper()}{w.action[1:]} ({how}) gave {w.effect_name} = {w.effect:.2f}{where}"
+    decimals = decimals_of_effect(w.smallest_effect, w.effect_low, w.effect_high)
+    first = f"{w.action[:1].upper()}{w.action[1:]} ({how}) gave {w.effect_name} = {rounded(w.effect, decimals)}{where}"
     if np.isfinite(w.effect_low) or np.isfinite(w.effect_high):
-        first += f", {w.interval.split(',')[0].split(':')[0]} [{w.effect_low:.2f}, {w.effect_high:.2f}]"
+        first += f", {w.interval.split(',')[0].split(':')[0]} [{rounded(w.effect_low, decimals)}, {rounded(w.effect_high, decimals)}]"
     if w.p is not None:
         word = "adjusted p" if w.n_cells > 1 else "p"
         first += f", {word} = {_p(w.p)}"

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from modclaims.report import render
+from modclaims.report.effect_figures import bar_edges
 from modclaims.report.figures import _KINDS, draw
 from modclaims.report.rows import MOST_ROWS
 from modclaims.report.similarity_figures import averaged
@@ -196,6 +197,28 @@ def test_the_observed_value_does_not_stretch_the_bars_of_chance() -> None:
     assert "observed 100" in found
     numbers = [int(w.replace(",", "")) for w in found if w.replace(",", "").isdigit()]
     assert max(numbers) <= 100, "999 values spread over the bars, not stacked in one"
+
+
+def test_bars_keep_step_with_what_moves_in_steps() -> None:
+    shares = np.repeat(np.arange(6) / 24, [3, 0, 9, 5, 2, 1])  # no share of 1/24 was found
+    assert bar_edges(shares, 1.0) == pytest.approx((np.arange(7) - 0.5) / 24)
+    counts, _ = np.histogram(shares, bins=bar_edges(shares, 1.0))
+    assert list(counts) == [3, 0, 9, 5, 2, 1]
+    smooth = np.random.default_rng(0).normal(size=999)
+    edges = bar_edges(smooth, 10.0)
+    assert len(edges) == 20, "twice the cube root of 999, and one edge more"
+    assert edges[0] < smooth.min() < smooth.max() < edges[-1]
+    assert np.histogram(np.zeros(5), bins=bar_edges(np.zeros(5), 1.0))[0].sum() == 5
+
+
+def test_a_long_line_keeps_its_shape_in_few_points(every_kind: Any) -> None:
+    long = np.exp(-np.sqrt(np.arange(3000) / 4.0))[None, :]
+    arrays = {"values": long, "floor": np.array([2e-14]), "layer": np.array([0])}
+    arrays |= {"above_tenth": np.array([920.0]), "effective_rank": np.array([800.0])}
+    drawing = draw(Exhibit("spectra", "t", "d", arrays, {"block": "mlp"}))
+    assert len(drawing.file()) < 30_000
+    lengths = [len(path.get("d", "").split("L")) for path in drawing.root.iter("path")]
+    assert 20 <= max(lengths) <= 1500, "curved, and fewer points than values"
 
 
 def test_large_maps_are_averaged_in_squares() -> None:

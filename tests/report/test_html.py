@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from modclaims.report import render
+from modclaims.report.figures import draw
 from modclaims.run_folder import ClaimRecord, Run
 from modclaims.stats.evidence import Exhibit
 
@@ -182,6 +183,25 @@ def test_texts_from_claims_and_corpus_stay_text(one_claim: Callable[..., Run], e
     assert text.count("<script") == text.count("</script") == 1
     assert page.text.count(bad) > 20
     assert "\x00" not in text
+
+
+def test_a_drawing_that_several_figures_show_is_in_the_page_once(
+    one_claim: Callable[..., Run], every_kind: Any
+) -> None:
+    strip = next(e for e in every_kind() if e.kind == "strip")
+    single = one_claim(strip)
+    twice = Run(single.facts, (*single.claims, *single.claims))
+    once, both = (render(run)["report.html"].decode() for run in (single, twice))
+    assert once.count("<defs>") < both.count("<defs>")
+    page = Page(both)
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    shown = [a["xlink:href"] for t, a in page.tags if t == "use" and (a.get("xlink:href") or "") == "#d0-"]
+    assert len(shown) == 2
+    alone = len(draw(strip).inline("d0-", "words"))
+    assert len(both) - len(once) < alone / 2
+    described = [a.get("aria-describedby") for t, a in page.tags if t == "svg" and a.get("role") == "img"]
+    assert len(described) == len(set(described)) >= 2, "each has its own words"
 
 
 def test_ten_claims_with_large_maps_stay_below_three_megabytes() -> None:

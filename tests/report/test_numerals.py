@@ -6,9 +6,9 @@ import math
 
 import pytest
 
+from modclaims.decimals import decimals_for, decimals_of_effect, rounded
 from modclaims.report.numerals import (
     count,
-    decimals_for,
     interval,
     number,
     p_value,
@@ -69,6 +69,29 @@ def test_numbers_have_a_true_minus_and_no_minus_zero(value: float | None, decima
 
 def test_decimals_grow_with_small_scales_only() -> None:
     assert [decimals_for(s) for s in (0.2, 0.05, 0.005, 0, None)] == [2, 2, 3, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("smallest", "low", "high", "decimals"),
+    [
+        (0.1, 0.29, 0.52, 2),
+        (0.1, 0.9512, 0.9561, 3),  # .95 to .96 would hide half of its width
+        (0.05, 0.0011, 0.0018, 4),
+        (0.05, 0.00111, 0.00112, 4),  # no width asks for more than four
+        (0.005, 0.2, 0.4, 3),  # the smallest effect that matters keeps its digit
+        (0.1, 0.3, math.inf, 2),
+        (0.1, None, None, 2),
+        (0.1, 0.3, 0.3, 2),
+    ],
+)
+def test_a_narrow_interval_is_not_written_as_one_number_twice(
+    smallest: float, low: float | None, high: float | None, decimals: int
+) -> None:
+    assert decimals_of_effect(smallest, low, high) == decimals
+
+
+def test_a_rounded_zero_has_no_sign() -> None:
+    assert [rounded(v, 2) for v in (-0.001, 0.0, -0.006, 1.005)] == ["0.00", "0.00", "-0.01", "1.00"]
 
 
 def test_significant_digits_keep_no_zeros_that_say_nothing() -> None:

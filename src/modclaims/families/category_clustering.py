@@ -392,12 +392,18 @@ class CategoryClustering(Hypothesis):
             if len(groups) == positions
             else f"{positions} positions a text pooled into {len(groups)}"
         )
+        ordered = f"{self.within}, then {self.label}" if self.within else self.label
+        read = (
+            f"brackets mark each {self.within} and, inside it, each {self.label}. Compared are pairs inside one {self.within}: "
+            f"there, small blocks along the diagonal are values of {self.label} that look alike."
+            if self.within
+            else "brackets mark categories. Blocks along the diagonal are categories that look alike."
+        )
         return [
             Exhibit(
                 "heat_maps",
-                f"Similarity of every two activations ({self.similarity}, {self.site}), texts ordered by {self.label}",
-                f"{len(texts)} texts with {pooled}, one panel a layer; brackets mark categories. "
-                "Blocks along the diagonal are categories that look alike.",
+                f"Similarity of every two activations ({self.similarity}, {self.site}), texts ordered by {ordered}",
+                f"{len(texts)} texts with {pooled}, one panel a layer; {read}",
                 {"maps": np.stack(maps).astype(np.float16)},
                 {
                     "panels": panels,

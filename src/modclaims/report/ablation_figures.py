@@ -78,7 +78,8 @@ def dissociation(exhibit: Exhibit) -> Figure:
             paper.say(left + (j + 0.5) * wide, bottom - 11, fitted(category, SMALL, wide - 3), ha="center")
         axes_words = f"texts of (columns), module of (rows); {quantity}"
         paper.say(left, bottom - 24, fitted(axes_words, SMALL, wide * len(categories) + margin), size=SMALL)
-    paper.colour_bar(WIDTH - 46, paper.height - 20 - max(box, 48.0), max(box, 48.0), colours, scale)
+    end = margin + columns * wide * len(categories) + (columns - 1) * (margin + 14)
+    paper.colour_bar(min(WIDTH - 46, end + 14), paper.height - 20 - max(box, 48.0), max(box, 48.0), colours, scale)
     return paper.figure
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from modclaims.decimals import decimals_for, decimals_of_effect
 from modclaims.report.numerals import (
     NOTHING,
     count,
-    decimals_for,
     interval,
     is_number,
     number,
@@ -122,7 +122,7 @@ def claim_of(
     elif met is None and expect:
         met = expect == outcome
     standing = "" if met is None or not expect else "as expected" if met else f"expected: {plain(expect)}"
-    decimals = decimals_for(summary.get("smallest_effect"))
+    decimals = decimals_of_effect(*(summary.get(key) for key in ("smallest_effect", "effect_low", "effect_high")))
     identity = plain(summary.get("id") or f"claim {at + 1}")
     shown, null = figures
     return Claim(
@@ -138,7 +138,7 @@ def claim_of(
         effect_name=said(summary.get("effect_name") or ""),
         effect=number(_real(summary.get("effect")), decimals),
         interval=interval(summary.get("effect_low"), summary.get("effect_high"), decimals),
-        smallest=number(_real(summary.get("smallest_effect")), decimals),
+        smallest=_smallest(summary),
         p_plus=p_value(summary.get("p_plus_adjusted")),
         p_minus=p_value(summary.get("p_minus_adjusted")),
         sentence=said(summary.get("sentence") or _sentence(summary, terms, decimals)),
@@ -150,6 +150,11 @@ def claim_of(
         null=null,
         more=_more(summary),
     )
+
+
+def _smallest(summary: Mapping[str, Any]) -> str:
+    smallest = _real(summary.get("smallest_effect"))
+    return number(smallest, decimals_for(smallest))
 
 
 def _real(value: Any) -> Any:
@@ -188,7 +193,7 @@ def _numbers(summary: Mapping[str, Any], terms: Terms, decimals: int) -> tuple[T
         (said(get("effect_name") or "effect"), number(_real(get("effect")), decimals)),
         (label, interval(get("effect_low"), get("effect_high"), decimals)),
         ("", detail.strip() if is_number(get("effect_low")) or is_number(get("effect_high")) else ""),
-        ("smallest effect that matters", number(_real(get("smallest_effect")), decimals)),
+        ("smallest effect that matters", _smallest(summary)),
         ("where", plain(place or "")),
         ("claimed to hold", plain(get("holds") or "")),
         (f"{plain(get('unit') or 'text')}s weighed" if get("n_units") else "", number(get("n_units"))),

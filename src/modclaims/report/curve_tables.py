@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.report.exhibits import floats, word
-from modclaims.report.numerals import interval, number
+from modclaims.report.numerals import interval, number, significant
 from modclaims.report.rows import Table, cut
 from modclaims.stats.evidence import Exhibit
 
@@ -32,7 +32,7 @@ def curve_by_depth(exhibit: Exhibit) -> Table:
         further.append(floats(exhibit, "twin", 2).mean(axis=0))
     rows = []
     for i in range(len(layer)):
-        row = [number(float(layer[i])), number(float(depth[i])), number(float(mean[i]))]
+        row = [significant(float(layer[i])), number(float(depth[i])), number(float(mean[i]))]
         row.append(interval(float(low[i]), float(high[i])))
         if "chunk" in exhibit.arrays:
             which = int(np.asarray(exhibit.arrays["chunk"])[i])

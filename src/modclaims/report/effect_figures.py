@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from modclaims.decimals import decimals_of_effect
 from modclaims.report.exhibits import finite, floats, groups_in_order, names, scalar, word
 from modclaims.report.numerals import NOTHING, interval, number, said, shortened, significant
 from modclaims.report.paper import (
@@ -28,6 +29,8 @@ from modclaims.report.paper import (
     tidy_numbers,
 )
 from modclaims.stats.evidence import Exhibit
+
+MOST_BARS = 40
 
 Floats = NDArray[np.float64]
 
@@ -88,10 +91,7 @@ def null_histogram(exhibit: Exhibit) -> Figure:
     axes = paper.axes(34, 30, HALF - 44, 104)
     limits = span(null, observed, margin=0.08)
     chance = _without_identity(null, observed)
-    low, high = float(chance.min()), float(chance.max())
-    pad = (high - low) * 1e-6 or (limits[1] - limits[0]) * 0.02
-    bins = int(min(40, max(8, 2 * len(chance) ** (1 / 3))))
-    counts, edges = np.histogram(chance, bins=bins, range=(low - pad, high + pad))
+    counts, edges = np.histogram(chance, bins=bar_edges(chance, limits[1] - limits[0]))
     axes.stairs(counts, edges, fill=True, color=colour_of("chance"))
     axes.stairs(counts, edges, fill=False, color=colour_of("twin"), linewidth=0.8)
     axes.set(xlim=limits, ylim=(0, counts.max() * 1.05))
@@ -113,6 +113,24 @@ def null_histogram(exhibit: Exhibit) -> Figure:
         middle = min(max(at, 4 + half), HALF - 2 - half)
         paper.say(middle, 140, text, colour="threshold", ha="center")
     return paper.figure
+
+
+def bar_edges(values: Floats, room: float) -> Floats:
+    """Edges of the bars: as many as the sample carries, or bars as wide as the steps of what moves in steps.
+
+    A share of so and so many units takes few values, evenly apart; bars that do not keep step with them would show gaps.
+    """
+    low, high = float(values.min()), float(values.max())
+    bins = int(min(MOST_BARS, max(8, 2 * len(values) ** (1 / 3))))
+    gaps = np.diff(np.unique(values))
+    gaps = gaps[gaps > (high - low) * 1e-6]
+    if gaps.size:
+        step = float(gaps.min())
+        steps = round((high - low) / step)
+        if steps < MOST_BARS and np.allclose(gaps / step, np.rint(gaps / step), atol=1e-3):
+            return np.asarray(low + step * (np.arange(steps + 2) - 0.5))
+    pad = (high - low) * 1e-6 or room * 0.02
+    return np.linspace(low - pad, high + pad, bins + 1)
 
 
 def _without_identity(null: Floats, observed: float) -> Floats:
@@ -165,9 +183,10 @@ def _rows_plot(
         )
         at = bottom + height * (y + 0.5) / len(rows) - 2.5
         paper.say(left - 8, at, row.words, ha="right", size=min(TEXT, pitch * 0.5), colour="ink")
-        bounds = interval(row.low, row.high)
+        decimals = decimals_of_effect(row.smallest, row.low, row.high)
+        bounds = interval(row.low, row.high, decimals)
         size = min(TEXT, pitch * 0.5)
-        paper.say(left + width + 36, at, number(row.effect), ha="right", size=size, colour="ink")
+        paper.say(left + width + 36, at, number(row.effect, decimals), ha="right", size=size, colour="ink")
         paper.say(left + width + 41, at, "no bound" if bounds == NOTHING else bounds, size=size, colour="ink")
     axes.set(xlim=(x0, x1), ylim=(-0.5, len(rows) - 0.5), yticks=[])
     axes.spines["left"].set_visible(False)

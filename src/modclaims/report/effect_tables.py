@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from modclaims.decimals import decimals_of_effect
 from modclaims.report.exhibits import finite, floats, names, scalar, word
 from modclaims.report.numerals import NOTHING, count, interval, number, significant
 from modclaims.report.rows import Table, cut, rounded
@@ -78,17 +79,13 @@ def forest(exhibit: Exhibit) -> Table:
     effect, low, high, smallest = (floats(exhibit, k, 1) for k in ("effect", "low", "high", "smallest"))
     n = len(effect)
     claim, scale, outcome = (names(exhibit, k, n) for k in ("claims", "effect_names", "outcomes"))
-    rows = tuple(
-        (
-            claim[i],
-            outcome[i],
-            scale[i],
-            rounded(effect[i]),
-            interval(float(low[i]), float(high[i])),
-            rounded(smallest[i]),
-        )
-        for i in range(n)
-    )
+    rows = []
+    for i in range(n):
+        decimals = decimals_of_effect(*(float(v[i]) for v in (smallest, low, high)))
+        told = number(float(effect[i]), decimals), interval(float(low[i]), float(high[i]), decimals)
+        rows.append((claim[i], outcome[i], scale[i], *told, rounded(smallest[i])))
     return Table(
-        ("claim", "verdict", "effect named", "effect", "interval", "smallest that matters"), rows, words=(0, 1, 2)
+        ("claim", "verdict", "effect named", "effect", "interval", "smallest that matters"),
+        tuple(rows),
+        words=(0, 1, 2),
     )

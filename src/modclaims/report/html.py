@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 from jinja2 import BaseLoader, Environment, StrictUndefined
@@ -26,17 +27,32 @@ def write(document: Document, drawings: Mapping[str, Drawing]) -> str:
     environment.filters["breakable"] = _breakable
     page = environment.from_string((here / "template.html.j2").read_text("utf-8"))
     names = [f.name for f in document.figures() if f.name in drawings]
-    svgs = {name: Markup(drawings[name].inline(f"f{i}-", f"f{i}-words")) for i, name in enumerate(names)}
+    words = {name: f"f{i}-words" for i, name in enumerate(names)}
+    shared = _shared([drawings[name] for name in names])
+    svgs = {
+        name: drawings[name].inline(f"f{i}-", words[name])
+        if id(drawings[name]) not in shared
+        else drawings[name].reference(shared[id(drawings[name])], words[name])
+        for i, name in enumerate(names)
+    }
+    once = {shared[id(drawings[name])]: drawings[name] for name in names if id(drawings[name]) in shared}
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return page.render(
         document=document,
-        svgs=svgs,
-        keys={name: f"f{i}-words" for i, name in enumerate(names)},
+        svgs={name: Markup(svg) for name, svg in svgs.items()},
+        shared=[Markup(drawing.definition(prefix)) for prefix, drawing in once.items()],
+        keys=words,
         style=Markup(_colours() + (here / "page.css").read_text("utf-8")),
         script=Markup(script),
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
         outcomes=[o for o in OUTCOMES if any(c.outcome == o for c in document.claims)],
     )
+
+
+def _shared(drawings: Sequence[Drawing]) -> dict[int, str]:
+    """Names of the drawings that several figures show, by identity: the page holds each of them once."""
+    shown = Counter(map(id, drawings))
+    return {which: f"d{i}-" for i, which in enumerate(which for which, times in shown.items() if times > 1)}
 
 
 def _breakable(name: str) -> Markup:

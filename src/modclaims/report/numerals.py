@@ -100,13 +100,6 @@ def interval(low: Any, high: Any, decimals: int = 2) -> str:
     return NOTHING
 
 
-def decimals_for(scale: Any) -> int:
-    """Decimals that keep one digit of `scale` (a smallest effect): two, or more where the scale is below .01."""
-    if not is_number(scale) or scale == 0:
-        return 2
-    return min(6, max(2, -math.floor(math.log10(abs(scale)))))
-
-
 def count(n: int, one: str, many: str | None = None) -> str:
     """`1 claim`, `3 claims`."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"

@@ -60,7 +60,7 @@ RC: dict[Any, Any] = {
     "ytick.major.pad": 3,
     "image.composite_image": False,
     "lines.linewidth": 1.4,
-    "path.simplify": False,
+    "path.simplify": True,
 }
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from modclaims.decimals import decimals_for
 from modclaims.report.exhibits import finite, floats, groups_in_order, names, scalar, word
-from modclaims.report.numerals import NOTHING, count, decimals_for, interval, number, p_value, significant
+from modclaims.report.numerals import NOTHING, count, interval, number, p_value, significant
 from modclaims.report.rows import MOST_PANELS, Table, cut
 from modclaims.stats.evidence import Exhibit
 

@@ -77,6 +77,24 @@ class Drawing:
 
     def inline(self, prefix: str, described_by: str) -> str:
         """An element for a page: ids begin with `prefix`, colours are the page's variables `--fig-...`."""
+        root = self._in_page(prefix)
+        self._told(root, described_by)
+        return ET.tostring(root, encoding="unicode")
+
+    def definition(self, prefix: str) -> str:
+        """A group for a page's `<defs>`, named `prefix`, as `inline` has it; `reference` shows it."""
+        group = ET.Element("g", {"id": prefix})
+        group.extend(self._in_page(prefix))
+        return ET.tostring(group, encoding="unicode")
+
+    def reference(self, prefix: str, described_by: str) -> str:
+        """An element for a page that shows the group named `prefix`."""
+        root = ET.Element("svg", dict(self.root.attrib))
+        ET.SubElement(root, "use", {"xlink:href": f"#{prefix}"})
+        self._told(root, described_by)
+        return ET.tostring(root, encoding="unicode")
+
+    def _in_page(self, prefix: str) -> ET.Element:
         root = copy.deepcopy(self.root)
         for element in root.iter():
             for key, value in element.attrib.items():
@@ -88,13 +106,15 @@ class Drawing:
                     element.set(key, f"url(#{prefix}{value[5:]}")
                 elif key == "style":
                     element.set(key, _HEX.sub(lambda m: _VARIABLES.get(m[0], m[0]), value))
+        return root
+
+    def _told(self, root: ET.Element, described_by: str) -> None:
         root.attrib |= {
             "role": "img",
             "aria-label": self.title,
             "aria-describedby": described_by,
             "style": f"{root.get('style', '')}; --pt: {self.width:g}",
         }
-        return ET.tostring(root, encoding="unicode")
 
 
 _HEX = re.compile(r"#[0-9a-f]{6}\b")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from modclaims.decimals import decimals_for
 from modclaims.report.exhibits import finite, floats, scalar, word
-from modclaims.report.numerals import decimals_for, interval, number
+from modclaims.report.numerals import interval, number
 from modclaims.report.rows import Table, cut
 from modclaims.stats.evidence import Exhibit
 

@@ -1,0 +1,30 @@
+"""How many decimals a number is written with, wherever it stands."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+FEWEST, MOST, MOST_OF_AN_EFFECT = 2, 6, 4
+
+
+def decimals_for(scale: Any) -> int:
+    """Decimals that keep one digit of `scale`: two, or more where the scale is below .01; two without a scale."""
+    if not isinstance(scale, (int, float)) or not math.isfinite(scale) or scale == 0:
+        return FEWEST
+    return min(MOST, max(FEWEST, -math.floor(math.log10(abs(scale)))))
+
+
+def decimals_of_effect(smallest: Any, low: Any, high: Any) -> int:
+    """Decimals of an effect and its limits: those that keep one digit of the smallest effect that matters, and of the interval's width.
+
+    So an interval that is narrower than .01 is not written as one number twice; of its width alone at most four are taken.
+    """
+    known = all(isinstance(end, (int, float)) and math.isfinite(end) for end in (low, high))
+    return max(decimals_for(smallest), min(MOST_OF_AN_EFFECT, decimals_for(high - low if known else None)))
+
+
+def rounded(value: float, decimals: int) -> str:
+    """A number with so many decimals, without the sign of a zero."""
+    text = f"{value:.{decimals}f}"
+    return text.lstrip("-") if float(text) == 0 else text
