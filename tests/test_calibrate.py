@@ -381,24 +381,24 @@ def test_every_family_of_every_room_is_in_the_grid() -> None:
 
 
 def test_the_grid_holds_what_was_promised() -> None:
-    clustering = grid.scenarios(("CategoryClustering",))
+    mine = grid.scenarios(("CategoryClustering",))
     designs = {"10 (4/3/3)", "12 (4/4/4)", "48 (4 x 12)", "64 crossed", "100 unequal", "96 in blocks"}
     for truth in (NONE, EDGE):
-        found = {(one.layout, one.law) for one in clustering if one.truth == truth and not one.question}
+        found = {(one.layout, one.law) for one in mine if one.truth == truth and not one.question}
         assert found >= {(design, law) for design in designs for law in LAWS}
-    assert {one.question for one in clustering} >= {
+    assert {one.question for one in mine} >= {
         clustering.BEYOND,
         clustering.NOISY,
         clustering.SPREAD,
         clustering.DISTANCES,
     }
-    assert {one.question for one in clustering} >= {
+    assert {one.question for one in mine} >= {
         clustering.ALONG,
         clustering.EVERYWHERE,
         clustering.HALF,
         clustering.SMALLEST,
     }
-    assert Scenario("CategoryClustering", MIDDLE.name, "normal", GAP_TRUTH, ONE_CELL) in clustering
+    assert Scenario("CategoryClustering", MIDDLE.name, "normal", GAP_TRUTH, ONE_CELL) in mine
     assert {one.family for one in grid.scenarios()} == set(FAMILIES)
 
 

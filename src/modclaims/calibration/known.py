@@ -33,7 +33,7 @@ LAWS = ("normal", "heavy tails", "unequal spread")
 HEAVIEST = "no fourth moment"
 """A law under which a sample variance has no variance of its own, so that no bound of omega^2 can keep its level."""
 FLAT_DELTA = 0.4
-"""Cliff's delta on both sides of a contrast that is none."""
+"""Cliff's delta that both sides of a contrast have, and beyond which one may have the effect."""
 CROWD, SHIFTS = 12_000, 6
 """Units drawn to find a population's effect, and with how many others each is paired."""
 
