@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
+import pkgutil
 import subprocess
 import sys
 from collections import Counter
@@ -18,24 +20,38 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from terminal import call
 
-from modclaims import cli
-from modclaims.calibration import curves, grid, known, pages, rates, scenarios, shuffled, words
+from modclaims import calibration, cli
+from modclaims.calibration import (
+    clustering,
+    curves,
+    grid,
+    known,
+    pages,
+    rates,
+    responses,
+    rotations,
+    shuffled,
+    words,
+)
+from modclaims.calibration.clustering import GAP_TRUTH, ONE_CELL
+from modclaims.calibration.family import Family
 from modclaims.calibration.grid import FAMILIES
 from modclaims.calibration.known import LAWS, LAYOUTS, Layout
 from modclaims.calibration.rates import BROKEN, HOLDS, SHOWN, WARNING, Measured, Rate, measure
 from modclaims.calibration.scenarios import (
+    BESIDE,
     EDGE,
     FLAT,
-    GAP_TRUTH,
     LOWER,
     LOWER_CELLS,
     NONE,
-    ONE_CELL,
+    PLACED,
     POWER,
     POWER_P,
     SIZE,
     SIZE_CELLS,
     UPPER,
+    WRONG,
     Scenario,
 )
 from modclaims.errors import RunFolderError
@@ -67,7 +83,7 @@ QUICK = [
 @pytest.mark.parametrize("block", [1, 2])
 def test_omega_squared_of_many_units_is_the_one_planted(law: str, block: int) -> None:
     layout, wanted = Layout("big", (12000, 9000, 6000, 3000), block=block), np.array([0.0, 0.1, 0.4])
-    y = known.responses(stream(1, law), layout, law, wanted).mean(axis=1)
+    y = responses.responses(stream(1, law), layout, law, wanted).mean(axis=1)
     y = y.reshape(-1, block, 3).mean(axis=1)
     groups = np.split(y, np.cumsum(layout.sizes)[:-1])
     share = np.array(layout.sizes) / sum(layout.sizes)
@@ -80,7 +96,7 @@ def test_omega_squared_of_many_units_is_the_one_planted(law: str, block: int) ->
 
 def test_strata_shift_responses_and_leave_the_effect_given_them() -> None:
     layout = Layout("crossed", (8000, 8000), strata=2)
-    y = known.responses(stream(2, "strata"), layout, "normal", np.array([0.2])).mean(axis=(1, 2))
+    y = responses.responses(stream(2, "strata"), layout, "normal", np.array([0.2])).mean(axis=(1, 2))
     high, low = (y[layout.stratum == h].mean() for h in (1, 0))
     assert high - low == pytest.approx(0.5, abs=0.05)
     centred = y - np.where(layout.stratum == 1, high, low)
@@ -123,7 +139,7 @@ def test_blocks_share_half_of_what_is_a_texts_own() -> None:
     first, second = x[0::2, 0], x[1::2, 0]
     assert np.corrcoef(first, second)[0, 1] == pytest.approx(0.25, abs=0.02)
     assert x.reshape(20000, -1).mean(axis=1).var() == pytest.approx(
-        known.noise_of_means(Layout("large", (20000,), block=2), "normal"), abs=0.01
+        responses.noise_of_means(Layout("large", (20000,), block=2), "normal"), abs=0.01
     )
 
 
@@ -138,14 +154,14 @@ def test_the_last_category_is_three_times_as_wide_and_heavy_tails_are_a_texts_ow
 
 
 def test_a_gap_of_three_quarters_of_a_standard_deviation_is_one() -> None:
-    strength = known.strength_of_gap(MIDDLE, "normal", 0.75, 64)
+    strength = clustering.strength_of_gap(MIDDLE, "normal", 0.75, 64)
     ((_, inside),), ((_, outside),) = known.pair_similarities(MIDDLE, "normal", strength, 64)
     assert (inside.mean() - outside.mean()) / inside.std() == pytest.approx(0.75, abs=1e-3)
 
 
 def test_a_spike_lifts_kurtosis_by_what_was_asked_for() -> None:
-    spike = known.spike_of_kurtosis(1.0, known.WIDTH)
-    x = known.tokens(stream(8, "tokens"), 2000, 4, known.WIDTH, spike)
+    spike = rotations.spike_of_kurtosis(1.0, known.WIDTH)
+    x = rotations.tokens(stream(8, "tokens"), 2000, 4, known.WIDTH, spike)
     assert kurtosis(x).mean() - gaussian_kurtosis(known.WIDTH) == pytest.approx(1.0, abs=0.05)
 
 
@@ -179,7 +195,7 @@ def test_heads_exceed_their_blocks_by_what_was_planted() -> None:
 
 def test_flat_deltas_are_flat_and_a_slope_rises_by_its_smallest_effect() -> None:
     flat, slope = (
-        grid.strengths_of(Scenario("CategoryClustering", MIDDLE.name, "normal", truth, scenarios.ALONG))
+        grid.strengths_of(Scenario("CategoryClustering", MIDDLE.name, "normal", truth, clustering.ALONG))
         for truth in (FLAT, EDGE)
     )
     assert len(set(flat)) == 1
@@ -223,7 +239,7 @@ def test_effects_inside_mixed_blocks_are_those_planted(law: str) -> None:
     none = resample(design, count=0, rng=stream(0, "none"))
     values = pairs.matrix([text_similarity(x[:, :, 0]).values])
     assert cliffs_delta(values, design, pairs, none).value[0, 0] == pytest.approx(0.3, abs=0.04)
-    y = known.responses(stream(26, law), layout, law, np.array([0.3])).mean(axis=1)
+    y = responses.responses(stream(26, law), layout, law, np.array([0.3])).mean(axis=1)
     f = f_null(y, design, Arrangements(design.labels[None].astype(np.int16), True, 1))[0][0]
     assert omega_squared(f, 1, design.n) == pytest.approx(0.3, abs=0.06)
 
@@ -356,25 +372,33 @@ def test_every_scenario_has_a_name_of_its_own_and_a_valid_claim_that_its_corpus_
             claim.check(known.corpus(one.texts))
 
 
+def test_every_family_of_every_room_is_in_the_grid() -> None:
+    rooms = [
+        importlib.import_module(f"{calibration.__name__}.{m.name}") for m in pkgutil.iter_modules(calibration.__path__)
+    ]
+    entries = {id(one) for room in rooms for one in vars(room).values() if isinstance(one, Family)}
+    assert entries == {id(one) for one in FAMILIES.values()}
+
+
 def test_the_grid_holds_what_was_promised() -> None:
-    clustering = grid.scenarios(("CategoryClustering",))
+    mine = grid.scenarios(("CategoryClustering",))
     designs = {"10 (4/3/3)", "12 (4/4/4)", "48 (4 x 12)", "64 crossed", "100 unequal", "96 in blocks"}
     for truth in (NONE, EDGE):
-        found = {(one.layout, one.law) for one in clustering if one.truth == truth and not one.question}
+        found = {(one.layout, one.law) for one in mine if one.truth == truth and not one.question}
         assert found >= {(design, law) for design in designs for law in LAWS}
-    assert {one.question for one in clustering} >= {
-        scenarios.BEYOND,
-        scenarios.NOISY,
-        scenarios.SPREAD,
-        scenarios.DISTANCES,
+    assert {one.question for one in mine} >= {
+        clustering.BEYOND,
+        clustering.NOISY,
+        clustering.SPREAD,
+        clustering.DISTANCES,
     }
-    assert {one.question for one in clustering} >= {
-        scenarios.ALONG,
-        scenarios.EVERYWHERE,
-        scenarios.HALF,
-        scenarios.SMALLEST,
+    assert {one.question for one in mine} >= {
+        clustering.ALONG,
+        clustering.EVERYWHERE,
+        clustering.HALF,
+        clustering.SMALLEST,
     }
-    assert Scenario("CategoryClustering", MIDDLE.name, "normal", GAP_TRUTH, ONE_CELL) in clustering
+    assert Scenario("CategoryClustering", MIDDLE.name, "normal", GAP_TRUTH, ONE_CELL) in mine
     assert {one.family for one in grid.scenarios()} == set(FAMILIES)
 
 
@@ -382,7 +406,7 @@ def test_the_grid_holds_what_was_promised() -> None:
     ("family", "layout", "question"),
     [
         ("CategoryClustering", "12 (4/4/4)", ""),
-        ("CategoryClustering", "12 (4/4/4)", scenarios.ALONG),
+        ("CategoryClustering", "12 (4/4/4)", clustering.ALONG),
         ("HeadSelectivity", "12 (4/4/4)", ""),
         ("TightPass", "6 texts", ""),
     ],
@@ -404,7 +428,7 @@ def test_levels_are_those_of_the_claims_quantifier(family: str, layout: str, que
             assert found[POWER].tolist() == [levels.p_plus]
 
 
-@pytest.mark.parametrize("question", [scenarios.EVERYWHERE, scenarios.HALF])
+@pytest.mark.parametrize("question", [clustering.EVERYWHERE, clustering.HALF])
 def test_claims_about_several_layers_are_read_off_their_own_quantifier(question: str) -> None:
     scenario = Scenario("CategoryClustering", "12 (4/4/4)", "normal", NONE, question)
     edge = replace(scenario, truth=EDGE)
@@ -417,11 +441,11 @@ def test_claims_about_several_layers_are_read_off_their_own_quantifier(question:
 
 
 def test_location_is_claimed_where_f2_finds_it_too() -> None:
-    scenario = Scenario("CategoryClustering", "30 (24/6)", "unequal spread", NONE, scenarios.DISTANCES)
+    scenario = Scenario("CategoryClustering", "30 (24/6)", "unequal spread", NONE, clustering.DISTANCES)
     claim, evidence = grid.weighed(scenario, stream(24, "x"), ())
     found = grid.levels_of(scenario, claim, evidence)
-    assert found[scenarios.WRONG] <= 0.05 < found[scenarios.PLACED]
-    assert found[scenarios.PLACED][0] in evidence.secondary[grid.LOCATION]
+    assert found[WRONG] <= 0.05 < found[PLACED]
+    assert found[PLACED][0] in evidence.secondary[grid.LOCATION]
 
 
 def test_each_cell_is_counted_beside_the_claim() -> None:
@@ -535,14 +559,14 @@ def test_intervals_are_clopper_and_pearsons() -> None:
         (rate(POWER_P, 75, 100), HOLDS),
         (rate(POWER_P, 60, 100), BROKEN),
         (rate(POWER_P, 1599, 2000), BROKEN),
-        (rate(POWER, 60, 100, truth=scenarios.BESIDE, question=scenarios.BEYOND), BROKEN),
-        (rate(SIZE, 90, 100, question=scenarios.DISTANCES), SHOWN),
-        (rate(scenarios.WRONG, 90, 100, question=scenarios.DISTANCES), SHOWN),
-        (rate(scenarios.PLACED, 90, 100, question=scenarios.DISTANCES), BROKEN),
-        (rate(SIZE, 90, 100, question=scenarios.BEYOND), SHOWN),
-        (rate(scenarios.WRONG, 90, 100, question=scenarios.BEYOND), BROKEN),
-        (rate(scenarios.WRONG, 90, 100, question=scenarios.NOISY), SHOWN),
-        (rate(LOWER, 30, 100, law=known.HEAVIEST), WARNING),
+        (rate(POWER, 60, 100, truth=BESIDE, question=clustering.BEYOND), BROKEN),
+        (rate(SIZE, 90, 100, question=clustering.DISTANCES), SHOWN),
+        (rate(WRONG, 90, 100, question=clustering.DISTANCES), SHOWN),
+        (rate(PLACED, 90, 100, question=clustering.DISTANCES), BROKEN),
+        (rate(SIZE, 90, 100, question=clustering.BEYOND), SHOWN),
+        (rate(WRONG, 90, 100, question=clustering.BEYOND), BROKEN),
+        (rate(WRONG, 90, 100, question=clustering.NOISY), SHOWN),
+        (rate(LOWER, 30, 100, family="HeadSelectivity", law=known.HEAVIEST), WARNING),
     ],
 )
 def test_a_promise_is_broken_only_beyond_doubt_and_where_it_was_made(found: Rate, standing: str) -> None:
@@ -596,9 +620,9 @@ def test_pages_tell_what_was_broken_and_draw_power() -> None:
 
 def test_the_bias_of_a_noisy_proxy_is_drawn_and_told() -> None:
     found = tuple(
-        replace(rate(name, hits, 100, question=scenarios.NOISY, law=law), effect=0.25)
+        replace(rate(name, hits, 100, question=clustering.NOISY, law=law), effect=0.25)
         for law, hits in (("0 % of words misread", 4), ("50 % of words misread", 80))
-        for name in (SIZE, scenarios.WRONG)
+        for name in (SIZE, WRONG)
     )
     files = pages.write(Measured(found, 100, 0, 60.0), "modclaims calibrate")
     assert set(files) == {"rates.csv", "report.md", "report.html", pages.BIAS}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modclaims.calibration import copies, grid, known, scenarios
+from modclaims.calibration import copies, grid, known
+from modclaims.calibration.family import claim_of
 from modclaims.calibration.known import LAYOUTS
 from modclaims.calibration.scenarios import EDGE, NONE, Scenario
 from modclaims.families.category_clustering import CategoryClustering
@@ -37,12 +38,13 @@ def test_estimates_lie_about_the_effect_that_was_planted(family: str, layout: st
 
 
 def test_copies_make_texts_of_a_category_alike_and_nothing_is_left_beyond_them() -> None:
-    scenario = Scenario("InductionExplanation", "64 crossed", "normal", NONE, scenarios.COPIED)
+    scenario = Scenario("InductionExplanation", "64 crossed", "normal", NONE, copies.COPIED)
     mean, error = mean_effect(scenario, 25)
     assert abs(mean) < 3 * error + 0.02
-    raw = grid.claim_of(CategoryClustering, within="topic", layers=copies.LOOKED)
+    raw = claim_of(CategoryClustering, within="topic", layers=copies.LOOKED)
     weighing = Weighing(permutations=9, resamples=9, bare=True)
-    made = [grid.family(scenario).plant_for(scenario)(scenario, stream(42, str(i)), (0.0,)) for i in range(10)]
+    mine = grid.family(scenario)
+    made = [mine.planted(scenario, mine.claim(scenario), stream(42, str(i)), (0.0,)) for i in range(10)]
     assert np.mean([raw.weigh(one, weighing).bounds.effect for one in made]) > 0.3
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from modclaims.calibration import grid, known, reconstruction
-from modclaims.calibration.scenarios import EDGE, NONE, TOLD, Scenario
+from modclaims.calibration.reconstruction import TOLD
+from modclaims.calibration.scenarios import EDGE, NONE, Scenario
 from modclaims.stats.overlaps import leading_directions
 from modclaims.stats.streams import stream
 

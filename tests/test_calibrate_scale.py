@@ -19,8 +19,9 @@ def effects(scenario: Scenario, sets: int) -> np.ndarray:
     """(data set, cell) effects of a scenario."""
     strengths, found = strengths_of(scenario), []
     for i in range(sets):
-        recording = family(scenario).plant(scenario, np.random.default_rng([5, i]), strengths)
-        found.append(family(scenario).claim(scenario).weigh(recording, BARE).bounds.effect)
+        claim = family(scenario).claim(scenario)
+        recording = family(scenario).planted(scenario, claim, np.random.default_rng([5, i]), strengths)
+        found.append(claim.weigh(recording, BARE).bounds.effect)
     return np.array(found)
 
 

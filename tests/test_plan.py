@@ -39,8 +39,9 @@ from modclaims import (
     in_fraction,
     somewhere,
 )
-from modclaims.calibration import grid, known, scenarios
-from modclaims.calibration.grid import claim_of
+from modclaims.calibration import grid, known, responses
+from modclaims.calibration.clustering import ONE_CELL
+from modclaims.calibration.family import claim_of
 from modclaims.calibration.known import Layout
 from modclaims.collect import Collected, collect
 from modclaims.corpus import Corpus, Text
@@ -395,14 +396,14 @@ def test_the_largest_decisive_level_does_not_straddle_alpha():
 # ---- against what claims are weighed by
 
 WEIGHED = {(s.family, s.layout, s.question): s for s in reversed(grid.scenarios()) if s.law == "normal"}
-QUICK = [s for s in WEIGHED.values() if "100" not in s.layout and s.question != scenarios.ONE_CELL]
+QUICK = [s for s in WEIGHED.values() if "100" not in s.layout and s.question != ONE_CELL]
 
 
 @pytest.mark.parametrize("scenario", QUICK, ids=lambda s: s.name)
 def test_a_sketch_has_the_cells_draws_and_floors_of_the_evidence(scenario):
     claim = grid.family(scenario).claim(scenario)
-    made = grid.family(scenario).plant_for(scenario)
-    recording = made(scenario, np.random.default_rng(3), grid.strengths_of(scenario)).by_id()
+    planted = grid.family(scenario).planted
+    recording = planted(scenario, claim, np.random.default_rng(3), grid.strengths_of(scenario)).by_id()
     weighing = Weighing(seed=3, permutations=199, resamples=199, bare=True)
     assert_alike(claim, recording, weighing)
 
@@ -697,7 +698,7 @@ def test_the_detectable_omega2_is_supported_in_about_4_runs_of_5(cells):
     found = detectable(design, "omega^2", 0.1, Asked(0.05, cells, True), Asked(0.05, cells, needed=cells))
 
     def plant(layout, rng):
-        y = known.responses(rng, layout, "normal", np.array([found.effect, *[0.0] * (cells - 1)]))
+        y = responses.responses(rng, layout, "normal", np.array([found.effect, *[0.0] * (cells - 1)]))
         return known.recording(layout, {(Activations("head_z", None, "norm"), 0): y}, known.WIDTH, 1)
 
     assert 0.62 < supported_in(heads(), layout, plant, 60) < 0.96

@@ -7,7 +7,7 @@ import pytest
 from planted import assert_bare_decides_alike, planted_corpus, shuffled
 
 from modclaims import InputOutsideUnembedding, InputReconstruction, along_depth, at, everywhere, somewhere
-from modclaims.calibration.grid import claim_of
+from modclaims.calibration.family import claim_of
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.input_reconstruction import Told, Tried, others_mean

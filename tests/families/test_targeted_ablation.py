@@ -10,7 +10,7 @@ from planted import assert_bare_decides_alike
 
 from modclaims import AblationSpecificity, AblationSufficiency, TargetedAblation, everywhere
 from modclaims.calibration import ablations, known
-from modclaims.calibration.grid import claim_of
+from modclaims.calibration.family import claim_of
 from modclaims.calibration.known import LAYERS, LAYOUTS
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError

@@ -15,7 +15,7 @@ from modclaims import (
     at,
     everywhere,
 )
-from modclaims.calibration.grid import claim_of
+from modclaims.calibration.family import claim_of
 from modclaims.errors import ClaimError
 from modclaims.families.weight_claims import Beside
 from modclaims.hypothesis import Weighing

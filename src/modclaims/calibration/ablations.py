@@ -9,7 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.calibration import known
-from modclaims.calibration.known import LAYERS, WIDTH, Layout
+from modclaims.calibration.family import MIDDLE, Constants, Family, Plant, effect_alone, labelled, places
+from modclaims.calibration.known import LAWS, LAYERS, WIDTH, Layout
+from modclaims.calibration.scenarios import EDGE, NONE, Scenario
+from modclaims.families.targeted_ablation import AblationSpecificity, AblationSufficiency, TargetedAblation
+from modclaims.hypothesis import Hypothesis
 from modclaims.recording import Activations, Array, LogOdds, Loss, Positions, Recording, Request, TokenIds
 
 Floats = NDArray[np.float64]
@@ -76,3 +80,45 @@ def planted(
     at = {text.id: i for i, text in enumerate(recording.corpus.texts)}
     whole = rng.normal(3, 0.1, texts)
     return replace(recording, source=PlantedEffects(arrays, change, ids, whole, at))
+
+
+# ---- the families
+
+
+def _ablating(sets: int) -> Constants:
+    return labelled(how="zero", sizes=(1,), tokens=TOKENS, sets=sets, splits=5)
+
+
+def _taken_out(everywhere: bool) -> Plant:
+    def made(
+        scenario: Scenario, claim: Hypothesis, rng: np.random.Generator, strengths: tuple[float, ...]
+    ) -> Recording:
+        return planted(rng, scenario.texts, scenario.law, strengths[0], claim.smallest_effect, everywhere)
+
+    return made
+
+
+ABLATION = Family(
+    TargetedAblation,
+    _ablating(40),
+    _taken_out(everywhere=False),
+    effect_alone,
+    places((MIDDLE,), LAWS[:2], (NONE, EDGE, "3 s")),
+    dear=True,
+)
+SPECIFICITY = Family(
+    AblationSpecificity,
+    _ablating(21),
+    _taken_out(everywhere=False),
+    effect_alone,
+    places((MIDDLE,), LAWS[:1], (NONE, EDGE, "3 s")),
+    dear=True,
+)
+SUFFICIENCY = Family(
+    AblationSufficiency,
+    _ablating(21),
+    _taken_out(everywhere=True),
+    effect_alone,
+    places((MIDDLE,), LAWS[:1], (NONE, EDGE, "3 s")),
+    dear=True,
+)

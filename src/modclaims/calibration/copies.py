@@ -12,9 +12,22 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.calibration import known
-from modclaims.calibration.known import HEADS, LAYERS, POSITIONS, Layout
+from modclaims.calibration import clustering, known
+from modclaims.calibration.family import (
+    CROSSED,
+    UNCATEGORISED,
+    Family,
+    Question,
+    by_law,
+    effect_alone,
+    labelled,
+    places,
+)
+from modclaims.calibration.known import HEADS, LAWS, LAYERS, POSITIONS, WIDTH, Layout
+from modclaims.calibration.scenarios import EDGE, NONE, Scenario
 from modclaims.families.copying import PAID, READ, SCORES
+from modclaims.families.induction import InductionExplanation, InductionHeads
+from modclaims.hypothesis import Hypothesis
 from modclaims.recording import Activations, InductionScores, Recording, Request
 
 Floats = NDArray[np.float64]
@@ -31,6 +44,7 @@ BESIDE = 0.02
 """Inner product that two texts of a category have beside that of what is copied."""
 SCORE, LITTLE = 0.9, 0.02
 """Induction scores of the head that copies and of all others."""
+COPIED, BESIDE_COPIES = "beyond induction", "beside copied tokens"
 SPREAD, NULL_SPREAD = 0.1, 0.005
 """How a head's score varies over sequences, and over null objects."""
 
@@ -89,4 +103,56 @@ def scored(
     for seed, found in ((None, LITTLE + effect + SPREAD * own), *enumerate(LITTLE + null)):
         request = asked if seed is None else replace(asked, variant=f"untrained:{seed}")
         arrays |= {(request, i): found[:, HEADS * i : HEADS * (i + 1)] for i in range(LAYERS)}
-    return known.recording(layout, arrays, known.WIDTH)
+    return known.recording(layout, arrays, WIDTH)
+
+
+# ---- similarity beyond what is copied
+
+
+def _copied(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...]) -> Recording:
+    """Similarity made of copied tokens, and of whatever is planted beside them."""
+    tokens, paid = copied(rng, layout, SHARE)
+    return recorded(layout, activations(rng, layout, tokens, paid, strengths[0]), tokens, paid)
+
+
+def _not_copied(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...]) -> Recording:
+    """Similarity of categories; the tokens that are copied are of no category, and no part of what is similar."""
+    tokens, paid = copied(rng, layout, 0.0)
+    return recorded(layout, known.activations(rng, layout, law, strengths[: len(LOOKED)], WIDTH), tokens, paid)
+
+
+def _beside(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    return (BESIDE if scenario.truth == BESIDE_COPIES else 0.0,)
+
+
+EXPLANATION = Family(
+    InductionExplanation,
+    labelled(layers=LOOKED),
+    by_law(_not_copied),
+    clustering.alike,
+    [
+        *places(CROSSED[1:], LAWS[:1], (NONE, BESIDE_COPIES), COPIED),
+        *places(CROSSED[1:], LAWS, (NONE, EDGE)),
+        *places(CROSSED[1:], LAWS[:1], ("2 s",)),
+    ],
+    {COPIED: Question(plant=by_law(_copied), strengths=_beside, supported=True)},
+    dear=True,
+)
+
+
+# ---- scores of heads
+
+
+def _scored(scenario: Scenario, claim: Hypothesis, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    assert isinstance(claim, InductionHeads)
+    asked = InductionScores(claim.sequences, claim.period)
+    return scored(rng, asked, claim.draws, scenario.law, scenario.texts, strengths[0])
+
+
+INDUCTION_HEADS = Family(
+    InductionHeads,
+    lambda scenario: {"sequences": scenario.texts.texts},
+    _scored,
+    effect_alone,
+    places(UNCATEGORISED[1:], LAWS, (NONE, EDGE)),
+)

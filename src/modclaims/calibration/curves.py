@@ -9,15 +9,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.calibration import known
-from modclaims.calibration.known import FREEDOM, HEADS, LAYERS, POSITIONS, WIDE, Layout
+from modclaims.calibration.family import (
+    UNCATEGORISED,
+    Family,
+    Question,
+    by_law,
+    effect_alone,
+    places,
+    unlabelled,
+    with_power,
+)
+from modclaims.calibration.known import FREEDOM, HEADS, LAWS, LAYERS, POSITIONS, WIDE, Layout
+from modclaims.calibration.scenarios import EDGE, FLAT, NONE, Scenario
 from modclaims.families.controls import EMBED
 from modclaims.families.depth_curves import AFTER
-from modclaims.families.first_token_attention import SINK, SINK_TOKENS, SITE
+from modclaims.families.first_token_attention import SINK, SINK_TOKENS, SITE, AttentionSinks, FirstTokenAttention
+from modclaims.families.head_magnitudes import HeadMagnitudes, QuietMiddle
+from modclaims.families.residual_phases import ResidualPhases
+from modclaims.hypothesis import Hypothesis
 from modclaims.recording import Activations, Positions, Recording, Request
 from modclaims.stats.chunks import Shares
 from modclaims.stats.phases import Drawing, Phases
 
 Floats = NDArray[np.float64]
+ONE_END = "one end alone"
+"""A curve that rises early and stays, so that of the two contrasts one alone is there."""
 RISEN = (0.0, 0.4, 0.4, 0.4)
 """A curve that is lower at one end alone: no division has a contrast above 0 with both."""
 SHARE, SHARE_SPREAD = 0.4, 0.08
@@ -56,9 +72,9 @@ def quiet(rng: np.random.Generator, layout: Layout, law: str, curve: tuple[float
     return _magnitudes(layout, mean[:, :, None] + np.linspace(-1, 1, HEADS))
 
 
-def alike_in_layers(rng: np.random.Generator, layout: Layout, law: str, share: float) -> Recording:
+def alike_in_layers(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...]) -> Recording:
     """Magnitudes of heads of whose variance this share, give or take a text's own, lies between layers."""
-    shares = share + RATIO_SPREAD * known.deviations(rng, law, (layout.texts,))
+    shares = strengths[0] + RATIO_SPREAD * known.deviations(rng, law, (layout.texts,))
     shares = np.clip(shares, 0.001 - 1 / (HEADS - 1), 0.999)
     between = np.sqrt((1 + (HEADS - 1) * shares) / (HEADS * (1 - shares)))  # over what heads of a layer spread by
     layers, heads = (np.linspace(-1, 1, count) for count in (LAYERS, HEADS))
@@ -75,7 +91,7 @@ def _magnitudes(layout: Layout, logarithms: Floats) -> Recording:
     return known.recording(layout, arrays, known.WIDTH)
 
 
-def sunk(rng: np.random.Generator, layout: Layout, law: str, share: float) -> Recording:
+def sunk(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...]) -> Recording:
     """Heads of which this share gives half of its attention to the first token, in each text on its own.
 
     Under `unequal spread` the heads of a layer do so together in every other text, whose share then varies more.
@@ -83,7 +99,7 @@ def sunk(rng: np.random.Generator, layout: Layout, law: str, share: float) -> Re
     drawn = rng.random((layout.texts, LAYERS, HEADS))
     if law == "unequal spread":
         drawn[1::2] = drawn[1::2, :, :1]
-    sink = drawn < share
+    sink = drawn < strengths[0]
     shares = np.where(sink, SINK + 0.2, SINK - 0.2)
     request = Activations(SITE, None, "first", Positions(f"0:{SINK_TOKENS}:1"))
     arrays: dict[tuple[Request, int], Floats] = {
@@ -139,3 +155,43 @@ def streamed(rng: np.random.Generator, layout: Layout, law: str, curve: tuple[fl
     arrays: dict[tuple[Request, int], Floats] = {(request, i): states[:, None, i + 1] for i in range(layers)}
     arrays[EMBED, 0] = states[:, None, 0]
     return replace(known.recording(layout, arrays, 2, layers), positions=(AFTER,))
+
+
+# ---- the families
+
+
+def _contrast(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    return of_contrast(scenario.effect(claim))
+
+
+def _reduction(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    return of_reduction(scenario.effect(claim), scenario.law)
+
+
+BY_CONTRAST = [*with_power(UNCATEGORISED), *places(UNCATEGORISED, LAWS[:1], (NONE,), ONE_END)]
+AT_ONE_END = {ONE_END: Question(strengths=lambda scenario, claim: RISEN)}
+
+FIRST_TOKEN = Family(FirstTokenAttention, unlabelled(twins=0), by_law(attended), _contrast, BY_CONTRAST, AT_ONE_END)
+QUIET_MIDDLE = Family(QuietMiddle, unlabelled(twins=0), by_law(quiet), _contrast, BY_CONTRAST, AT_ONE_END)
+SINKS = Family(
+    AttentionSinks,
+    unlabelled(twins=0),
+    by_law(sunk),
+    effect_alone,
+    places(UNCATEGORISED, LAWS[::2], (EDGE,)) + places(UNCATEGORISED, LAWS[:1], ("2 s",)),
+)
+MAGNITUDES = Family(
+    HeadMagnitudes,
+    unlabelled(twins=0, smallest_effect=0.3),
+    by_law(alike_in_layers),
+    effect_alone,
+    places(UNCATEGORISED, LAWS, (EDGE,)) + places(UNCATEGORISED, LAWS[:1], ("2 s",)),
+)
+PHASES = Family(
+    ResidualPhases,
+    unlabelled(twins=0),
+    by_law(streamed),
+    _reduction,
+    [*with_power(UNCATEGORISED, FLAT), *places(UNCATEGORISED, LAWS[:1], (NONE,), ONE_END)],
+    {ONE_END: Question(strengths=lambda scenario, claim: of_one_end(scenario.law))},
+)

@@ -1,4 +1,4 @@
-"""Recordings whose answer is known: planted activations, responses and ranks, and the population effect of each.
+"""Planted data that rooms share: layouts of texts, laws of noise, categories' directions and the effect of each strength.
 
 Activations are (text, position, unit): a category's direction, times its strength, plus a block's, a text's and a
 position's noise. Noise has variance 1 a unit, half of it a text's own, so that positions of one text correlate by .5;
@@ -7,7 +7,7 @@ of what is a text's own, half is shared by all layers (or cells).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,16 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.corpus import Corpus, Text
-from modclaims.recording import MemorySource, ModelShape, Recording, Request
-from modclaims.stats.rotations import gaussian_kurtosis, kurtosis
+from modclaims.recording import Activations, MemorySource, ModelShape, Recording, Request
 from modclaims.stats.streams import stream
-from modclaims.stats.token_directions import largest_products, random_units
-from modclaims.stats.weight_graphs import WeightGraph, clustered, shuffled
 
 Floats = NDArray[np.float64]
 POSITIONS = 4
 LAYERS, HEADS = 4, 4
-WIDTH = 16
+WIDTH, AXES = 16, 8
+"""Of activations, and of those that are looked at axis by axis."""
 WIDE = 3.0
 """Spread of the last category under `unequal spread`, that of the others being 1."""
 FREEDOM = {"heavy tails": 5, "no fourth moment": 3}
@@ -34,6 +32,8 @@ STRATUM = 2.0
 LAWS = ("normal", "heavy tails", "unequal spread")
 HEAVIEST = "no fourth moment"
 """A law under which a sample variance has no variance of its own, so that no bound of omega^2 can keep its level."""
+FLAT_DELTA = 0.4
+"""Cliff's delta that both sides of a contrast have, and beyond which one may have the effect."""
 CROWD, SHIFTS = 12_000, 6
 """Units drawn to find a population's effect, and with how many others each is paired."""
 
@@ -148,6 +148,15 @@ def noise(rng: np.random.Generator, layout: Layout, law: str, layers: int, width
     factor = np.repeat(tails(rng, law, layout.blocks), layout.block) * spread(layout, law)[layout.category]
     raw = _raw(rng, layout.blocks, layout.block, layers, width).reshape(layout.texts, POSITIONS, layers, width)
     return np.asarray(raw * factor[:, None, None, None])
+
+
+def deviations(rng: np.random.Generator, law: str, shape: tuple[int, ...]) -> Floats:
+    """Symmetric deviations of unit scale, the first axis being units: texts or draws.
+
+    Under `unequal spread` every other unit varies three times as much.
+    """
+    wide = np.where(np.arange(shape[0]) % 2, WIDE, 1.0) if law == "unequal spread" else tails(rng, law, shape[0])
+    return np.asarray(rng.standard_normal(shape) * wide.reshape(-1, *[1] * (len(shape) - 1)))
 
 
 def activations(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...], width: int) -> Floats:
@@ -266,15 +275,9 @@ def _strength(layout: Layout, law: str, delta: float, width: int) -> float:
     return root(lambda strength: population_delta(layout, law, strength, width) - delta)
 
 
-@lru_cache(maxsize=8)
-def strength_of_gap(layout: Layout, law: str, gap: float, width: int) -> float:
-    """The strength at which mean within - mean between is `gap` standard deviations of within-category similarities."""
-
-    def miss(strength: float) -> float:
-        ((_, inside),), ((_, outside),) = pair_similarities(layout, law, strength, width)
-        return float((inside.mean() - outside.mean()) / inside.std()) - gap
-
-    return root(miss)
+def strengths_of_deltas(layout: Layout, law: str, deltas: Iterable[float]) -> tuple[float, ...]:
+    """The same for several."""
+    return tuple(strength_of_delta(layout, law, delta) for delta in deltas)
 
 
 def root(miss: Callable[[float], float], high: float = 60.0) -> float:
@@ -284,129 +287,12 @@ def root(miss: Callable[[float], float], high: float = 60.0) -> float:
     return float(brentq(miss, 0.0, high, xtol=1e-4))
 
 
-# ---- omega^2 of responses, in closed form
+# ---- what is recorded
 
 
-def noise_of_means(layout: Layout, law: str) -> float:
-    """Variance of a unit's mean response inside its category, averaged over units; inside mixed blocks, of a text's."""
-    block, text = (0.25, 0.25) if layout.block > 1 else (0.0, 0.5)
-    variance = block + (text + 0.5 / POSITIONS) / layout.block
-    if layout.mixed:
-        variance = text + 0.5 / POSITIONS
-    share = np.array(layout.sizes) / sum(layout.sizes)
-    heavy = FREEDOM[law] / (FREEDOM[law] - 2) if law in FREEDOM else 1.0
-    return float(variance * heavy * share @ spread(layout, law) ** 2)
-
-
-def category_means(layout: Layout, law: str, omega2: Floats) -> Floats:
-    """(category, cell) means whose omega^2 = between / (between + within) is `omega2` in every cell, units weighing alike."""
-    share = np.array(layout.sizes) / sum(layout.sizes)
-    means = stream(0, "means").standard_normal((8, len(omega2)))[: len(share)]
-    means = means - share @ means
-    between = omega2 / (1 - omega2) * noise_of_means(layout, law)
-    return np.asarray(means * np.sqrt(between / (share @ means**2)))
-
-
-def responses(rng: np.random.Generator, layout: Layout, law: str, omega2: Floats) -> Floats:
-    """(text, position, cell) responses about 10 whose omega^2 over categories, given strata, is `omega2` (cell,)."""
-    y = 10 + noise(rng, layout, law, len(omega2), 1)[..., 0]
-    y += category_means(layout, law, omega2)[layout.category][:, None]
-    return np.asarray(y + 0.5 * (layout.stratum - (layout.strata - 1) / 2)[:, None, None])
-
-
-# ---- ranks and tokens
-
-
-def deviations(rng: np.random.Generator, law: str, shape: tuple[int, ...]) -> Floats:
-    """Symmetric deviations of unit scale, the first axis being units: texts or draws.
-
-    Under `unequal spread` every other unit varies three times as much.
-    """
-    wide = np.where(np.arange(shape[0]) % 2, WIDE, 1.0) if law == "unequal spread" else tails(rng, law, shape[0])
-    return np.asarray(rng.standard_normal(shape) * wide.reshape(-1, *[1] * (len(shape) - 1)))
-
-
-def tokens(rng: np.random.Generator, texts: int, layers: int, width: int, spike: float) -> Floats:
-    """(text, 1 + position, layer, unit) tokens alike in all directions but for `spike` on the first coordinate.
-
-    Their lengths do not matter: kurtosis over a token's coordinates knows none.
-    """
-    x = rng.standard_normal((texts, 1 + POSITIONS, layers, width))
-    x[..., 0] += spike
-    return np.asarray(x)
-
-
-@lru_cache(maxsize=8)
-def spike_of_kurtosis(above: float, width: int) -> float:
-    """The spike at which a token's kurtosis lies `above` that of its rotations, 3 (d - 1) / (d + 1) whatever the token."""
-    crowd = stream(0, "tokens", str(width)).standard_normal((4 * CROWD, width))
-
-    def miss(spike: float) -> float:
-        x = crowd.copy()
-        x[:, 0] += spike
-        return float(kurtosis(x).mean()) - gaussian_kurtosis(width) - above
-
-    # noise of the crowd lies well below `above` at spike 0, and kurtosis rises from there
-    return root(miss)
-
-
-# ---- weights
-
-WEIGHT_WIDTH, TOKENS, LARGEST, PARTS = 8, 64, 1, 3
-"""Of networks of one layer: their width, vocabulary, largest dot products a neuron, parts of their weight graph."""
-ENDLESS, SOME = 4000, 400
-"""Null objects whose mean stands for that of endlessly many; and for its slope."""
-AT_ONCE = 20
-"""As many of those that are cheap stand for each."""
-
-
-def weights(family: str, rng: np.random.Generator | None, strength: float) -> dict[str, Floats]:
-    """Matrices that claims of a family read, by name: noise, with modules or neurons that point at tokens of some strength.
-
-    Without `rng` always those of one network, so that its effect is a continuous function of the strength.
-    """
-    draw = stream(0, "weights", family) if rng is None else rng
-    width, neurons = WEIGHT_WIDTH, 4 * WEIGHT_WIDTH
-    if family == "WeightClusterability":
-        inside = np.arange(neurons)[:, None] % PARTS == np.arange(width) % PARTS
-        reads, writes = (draw.standard_normal((neurons, width)) * np.where(inside, 1 + strength, 1) for _ in range(2))
-        return {"mlp_in": reads, "mlp_out": writes.T}
-    tokens = draw.standard_normal((TOKENS, width))
-    if family == "TokenNeuronCongruence":
-        aimed = tokens[draw.permutation(TOKENS)[:neurons]]
-        noise = draw.standard_normal((neurons, width))
-        return {"embedding": tokens, "mlp_in": noise + strength * aimed}
-    square = {name: draw.standard_normal((width, width)) for name in ("v", "o")}
-    return {"embedding": tokens, "unembedding": draw.standard_normal((TOKENS, width)), **square}
-
-
-def _effect_of_weights(family: str, strength: float, draws: int) -> float:
-    """The effect that so many null objects give, the same ones whatever the strength."""
-    rng, found = stream(0, "null objects", family), weights(family, None, strength)
-    if family == "WeightClusterability":
-        mlp = tuple(np.abs(m).astype(np.float32) for m in (found["mlp_out"].T, found["mlp_in"]))
-
-        def cut(*sides: NDArray[np.float32]) -> float:
-            return float(clustered(WeightGraph.of(*sides), (PARTS,))[0, 0])
-
-        null = [cut(*(shuffled(m, rng.permutation(m.size), "matrix") for m in mlp)) for _ in range(draws)]
-        return 1 - cut(*mlp) / float(np.mean(null))
-    tokens = (found["embedding"] - found["embedding"].mean(axis=0)).astype(np.float32)
-    lengths = np.linalg.norm(found["mlp_in"], axis=1)
-    count, width, mean = len(lengths), tokens.shape[1], np.zeros(len(lengths))
-    for _ in range(draws):  # cheap enough to take many at a time
-        drawn = random_units(AT_ONCE * count, width, rng)
-        mean += largest_products(drawn, tokens, LARGEST).reshape(AT_ONCE, count).mean(axis=0) / draws
-    return float(largest_products(found["mlp_in"], tokens, LARGEST).mean() / (lengths * mean).mean() - 1)
-
-
-@lru_cache(maxsize=16)
-def strength_of_weights(family: str, effect: float) -> float:
-    """The strength at which a network's effect is `effect`: by bisection among some null objects, then a step among many."""
-    near = root(lambda strength: _effect_of_weights(family, strength, SOME) - effect, 30.0)
-    step = 0.02
-    slope = (_effect_of_weights(family, near + step, SOME) - _effect_of_weights(family, near - step, SOME)) / (2 * step)
-    return near - (_effect_of_weights(family, near, ENDLESS) - effect) / slope
+def by_layer(request: Request, x: Floats) -> dict[tuple[Request, int], Floats]:
+    """Activations (text, position, layer, ...) as answers to a request."""
+    return {(request, layer): x[:, :, layer] for layer in range(x.shape[2])}
 
 
 def recording(
@@ -418,3 +304,11 @@ def recording(
     return Recording(
         texts, shape, tuple(range(5, 5 + POSITIONS)), tuple(t.body for t in texts.texts), MemorySource(dict(arrays))
     )
+
+
+def categories(
+    rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...], width: int = WIDTH
+) -> Recording:
+    """Activations whose categories have directions of one strength a layer, as an attention block's output."""
+    x = activations(rng, layout, law, strengths, width)
+    return recording(layout, by_layer(Activations("attn_out"), x), width, len(strengths))

@@ -8,20 +8,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.calibration import known
-from modclaims.calibration.known import STRATUM, WIDTH, Layout
+from modclaims.calibration.family import (
+    CATEGORISED,
+    MIDDLE,
+    SPLITTABLE,
+    Family,
+    Question,
+    by_law,
+    labelled,
+    places,
+)
+from modclaims.calibration.known import LAWS, LAYERS, STRATUM, WIDTH, Layout
+from modclaims.calibration.scenarios import EDGE, FLAT, Scenario
+from modclaims.families.similarity_levels import SimilarityLevels
 from modclaims.families.units import Units
+from modclaims.hypothesis import Hypothesis
+from modclaims.recording import Activations, Recording
 from modclaims.stats.levels import compared
 
 Floats = NDArray[np.float64]
 LEVEL = 0.3
 """Where layers stand whose difference is asked for."""
+SAME_MINUS_DIFFERENT, NAMED = "same minus different category", "named layers"
+HIGHER = (1, 2)
+"""Layers that are named."""
 
 
-def alike(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...]) -> Floats:
-    """(text, position, layer, unit): noise, and one direction that all texts share, of one strength a layer."""
+def alike(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...]) -> Recording:
+    """Noise, and one direction that all texts share, of one strength a layer."""
     x = known.noise(rng, layout, law, len(strengths), WIDTH)
     x[..., -1] += np.array(strengths)
-    return x
+    return known.recording(layout, known.by_layer(Activations("attn_out"), x), WIDTH)
 
 
 def population(layout: Layout, law: str, strength: float, level: str, of_category: bool) -> float:
@@ -62,3 +79,40 @@ def strength_of_gap(layout: Layout, law: str, gap: float) -> float:
         return same - other - gap
 
     return known.root(miss)
+
+
+# ---- the family
+
+
+def _everywhere(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    return (strength_of_level(scenario.texts, scenario.law, scenario.effect(claim)),) * LAYERS
+
+
+def _named(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    by_layer = [LEVEL + (scenario.effect(claim) if layer in HIGHER else 0.0) for layer in range(LAYERS)]
+    return tuple(strength_of_level(scenario.texts, scenario.law, level) for level in by_layer)
+
+
+def _apart(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    return (strength_of_gap(scenario.texts, scenario.law, scenario.effect(claim)),) * LAYERS
+
+
+LEVELS = Family(
+    SimilarityLevels,
+    labelled(twins=0),
+    by_law(alike),
+    _everywhere,
+    [
+        *places(CATEGORISED, LAWS, (EDGE,)),
+        *places(CATEGORISED[:4], LAWS[:1], ("2 s",)),
+        *places(SPLITTABLE, LAWS, (EDGE,), SAME_MINUS_DIFFERENT),
+        *places(SPLITTABLE[:1], LAWS[:1], ("2 s",), SAME_MINUS_DIFFERENT),
+        *places((MIDDLE,), LAWS, (FLAT, EDGE), NAMED),
+    ],
+    {
+        SAME_MINUS_DIFFERENT: Question(
+            {"level": "same_category", "against": "different_category"}, by_law(known.categories), _apart
+        ),
+        NAMED: Question({"named": HIGHER}, strengths=_named),
+    },
+)

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from modclaims.calibration.grid import MIDDLE, misread
+from modclaims.calibration.clustering import BEYOND, NOISY
+from modclaims.calibration.family import MIDDLE
 from modclaims.calibration.known import LAYOUTS
 from modclaims.calibration.rates import BROKEN, FULL, HOLDS, LEAST_POWER, MOST, WARNING, Measured, Rate
-from modclaims.calibration.scenarios import ALPHAS, BEYOND, NOISY, POWER, REAL, SIZE, WRONG
-from modclaims.calibration.words import collinearity
+from modclaims.calibration.scenarios import ALPHAS, POWER, SIZE, WRONG
+from modclaims.calibration.words import MISREAD, REAL, collinearity
 from modclaims.families.units import ENOUGH
 from modclaims.report.markdown import escape
 from modclaims.report.numerals import NOTHING, count, said
@@ -323,9 +324,9 @@ def bias_figure(rates: Sequence[Rate]) -> Drawing | None:
 
     curves: dict[str, list[tuple[float, float]]] = {}
     for name, words in ((SIZE, "p at most .05"), (WRONG, "SUPPORTED at alpha .05")):
-        curves[words] = [(misread(rate.scenario), rate.estimate) for rate in noisy if rate.name == name]
+        curves[words] = [(MISREAD[rate.scenario.law], rate.estimate) for rate in noisy if rate.name == name]
     curves["mean effect (none is there)"] = [
-        (misread(rate.scenario), rate.effect) for rate in noisy if rate.name == SIZE
+        (MISREAD[rate.scenario.law], rate.effect) for rate in noisy if rate.name == SIZE
     ]
     with _plain_settings():
         paper = Paper.of(WIDTH, 230.0)

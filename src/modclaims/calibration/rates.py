@@ -15,7 +15,7 @@ import numpy as np
 
 from modclaims import __version__
 from modclaims import workers as processes
-from modclaims.calibration import grid
+from modclaims.calibration import grid, shuffled
 from modclaims.calibration.scenarios import ALPHAS, BESIDE, PART, PERMUTATIONS, POWER_P, RESAMPLES, Scenario
 from modclaims.errors import RunFolderError
 from modclaims.families.units import ENOUGH
@@ -89,7 +89,7 @@ class Rate:
     @property
     def promised(self) -> bool:
         """Whether the bound is a promise here."""
-        if self.bound is None or not self.scenario.promises(self.name):
+        if self.bound is None or not grid.family(self.scenario).promises(self.scenario, self.name):
             return False
         return self.part in ("i", "power") or self.scenario.texts.smallest >= ENOUGH
 
@@ -244,12 +244,12 @@ def _counted(
     waiting: Mapping[Chunk, Scenario], seed: int, workers: int, recording: Recording | None
 ) -> Iterator[dict[str, Any]]:
     workers = min(workers, len(waiting))
-    grid.share(recording)
+    shuffled.share(recording)
     if workers <= 1:
         for (_, first, count), one in waiting.items():
             yield counted(one, grid.strengths_of(one), seed, first, count)
         return
-    with processes.pool(workers, partial(grid.share, recording)) as pool:
+    with processes.pool(workers, partial(shuffled.share, recording)) as pool:
         try:
             jobs: set[Future[dict[str, Any]]] = set()
             last = None

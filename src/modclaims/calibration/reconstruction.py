@@ -12,19 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.calibration import known
-from modclaims.calibration.known import LAYERS, POSITIONS, WIDTH, Layout
+from modclaims.calibration.family import UNCATEGORISED, Family, Question, by_law, places, unlabelled
+from modclaims.calibration.known import LAWS, LAYERS, POSITIONS, WIDTH, Layout
+from modclaims.calibration.scenarios import EDGE, NONE, PERMUTATIONS, Scenario
 from modclaims.families.input_outside_unembedding import FOLDS as PENALTY_FOLDS
-from modclaims.families.input_reconstruction import Told, Tried, others_mean
+from modclaims.families.input_outside_unembedding import InputOutsideUnembedding
+from modclaims.families.input_reconstruction import InputReconstruction, Told, Tried, others_mean
 from modclaims.families.token_maps import EMBEDDING, Tokens
 from modclaims.families.units import Sample
-from modclaims.recording import Activations, Recording, Request, TokenIds, Weights
+from modclaims.hypothesis import Hypothesis
+from modclaims.recording import Activations, Recording, TokenIds, Weights
 from modclaims.stats.overlaps import leading_directions, overlap
+from modclaims.stats.quantifiers import somewhere
 from modclaims.stats.retrieval import Vocabulary, one_cycle
 from modclaims.stats.ridge import Inputs, Ridge, best_penalty, cross_fitted, folds_of, leading_inputs
 from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
+TOLD = "told at a layer"
 TYPES = 32
 """Tokens of the vocabulary."""
 NEAREST, FOLDS = 2, 3
@@ -63,7 +69,7 @@ def _recorded(layout: Layout, ids: Codes, embedding: Floats, x: Floats, unembedd
     """Planted streams as a recorder would answer with them; x is (text, position, layer, unit)."""
     layers, every = x.shape[2], Activations("resid_post")
     told = np.concatenate([np.zeros((len(ids), FIRST)), ids], axis=1)
-    arrays: dict[tuple[Request, int], Floats] = {(every, layer): x[:, :, layer] for layer in range(layers)}
+    arrays = known.by_layer(every, x)
     arrays |= {(EMBEDDING, 0): embedding, (TokenIds(FIRST + POSITIONS), 0): told}
     if unembedding is not None:
         arrays[Weights("unembedding"), 0] = unembedding
@@ -156,6 +162,29 @@ def strength_of_selectivity(layout: Layout, law: str, effect: float) -> float:
     return float(np.exp(min(root for root in selective.roots(extrapolate=False))))
 
 
+def _falling(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    return falling_by(scenario.texts, scenario.law, round(scenario.effect(claim), 9))
+
+
+def _selective(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    return (strength_of_selectivity(scenario.texts, scenario.law, round(scenario.effect(claim), 9)),) * LAYERS
+
+
+RECONSTRUCTION = Family(
+    InputReconstruction,
+    unlabelled(nearest=NEAREST, folds=FOLDS),
+    by_law(told),
+    _falling,
+    [
+        *places(UNCATEGORISED, LAWS[:2], (NONE, EDGE)),
+        *places(UNCATEGORISED, LAWS[:1], ("2 s", "3 s")),
+        *places(UNCATEGORISED[1:], LAWS[:1], (NONE, EDGE), TOLD),
+    ],
+    {TOLD: Question({"holds": somewhere()}, strengths=_selective)},
+    dear=True,
+)
+
+
 # ---- directions that tokens are told from
 
 
@@ -185,9 +214,9 @@ def aimed(
     return ids, embedding, x
 
 
-def outside(rng: np.random.Generator, layout: Layout, law: str, avoidance: float | None) -> Recording:
-    """Such streams as a recording."""
-    ids, embedding, x = aimed(rng, layout, law, avoidance, LOOKED_AT)
+def outside(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...]) -> Recording:
+    """Such streams as a recording, whose directions lie anywhere where no strength is given."""
+    ids, embedding, x = aimed(rng, layout, law, strengths[0] if strengths else None, LOOKED_AT)
     return _recorded(layout, ids, embedding, x, _unembedding())
 
 
@@ -210,3 +239,20 @@ def population_avoidance(layout: Layout, law: str, avoidance: float) -> float:
 def avoidance_of(layout: Layout, law: str, effect: float) -> float:
     """How far directions must be aimed for maps to avoid the unembedding by `effect`."""
     return known.root(lambda aim: population_avoidance(layout, law, aim) - effect, high=1.0)
+
+
+def _avoiding(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    """How far directions avoid the unembedding; nothing where they lie anywhere."""
+    effect = round(scenario.effect(claim), 9)
+    return (avoidance_of(scenario.texts, scenario.law, effect),) if effect else ()
+
+
+OUTSIDE = Family(
+    InputOutsideUnembedding,
+    unlabelled(dimensions=READ, draws=PERMUTATIONS),
+    by_law(outside),
+    _avoiding,
+    places(UNCATEGORISED, LAWS[:2], (NONE, EDGE)),
+    tested=True,
+    dear=True,
+)

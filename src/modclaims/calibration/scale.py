@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.calibration import known
-from modclaims.calibration.known import WIDTH, Layout
+from modclaims.calibration.family import CROSSED, Family, by_law, labelled, places
+from modclaims.calibration.known import FLAT_DELTA, LAWS, WIDTH, Layout
+from modclaims.calibration.scenarios import EDGE, FLAT, NONE, Scenario
+from modclaims.families.scale import ModelsDiffer, ScaleTrend
+from modclaims.hypothesis import Hypothesis
 from modclaims.recording import Activations, Recording, Request
 
 Floats = NDArray[np.float64]
@@ -59,3 +63,39 @@ def _recorded(
         made.append(replace(one, shape=replace(one.shape, name=f"model {number}", parameters=count)))
     others = {one.shape.name: one for one in made[1:]}
     return replace(made[0], shape=replace(made[0].shape, beside=tuple(one.shape for one in made[1:])), beside=others)
+
+
+# ---- the families
+
+
+def _apart(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    deltas = (FLAT_DELTA, FLAT_DELTA + scenario.effect(claim))
+    return known.strengths_of_deltas(scenario.texts, scenario.law, deltas)
+
+
+DIFFER = Family(
+    ModelsDiffer,
+    labelled(depths=DEPTHS, twins=0),
+    by_law(pair),
+    _apart,
+    places(CROSSED, LAWS[:2], (FLAT, EDGE)) + places(CROSSED, LAWS[:1], ("2 s", "3 s")),
+    dear=True,
+)
+
+
+def _ladder(scenario: Scenario, claim: Hypothesis, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    return ladder(rng, scenario.texts, scenario.law, scenario.effect(claim), strengths)
+
+
+def _rungs(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    return known.strengths_of_deltas(scenario.texts, scenario.law, LADDER)
+
+
+TREND = Family(
+    ScaleTrend,
+    labelled(depths=(0.5,), twins=0),
+    _ladder,
+    _rungs,
+    places(CROSSED[1:], LAWS[:2], (NONE, EDGE)) + places(CROSSED[1:], LAWS[:1], ("2 s", "3 s")),
+    dear=True,
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,32 @@ from modclaims.corpus import Corpus
 from modclaims.families.units import Units
 from modclaims.recording import MemorySource, Recording, Request
 from modclaims.stats.actions import index_permutations
+
+RECORDED_LAYOUTS = {"64 crossed, topic": ("topic", "style"), "64 crossed, style": ("style", "topic")}
+"""Labels of the recorded texts, and the strata that they are exchanged in."""
+LAST = 5
+"""The embedded model's last layer."""
+
+
+@dataclass
+class _Shared:
+    """What the embedded model was recorded to do, in this process; None where no scenario needs it."""
+
+    recording: Recording | None = None
+
+
+_shared = _Shared()
+
+
+def share(recording: Recording | None) -> None:
+    """Hand the embedded model's recording to this process."""
+    _shared.recording = recording
+
+
+def planted(layout: str, rng: np.random.Generator) -> Recording:
+    """The recording that was handed to this process, its labels exchanged."""
+    assert _shared.recording is not None, "the embedded model was not recorded"
+    return exchanged(_shared.recording, *RECORDED_LAYOUTS[layout], rng)
 
 
 def kept(recording: Recording, requests: Iterable[Request]) -> Recording:

@@ -6,6 +6,7 @@ layout itself: means over many data sets of the texts learned from and of others
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
@@ -13,9 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.calibration import known
-from modclaims.calibration.known import STRATUM, WIDTH, Layout
-from modclaims.families.low_rank_similarity import IN_HALF, LEVEL
+from modclaims.calibration.family import CROSSED, SPLITTABLE, Family, Plant, by_law, labelled, places
+from modclaims.calibration.known import LAWS, STRATUM, WIDTH, Layout
+from modclaims.calibration.scenarios import EDGE, FLAT, NONE, Scenario
+from modclaims.families.low_rank_similarity import IN_HALF, LEVEL, LowRankSimilarity
+from modclaims.families.subspace_separation import SubspaceSeparation
 from modclaims.families.units import Units
+from modclaims.families.within_versus_style import WithinVersusStyle
+from modclaims.hypothesis import Hypothesis
+from modclaims.recording import Activations, Recording
 from modclaims.stats.parallel_analysis import LowRank, centred_directions, coordinate_orders, permuted, rank, shares
 from modclaims.stats.splits import halves, part
 from modclaims.stats.streams import stream
@@ -32,10 +39,10 @@ PLACE = 1.5
 """How far categories lie apart, which subspaces of variation do not know."""
 SETS = 120
 """Data sets that an effect is worked out from."""
-
-
 MANY = 25
 """How many times its texts a layout's crowd has, on which is measured what was learned."""
+LOOKED = (0, 1)
+"""Layers that claims look at, of which each takes its time; both are planted alike."""
 
 
 def _units(layout: Layout) -> Units:
@@ -45,6 +52,14 @@ def _units(layout: Layout) -> Units:
 def _crowd(layout: Layout) -> Layout:
     """The layout with many times its texts."""
     return replace(layout, name=f"{MANY} x {layout.name}", sizes=tuple(MANY * size for size in layout.sizes))
+
+
+def _recorded(site: str, of: Callable[[np.random.Generator, Layout, str, tuple[float, ...]], Floats]) -> Plant:
+    def made(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...]) -> Recording:
+        x = of(rng, layout, law, strengths)
+        return known.recording(layout, known.by_layer(Activations(site, LOOKED), x), WIDTH)
+
+    return by_law(made)
 
 
 # ---- crossed factors
@@ -85,6 +100,20 @@ def strength_of_difference(law: str, difference: float) -> float:
     if difference == 0:  # both factors are alike
         return SECOND
     return known.root(lambda strength: population_difference(law, strength) - difference)
+
+
+def _difference(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    return (strength_of_difference(scenario.law, round(scenario.effect(claim), 9)),) * len(LOOKED)
+
+
+WITHIN_VERSUS_STYLE = Family(
+    WithinVersusStyle,
+    labelled(layers=LOOKED),
+    _recorded("attn_out", crossed),
+    _difference,
+    places(CROSSED, LAWS[:2], (FLAT, EDGE)) + places(CROSSED, LAWS[:1], ("2 s", "3 s")),
+    dear=True,
+)
 
 
 # ---- subspaces
@@ -133,6 +162,25 @@ def common_of_separation(layout: Layout, law: str, separation: float) -> float:
     return known.root(lambda common: separation - population_separation(layout, law, common), high=1.0)
 
 
+def _separation(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    return (common_of_separation(scenario.texts, scenario.law, round(scenario.effect(claim), 9)),) * len(LOOKED)
+
+
+SEPARATION = Family(
+    SubspaceSeparation,
+    labelled(relabellings=99, layers=LOOKED, splits=5),
+    _recorded("resid_post", varied),
+    _separation,
+    [
+        *places(SPLITTABLE[:1], LAWS, (NONE, EDGE)),
+        *places(SPLITTABLE[:1], LAWS[:1], ("2 s", "3 s")),
+        *places(SPLITTABLE[1:2], LAWS[:1], (NONE, EDGE)),
+    ],
+    tested=True,
+    dear=True,
+)
+
+
 # ---- low rank
 
 
@@ -172,3 +220,22 @@ def strength_of_excess(layout: Layout, law: str, excess: float) -> float:
     if excess == 0:
         return 0.0
     return known.root(lambda strength: population_excess(layout, law, strength) - excess, high=8.0)
+
+
+def _excess(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    return (strength_of_excess(scenario.texts, scenario.law, round(scenario.effect(claim), 9)),) * len(LOOKED)
+
+
+LOW_RANK = Family(
+    LowRankSimilarity,
+    labelled(draws=99, layers=LOOKED, splits=5),
+    _recorded("resid_post", factored),
+    _excess,
+    [
+        *places(SPLITTABLE[:1], LAWS, (NONE, EDGE)),
+        *places(SPLITTABLE[:1], LAWS[:1], ("2 s",)),
+        *places(SPLITTABLE[1:2], LAWS[:1], (NONE, EDGE)),
+    ],
+    tested=True,
+    dear=True,
+)

@@ -8,11 +8,17 @@ direction. What is recorded as read may be a corrupted copy, so that the proxy i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.calibration.known import POSITIONS, Layout
+from modclaims.calibration import known
+from modclaims.calibration.known import LAYERS, POSITIONS, Layout
+from modclaims.calibration.scenarios import BESIDE, Scenario
+from modclaims.families import controls
+from modclaims.hypothesis import Hypothesis
+from modclaims.recording import Activations, Recording
 from modclaims.stats.actions import Design
 from modclaims.stats.permutation import Pairs
 from modclaims.stats.rivals import spline_basis, tfidf_similarity
@@ -31,6 +37,10 @@ LINKS: Mapping[str, Callable[[Floats], Floats]] = {
     "curved link": lambda similarity: np.asarray(np.expm1(CURVE * similarity) / np.expm1(CURVE)),
 }
 """How similarity inside the network follows from that of the words; both keep inner products what they are (Schur)."""
+REAL = 0.02
+"""Inner product that two texts of a category have beside that of their words."""
+MISREAD = {f"{100 * share:g} % of words misread": share for share in (0.0, 0.1, 0.2, 0.5, 1.0)}
+"""Laws under which the proxy reads a share of the words wrongly, and that share; the link is curved."""
 
 
 def written(rng: np.random.Generator, layout: Layout) -> NDArray[np.int64]:
@@ -90,3 +100,20 @@ def collinearity(rng: np.random.Generator, layout: Layout) -> float:
     basis = np.column_stack([np.ones(len(proxy)), spline_basis(proxy)])
     left = same - basis @ np.linalg.lstsq(basis, same, rcond=None)[0]
     return float(1 - left @ left / ((same - same.mean()) ** 2).sum())
+
+
+def effect_and_share(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    """(effect beside the words, share of words that the proxy reads wrongly)."""
+    return (REAL if scenario.truth == BESIDE else 0.0, MISREAD.get(scenario.law, 0.0))
+
+
+def planted(scenario: Scenario, claim: Hypothesis, rng: np.random.Generator, strengths: tuple[float, ...]) -> Recording:
+    """Similarity made of shared words, read as they are or corrupted by the share in `strengths`."""
+    layout, (effect, share) = scenario.texts, strengths
+    text = written(rng, layout)
+    link = "curved link" if scenario.law in MISREAD else scenario.law
+    x = activations(rng, layout, text, link, effect, LAYERS)
+    seen = corrupted(rng, text, share)
+    arrays = known.by_layer(Activations("attn_out"), x)
+    arrays[controls.EMBED, 0] = embedded(seen, rng)
+    return replace(known.recording(layout, arrays, x.shape[-1]), read=said(seen))

@@ -1,0 +1,183 @@
+"""Known answers of claims that texts of one category are alike: directions of categories, and spreads without any."""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.calibration import known, words
+from modclaims.calibration.family import (
+    CATEGORISED,
+    MIDDLE,
+    MIXED,
+    SPLITTABLE,
+    Family,
+    Question,
+    by_law,
+    exchanges,
+    labelled,
+    nothing,
+    places,
+    with_power,
+)
+from modclaims.calibration.known import FLAT_DELTA, LAWS, LAYERS, WIDTH, Layout
+from modclaims.calibration.scenarios import (
+    ALPHAS,
+    BESIDE,
+    EDGE,
+    EVENTS,
+    FLAT,
+    NONE,
+    PERMUTATIONS,
+    SIZE,
+    SIZE_CELLS,
+    WRONG,
+    Scenario,
+)
+from modclaims.families import controls
+from modclaims.families.category_clustering import CategoryClustering
+from modclaims.families.units import Units
+from modclaims.hypothesis import Hypothesis
+from modclaims.recording import Activations, Recording
+from modclaims.stats.actions import relabellings
+from modclaims.stats.permutation import Pairs
+from modclaims.stats.quantifiers import along_depth, everywhere, in_fraction
+from modclaims.stats.similarity import text_similarity
+
+Floats = NDArray[np.float64]
+ALONG, ONE_CELL = "rises along depth", "one cell of 24"
+EVERYWHERE, HALF, SMALLEST = "everywhere", "in half of the layers", "by minP"
+SPREAD, DISTANCES = "location by inner products", "location by distances"
+BEYOND, NOISY = "beyond shared words", "beyond a noisy proxy of shared words"
+GAP_TRUTH = ".75 sd in one cell"
+GAP = 0.75
+WIDE_CELLS, WIDE_WIDTH, PLANTED = 24, 64, 5
+"""The search in which one cell alone differs: so many layers, so wide, and at which of them."""
+STRONG = 0.6
+"""Cliff's delta of layers that are above any doubt, where a claim speaks of several."""
+CENTRE = 1.0
+"""Where all categories stand that differ in spread alone, in every coordinate."""
+UNEVEN = ("30 (24/6)", "30 (6/24)")
+
+
+# ---- categories that differ in direction
+
+
+def alike(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    """The effect in every layer."""
+    return known.strengths_of_deltas(scenario.texts, scenario.law, (scenario.effect(claim),) * LAYERS)
+
+
+def _last_of_all(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    deltas = (*(STRONG,) * (LAYERS - 1), scenario.effect(claim))
+    return known.strengths_of_deltas(scenario.texts, scenario.law, deltas)
+
+
+def _first_aside(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    deltas = (STRONG, *(scenario.effect(claim),) * (LAYERS - 1))
+    return known.strengths_of_deltas(scenario.texts, scenario.law, deltas)
+
+
+def _rising(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    """From the first layer to the last delta rises by the effect, flat at effect 0."""
+    deltas = FLAT_DELTA + scenario.effect(claim) * (np.arange(LAYERS) / (LAYERS - 1) - 0.5)
+    return known.strengths_of_deltas(scenario.texts, scenario.law, deltas.tolist())
+
+
+@lru_cache(maxsize=8)
+def strength_of_gap(layout: Layout, law: str, gap: float, width: int) -> float:
+    """The strength at which mean within - mean between is `gap` standard deviations of within-category similarities."""
+
+    def miss(strength: float) -> float:
+        ((_, inside),), ((_, outside),) = known.pair_similarities(layout, law, strength, width)
+        return float((inside.mean() - outside.mean()) / inside.std()) - gap
+
+    return known.root(miss)
+
+
+def _in_one_cell(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    one = strength_of_gap(scenario.texts, scenario.law, GAP, WIDE_WIDTH)
+    return tuple(one if layer == PLANTED else 0.0 for layer in range(WIDE_CELLS))
+
+
+# ---- categories that differ in spread alone
+
+
+def _spread(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...]) -> Recording:
+    """Categories about one centre, one of them three times as wide."""
+    x = CENTRE + known.noise(rng, layout, law, LAYERS, WIDTH)
+    return known.recording(layout, known.by_layer(Activations("attn_out"), x), WIDTH)
+
+
+def _location(claim: Hypothesis, recording: Recording, rng: np.random.Generator) -> Floats:
+    """(cell,) adjusted p of F2, as stands beside the claim when it is weighed whole."""
+    assert isinstance(claim, CategoryClustering)
+    units = Units.of(recording.corpus, claim.label, claim.within)
+    arrangements = relabellings(units.design, budget=PERMUTATIONS, rng=rng, blind="within_strata")
+    squared = [
+        text_similarity(recording.array(Activations("attn_out"), layer), claim.similarity).squared_distance
+        for layer in range(LAYERS)
+    ]
+    found = [units.squared_distance(matrix) for matrix in squared if matrix is not None]
+    return controls.spread(found, units, Pairs.of(units.design), arrangements, 0, "", ALPHAS[0]).p_location
+
+
+# ---- the family
+
+QUESTIONS = {
+    ALONG: Question({"holds": along_depth("rises")}, strengths=_rising),
+    EVERYWHERE: Question({"holds": everywhere()}, strengths=_last_of_all, several=True),
+    HALF: Question({"holds": in_fraction(0.5)}, strengths=_first_aside, several=True),
+    SMALLEST: Question({"adjust": "minP"}),
+    ONE_CELL: Question(plant=by_law(partial(known.categories, width=WIDE_WIDTH)), strengths=_in_one_cell, cell=PLANTED),
+    # inner products and distances differ where categories of unequal size spread unequally, which is why location is
+    # asked for; distances alone would support the claim there
+    SPREAD: Question(
+        {"similarity": "scaled_cosine"},
+        by_law(_spread),
+        nothing,
+        supported=True,
+        location=_location,
+        unpromised=(SIZE, SIZE_CELLS),
+    ),
+    DISTANCES: Question(
+        {"similarity": "euclidean"},
+        by_law(_spread),
+        nothing,
+        supported=True,
+        location=_location,
+        unpromised=(SIZE, SIZE_CELLS, WRONG),
+    ),
+    # words that are taken out by a fit are not known exactly, so that p is a guide; nothing holds where they are misread
+    BEYOND: Question(
+        {"beyond": "shared_words"}, words.planted, words.effect_and_share, supported=True, unpromised=(SIZE, SIZE_CELLS)
+    ),
+    NOISY: Question(
+        {"beyond": "shared_words"}, words.planted, words.effect_and_share, supported=True, unpromised=EVENTS
+    ),
+}
+CLUSTERING = Family(
+    CategoryClustering,
+    labelled(),
+    by_law(known.categories),
+    alike,
+    [
+        *with_power(CATEGORISED),
+        *places((MIXED,), LAWS[:2], (NONE, EDGE)),
+        *places(("12 (4/4/4)", *SPLITTABLE[:2]), LAWS[:1], (FLAT, EDGE), ALONG),
+        *places((MIDDLE,), LAWS[1:], (FLAT, EDGE), ALONG),
+        *places((MIDDLE,), LAWS[:1], (NONE, EDGE), EVERYWHERE),
+        *places((MIDDLE,), LAWS[:1], (NONE, EDGE), HALF),
+        *places((MIDDLE,), LAWS[:1], (NONE,), SMALLEST),
+        *places((MIDDLE,), LAWS[:1], (GAP_TRUTH,), ONE_CELL),
+        *places(UNEVEN, ("unequal spread",), (NONE,), SPREAD),
+        *places(UNEVEN, ("unequal spread",), (NONE,), DISTANCES),
+        *places((MIDDLE,), tuple(words.LINKS), (NONE, BESIDE), BEYOND),
+        *places((MIDDLE,), tuple(words.MISREAD), (NONE,), NOISY),
+        *exchanges(),
+    ],
+    QUESTIONS,
+    tested=True,
+)
