@@ -26,7 +26,8 @@ from transformers import OPTConfig, OPTForCausalLM
 
 from modclaims.collect import Collected, collect
 from modclaims.corpus_files import read_corpus
-from modclaims.families.tight_pass import MIN_UNITS, TightPass
+from modclaims.families.tight_pass import TightPass
+from modclaims.families.units import MIN_UNITS
 from modclaims.families.weight_claims import WeightClaim
 from modclaims.hypothesis import Hypothesis
 from modclaims.lm.model import load_model

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
+import time
 from functools import partial
+from pathlib import Path
 
 from modclaims import workers
 
@@ -38,3 +43,37 @@ def test_workers_share_nothing_with_the_process_that_asks_for_them() -> None:
     TOLD.append("here")
     with workers.pool(1) as pool:
         assert pool.submit(told, 0).result() == []
+
+
+ASKS = """
+import os, sys, time
+from modclaims import workers
+if __name__ == "__main__":
+    with workers.pool(1) as pool:
+        print(pool.submit(os.getpid).result(), flush=True)
+        pool.submit(time.sleep, 600).result()
+"""
+
+
+def running(process: int) -> bool:
+    """Whether a process is there and has not ended; one that has and that nobody asked about is still listed on Linux."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{process}/stat")
+    return not state.exists() or state.read_text().rpartition(") ")[2][:1] != "Z"
+
+
+def test_workers_end_in_the_middle_of_a_job_when_the_run_is_killed(tmp_path) -> None:
+    (tmp_path / "asks.py").write_text(ASKS)
+    with subprocess.Popen([sys.executable, tmp_path / "asks.py"], stdout=subprocess.PIPE, text=True) as asking:
+        assert asking.stdout is not None
+        worker = int(asking.stdout.readline())
+        assert running(worker)
+        asking.send_signal(signal.SIGKILL)
+        asking.wait()
+        deadline = time.monotonic() + 20
+        while running(worker) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not running(worker)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import multiprocessing
+import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import connection
+from threading import Thread
 
 PRELOADED = (
     "modclaims.families.axis_streams",
@@ -34,7 +37,7 @@ def ready() -> None:
 
 
 def pool(workers: int, prepare: Callable[[], object] | None = None) -> ProcessPoolExecutor:
-    """So many processes, none of which shares anything with this one; each calls `prepare` first."""
+    """So many processes, none of which shares anything with this one; each calls `prepare` first, and none outlives it."""
     ready()
     method = "forkserver" if sys.platform == "linux" else "spawn"
     context = multiprocessing.get_context(method)
@@ -43,8 +46,17 @@ def pool(workers: int, prepare: Callable[[], object] | None = None) -> ProcessPo
 
 def _begin(prepare: Callable[[], object] | None) -> None:
     _keep_memory()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     if prepare is not None:
         prepare()
+
+
+def _end_with(sentinel: int) -> None:
+    """End this process once the one that asked for it is gone, in the middle of a job too: nobody waits for its answer."""
+    connection.wait([sentinel])
+    os._exit(1)
 
 
 def _keep_memory() -> None:

@@ -175,7 +175,7 @@ class CategoryClustering(Hypothesis):
         twins = None
         if self.twins:
             bounds, twins = self._twins(recording, units, pairs, similarities, few, name, weighing)
-            rivals.append(controls.untrained_twin(bounds, twins, named, weighing.alpha, where))
+            rivals.append(controls.untrained_twin(bounds, twins[:, named], named, weighing.alpha, f"delta {where}"))
 
         exhibits = self._exhibits(recording, cells, per_cell, by_cell, band, twins, test, named, weighing.alpha)
         final_cells, final_bounds, degenerate, warnings = (

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.families.controls import trained, trained_minus_untrained, twin_variants
+from modclaims.families.controls import trained_minus_untrained, twin_variants, untrained_twin
 from modclaims.families.depth_curves import DepthCurve, cell_of, changes_spelt, chunks_spelt, curve_exhibit
 from modclaims.families.units import Sample
 from modclaims.hypothesis import Weighing
@@ -202,11 +202,4 @@ def _twin_control(
         stream(weighing.seed, name, sample.design(0), "twins"),
         ends=(-np.inf, np.inf),
     )
-    means = [float(t.mean()) for t in twins]
-    told, numbers = trained(bounds, weighing.alpha)
-    return Control(
-        "untrained_twin",
-        f"The lesser contrast is {float(own.mean()):.2f} here and {min(means):.2f} to {max(means):.2f} in {len(twins)} untrained twins; "
-        f"{told}.",
-        {**numbers, "twins": means},
-    )
+    return untrained_twin(bounds, [float(t.mean()) for t in twins], 0, weighing.alpha, "the lesser contrast")

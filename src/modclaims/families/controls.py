@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from modclaims.decimals import decimals_of_effect, rounded
 from modclaims.families.units import Units
 from modclaims.hypothesis import Weighing
 from modclaims.recording import Activations, Recording
@@ -197,34 +198,21 @@ def trained_minus_untrained(
     return Bounds(value[0], se[0], t, ends=ends)
 
 
-def trained(bounds: Bounds, alpha: float) -> tuple[str, dict[str, float]]:
-    """What `trained_minus_untrained` says of its first cell, in words and numbers."""
-    effect, low, high = (float(v[0]) for v in (bounds.effect, bounds.lower(alpha), bounds.upper(alpha)))
-    told = "training adds to it" if low > 0 else "training takes from it" if high < 0 else "what training adds is open"
-    return (
-        f"trained - untrained is {effect:.3f} [{low:.3f}, {high:.3f}]: {told}",
-        {"difference": effect, "low": low, "high": high},
-    )
-
-
-def untrained_twin(bounds: Bounds, twins: Floats, cell: int, alpha: float, where: str) -> Control:
-    """The control's sentence. `twins` is (seed, cell) effects of the untrained twins."""
-    low, high = float(bounds.lower(alpha)[cell]), float(bounds.upper(alpha)[cell])
-    mean = float(twins[:, cell].mean())
-    if np.isfinite(low) and low > 0:
+def untrained_twin(bounds: Bounds, twins: Sequence[float] | Floats, cell: int, alpha: float, what: str) -> Control:
+    """What `twins`, one number a seed, have of `what`, and what `trained_minus_untrained` says of that cell."""
+    effect, low, high = (float(v[cell]) for v in (bounds.effect, bounds.lower(alpha), bounds.upper(alpha)))
+    if low > 0:  # a limit that is not known is neither
         told = "training adds to it"
-    elif np.isfinite(high) and high < 0:
+    elif high < 0:
         told = "training takes from it"
     else:
         told = "what training adds is not settled"
+    values = [float(v) for v in twins]
+    decimals = decimals_of_effect(None, low, high)
+    difference, *limits = (rounded(v, decimals) for v in (effect, low, high))
     return Control(
         "untrained_twin",
-        f"Untrained twins ({len(twins)} seeds) reach delta {mean:.2f} {where}; trained - untrained is "
-        f"{float(bounds.effect[cell]):.2f} [{low:.2f}, {high:.2f}]: {told}.",
-        {
-            "difference": float(bounds.effect[cell]),
-            "low": low,
-            "high": high,
-            "twins": [float(v) for v in twins[:, cell]],
-        },
+        f"In {len(values)} untrained twins {what} is {rounded(min(values), 2)} to {rounded(max(values), 2)}; trained - untrained is "
+        f"{difference} [{', '.join(limits)}]: {told}.",
+        {"difference": effect, "low": low, "high": high, "twins": values},
     )

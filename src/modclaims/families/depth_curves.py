@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.controls import TWINS
-from modclaims.families.units import Sample
+from modclaims.families.units import MIN_UNITS, Sample
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import ModelShape
 from modclaims.stats.bootstrap import Bounds, Resamples, resample_groups
@@ -22,7 +22,6 @@ from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
-MIN_UNITS = 6
 AFTER = 32
 """Tokens that are not looked from: early ones have few others to attend to."""
 
@@ -46,12 +45,7 @@ class Unlabelled(Hypothesis):
         return ()
 
     def check(self, corpus: Corpus) -> None:
-        sample = Sample.of(corpus)
-        if sample.n < MIN_UNITS:
-            raise ClaimError(
-                f"{sample.n} {sample.unit}s of corpus {corpus.name!r} carry this claim; it needs at least {MIN_UNITS} to say how "
-                "much texts vary. Add texts."
-            )
+        Sample.of(corpus).require(MIN_UNITS, corpus)
 
     def _resamples(self, sample: Sample, weighing: Weighing) -> Resamples:
         """Units resampled in one group."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.axis_streams import SITES
-from modclaims.families.units import Sample
+from modclaims.families.units import MIN_UNITS, Sample
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import Activations, ModelShape, Positions, Recording, Request
 from modclaims.stats.bootstrap import bootstrap_t
@@ -23,7 +23,6 @@ from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
 FIRST = Positions("0")
-MIN_UNITS = 6
 
 
 class HeavyTails(Hypothesis):
@@ -61,12 +60,7 @@ class HeavyTails(Hypothesis):
         return ()
 
     def check(self, corpus: Corpus) -> None:
-        sample = Sample.of(corpus)
-        if sample.n < MIN_UNITS:
-            raise ClaimError(
-                f"{sample.n} {sample.unit}s of corpus {corpus.name!r} carry this claim; it needs at least {MIN_UNITS} to say how "
-                "much texts vary. Add texts."
-            )
+        Sample.of(corpus).require(MIN_UNITS, corpus)
 
     def _requests(self) -> tuple[Activations, Activations]:
         return Activations(self.site, self.layers), Activations(self.site, self.layers, positions=FIRST)

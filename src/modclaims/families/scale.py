@@ -250,7 +250,8 @@ class ModelsDiffer(_AcrossModels):
             trained = difference([[each[one.shape.name] for one in group] for group in groups])
             rng = stream(weighing.seed, type(self).__name__, units.design.digest, "twin seeds")
             bounds = controls.trained_minus_untrained(trained, untrained, few.resamples, rng)
-            rivals.append(_twins(bounds, np.stack([one.value[0] for one in untrained]), named, where, alpha))
+            theirs = [float(one.value[0, named]) for one in untrained]
+            rivals.append(controls.untrained_twin(bounds, theirs, named, alpha, f"the difference at {where}"))
         flat = np.any([self._flat(one, depths, compared) for group in groups for one in group], axis=0)
         return replace(
             bare,
@@ -483,22 +484,6 @@ def _beyond(bounds: Bounds, cell: int, where: str, alpha: float) -> Control:
         f"Beyond these proxies (TF-IDF and each model's input embeddings, cubic splines) the difference at {where} is "
         f"{effect:.2f} [{low:.2f}, {high:.2f}].",
         {"difference": effect, "low": low, "high": high},
-    )
-
-
-def _twins(bounds: Bounds, twins: Floats, cell: int, where: str, alpha: float) -> Control:
-    effect, low, high = _between(bounds, cell, alpha)
-    if np.isfinite(low) and low > 0:
-        told = "training adds to it"
-    elif np.isfinite(high) and high < 0:
-        told = "training takes from it"
-    else:
-        told = "what training adds is not settled"
-    return Control(
-        "untrained_twin",
-        f"Between untrained twins of the models ({len(twins)} seeds) the difference at {where} is {twins[:, cell].mean():.2f}; "
-        f"trained - untrained is {effect:.2f} [{low:.2f}, {high:.2f}]: {told}.",
-        {"difference": effect, "low": low, "high": high, "twins": [float(v) for v in twins[:, cell]]},
     )
 
 

@@ -274,15 +274,8 @@ class SimilarityLevels(Hypothesis):
             ends=(-np.inf, np.inf),
         )
         theirs = [float((twin.value[0] @ column)[0]) for twin in twins]
-        told, numbers = controls.trained(bounds, weighing.alpha)
         where = "" if cell == Cell() else f" in {cell}"
-        return (
-            Control(
-                "untrained_twin",
-                f"In {len(twins)} untrained twins the effect{where} is {min(theirs):.2f} to {max(theirs):.2f}; {told}.",
-                {**numbers, "twins": theirs},
-            ),
-        )
+        return (controls.untrained_twin(bounds, theirs, 0, weighing.alpha, f"the effect{where}"),)
 
     def _all_levels(self, found: dict[str, Floats], layers: tuple[int, ...], count: int) -> tuple[Exhibit, ...]:
         """The three levels that the study looked at, where the corpus has them all."""

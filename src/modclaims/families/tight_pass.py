@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
-from modclaims.families.units import Sample
+from modclaims.families.units import MIN_UNITS, Sample
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import BLOCKS, SPECTRUM, Jacobian, ModelShape, Recording, Request
 from modclaims.stats.actions import sign_flips
@@ -23,7 +23,6 @@ from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
 NULLS = ("gaussian", "permuted", "untrained")
-MIN_UNITS = 6
 TITLES = {"mlp": "MLP", "attention": "attention block"}
 OTHER_DRAWS = 5
 OTHER_TEXTS = 2
@@ -77,12 +76,8 @@ class TightPass(Hypothesis):
         return ()
 
     def check(self, corpus: Corpus) -> None:
-        units = Sample.of(corpus, self._request().chosen(corpus))
-        if units.n < MIN_UNITS:
-            raise ClaimError(
-                f"{units.n} {units.unit}s of corpus {corpus.name!r} carry this claim; it needs at least {MIN_UNITS} to say "
-                "how much texts vary. Add texts, or raise texts = ..."
-            )
+        sample = Sample.of(corpus, self._request().chosen(corpus))
+        sample.require(MIN_UNITS, corpus, "to say how much texts vary. Add texts, or raise texts = ...")
 
     def _request(self, block: str | None = None) -> Jacobian:
         return Jacobian(block or self.block, self.tokens, self.layers, self.normalised, self.texts)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
-from modclaims.families.units import Sample
+from modclaims.families.units import MIN_UNITS, Sample
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import Activations, ModelShape, Recording, Request, TokenIds, Weights
 from modclaims.stats.bootstrap import Bounds, Resamples, StudentT, resample_groups
@@ -22,7 +22,6 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 SITES = ("resid_pre", "resid_post")
 EMBEDDING = Weights("embedding")
-MIN_UNITS = 6
 
 
 class TokenMap(Hypothesis):
@@ -47,12 +46,8 @@ class TokenMap(Hypothesis):
         return ()
 
     def check(self, corpus: Corpus) -> None:
-        sample = Sample.of(corpus)
-        if sample.n < self.least_units:
-            raise ClaimError(
-                f"{sample.n} {sample.unit}s of corpus {corpus.name!r} carry this claim; it needs at least {self.least_units}, "
-                "for maps are learned on some and tried on others. Add texts."
-            )
+        why = "to learn maps on some and try them on others. Add texts."
+        Sample.of(corpus).require(self.least_units, corpus, why)
 
     def request(self, variant: str | None = None) -> Activations:
         """The stream, whole."""

@@ -14,6 +14,8 @@ from modclaims.stats.actions import MIN_BLOCKS, Design, codes
 from modclaims.stats.splits import too_small_to_split
 
 Floats = NDArray[np.float64]
+MIN_UNITS = 6
+"""Units below which nothing is said of how much they vary, where a claim compares no categories."""
 ENOUGH = 12
 """Texts (or blocks) of the smallest category from which on error rates of bounds are promised, and calibrated."""
 
@@ -190,6 +192,13 @@ class Sample:
     def texts(self) -> int:
         """Number of texts."""
         return sum(len(g) for g in self.groups)
+
+    def require(self, least: int, corpus: Corpus, why: str = "to say how much texts vary. Add texts.") -> None:
+        """Raises `ClaimError` where fewer than `least` units carry a claim."""
+        if self.n < least:
+            raise ClaimError(
+                f"{self.n} {self.unit}s of corpus {corpus.name!r} carry this claim; it needs at least {least} {why}"
+            )
 
     def units(self, values: Floats) -> Floats:
         """(unit, ...) from (text, ...): means inside blocks."""

@@ -134,7 +134,8 @@ class WithinVersusStyle(CategoryClustering):
         twins = None
         if self.twins:
             difference, twins = self._trained(recording, sides, similarities, few, weighing)
-            rivals.append(_twin(difference, twins, named, weighing.alpha, str(cells[named])))
+            what = f"the difference at {cells[named]}"
+            rivals.append(controls.untrained_twin(difference, twins[:, named], named, weighing.alpha, what))
         secondary: dict[str, Floats] = {}
         for side, bounds, test in zip(sides, own, tests, strict=True):
             secondary[f"delta of {side.words}"] = bounds.effect
@@ -308,28 +309,6 @@ class WithinVersusStyle(CategoryClustering):
 def minus(first: Replicates, second: Replicates) -> Replicates:
     """One effect less another under the same resamples."""
     return Replicates(first.value - second.value, first.influence - second.influence, first.centre - second.centre)
-
-
-def _twin(bounds: Bounds, twins: Floats, cell: int, alpha: float, where: str) -> Control:
-    """What untrained twins show, in words."""
-    low, high = float(bounds.lower(alpha)[cell]), float(bounds.upper(alpha)[cell])
-    if np.isfinite(low) and low > 0:
-        told = "training adds to it"
-    elif np.isfinite(high) and high < 0:
-        told = "training takes from it"
-    else:
-        told = "what training adds is not settled"
-    return Control(
-        "untrained_twin",
-        f"In untrained twins ({len(twins)} seeds) the difference at {where} is {float(twins[:, cell].mean()):.2f}; trained - "
-        f"untrained is {float(bounds.effect[cell]):.2f} [{low:.2f}, {high:.2f}]: {told}.",
-        {
-            "difference": float(bounds.effect[cell]),
-            "low": low,
-            "high": high,
-            "twins": [float(v) for v in twins[:, cell]],
-        },
-    )
 
 
 def _percent(share: float) -> str:
