@@ -59,10 +59,9 @@ def running(process: int) -> bool:
     """Whether a process is there and has not ended; one that has and that nobody asked about is still listed on Linux."""
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+        return sys.platform != "linux" or Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][:1] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    state = Path(f"/proc/{process}/stat")
-    return not state.exists() or state.read_text().rpartition(") ")[2][:1] != "Z"
 
 
 def test_workers_end_in_the_middle_of_a_job_when_the_run_is_killed(tmp_path) -> None:

@@ -31,6 +31,8 @@ from modclaims.report.paper import (
 from modclaims.stats.evidence import Exhibit
 
 MOST_BARS = 40
+AT_BOUNDS = 41
+"""Points from a plot of rows to the intervals that stand beside it."""
 
 Floats = NDArray[np.float64]
 
@@ -183,15 +185,21 @@ def _rows_plot(
         )
         at = bottom + height * (y + 0.5) / len(rows) - 2.5
         paper.say(left - 8, at, row.words, ha="right", size=min(TEXT, pitch * 0.5), colour="ink")
-        decimals = decimals_of_effect(row.smallest, row.low, row.high)
-        bounds = interval(row.low, row.high, decimals)
+        told, bounds = _told(row.effect, row.low, row.high, row.smallest)
         size = min(TEXT, pitch * 0.5)
-        paper.say(left + width + 36, at, number(row.effect, decimals), ha="right", size=size, colour="ink")
-        paper.say(left + width + 41, at, "no bound" if bounds == NOTHING else bounds, size=size, colour="ink")
+        paper.say(left + width + AT_BOUNDS - 5, at, told, ha="right", size=size, colour="ink")
+        paper.say(left + width + AT_BOUNDS, at, bounds, size=size, colour="ink")
     axes.set(xlim=(x0, x1), ylim=(-0.5, len(rows) - 0.5), yticks=[])
     axes.spines["left"].set_visible(False)
     tidy_numbers(axes, "x", 6)
     axes.set_xlabel(label, labelpad=3)
+
+
+def _told(effect: float, low: float, high: float, smallest: float) -> tuple[str, str]:
+    """An effect and its interval, as they stand beside a row."""
+    decimals = decimals_of_effect(smallest, low, high)
+    bounds = interval(low, high, decimals)
+    return number(effect, decimals), "no bound" if bounds == NOTHING else bounds
 
 
 def splits(exhibit: Exhibit) -> Figure:
@@ -223,7 +231,9 @@ def forest(exhibit: Exhibit) -> Figure:
     scales = [said(s) for s in scales]
     words = [fitted(c, TEXT, 205) for c in claims]
     panels = {s: [i for i in range(n) if scales[i] == s] for s in groups_in_order(scales)}
-    margin, right, pitch = max(text_width(w, TEXT) for w in words) + 12, 108.0, 18.0
+    pitch, margin = 18.0, max(text_width(w, TEXT) for w in words) + 12
+    bounds = [_told(float(e), *ends)[1] for e, *ends in zip(effect, low, high, smallest, strict=True)]
+    right = max(108.0, AT_BOUNDS + max(text_width(words, TEXT) for words in bounds) + 4)
     paper = Paper.of(WIDTH, 24 + sum(pitch * len(m) + 40 for m in panels.values()))
     entries = [(_OUTCOMES[o][1], _OUTCOMES[o][0], o) for o in _OUTCOMES if o in outcomes]
     entries += [
