@@ -146,7 +146,7 @@ def test_other_nulls_stand_beside_the_claim():
     evidence = Mlp().weigh(recorded(Mlp()).by_id(), WEIGHING)
     assert [control.name for control in evidence.controls] == ["permuted_null", "untrained_null"]
     assert evidence.controls[0].numbers["tighter_than"] == 5
-    assert "at 2 texts, the block at layer 1 is tighter than 5" in evidence.controls[0].sentence
+    assert "at 2 texts, the block at layer 1 is tighter than all 5" in evidence.controls[0].sentence
 
 
 def test_the_order_of_texts_changes_nothing():

@@ -258,7 +258,7 @@ def _distributions(
     drawable = np.nan if summary == "count" else 1.0  # a share has no place on the axis of omega^2
     low, middle, high = np.quantile(null[1:], (0.05, 0.5, 0.95), axis=0)
     told = "; ".join(
-        f"{cell} {axes:.2f} against {m:.2f} [{a:.2f}, {b:.2f}]"
+        f"{cell}: {axes:.2f} against {m:.2f} [{a:.2f}, {b:.2f}]"
         for cell, axes, a, m, b in zip(cells, null[0], low, middle, high, strict=True)
     )
     return Exhibit(

@@ -241,7 +241,7 @@ class CategoryClustering(Hypothesis):
             return (scores,)
         layers = np.array([c.layer or 0 for c in cells])
         told = "; ".join(
-            f"layer {layer} {a:.2f} and {b:.2f}"
+            f"layer {layer}: {a:.2f} and {b:.2f}"
             for layer, a, b in zip(layers.tolist(), raw.effect, left.effect, strict=True)
         )
         return (

@@ -256,7 +256,7 @@ class InputOutsideUnembedding(TokenMap):
         mean = outer.shape[1] / outer.shape[0]
         low, high = np.quantile(random, (alpha, 1 - alpha), axis=0)
         told = "; ".join(
-            f"layer {layer} {own.mean():.2f}, random [{a:.2f}, {b:.2f}]"
+            f"layer {layer}: {own.mean():.2f}, random [{a:.2f}, {b:.2f}]"
             for layer, own, a, b in zip(layers, cosines, low, high, strict=True)
         )
         return Exhibit(

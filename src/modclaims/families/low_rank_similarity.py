@@ -265,11 +265,11 @@ def _scree(
     """Shares of variance of the leading components, with those of permuted coordinates."""
     shown = min(SHOWN, observed.shape[1])
     low, middle, high = np.quantile(null[:, :, :shown], (LEVEL, 0.5, 1 - LEVEL), axis=0)
-    told = "; ".join(f"{cell} {r}" for cell, r in zip(cells, ranks, strict=True))
+    told = "; ".join(f"{cell}: {r}" for cell, r in zip(cells, ranks, strict=True))
     return Exhibit(
         "scree",
         f"Components of the similarity matrix, {site}",
-        f"Share of variance of the {shown} leading components, one panel a layer, against {count} permutations of the coordinates "
+        f"Share of variance of the {shown} leading components, one panel a layer, against {count:,} permutations of the coordinates "
         f"(5 % to 95 %). Components above them: {told}.",
         {
             "share": observed[:, :shown],

@@ -248,7 +248,7 @@ class Selectivity(Hypothesis):
             Exhibit(
                 "volcano",
                 "Effect against adjusted p, one point a cell",
-                f"{len(cells)} cells; {int(marked.sum())} lie beyond adjusted p = {alpha:g}.",
+                f"{len(cells):,} cells; {int(marked.sum())} lie beyond adjusted p = {alpha:g}.",
                 {"effect": effect, "p_adjusted": test.p_adjusted, "alpha": np.array(alpha)},
                 {"cells": [str(c) for c in cells], "effect_name": "omega^2"},
             )

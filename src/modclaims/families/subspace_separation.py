@@ -261,7 +261,7 @@ class SubspaceSeparation(Hypothesis):
         layers = np.array([c.layer or 0 for c in cells])
         low, middle, high = np.quantile(test.null, (alpha, 0.5, 1 - alpha), axis=0)
         told = "; ".join(
-            f"layer {layer} {observed:.2f} against {m:.2f} [{a:.2f}, {b:.2f}]"
+            f"layer {layer}: {observed:.2f} against {m:.2f} [{a:.2f}, {b:.2f}]"
             for layer, observed, a, m, b in zip(layers, test.observed, low, middle, high, strict=True)
         )
         return Exhibit(

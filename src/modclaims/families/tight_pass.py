@@ -343,7 +343,7 @@ def _other_null(kind: str, measured: Floats, null: Floats, where: str) -> Contro
     tighter = int((own < by_draw).sum())
     return Control(
         f"{kind}_null",
-        f"Against {len(by_draw)} {words}, at {len(measured)} texts, the block at {where} is tighter than {tighter}: its effective "
+        f"Against {len(by_draw)} {words}, at {len(measured)} texts, the block at {where} is tighter than {f'all {tighter}' if tighter == len(by_draw) else tighter or 'none'}: its effective "
         f"rank is {own:.3f} of tokens x width, theirs {by_draw.min():.3f} to {by_draw.max():.3f}.",
         {"own": own, "lowest": float(by_draw.min()), "highest": float(by_draw.max()), "tighter_than": tighter},
     )

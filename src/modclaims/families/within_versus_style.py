@@ -290,7 +290,7 @@ class WithinVersusStyle(CategoryClustering):
         if twins is not None:
             arrays["twin"] = twins
         told = "; ".join(
-            f"layer {layer} {a:.2f} and {b:.2f}"
+            f"layer {layer}: {a:.2f} and {b:.2f}"
             for layer, a, b in zip(layers.tolist(), own[0].effect, own[1].effect, strict=True)
         )
         return (
