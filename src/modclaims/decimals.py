@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 FEWEST, MOST, MOST_OF_AN_EFFECT = 2, 6, 4
@@ -28,3 +29,10 @@ def rounded(value: float, decimals: int) -> str:
     """A number with so many decimals, without the sign of a zero."""
     text = f"{value:.{decimals}f}"
     return text.lstrip("-") if float(text) == 0 else text
+
+
+def from_to(values: Iterable[float], decimals: int, unit: str = "") -> str:
+    """`0.08 to 0.15`, the lowest and the highest value with a unit each; one number where both are written alike."""
+    known = [float(v) for v in values]
+    low, high = (f"{rounded(v, decimals)}{unit}" for v in (min(known), max(known)))
+    return low if low == high else f"{low} to {high}"

@@ -102,6 +102,19 @@ def test_a_curve_without_a_band_is_drawn_without_one(every_kind: Any) -> None:
     assert draw(with_arrays(exhibit, low=nowhere, high=nowhere)).file() != draw(exhibit).file()
 
 
+def test_a_layer_with_a_band_between_layers_without_one_shows_it(every_kind: Any) -> None:
+    curve = next(e for e in every_kind() if e.kind == "curve_by_depth")
+    low, high = np.asarray(curve.arrays["low"]), np.asarray(curve.arrays["high"])
+    alone = np.full_like(low, np.nan), np.full_like(high, np.nan)
+    alone[0][2], alone[1][2] = low[2], high[2]
+
+    def chance(exhibit: Exhibit) -> int:
+        return draw(exhibit).file().decode().count(f"fill: {COLOURS['chance'][0]}")
+
+    none = with_arrays(curve, low=np.full_like(low, np.nan), high=np.full_like(high, np.nan))
+    assert chance(with_arrays(curve, low=alone[0], high=alone[1])) == chance(none) + 1
+
+
 def test_an_unknown_kind_has_no_drawing(every_kind: Any) -> None:
     with pytest.raises(KeyError):
         draw(every_kind()[-1])

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from modclaims.decimals import decimals_for, decimals_of_effect, rounded
+from modclaims.decimals import decimals_for, decimals_of_effect, from_to, rounded
 from modclaims.report.numerals import (
     count,
     interval,
@@ -88,6 +88,12 @@ def test_a_narrow_interval_is_not_written_as_one_number_twice(
     smallest: float, low: float | None, high: float | None, decimals: int
 ) -> None:
     assert decimals_of_effect(smallest, low, high) == decimals
+
+
+def test_a_range_that_is_written_as_one_number_is_one() -> None:
+    assert from_to([0.151, 0.08, 0.1], 2) == "0.08 to 0.15"
+    assert from_to([-0.001, 0.002], 2) == "0.00"
+    assert from_to([12.2, 38.9], 0, " %") == "12 % to 39 %"
 
 
 def test_a_rounded_zero_has_no_sign() -> None:

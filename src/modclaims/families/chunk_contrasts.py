@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from modclaims.decimals import from_to
 from modclaims.families.controls import trained_minus_untrained, twin_variants, untrained_twin
 from modclaims.families.depth_curves import DepthCurve, cell_of, changes_spelt, chunks_spelt, curve_exhibit
 from modclaims.families.units import Sample
@@ -165,7 +166,7 @@ class ChunkContrast(DepthCurve):
                 Control(
                     "held_out",
                     f"Picked on one half of the {sample.unit}s and measured on the other, in {SPLITS} splits, the lesser contrast is "
-                    f"{np.median(effects):.2f} ({effects.min():.2f} to {effects.max():.2f}); {again} of them pick the same division.",
+                    f"{np.median(effects):.2f} ({from_to(effects, 2)}); {again} of them pick the same division.",
                     {
                         "median": float(np.median(effects)),
                         "lowest": float(effects.min()),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.decimals import decimals_of_effect, rounded
+from modclaims.decimals import decimals_of_effect, from_to, rounded
 from modclaims.families.units import Units
 from modclaims.hypothesis import Weighing
 from modclaims.recording import Activations, Recording
@@ -212,7 +212,7 @@ def untrained_twin(bounds: Bounds, twins: Sequence[float] | Floats, cell: int, a
     difference, *limits = (rounded(v, decimals) for v in (effect, low, high))
     return Control(
         "untrained_twin",
-        f"In {len(values)} untrained twins {what} is {rounded(min(values), 2)} to {rounded(max(values), 2)}; trained - untrained is "
+        f"In {len(values)} untrained twins {what} is {from_to(values, 2)}; trained - untrained is "
         f"{difference} [{', '.join(limits)}]: {told}.",
         {"difference": effect, "low": low, "high": high, "twins": values},
     )

@@ -24,6 +24,8 @@ from modclaims.stats.streams import stream
 Floats = NDArray[np.float64]
 AFTER = 32
 """Tokens that are not looked from: early ones have few others to attend to."""
+MOST_UNDEFINED = 0.01
+"""Share of resamples without spread from which on a layer of a curve has no band."""
 
 
 class Unlabelled(Hypothesis):
@@ -156,16 +158,26 @@ def layer_curve(
     *,
     twins: Floats | None = None,
 ) -> Exhibit:
-    """One quantity at some of a network's `count` layers, with a band for all of them at once."""
-    every = np.arange(len(layers))
+    """One quantity at some of a network's `count` layers, with a band for all of them at once.
+
+    Layers in which hardly a text differs have none, and take no part in that of the others: resamples without any spread
+    would leave no layer with a limit.
+    """
+    varied = np.flatnonzero(bounds.bounded & (bounds.undefined <= MOST_UNDEFINED))
+    low, high = np.full((2, len(layers)), np.nan)
+    if len(varied):
+        low[varied], high[varied] = bounds.lower(alpha, varied)[varied], bounds.upper(alpha, varied)[varied]
     arrays: dict[str, NDArray[np.generic]] = {
         "depth": np.array(layers) / max(count - 1, 1),
         "layer": np.array(layers),
         "mean": bounds.effect,
-        "low": bounds.lower(alpha, every),
-        "high": bounds.upper(alpha, every),
+        "low": low,
+        "high": high,
     }
     words = [f"{quantity[:1].upper()}{quantity[1:]} by layer: {', '.join(f'{v:.2f}' for v in bounds.effect)}"]
+    if len(varied) < len(layers):
+        without = [str(layers[i]) for i in range(len(layers)) if i not in varied]
+        words.append(f"no band in layer{'s' * (len(without) > 1)} {', '.join(without)}, where hardly a text differs")
     if twins is not None and len(twins):
         arrays |= {"twin": twins}
         words.append(f"untrained twins: {', '.join(f'{v:.2f}' for v in twins.mean(axis=0))}")

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.chunk_contrasts import ChunkContrast, by_chunk
 from modclaims.families.controls import twin_variants
@@ -138,7 +139,7 @@ class AttentionSinks(Unlabelled):
 def _twin_shares(twins: list[float], own: float) -> Control:
     return Control(
         "untrained_twin",
-        f"Of the heads of {len(twins)} untrained twins {100 * min(twins):.0f} % to {100 * max(twins):.0f} % are sinks, of this "
+        f"Of the heads of {len(twins)} untrained twins {from_to([100 * t for t in twins], 0, ' %')} are sinks, of this "
         f"network's {100 * own:.0f} %.",
         {"own": own, "twins": twins},
     )

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.chunk_contrasts import ChunkContrast
 from modclaims.families.controls import twin_variants
@@ -146,6 +147,6 @@ class QuietMiddle(ChunkContrast):
 def _twin_shares(twins: list[float], own: float) -> Control:
     return Control(
         "untrained_twin",
-        f"In {len(twins)} untrained twins {min(twins):.2f} to {max(twins):.2f} of the variance lies between layers, here {own:.2f}.",
+        f"In {len(twins)} untrained twins {from_to(twins, 2)} of the variance lies between layers, here {own:.2f}.",
         {"own": own, "twins": twins},
     )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.corpus import Corpus
+from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.copying import check_shape, score_map
@@ -132,8 +133,8 @@ class InductionHeads(Hypothesis):
         here, best = null[:, named], null.max(axis=1)
         return Control(
             "null_objects",
-            f"The same head scores {here.min():.3f} to {here.max():.3f} in {len(null)} {self.null} null objects, whose best heads "
-            f"anywhere score {best.min():.3f} to {best.max():.3f}; {int((scores > best.max()).sum())} heads of this network score more.",
+            f"The same head scores {from_to(here, 3)} in {len(null)} {self.null} null objects, whose best heads "
+            f"anywhere score {from_to(best, 3)}; {int((scores > best.max()).sum())} heads of this network score more.",
             {"lowest": float(here.min()), "highest": float(here.max()), "best": [float(v) for v in best]},
         )
 

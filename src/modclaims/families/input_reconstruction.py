@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.category_clustering import null_histogram
 from modclaims.families.controls import TWINS, twin_variants
@@ -283,7 +284,7 @@ class InputReconstruction(TokenMap):
         reached = sum(twin >= own for twin in twins)
         return Control(
             "untrained_twin",
-            f"In {self.twins} untrained twins {what} is {min(twins):.2f} to {max(twins):.2f}, against {own:.2f}: "
+            f"In {self.twins} untrained twins {what} is {from_to(twins, 2)}, against {own:.2f}: "
             + (f"{reached} of them show as much." if reached else "none shows as much."),
             {"own": own, "twins": twins},
         )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.corpus import Corpus
+from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.category_clustering import null_histogram
@@ -237,7 +238,7 @@ class LowRankSimilarity(Hypothesis):
             found.append(float(np.median(values)))
         return Control(
             "untrained_twin",
-            f"Untrained twins ({self.twins} seeds) reach an excess share of {min(found):.2f} to {max(found):.2f} at "
+            f"Untrained twins ({self.twins} seeds) reach an excess share of {from_to(found, 2)} at "
             f"{cells[named]}, against {effect:.2f}: "
             + ("a network that learned nothing shows as much." if max(found) >= effect else "none reaches that."),
             {"excess_share": found},

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.controls import EMBED, twin_variants
 from modclaims.families.depth_curves import DepthCurve, beyond, changes_spelt, chunks_spelt, curve_exhibit
@@ -258,6 +259,6 @@ def _twins(twins: list[Floats], phases: Phases, few: Resamples, effect: float) -
     found = [_effect(curves, phases, few) for curves in twins]
     return Control(
         "untrained_twin",
-        f"In {len(twins)} untrained twins the error reduction is {min(found):.2f} to {max(found):.2f}, here {effect:.2f}.",
+        f"In {len(twins)} untrained twins the error reduction is {from_to(found, 2)}, here {effect:.2f}.",
         {"own": effect, "twins": found},
     )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.corpus import Corpus
+from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.category_clustering import null_histogram
@@ -198,7 +199,7 @@ class Selectivity(Hypothesis):
         count, level = sum(value <= weighing.alpha for value in p), f"{weighing.alpha:g}".removeprefix("0")
         return Control(
             "untrained_twin",
-            f"The strongest {self._words()[0]} of the untrained twins ({self.twins} seeds) reaches omega^2 {min(best):.2f} to {max(best):.2f} "
+            f"The strongest {self._words()[0]} of the untrained twins ({self.twins} seeds) reaches omega^2 {from_to(best, 2)} "
             f"(adjusted p at most {level} in {count} of {self.twins}), against {effect:.2f} {where}: "
             + (
                 "a network that learned nothing shows as much."

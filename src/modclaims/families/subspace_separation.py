@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.corpus import Corpus
+from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.category_clustering import null_histogram
@@ -242,7 +243,7 @@ class SubspaceSeparation(Hypothesis):
             found.append(float(np.median([self._measured(vectors, half).bounds.effect[0] for half in splits])))
         return Control(
             "untrained_twin",
-            f"Untrained twins ({self.twins} seeds) reach a separation of {min(found):.2f} to {max(found):.2f} at {cells[named]}, "
+            f"Untrained twins ({self.twins} seeds) reach a separation of {from_to(found, 2)} at {cells[named]}, "
             f"against {effect:.2f}: "
             + ("a network that learned nothing shows as much." if max(found) >= effect else "none reaches that."),
             {"separation": found},

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.corpus import Corpus
+from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.units import MIN_UNITS, Sample
 from modclaims.hypothesis import Hypothesis, Weighing
@@ -344,7 +345,7 @@ def _other_null(kind: str, measured: Floats, null: Floats, where: str) -> Contro
     return Control(
         f"{kind}_null",
         f"Against {len(by_draw)} {words}, at {len(measured)} texts, the block at {where} is tighter than {f'all {tighter}' if tighter == len(by_draw) else tighter or 'none'}: its effective "
-        f"rank is {own:.3f} of tokens x width, theirs {by_draw.min():.3f} to {by_draw.max():.3f}.",
+        f"rank is {own:.3f} of tokens x width, theirs {from_to(by_draw, 3)}.",
         {"own": own, "lowest": float(by_draw.min()), "highest": float(by_draw.max()), "tighter_than": tighter},
     )
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.category_clustering import null_histogram
 from modclaims.families.weight_claims import Beside, WeightClaim, by_depth, matrix
@@ -132,7 +133,7 @@ class TokenNeuronCongruence(WeightClaim):
         return Control(
             "permuted_null",
             f"Against {OTHER_DRAWS} null objects by putting each neuron's own weights in another order, at layer {layer}, the relative "
-            f"rise is {effect:.2f}: {own:.3f} against {found.min():.3f} to {found.max():.3f}.",
+            f"rise is {effect:.2f}: {own:.3f} against {from_to(found, 3)}.",
             {"effect": effect, "own": float(own), "lowest": float(found.min()), "highest": float(found.max())},
         )
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.category_clustering import null_histogram
 from modclaims.families.weight_claims import Beside, WeightClaim, by_depth, matrix
@@ -182,7 +183,7 @@ class WeightClusterability(WeightClaim):
         return Control(
             f"{kind}_null",
             f"Against {OTHER_DRAWS} null objects by {NULLS[kind]}, at layer {layer}, the {self._effect()} is {effect:.3f}: "
-            f"{WORDS[self.score]} is {own:.3f}, theirs {found.min():.3f} to {found.max():.3f}.",
+            f"{WORDS[self.score]} is {own:.3f}, theirs {from_to(found, 3)}.",
             {
                 "effect": effect,
                 "own": float(own),
@@ -228,7 +229,7 @@ def _sensitivity(
 ) -> Exhibit:
     """The effect by number of clusters, a line a layer; the stated number is marked."""
     told = "; ".join(
-        f"{count} clusters {low:.3f} to {high:.3f}"
+        f"{count} clusters {from_to((low, high), 3)}"
         for count, low, high in zip(counts, effects.min(axis=0), effects.max(axis=0), strict=True)
     )
     return Exhibit(

@@ -95,12 +95,15 @@ def curve_by_depth(exhibit: Exhibit) -> Figure:
 
 
 def _band(axes: Axes, depth: Floats, low: Floats, high: Floats) -> None:
-    """The band where it is known; a bar where there is a single layer."""
-    if len(depth) == 1:
-        axes.fill_between([depth[0] - 0.1, depth[0] + 0.1], [low[0]] * 2, [high[0]] * 2, color=colour_of("chance"))
-        return
+    """The band where it is known; a bar where no layer beside it has one."""
     known = np.isfinite(low) & np.isfinite(high)
-    axes.fill_between(depth, low, high, where=known.tolist(), color=colour_of("chance"), linewidth=0)
+    around = np.pad(known, 1)
+    alone = known & ~around[:-2] & ~around[2:]
+    axes.fill_between(depth, low, high, where=(known & ~alone).tolist(), color=colour_of("chance"), linewidth=0)
+    half = 0.1 if len(depth) == 1 else 0.15 / (len(depth) - 1)
+    for i in np.flatnonzero(alone):
+        ends = [depth[i] - half, depth[i] + half]
+        axes.fill_between(ends, [low[i]] * 2, [high[i]] * 2, color=colour_of("chance"), linewidth=0)
 
 
 def _runs(chunk: NDArray[np.generic]) -> list[tuple[int, int]]:

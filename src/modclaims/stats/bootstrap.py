@@ -337,6 +337,11 @@ class Bounds:
         found = ~np.isfinite(self.t)
         return found if found.any() else None
 
+    @property
+    def undefined(self) -> Floats:
+        """(cell,) share of the resamples that leave an effect, or its spread, undefined: large where few units differ."""
+        return np.zeros(len(self.theta)) if self._undefined is None else self._undefined.mean(axis=0)
+
     def _with(self, value: float, sign: float = 1.0) -> Floats:
         """(R, cell) sign x t*, or `value` where it is undefined."""
         t = self.t if sign > 0 else -self.t
