@@ -25,7 +25,7 @@ def test_a_layer_in_which_hardly_a_text_differs_leaves_the_others_their_band():
     for end in ("low", "high"):
         assert found.arrays[end][:2] == pytest.approx(alone.arrays[end])
         assert np.isnan(found.arrays[end][2:]).all()
-    assert "no band in layers 2, 3, where hardly a text differs" in found.description
+    assert "no band in layers 2, 3, where too few texts differ for one" in found.description
     assert "no band" not in alone.description
 
 

@@ -160,7 +160,7 @@ def layer_curve(
 ) -> Exhibit:
     """One quantity at some of a network's `count` layers, with a band for all of them at once.
 
-    Layers in which hardly a text differs have none, and take no part in that of the others: resamples without any spread
+    Layers in which too few texts differ have none, and take no part in that of the others: resamples without any spread
     would leave no layer with a limit.
     """
     varied = np.flatnonzero(bounds.bounded & (bounds.undefined <= MOST_UNDEFINED))
@@ -177,7 +177,9 @@ def layer_curve(
     words = [f"{quantity[:1].upper()}{quantity[1:]} by layer: {', '.join(f'{v:.2f}' for v in bounds.effect)}"]
     if len(varied) < len(layers):
         without = [str(layers[i]) for i in range(len(layers)) if i not in varied]
-        words.append(f"no band in layer{'s' * (len(without) > 1)} {', '.join(without)}, where hardly a text differs")
+        words.append(
+            f"no band in layer{'s' * (len(without) > 1)} {', '.join(without)}, where too few texts differ for one"
+        )
     if twins is not None and len(twins):
         arrays |= {"twin": twins}
         words.append(f"untrained twins: {', '.join(f'{v:.2f}' for v in twins.mean(axis=0))}")
