@@ -46,7 +46,7 @@ from modclaims.plan.power import Effect
 from modclaims.recording import HEAD_SITES, Jacobian, ModelShape
 from modclaims.stats.actions import Design, count_arrangements
 from modclaims.stats.bootstrap import Resamples, resample
-from modclaims.stats.effects import ClusterSums
+from modclaims.stats.cluster_sums import ClusterSums
 from modclaims.stats.evidence import Cell
 from modclaims.stats.matched_sets import most_images
 from modclaims.stats.multiplicity import clopper_pearson
