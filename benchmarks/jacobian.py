@@ -27,7 +27,8 @@ from transformers import OPTConfig, OPTModel, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 from modclaims.lm.anatomy import Network
-from modclaims.lm.jacobian import BlockJacobian, block_inputs, block_jacobian
+from modclaims.lm.block_inputs import block_inputs
+from modclaims.lm.jacobian import BlockJacobian, block_jacobian
 from modclaims.lm.model import load_model
 from modclaims.stats.estimated_spectra import estimated_spectrum
 from modclaims.stats.spectra import block_spectrum

@@ -60,7 +60,8 @@ from modclaims.recording import Activations
 from modclaims.stats.actions import Arrangements, Design
 from modclaims.stats.bootstrap import resample
 from modclaims.stats.chunks import Shares, contrasts
-from modclaims.stats.effects import cliffs_delta, omega_squared
+from modclaims.stats.omega_squared import omega_squared
+from modclaims.stats.pair_effects import cliffs_delta
 from modclaims.stats.permutation import Pairs, f_null
 from modclaims.stats.phases import Phases, out_of_sample
 from modclaims.stats.rivals import tfidf_similarity

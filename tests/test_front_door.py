@@ -31,7 +31,7 @@ def test_the_names_at_the_front_door_are_sorted_and_exist():
     [
         "import modclaims",
         "import modclaims.families.category_clustering, modclaims.families.head_selectivity",
-        "import modclaims.stats.effects, modclaims.stats.rivals, modclaims.stats.quantifiers",
+        "import modclaims.stats.pair_effects, modclaims.stats.omega_squared, modclaims.stats.rivals, modclaims.stats.quantifiers",
         "import modclaims.collect, modclaims.settings, modclaims.runner, modclaims.run_folder, modclaims.report",
         "import modclaims.report.document, modclaims.report.tables",
         "import modclaims.pytest_plugin",

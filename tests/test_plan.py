@@ -57,7 +57,8 @@ from modclaims.plan.cost import Cost, Reading, cost
 from modclaims.plan.plans import make_plan
 from modclaims.plan.power import Asked, detectable
 from modclaims.plan.reach import sides
-from modclaims.plan.sketches import Before, Counted, sketch
+from modclaims.plan.sketch import Before, Counted
+from modclaims.plan.sketches import sketch
 from modclaims.recording import (
     MATRICES,
     SITES,

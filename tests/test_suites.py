@@ -15,7 +15,8 @@ from modclaims.corpus import Corpus
 from modclaims.corpus_files import read_corpus
 from modclaims.lm.model import load_model
 from modclaims.lm.outline import read_outline
-from modclaims.plan.sketches import Before, sketch
+from modclaims.plan.sketch import Before
+from modclaims.plan.sketches import sketch
 from modclaims.recording import ModelShape
 from modclaims.run_folder import dump_json
 from modclaims.runner import prepare, run_digest

@@ -26,8 +26,8 @@ from modclaims.runner import weigh
 from modclaims.stats import rotations, splits
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, resample, resample_groups, standard_errors
-from modclaims.stats.effects import omega_squared_replicates
 from modclaims.stats.evidence import Evidence, NullTest
+from modclaims.stats.omega_squared import omega_squared_replicates
 from modclaims.stats.quantifiers import at
 from modclaims.stats.rotations import SUMMARIES, Coordinates, Turning, draws, gaussian_kurtosis, kurtosis, summarised
 from modclaims.stats.splits import halves, part

@@ -10,7 +10,7 @@ from modclaims.families.units import Units
 from modclaims.hypothesis import Weighing
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import resample
-from modclaims.stats.effects import cliffs_delta
+from modclaims.stats.pair_effects import cliffs_delta
 from modclaims.stats.permutation import Pairs
 
 TEXTS = 40

@@ -14,7 +14,8 @@ from modclaims.families.input_reconstruction import Told, Tried, others_mean
 from modclaims.families.token_maps import Tokens, bounds_of_means, learning_factor
 from modclaims.families.units import Sample
 from modclaims.hypothesis import Weighing
-from modclaims.plan.sketches import Before, sketch
+from modclaims.plan.sketch import Before
+from modclaims.plan.sketches import sketch
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording, TokenIds, Weights
 from modclaims.runner import weigh
 from modclaims.stats.bootstrap import bootstrap_t, resample_groups

@@ -14,7 +14,7 @@ from modclaims.families.units import Units
 from modclaims.hypothesis import Weighing
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording
 from modclaims.runner import weigh
-from modclaims.stats.effects import gap
+from modclaims.stats.pair_effects import gap
 from modclaims.stats.permutation import Pairs
 from modclaims.stats.similarity import SIMILARITIES, apart_similarity, token_similarity
 from modclaims.verdict import judge

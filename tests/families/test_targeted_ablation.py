@@ -15,7 +15,8 @@ from modclaims.calibration.known import LAYERS, LAYOUTS
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.hypothesis import Weighing
-from modclaims.plan.sketches import Before, sketch
+from modclaims.plan.sketch import Before
+from modclaims.plan.sketches import sketch
 from modclaims.recording import Ablation, LogOdds, Loss, ModelShape
 
 LAYOUT = LAYOUTS["48 (4 x 12)"]

@@ -19,7 +19,8 @@ from modclaims.calibration.family import claim_of
 from modclaims.errors import ClaimError
 from modclaims.families.weight_claims import Beside
 from modclaims.hypothesis import Weighing
-from modclaims.plan.sketches import Before, sketch
+from modclaims.plan.sketch import Before
+from modclaims.plan.sketches import sketch
 from modclaims.recording import MemorySource, ModelShape, Recording, Weights
 from modclaims.runner import weigh
 from modclaims.stats.weight_graphs import WeightGraph, clustered

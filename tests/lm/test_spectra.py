@@ -16,7 +16,8 @@ from transformers import AutoModelForCausalLM
 
 from modclaims.errors import ClaimError, CorpusError
 from modclaims.lm import spectra as spectra_module
-from modclaims.lm.jacobian import block_inputs, block_jacobian
+from modclaims.lm.block_inputs import block_inputs
+from modclaims.lm.jacobian import block_jacobian
 from modclaims.lm.model import LanguageModel, load_model
 from modclaims.lm.store import RecordingStore
 from modclaims.lm.variants import Variant

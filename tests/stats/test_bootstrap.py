@@ -24,13 +24,8 @@ from modclaims.stats.bootstrap import (
     resample_groups,
     standard_errors,
 )
-from modclaims.stats.effects import (
-    cliffs_delta,
-    log_one_plus_f2,
-    omega2_of_log,
-    omega_squared_bounds,
-    omega_squared_replicates,
-)
+from modclaims.stats.omega_squared import log_one_plus_f2, omega2_of_log, omega_squared_bounds, omega_squared_replicates
+from modclaims.stats.pair_effects import cliffs_delta
 from modclaims.stats.permutation import Pairs
 
 Floats = NDArray[np.float64]

@@ -14,8 +14,9 @@ from scipy.stats import beta
 
 from modclaims.stats.actions import Design, relabellings
 from modclaims.stats.bootstrap import Bounds, bootstrap_t, resample
-from modclaims.stats.effects import cliffs_delta, omega_squared_bounds
 from modclaims.stats.multiplicity import weigh_cells
+from modclaims.stats.omega_squared import omega_squared_bounds
+from modclaims.stats.pair_effects import cliffs_delta
 from modclaims.stats.permutation import Pairs, f_null, gap_null
 from modclaims.stats.rivals import pseudo_f2_null
 from modclaims.stats.similarity import text_similarity

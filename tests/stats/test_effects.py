@@ -13,28 +13,22 @@ from pingouin import compute_effsize
 from sklearn.datasets import load_iris
 
 from modclaims.errors import ClaimError
-from modclaims.stats import effects
+from modclaims.stats import pair_effects
 from modclaims.stats.actions import Arrangements, Design
 from modclaims.stats.bootstrap import Resamples, bootstrap_t, resample
-from modclaims.stats.effects import (
-    ClusterLogRatio,
-    ClusterSums,
-    LogRatio,
-    auc,
-    cliffs_delta,
-    cohens_d,
+from modclaims.stats.cluster_sums import ClusterSums
+from modclaims.stats.log_ratios import ClusterLogRatio, LogRatio, log_ratio
+from modclaims.stats.omega_squared import (
     excess_kurtosis,
-    gap,
-    hedges_g,
     log_one_plus_f2,
-    log_ratio,
     omega2_of_log,
     omega_squared,
     omega_squared_bounds,
     omega_squared_replicates,
-    same_pairs,
 )
+from modclaims.stats.pair_effects import cliffs_delta, cohens_d, gap, same_pairs
 from modclaims.stats.permutation import Pairs, degrees_of_freedom, delta_null, f_null, gap_null
+from modclaims.stats.two_groups import auc, hedges_g
 
 Floats = NDArray[np.float64]
 
@@ -241,7 +235,7 @@ def test_the_bootstraps_scale_leads_back() -> None:
 def test_delta_equals_brute_force_under_every_resample(
     name: str, decimals: int | None, kernel: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(effects, "KERNEL", kernel)  # by sorting, and by comparing all with all
+    monkeypatch.setattr(pair_effects, "KERNEL", kernel)  # by sorting, and by comparing all with all
     a = design(name)
     pairs, values = Pairs.of(a), similarities(a, 2, decimals=decimals)
     resamples = resample(a, count=30, rng=rng(1))
@@ -259,7 +253,7 @@ def test_delta_equals_brute_force_under_every_resample(
 def test_the_influence_on_delta_is_its_derivative_by_multiplicity(
     name: str, decimals: int | None, kernel: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(effects, "KERNEL", kernel)
+    monkeypatch.setattr(pair_effects, "KERNEL", kernel)
     a = design(name)
     pairs, values = Pairs.of(a), similarities(a, 1, decimals=decimals)
     resamples = resample(a, count=6, rng=rng(2))

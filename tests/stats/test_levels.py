@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose
 from modclaims.errors import ClaimError
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Resamples, bootstrap_t, resample
-from modclaims.stats.effects import gap
 from modclaims.stats.levels import LEVELS, compared, level_replicates
+from modclaims.stats.pair_effects import gap
 from modclaims.stats.permutation import Pairs
 
 UNEVEN = Design.of(list("aaaabbbcc"))

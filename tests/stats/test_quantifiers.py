@@ -11,9 +11,9 @@ from scipy.stats import norm
 
 from modclaims.errors import ClaimError
 from modclaims.stats.bootstrap import Bounds, NoncentralF
-from modclaims.stats.effects import log_one_plus_f2, omega2_of_log
 from modclaims.stats.evidence import Cell, Evidence, NullTest
 from modclaims.stats.multiplicity import clopper_pearson, weigh_cells
+from modclaims.stats.omega_squared import log_one_plus_f2, omega2_of_log
 from modclaims.stats.quantifiers import (
     Holds,
     InFraction,

@@ -11,7 +11,7 @@ from scipy import stats as scipy_stats
 
 from modclaims.stats import rotations
 from modclaims.stats.actions import Arrangements, Design
-from modclaims.stats.effects import omega_squared
+from modclaims.stats.omega_squared import omega_squared
 from modclaims.stats.permutation import degrees_of_freedom, f_null
 from modclaims.stats.rotations import (
     Coordinates,

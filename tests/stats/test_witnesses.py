@@ -28,12 +28,13 @@ from modclaims.stats.actions import (
     sign_flips,
 )
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, standard_errors
-from modclaims.stats.effects import auc, cliffs_delta, gap
 from modclaims.stats.evidence import Cell, Evidence, NullTest
 from modclaims.stats.multiplicity import adjust, clopper_pearson, combined, weigh_cells
 from modclaims.stats.null_objects import mean_replicates
+from modclaims.stats.pair_effects import cliffs_delta, gap
 from modclaims.stats.permutation import Pairs, delta_null, f_null, gap_null
 from modclaims.stats.rivals import category_ss, distances_to_centroid, freedman_lane, permanova, pseudo_f2_null
+from modclaims.stats.two_groups import auc
 from modclaims.verdict import Outcome, judge, summarise
 
 Floats = NDArray[np.float64]

@@ -20,8 +20,8 @@ from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import Activations, ModelShape, Recording, Request
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample, resample_groups
-from modclaims.stats.effects import log_ratio
 from modclaims.stats.evidence import Cell, Evidence, Exhibit, NullTest
+from modclaims.stats.log_ratios import log_ratio
 from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.rotations import (
     SUMMARIES,

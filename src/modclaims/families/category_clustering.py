@@ -15,8 +15,8 @@ from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import HEAD_SITES, LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import Arrangements, relabellings
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample
-from modclaims.stats.effects import cliffs_delta, cohens_d, gap
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
+from modclaims.stats.pair_effects import cliffs_delta, cohens_d, gap
 from modclaims.stats.permutation import Pairs, cheaper_by_vectors, delta_null, gap_null, gap_null_from_vectors
 from modclaims.stats.quantifiers import AlongDepth, Holds, slope_weights, somewhere
 from modclaims.stats.rivals import Beyond, permanova

@@ -15,9 +15,9 @@ from modclaims.hypothesis import Weighing
 from modclaims.recording import Activations, Recording
 from modclaims.stats.actions import Arrangements, index_permutations
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, standard_errors
-from modclaims.stats.effects import omega_squared
 from modclaims.stats.evidence import Control
 from modclaims.stats.multiplicity import weigh_cells
+from modclaims.stats.omega_squared import omega_squared
 from modclaims.stats.permutation import Pairs, degrees_of_freedom, f_null
 from modclaims.stats.rivals import (
     Beyond,

@@ -17,11 +17,8 @@ from modclaims.hypothesis import Weighing
 from modclaims.recording import Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import Arrangements, Design
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample
-from modclaims.stats.effects import (
-    omega_squared,
-    omega_squared_replicates,
-)
 from modclaims.stats.evidence import Cell, Evidence, Exhibit, NullTest
+from modclaims.stats.omega_squared import omega_squared, omega_squared_replicates
 from modclaims.stats.permutation import degrees_of_freedom, f_null
 from modclaims.stats.quantifiers import somewhere
 from modclaims.stats.splits import Half, MedianBounds, picked_and_measured

@@ -26,8 +26,8 @@ from modclaims.recording import (
 )
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample
 from modclaims.stats.depths import between_layers, relative_depths
-from modclaims.stats.effects import cliffs_delta
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
+from modclaims.stats.pair_effects import cliffs_delta
 from modclaims.stats.permutation import Pairs
 from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.similarity import SIMILARITIES, text_similarity

@@ -19,12 +19,13 @@ from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import Recording
 from modclaims.stats.actions import Arrangements, Design, relabellings
 from modclaims.stats.bootstrap import Bounds, resample
-from modclaims.stats.effects import auc, excess_kurtosis, hedges_g, omega_squared, omega_squared_bounds
 from modclaims.stats.evidence import CategoryRow, Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.multiplicity import weigh_cells
+from modclaims.stats.omega_squared import excess_kurtosis, omega_squared, omega_squared_bounds
 from modclaims.stats.permutation import Pairs, degrees_of_freedom, f_null
 from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.streams import stream
+from modclaims.stats.two_groups import auc, hedges_g
 
 Floats = NDArray[np.float64]
 Cells = tuple[Cell, ...]

@@ -20,8 +20,8 @@ from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import Arrangements, Design, relabellings
 from modclaims.stats.bootstrap import Bounds, bootstrap_t
-from modclaims.stats.effects import log_one_plus_f2, omega2_of_log
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
+from modclaims.stats.omega_squared import log_one_plus_f2, omega2_of_log
 from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
 from modclaims.stats.rotations import Coordinates
 from modclaims.stats.splits import MedianBounds

@@ -17,8 +17,8 @@ from modclaims.hypothesis import Weighing
 from modclaims.recording import HEAD_SITES, Recording
 from modclaims.stats.actions import relabellings
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample
-from modclaims.stats.effects import cliffs_delta
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
+from modclaims.stats.pair_effects import cliffs_delta
 from modclaims.stats.permutation import Pairs, gap_null
 from modclaims.stats.quantifiers import AlongDepth
 from modclaims.stats.similarity import Similarity

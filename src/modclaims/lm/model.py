@@ -24,10 +24,10 @@ from modclaims.errors import ClaimError, CorpusError, ModelError, UsageError
 from modclaims.lineup import Lineup
 from modclaims.lm import attention
 from modclaims.lm.anatomy import Anatomy, Network, anatomy_of
+from modclaims.lm.block_inputs import BlockInput, block_inputs
 from modclaims.lm.checkpoint import Checkpoint, find_checkpoint
 from modclaims.lm.extract import extract
 from modclaims.lm.intervene import Replacements, Values, answers
-from modclaims.lm.jacobian import BlockInput, block_inputs
 from modclaims.lm.spectra import spectra
 from modclaims.lm.store import (
     ABLATED,

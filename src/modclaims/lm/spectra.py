@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from modclaims.lm.anatomy import Network
-from modclaims.lm.jacobian import BlockInput, BlockJacobian, block_jacobian
+from modclaims.lm.block_inputs import BlockInput
+from modclaims.lm.jacobian import BlockJacobian, block_jacobian
 from modclaims.lm.store import Entry
 from modclaims.recording import SPECTRUM, Array, Jacobian
 from modclaims.stats.estimated_spectra import estimated_spectrum

@@ -13,7 +13,8 @@ from modclaims.errors import ClaimError
 from modclaims.plan.cost import Cost, Reading, cost
 from modclaims.plan.power import POWER, Asked, Found, detectable
 from modclaims.plan.reach import Side, sides
-from modclaims.plan.sketches import Before, Sketch, sketch
+from modclaims.plan.sketch import Before, Sketch
+from modclaims.plan.sketches import sketch
 from modclaims.recording import ModelShape, Request
 from modclaims.runner import Planned, prepare
 from modclaims.settings import Settings

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, bootstrap_t, resample
-from modclaims.stats.effects import cliffs_delta, omega_squared_bounds
+from modclaims.stats.omega_squared import omega_squared_bounds
+from modclaims.stats.pair_effects import cliffs_delta
 from modclaims.stats.permutation import Pairs, indicator_gram
 from modclaims.stats.streams import stream
 

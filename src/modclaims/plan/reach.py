@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from modclaims.plan.sketches import Counted, Sketch
+from modclaims.plan.sketch import Counted, Sketch
 from modclaims.settings import Settings
 from modclaims.stats.multiplicity import adjust
 from modclaims.stats.quantifiers import InFraction

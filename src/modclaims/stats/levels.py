@@ -31,7 +31,7 @@ def compared(design: Design, level: str, category: str | None = None) -> Floats:
 
     Every pair weighs the same in `same_text` and `other_text`. Of the other two, each category (of two units or more)
     and each pair of categories weighs the same in every stratum that holds one, so that their difference is the gap of
-    `effects.gap` and unequal sizes make no effect of unequal spread. With `category`, only pairs with a unit of it.
+    `pair_effects.gap` and unequal sizes make no effect of unequal spread. With `category`, only pairs with a unit of it.
     Raises `ClaimError` for an unknown level or category, and where no pair counts.
     """
     if level not in LEVELS:

@@ -1,0 +1,218 @@
+"""What claims about categories would be weighed by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from modclaims.families.axes_against_rotations import AxesAgainstRotations
+from modclaims.families.axis_streams import LEARNED, AxisStreams
+from modclaims.families.category_clustering import GIVEN, CategoryClustering
+from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+from modclaims.families.low_rank_similarity import LowRankSimilarity
+from modclaims.families.similarity_levels import SimilarityLevels, check_positions
+from modclaims.families.subspace_separation import SubspaceSeparation
+from modclaims.families.targeted_ablation import AblationSpecificity, TargetedAblation
+from modclaims.families.units import Units
+from modclaims.families.within_versus_style import WithinVersusStyle
+from modclaims.plan.sketch import Before, Counted, Sketch, bounds, exchanged, labelled
+from modclaims.plan.spent import spent_fits, spent_pairs
+from modclaims.recording import HEAD_SITES
+from modclaims.stats.actions import Design, count_arrangements
+from modclaims.stats.matched_sets import most_images
+from modclaims.stats.quantifiers import AlongDepth, Everywhere, slope_weights
+from modclaims.stats.splits import FACTOR, halves, part, smallest_half
+from modclaims.stats.streams import stream
+
+
+def category_clustering(claim: CategoryClustering, before: Before) -> Sketch:
+    units = Units.of(before.corpus, claim.label, claim.within)
+    design, shape = units.design, before.shape
+    made = replace(
+        labelled(claim, units, before),
+        bounds=bounds(before, [spent_pairs(before, design, type(claim).__name__, design.digest, "resamples")]),
+    )
+    if isinstance(claim.holds, AlongDepth):
+        slope_weights(claim.holds, before.layers(claim))
+        return replace(made, action=f"resampling {units.resampled}")
+    heads = shape.kv_heads if claim.site in ("k", "v") else shape.heads if claim.site in HEAD_SITES else 1
+    made = replace(made, cells=before.cells(claim, heads))
+    if claim.beyond:  # rows of residuals are exchanged, which no swap of names leaves as they are
+        test = Counted(before.weighing.permutations + 1, False, "--permutations")
+        return replace(made, action=f"{made.action} given {GIVEN[claim.beyond]}", test=test)
+    total = count_arrangements(design, blind="within_strata")
+    return replace(
+        made,
+        test=exchanged([total], before),
+        arrangements=total,
+        simulated=None if design.members else (design, "delta"),
+    )
+
+
+def similarity_levels(claim: SimilarityLevels, before: Before) -> Sketch:
+    check_positions(before.positions)
+    units = Units.of(before.corpus, claim.label, claim.within)
+    key = (type(claim).__name__, units.design.digest, "resamples")
+    return replace(
+        labelled(claim, units, before),
+        action=f"resampling {units.resampled}",
+        bounds=bounds(before, [0 if units.design.members else spent_fits(before, units.design, *key)]),
+        cells=len(claim.holds.chosen(claim.weights(before.shape)[0])),
+    )
+
+
+def within_versus_style(claim: WithinVersusStyle, before: Before) -> Sketch:
+    assert claim.within is not None
+    sides = [Units.of(before.corpus, *pair) for pair in ((claim.label, claim.within), (claim.within, claim.label))]
+    units, shape = sides[0], before.shape
+    key = (type(claim).__name__, units.design.digest, "resamples")
+    spent = max(spent_pairs(before, side.design, *key) for side in sides)
+    cells = 1
+    if not isinstance(claim.holds, AlongDepth):
+        heads = shape.kv_heads if claim.site in ("k", "v") else shape.heads if claim.site in HEAD_SITES else 1
+        cells = before.cells(claim, heads)
+    else:
+        slope_weights(claim.holds, before.layers(claim))
+    return replace(
+        labelled(claim, units, before),
+        action=f"resampling {units.resampled}",
+        bounds=bounds(before, [spent]),
+        cells=cells,
+    )
+
+
+def head_selectivity(claim: HeadSelectivity, before: Before) -> Sketch:
+    return _selectivity(
+        claim, before, {"head": before.shape.heads, "neuron": before.shape.mlp_width}.get(claim.unit, 1)
+    )
+
+
+def heads_against_blocks(claim: HeadsAgainstBlocks, before: Before) -> Sketch:
+    units = Units.of(before.corpus, claim.label, claim.within)
+    key, spent = (type(claim).__name__, units.design.digest, "resamples"), []
+    for split, half in enumerate(_halves(claim, before, units.design)):
+        spent.append(0 if half.members else spent_fits(before, half, *key, str(split)))
+    return replace(
+        labelled(claim, units, before),
+        action=f"resampling {units.resampled} of halves",
+        bounds=bounds(before, spent, FACTOR),
+    )
+
+
+def axis_streams(claim: AxisStreams, before: Before) -> Sketch:
+    width = before.shape.mlp_width if claim.site == "mlp_act" else before.shape.width
+    if claim.basis not in LEARNED:
+        return _selectivity(claim, before, width if claim.axes is None else len(claim.axes))
+    units = Units.of(before.corpus, claim.label, claim.within)
+    name = type(claim).__name__
+    found, spent = [], []
+    for split, half in enumerate(_halves(claim, before, units.design)):
+        found.append(count_arrangements(half, blind="jointly"))
+        spent.append(spent_fits(before, half, name, "split", str(split), half.digest, "resamples"))
+    made = labelled(claim, units, before)
+    count = min(claim.components, width, len(before.positions) * smallest_half(units.design))
+    return replace(
+        made,
+        action=f"{made.action} in halves",
+        bounds=bounds(before, spent, FACTOR),
+        cells=before.cells(claim, count),
+        test=exchanged(found, before, FACTOR),
+        arrangements=min(found),
+    )
+
+
+def axes_against_rotations(claim: AxesAgainstRotations, before: Before) -> Sketch:
+    return replace(
+        labelled(claim, Units.of(before.corpus, claim.label, claim.within), before),
+        action="turning the coordinate axes at random",
+        bounds=bounds(before, [0], FACTOR),
+        cells=before.cells(claim),
+        test=Counted(claim.rotations + 1, False, "rotations"),
+    )
+
+
+def subspace_separation(claim: SubspaceSeparation, before: Before) -> Sketch:
+    units = Units.of(before.corpus, claim.label, claim.within)
+    total = count_arrangements(units.design, blind="jointly")
+    budget = min(before.weighing.permutations, claim.relabellings)
+    own = claim.relabellings < before.weighing.permutations
+    exact = total <= budget
+    return replace(
+        labelled(claim, units, before),
+        bounds=bounds(before, _spent_halves(claim, before, units.design), FACTOR),
+        cells=before.cells(claim),
+        test=Counted(total if exact else budget + 1, exact, "relabellings" if own else "--permutations"),
+        arrangements=total,
+    )
+
+
+def low_rank_similarity(claim: LowRankSimilarity, before: Before) -> Sketch:
+    units = Units.of(before.corpus, claim.label, claim.within)
+    return replace(
+        labelled(claim, units, before),
+        action="permuting every coordinate across texts",
+        bounds=bounds(before, _spent_halves(claim, before, units.design), FACTOR),
+        cells=before.cells(claim),
+        test=Counted(claim.draws + 1, False, "draws"),
+    )
+
+
+def targeted_ablation(claim: TargetedAblation, before: Before) -> Sketch:
+    made, (size, turns) = _ablation(claim, before), claim.moves_of(before.shape)
+    layers, rows = len(before.layers(claim)), size * turns
+    units = claim.sizes[0] if isinstance(claim.holds, Everywhere) else claim.sizes[-1]
+    # further moves repeat these images, and tie with them; splits that pick in different layers have more together
+    images = most_images(size, turns, layers, units * claim.splits)
+    return replace(
+        made,
+        action="moving units to others of their layer and magnitude",
+        test=Counted(rows, True, "sets", rows / images),
+        arrangements=images,
+    )
+
+
+def ablation_specificity(claim: AblationSpecificity, before: Before) -> Sketch:
+    return _ablation(claim, before)
+
+
+def _ablation(claim: TargetedAblation, before: Before) -> Sketch:
+    units = Units.of(before.corpus, claim.label, claim.within)
+    made = labelled(claim, units, before)
+    categories = len(claim.modules or units.design.names)
+    return replace(
+        made,
+        action=f"resampling {units.resampled} of halves and matched sets",
+        bounds=bounds(before, [0], FACTOR),
+        cells=categories * len(claim.sizes),
+    )
+
+
+def _selectivity(claim: HeadSelectivity | AxisStreams, before: Before, places: int) -> Sketch:
+    units = Units.of(before.corpus, claim.label, claim.within)
+    design, total = units.design, count_arrangements(units.design, blind="jointly")
+    spent = spent_fits(before, design, type(claim).__name__, design.digest, "resamples")
+    return replace(
+        labelled(claim, units, before),
+        bounds=bounds(before, [spent]),
+        cells=before.cells(claim, places),
+        test=exchanged([total], before),
+        arrangements=total,
+        simulated=None if design.members else (design, "omega^2"),
+    )
+
+
+def _spent_halves(claim: SubspaceSeparation | LowRankSimilarity, before: Before, design: Design) -> list[int]:
+    """Resamples of each half that is measured in which nothing varies."""
+    name = type(claim).__name__
+    return [
+        0 if half.members else spent_fits(before, half, name, "split", str(split), half.digest, "resamples")
+        for split, half in enumerate(_halves(claim, before, design))
+    ]
+
+
+def _halves(
+    claim: AxisStreams | HeadsAgainstBlocks | SubspaceSeparation | LowRankSimilarity, before: Before, design: Design
+) -> list[Design]:
+    """The halves that the claim is tested on."""
+    key = (type(claim).__name__, design.digest, "split")
+    seed = before.weighing.seed
+    return [part(design, halves(design, stream(seed, *key, str(split)))[1]) for split in range(claim.splits)]

@@ -1,0 +1,41 @@
+"""What claims about several models would be weighed by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from modclaims.families.scale import ModelsDiffer, ScaleTrend, sizes_of, too_few
+from modclaims.families.units import Units
+from modclaims.plan.sketch import Before, Counted, Sketch, bounds, labelled
+from modclaims.plan.spent import spent_pairs
+from modclaims.stats.trend import count_orders, is_enumerated
+
+
+def models_differ(claim: ModelsDiffer, before: Before) -> Sketch:
+    units = Units.of(before.corpus, claim.label, claim.within)
+    spent = spent_pairs(before, units.design, type(claim).__name__, units.design.digest, "resamples")
+    return replace(
+        labelled(claim, units, before),
+        action=f"resampling {units.resampled}, the same for all models",
+        bounds=bounds(before, [spent]),
+        cells=len(claim.cells(before.shape)),
+    )
+
+
+def scale_trend(claim: ScaleTrend, before: Before) -> Sketch:
+    models = before.shape.models
+    claim.requests(before.shape)
+    count, budget = len(models), before.weighing.permutations
+    orders, exact = count_orders(sizes_of(models)), is_enumerated(len(models), budget)
+    return Sketch(
+        "model",
+        count,
+        len(before.corpus),
+        claim.holds,
+        "exchanging the models' effects among their sizes",
+        Counted(before.weighing.resamples + 1, True, "--beside"),
+        label=claim.label,
+        test=Counted(orders if exact else budget + 1, exact, "--beside" if exact else "--permutations"),
+        arrangements=orders,
+        undecided=too_few(count),
+    )

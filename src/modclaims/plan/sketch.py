@@ -1,0 +1,158 @@
+"""What one claim would be weighed by, the levels that are counted for it, and what is known before anything runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modclaims.corpus import Corpus
+from modclaims.families.units import Sample, Units
+from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.plan.power import Effect
+from modclaims.recording import ModelShape
+from modclaims.stats.actions import Design
+from modclaims.stats.evidence import Cell
+from modclaims.stats.multiplicity import clopper_pearson
+from modclaims.stats.quantifiers import Everywhere, Holds, InFraction
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Levels that are counted among draws: which of them can be attained, and how sure a counted one is."""
+
+    rows: int
+    """Draws and the observed; or all arrangements."""
+    exact: bool
+    """Whether these are all there are, so that nothing is left to chance."""
+    raised_by: str
+    """The option, or the claim's constant, that says how many are drawn."""
+    least: float = 1.0
+    """Rows that count whatever the data, the observed included; the median over splits."""
+    factor: float = 1.0
+    """By what a counted level is multiplied (2 for medians over splits)."""
+
+    @property
+    def floor(self) -> float:
+        """The smallest level."""
+        return min(1.0, self.factor * self.least / self.rows)
+
+    @property
+    def draws(self) -> int:
+        """Draws; 0 where all arrangements are enumerated."""
+        return 0 if self.exact else self.rows - 1
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Where the level lies (99 %), the draws being some of many."""
+        if self.exact:
+            return level, level
+        count = max(0, min(self.draws, round(level / self.factor * self.rows) - 1))
+        low, high = clopper_pearson(count, self.draws)
+        return min(1.0, self.factor * low), min(1.0, self.factor * high)
+
+    def decisive(self, alpha: float) -> float:
+        """The largest level, before the factor, whose interval does not reach beyond alpha; the smallest if none does."""
+        low, high = 1, max(1, math.floor(alpha * self.rows))
+        while low < high:
+            middle = (low + high + 1) // 2
+            reaches = clopper_pearson(middle - 1, self.rows - 1)[1]
+            low, high = (middle, high) if reaches <= alpha else (low, middle - 1)
+        return low / self.rows
+
+    def __str__(self) -> str:
+        return f"exact, {self.rows:,}" if self.exact else f"{self.draws:,} draws"
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """What one claim would be weighed by."""
+
+    unit: str
+    """`text` or `block`."""
+    units: int
+    """How many are exchanged, or resampled where nothing is."""
+    texts: int
+    holds: Holds
+    action: str
+    """What chance does, in words."""
+    bounds: Counted
+    cells: int = 1
+    """Cells that the claim speaks of."""
+    label: str | None = None
+    """What the categories are; None where they play no part."""
+    smallest: int | None = None
+    """Units of the smallest category."""
+    test: Counted | None = None
+    """None where the bounds alone decide."""
+    arrangements: int | None = None
+    """How many distinct ones there are, in the half that has fewest; None where there is no end of them."""
+    clusters: int = 0
+    """Blocks that are resampled whole while texts are exchanged inside them; 0 where there are none."""
+    undecided: str = ""
+    """Why it settles nothing by design, whatever its levels; empty where it may."""
+    simulated: tuple[Design, Effect] | None = None
+    """What `power` is told; None where nothing sensible can be said of the effect that would be found."""
+
+    @property
+    def needed(self) -> int:
+        """How many cells must have the effect for the claim to hold."""
+        if isinstance(self.holds, InFraction):
+            return max(1, math.ceil(self.holds.fraction * self.cells - 1e-9))
+        return self.cells if isinstance(self.holds, Everywhere) else 1
+
+
+@dataclass(frozen=True)
+class Before:
+    """What is known of a run before anything is recorded."""
+
+    corpus: Corpus
+    """Texts sorted by id, as they are when claims are weighed."""
+    shape: ModelShape
+    positions: tuple[int, ...]
+    """The run's positions, resolved."""
+    weighing: Weighing
+
+    def layers(self, claim: Hypothesis) -> tuple[int, ...]:
+        """Layers of the claim's own request, which comes first."""
+        return self.shape.resolve_layers(claim.requests(self.shape)[0])
+
+    def cells(self, claim: Hypothesis, places: int = 1) -> int:
+        """How many of layers x places a claim speaks of. Raises `ClaimError` for a layer that is not among them."""
+        return places * len(claim.holds.chosen(tuple(Cell(layer=layer) for layer in self.layers(claim))))
+
+
+def labelled(claim: Hypothesis, units: Units, before: Before) -> Sketch:
+    """What claims about categories share: one cell, and no test."""
+    return Sketch(
+        units.unit,
+        units.n,
+        len(before.corpus),
+        claim.holds,
+        units.action(claim.label, claim.within),
+        bounds(before, [0]),
+        label=claim.label,
+        smallest=int(units.design.counts.sum(axis=1).min()),
+        clusters=len(units.design.members),
+    )
+
+
+def unlabelled(claim: Hypothesis, sample: Sample, before: Before, beside: str = "") -> Sketch:
+    """What claims about networks share: a cell a layer, and no test."""
+    words = f"resampling {sample.unit}s{beside}"
+    return Sketch(sample.unit, sample.n, sample.texts, claim.holds, words, bounds(before, [0]), before.cells(claim))
+
+
+def exchanged(found: Sequence[int], before: Before, factor: float = 1.0) -> Counted:
+    """From the arrangements of each split: enumerated where they are few, else drawn."""
+    budget = before.weighing.permutations
+    exact = all(total <= budget for total in found)
+    shares = [1 / total if total <= budget else 1 / (budget + 1) for total in found]
+    rows = min(found[0], budget + (not exact))
+    return Counted(rows, exact, "--permutations", float(np.median(shares)) * rows, factor)
+
+
+def bounds(before: Before, spent: Sequence[int], factor: float = 1.0) -> Counted:
+    """Of bounds, from how many resamples of each split count against any effect."""
+    return Counted(before.weighing.resamples + 1, False, "--resamples", 1 + float(np.median(spent)), factor)

@@ -1,0 +1,65 @@
+"""Resamples that count against any effect, whatever the data: those in which no text varies.
+
+They are drawn here, by the same streams as in a run.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.plan.sketch import Before
+from modclaims.stats.actions import Design
+from modclaims.stats.bootstrap import Resamples, resample
+from modclaims.stats.cluster_sums import ClusterSums
+from modclaims.stats.permutation import Pairs
+from modclaims.stats.streams import stream
+
+NEVER = 1e-9
+"""Fewer resamples than this are expected never to occur, and are not looked for."""
+
+
+def spent_pairs(before: Before, design: Design, *key: str) -> int:
+    """Resamples without a pair of different texts of one category: they have no Cliff's delta."""
+    pairs = Pairs.of(design)
+    units = np.concatenate(pairs.members)
+    if not design.members:
+        if _never(design, units, before):
+            return 0
+        return int(_collapsed(_resamples(before, design, *key), units).sum())
+    compared = np.array([np.isin(cluster, units).any() for cluster in design.members])
+    return int((_resamples(before, design, *key).times[1:] @ compared == 0).sum())
+
+
+def spent_fits(before: Before, design: Design, *key: str) -> int:
+    """Resamples in which responses do not vary inside categories, or categories cannot be told apart."""
+    every = np.arange(design.n)
+    if not design.members:
+        if _never(design, every, before):
+            return 0
+        return int(_collapsed(_resamples(before, design, *key), every).sum())
+    drawn = _resamples(before, design, *key)
+    return int(np.isnan(ClusterSums.of(np.zeros((design.n, 1)), design).fit(drawn.times[1:])[:, 0, 0]).sum())
+
+
+def _resamples(before: Before, design: Design, *key: str) -> Resamples:
+    """The very resamples that a run would draw by this key."""
+    return resample(design, count=before.weighing.resamples, rng=stream(before.weighing.seed, *key))
+
+
+def _collapsed(drawn: Resamples, units: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(resample,) whether in every group of these units one and the same was drawn throughout, so that nothing varies."""
+    times, groups = drawn.times[1:, units], drawn.groups[units]
+    found = np.ones(len(times), dtype=bool)
+    for g in np.unique(groups):
+        inside = times[:, groups == g]
+        found &= inside.max(axis=1) == inside.shape[1]
+    return found
+
+
+def _never(design: Design, units: NDArray[np.int64], before: Before) -> bool:
+    """Whether that is out of the question, and need not be looked for."""
+    _, sizes = np.unique(design.cells[units], return_counts=True)
+    return bool(math.log(before.weighing.resamples) - ((sizes - 1) * np.log(sizes)).sum() < math.log(NEVER))
