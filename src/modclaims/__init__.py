@@ -1,5 +1,7 @@
 """modclaims: test modularity claims about transformer language models."""
 
+from modclaims.families.ablation_specificity import AblationSpecificity
+from modclaims.families.ablation_sufficiency import AblationSufficiency
 from modclaims.families.axes_against_rotations import AxesAgainstRotations
 from modclaims.families.axis_streams import AxisStreams
 from modclaims.families.category_clustering import CategoryClustering
@@ -16,7 +18,7 @@ from modclaims.families.residual_phases import ResidualPhases
 from modclaims.families.scale import ModelsDiffer, ScaleTrend
 from modclaims.families.similarity_levels import SimilarityLevels
 from modclaims.families.subspace_separation import SubspaceSeparation
-from modclaims.families.targeted_ablation import AblationSpecificity, AblationSufficiency, TargetedAblation
+from modclaims.families.targeted_ablation import TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.families.token_directions import OVDirections, QKDirections
 from modclaims.families.token_neuron_congruence import TokenNeuronCongruence

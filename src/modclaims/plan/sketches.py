@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
+from modclaims.families.ablation_specificity import AblationSpecificity
 from modclaims.families.axes_against_rotations import AxesAgainstRotations
 from modclaims.families.axis_streams import LEARNED, AxisStreams
 from modclaims.families.category_clustering import GIVEN, CategoryClustering
@@ -36,7 +37,7 @@ from modclaims.families.residual_phases import ResidualPhases
 from modclaims.families.scale import ModelsDiffer, ScaleTrend, sizes_of, too_few
 from modclaims.families.similarity_levels import SimilarityLevels, check_positions
 from modclaims.families.subspace_separation import SubspaceSeparation
-from modclaims.families.targeted_ablation import AblationSpecificity, TargetedAblation
+from modclaims.families.targeted_ablation import TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.families.units import Sample, Units
 from modclaims.families.weight_claims import UNIT, WeightClaim
