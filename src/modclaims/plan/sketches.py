@@ -33,8 +33,9 @@ from modclaims.families.input_outside_unembedding import InputOutsideUnembedding
 from modclaims.families.input_reconstruction import InputReconstruction
 from modclaims.families.leading_values import LeadingValues
 from modclaims.families.low_rank_similarity import LowRankSimilarity
+from modclaims.families.models_differ import ModelsDiffer
 from modclaims.families.residual_phases import ResidualPhases
-from modclaims.families.scale import ModelsDiffer, ScaleTrend, sizes_of, too_few
+from modclaims.families.scale_trend import ScaleTrend, sizes_of, too_few
 from modclaims.families.similarity_levels import SimilarityLevels, check_positions
 from modclaims.families.subspace_separation import SubspaceSeparation
 from modclaims.families.targeted_ablation import TargetedAblation
