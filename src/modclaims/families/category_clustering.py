@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families import controls, copying
+from modclaims.families.null_histograms import null_histogram
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import HEAD_SITES, LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
@@ -451,23 +452,6 @@ def _gap_null(
         if len(pairs.members[0]) == design.n and cheaper_by_vectors(design.n, dimensions, design.k, strata):
             return gap_null_from_vectors(vectors, similarities, pairs, design, arrangements)
     return gap_null(similarities, pairs, design, arrangements)
-
-
-def null_histogram(test: NullTest, cell: int, cells: tuple[Cell, ...]) -> Exhibit:
-    """The named cell's null sample with the observed value."""
-    return Exhibit(
-        "null_histogram",
-        f"{test.statistic[:1].upper()}{test.statistic[1:]} under chance, {cells[cell]}",
-        f"{test.arrangements:,} arrangements by {test.action}; {int(test.exceed[cell]):,} of them, the observed one included, "
-        "are at least as large as what was observed.",
-        {"null": test.null[:, cell].astype(np.float32), "observed": np.array(test.observed[cell])},
-        {
-            "statistic": test.statistic,
-            "cell": str(cells[cell]),
-            "action": test.action,
-            "exact": "1" if test.exact else "0",
-        },
-    )
 
 
 def _bare(cells: tuple[Cell, ...], bounds: Bounds, test: NullTest, units: Units) -> Evidence:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.across_models import ENDS, _AcrossModels, between, by_depth, ceiling, ends_of, tokenizers
-from modclaims.families.category_clustering import null_histogram
+from modclaims.families.null_histograms import null_histogram
 from modclaims.hypothesis import Weighing
 from modclaims.recording import ModelShape, Recording, Request
 from modclaims.stats.bootstrap import Bounds, Resamples, bootstrap_t
