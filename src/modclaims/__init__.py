@@ -1,5 +1,7 @@
 """modclaims: test modularity claims about transformer language models."""
 
+from modclaims.families.ablation_specificity import AblationSpecificity
+from modclaims.families.ablation_sufficiency import AblationSufficiency
 from modclaims.families.axes_against_rotations import AxesAgainstRotations
 from modclaims.families.axis_streams import AxisStreams
 from modclaims.families.category_clustering import CategoryClustering
@@ -12,11 +14,12 @@ from modclaims.families.input_outside_unembedding import InputOutsideUnembedding
 from modclaims.families.input_reconstruction import InputReconstruction
 from modclaims.families.leading_values import LeadingValues
 from modclaims.families.low_rank_similarity import LowRankSimilarity
+from modclaims.families.models_differ import ModelsDiffer
 from modclaims.families.residual_phases import ResidualPhases
-from modclaims.families.scale import ModelsDiffer, ScaleTrend
+from modclaims.families.scale_trend import ScaleTrend
 from modclaims.families.similarity_levels import SimilarityLevels
 from modclaims.families.subspace_separation import SubspaceSeparation
-from modclaims.families.targeted_ablation import AblationSpecificity, AblationSufficiency, TargetedAblation
+from modclaims.families.targeted_ablation import TargetedAblation
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.families.token_directions import OVDirections, QKDirections
 from modclaims.families.token_neuron_congruence import TokenNeuronCongruence

@@ -12,7 +12,9 @@ from modclaims.calibration import known
 from modclaims.calibration.family import MIDDLE, Constants, Family, Plant, effect_alone, labelled, places
 from modclaims.calibration.known import LAWS, LAYERS, WIDTH, Layout
 from modclaims.calibration.scenarios import EDGE, NONE, Scenario
-from modclaims.families.targeted_ablation import AblationSpecificity, AblationSufficiency, TargetedAblation
+from modclaims.families.ablation_specificity import AblationSpecificity
+from modclaims.families.ablation_sufficiency import AblationSufficiency
+from modclaims.families.targeted_ablation import TargetedAblation
 from modclaims.hypothesis import Hypothesis
 from modclaims.recording import Activations, Array, LogOdds, Loss, Positions, Recording, Request, TokenIds
 

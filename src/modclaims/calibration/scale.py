@@ -14,7 +14,8 @@ from modclaims.calibration import known
 from modclaims.calibration.family import CROSSED, Family, by_law, labelled, places
 from modclaims.calibration.known import FLAT_DELTA, LAWS, WIDTH, Layout
 from modclaims.calibration.scenarios import EDGE, FLAT, NONE, Scenario
-from modclaims.families.scale import ModelsDiffer, ScaleTrend
+from modclaims.families.models_differ import ModelsDiffer
+from modclaims.families.scale_trend import ScaleTrend
 from modclaims.hypothesis import Hypothesis
 from modclaims.recording import Activations, Recording, Request
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.axis_streams import SITES, stream_of
-from modclaims.families.category_clustering import null_histogram
 from modclaims.families.halves import check_splits
+from modclaims.families.null_histograms import null_histogram
 from modclaims.families.selectivity import Cells
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis, Weighing

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families import controls, copying
+from modclaims.families.null_histograms import null_histogram
+from modclaims.families.similarity_maps import similarity_maps
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import HEAD_SITES, LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
@@ -20,11 +22,10 @@ from modclaims.stats.pair_effects import cliffs_delta, cohens_d, gap
 from modclaims.stats.permutation import Pairs, cheaper_by_vectors, delta_null, gap_null, gap_null_from_vectors
 from modclaims.stats.quantifiers import AlongDepth, Holds, slope_weights, somewhere
 from modclaims.stats.rivals import Beyond, permanova
-from modclaims.stats.similarity import INNER_PRODUCTS, SIMILARITIES, Similarity, text_similarity, token_similarity
+from modclaims.stats.similarity import INNER_PRODUCTS, SIMILARITIES, Similarity, text_similarity
 from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
-HEAT_MAP_ROWS = 160
 GIVEN = {"shared_words": "the words", "induction": "what induction heads copy"}
 """Rival explanations that a claim may be beyond, and what is given then."""
 
@@ -368,76 +369,9 @@ class CategoryClustering(Hypothesis):
         self, recording: Recording, cells: tuple[Cell, ...], per_cell: list[Similarity], depth: int
     ) -> list[Exhibit]:
         """Heat maps of texts x positions, similarity levels by depth, and a map of the texts, layer by layer."""
-        corpus = recording.corpus
-        category = corpus.values(self.label)
-        stratum = corpus.values(self.within) if self.within else ("",) * len(corpus)
-        order = sorted(range(len(category)), key=lambda i: (stratum[i], category[i]))
-        texts = np.array(order)
-        positions = len(recording.positions)
-        groups = np.array_split(np.arange(positions), min(positions, max(1, HEAT_MAP_ROWS // len(category))))
-        maps, levels, xy = [], [], []
-        same_label = np.array([category[i] for i in order])[:, None] == np.array([category[i] for i in order])[None, :]
-        for cell, similarity in zip(cells, per_cell, strict=True):
-            array = np.asarray(recording.array(self._request(), cell.layer or 0))[texts]
-            token = token_similarity(array, self.similarity)
-            maps.append(_pooled(token, len(texts), positions, groups).astype(np.float32))
-            levels.append(_levels(token, len(texts), positions, same_label))
-            xy.append(_principal_plane(similarity.values[np.ix_(texts, texts)]))
-        names = [category[i] + (f" / {stratum[i]}" if self.within else "") for i in order]
-        panels = [str(c) for c in cells]
-        level = np.array(levels)
-        layers = np.array([c.layer or 0 for c in cells])
-        pooled = (
-            f"{positions} positions a text"
-            if len(groups) == positions
-            else f"{positions} positions a text pooled into {len(groups)}"
+        return similarity_maps(
+            recording, cells, per_cell, depth, self._request(), self.similarity, self.label, self.within
         )
-        ordered = f"{self.within}, then {self.label}" if self.within else self.label
-        read = (
-            f"brackets mark each {self.within} and, inside it, each {self.label}. Compared are pairs inside one {self.within}: "
-            f"there, small blocks along the diagonal are values of {self.label} that look alike."
-            if self.within
-            else "brackets mark categories. Blocks along the diagonal are categories that look alike."
-        )
-        return [
-            Exhibit(
-                "heat_maps",
-                f"Similarity of every two activations ({self.similarity}, {self.site}), texts ordered by {ordered}",
-                f"{len(texts)} texts with {pooled}, one panel a layer; {read}",
-                {"maps": np.stack(maps).astype(np.float16)},
-                {
-                    "panels": panels,
-                    "categories": [n for n in names for _ in groups],
-                    "note": f"{len(texts)} texts x {pooled}",
-                },
-            ),
-            Exhibit(
-                "levels_by_depth",
-                "Same text, same category, different category",
-                "Mean similarity by layer between activations at different positions of one text, of two texts of one category, "
-                f"and of two categories. At the last layer: {level[-1, 0]:.2f}, {level[-1, 1]:.2f}, {level[-1, 2]:.2f}.",
-                {
-                    "depth": layers / depth,
-                    "layer": layers,
-                    "same_text": level[:, 0],
-                    "same_category": level[:, 1],
-                    "different_category": level[:, 2],
-                },
-                {"similarity": self.similarity},
-            ),
-            Exhibit(
-                "text_map",
-                f"Texts in the plane of their two main directions ({self.similarity})",
-                f"Principal coordinates of the {len(texts)} texts, one panel a layer; colour and marker give the {self.label}. "
-                "A picture, not a test.",
-                {"xy": np.stack(xy).astype(np.float32)},
-                {
-                    "panels": panels,
-                    "categories": [category[i] for i in order],
-                    "ids": [corpus.texts[i].id for i in texts],
-                },
-            ),
-        ]
 
 
 def _gap_null(
@@ -451,23 +385,6 @@ def _gap_null(
         if len(pairs.members[0]) == design.n and cheaper_by_vectors(design.n, dimensions, design.k, strata):
             return gap_null_from_vectors(vectors, similarities, pairs, design, arrangements)
     return gap_null(similarities, pairs, design, arrangements)
-
-
-def null_histogram(test: NullTest, cell: int, cells: tuple[Cell, ...]) -> Exhibit:
-    """The named cell's null sample with the observed value."""
-    return Exhibit(
-        "null_histogram",
-        f"{test.statistic[:1].upper()}{test.statistic[1:]} under chance, {cells[cell]}",
-        f"{test.arrangements:,} arrangements by {test.action}; {int(test.exceed[cell]):,} of them, the observed one included, "
-        "are at least as large as what was observed.",
-        {"null": test.null[:, cell].astype(np.float32), "observed": np.array(test.observed[cell])},
-        {
-            "statistic": test.statistic,
-            "cell": str(cells[cell]),
-            "action": test.action,
-            "exact": "1" if test.exact else "0",
-        },
-    )
 
 
 def _bare(cells: tuple[Cell, ...], bounds: Bounds, test: NullTest, units: Units) -> Evidence:
@@ -488,41 +405,3 @@ def _silhouettes(squared: list[Floats], units: Units) -> Floats:
 
     labels = units.design.labels
     return np.array([float(silhouette_score(np.sqrt(m), labels, metric="precomputed")) for m in squared])
-
-
-def _pooled(token: Floats, n: int, positions: int, groups: list[NDArray[np.int64]]) -> Floats:
-    """(text x group, text x group) means of token similarities over groups of positions."""
-    if len(groups) == positions:
-        return token
-    share = np.zeros((len(groups), positions))
-    for g, members in enumerate(groups):
-        share[g, members] = 1 / len(members)
-    blocks = token.reshape(n, positions, n, positions)
-    pooled = np.einsum("gp,ipjq,hq->igjh", share, blocks, share, optimize=True)
-    return np.asarray(pooled.reshape(n * len(groups), n * len(groups)))
-
-
-def _levels(token: Floats, n: int, positions: int, same_label: NDArray[np.bool_]) -> tuple[float, float, float]:
-    """Mean similarity at different positions: of one text, of two texts of a category, of two categories."""
-    if positions < 2:
-        return float("nan"), float("nan"), float("nan")
-    blocks = token.reshape(n, positions, n, positions)
-    total = blocks.sum(axis=(1, 3))
-    aligned = np.einsum("ipjp->ij", blocks)
-    mean = (total - aligned) / (positions * (positions - 1))
-    other = ~np.eye(n, dtype=bool)
-    return (
-        float(np.diag(mean).mean()),
-        float(mean[same_label & other].mean()),
-        float(mean[~same_label].mean()),
-    )
-
-
-def _principal_plane(similarity: Floats) -> Floats:
-    """(text, 2) principal coordinates of a similarity matrix; the sign makes each axis' largest entry positive."""
-    n = len(similarity)
-    centre = np.eye(n) - 1 / n
-    values, vectors = np.linalg.eigh(centre @ similarity @ centre)
-    plane = vectors[:, ::-1][:, :2] * np.sqrt(np.maximum(values[::-1][:2], 0.0))
-    signs = np.sign(plane[np.abs(plane).argmax(axis=0), np.arange(2)])
-    return np.asarray(plane * np.where(signs == 0, 1.0, signs))

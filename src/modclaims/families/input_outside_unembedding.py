@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
-from modclaims.families.category_clustering import null_histogram
+from modclaims.families.null_histograms import null_histogram
 from modclaims.families.token_maps import EMBEDDING, TokenMap, Tokens, bounds_of_means, resampled
 from modclaims.families.units import Sample
 from modclaims.hypothesis import Weighing

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
-from modclaims.families.category_clustering import null_histogram
 from modclaims.families.controls import TWINS, twin_variants
+from modclaims.families.null_histograms import null_histogram
 from modclaims.families.token_maps import (
     EMBEDDING,
     TokenMap,

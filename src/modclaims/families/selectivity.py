@@ -13,7 +13,7 @@ from modclaims.corpus import Corpus
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families import controls
-from modclaims.families.category_clustering import null_histogram
+from modclaims.families.null_histograms import null_histogram
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import Recording

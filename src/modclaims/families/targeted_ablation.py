@@ -1,9 +1,9 @@
-"""TargetedAblation: take out what answers a category; does the network lose that category, and no other?"""
+"""TargetedAblation: take out what answers a category; does the network lose that category?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,33 +12,14 @@ from numpy.typing import NDArray
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.head_selectivity import responses
+from modclaims.families.modules import NOUNS, SITES, Modules, Split, listed, matching, stability
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis, Weighing
-from modclaims.recording import (
-    PARTS,
-    REMOVALS,
-    Ablation,
-    Activations,
-    LogOdds,
-    Loss,
-    ModelShape,
-    Positions,
-    Recording,
-    Request,
-    TokenIds,
-)
+from modclaims.recording import PARTS, REMOVALS, Ablation, Activations, Loss, ModelShape, Positions, Recording, Request
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, bootstrap_t, resample, resample_groups
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
-from modclaims.stats.matched_sets import (
-    Moves,
-    Places,
-    TextsAndSets,
-    WeakestBounds,
-    most_images,
-    side_by_side,
-    typical_tokens,
-)
+from modclaims.stats.matched_sets import Moves, Places, TextsAndSets, WeakestBounds, most_images, side_by_side
 from modclaims.stats.null_objects import MIN_DRAWS
 from modclaims.stats.permutation import stratum_centred
 from modclaims.stats.quantifiers import Holds, somewhere
@@ -46,53 +27,7 @@ from modclaims.stats.splits import MedianBounds, halves, part
 from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
-SITES = {"head": "head_z", "neuron": "mlp_act", "mlp_block": "mlp_out", "attn_block": "attn_out"}
 MIN_SPLITS = 5
-NOUNS = {"head": "heads", "neuron": "neurons", "mlp_block": "MLP blocks", "attn_block": "attention blocks"}
-
-
-@dataclass(frozen=True)
-class Split:
-    """One division of the texts: what is picked on the first half, and where it is tested."""
-
-    first: NDArray[np.int64]
-    """Units (texts or blocks) that modules are picked on."""
-    second: NDArray[np.int64]
-    """Units that they are tested on."""
-    design: Design
-    """Of the second half."""
-    modules: Mapping[tuple[str, int], Places]
-    """By category and size."""
-
-
-@dataclass(frozen=True)
-class Modules:
-    """What a claim's modules are in every split, and which sets they are held against."""
-
-    units: Units
-    splits: tuple[Split, ...]
-    moves: Moves
-    magnitude: Mapping[tuple[int, int], float]
-    """By unit: its mean response over all texts, which knows no category."""
-    categories: tuple[str, ...]
-    """Those whose modules the claim speaks of."""
-    texts: tuple[str, ...]
-    """Ids of the recording's texts, in its order."""
-
-    def members(self, units: NDArray[np.int64]) -> tuple[int, ...]:
-        """Texts of some units, ascending."""
-        groups = self.units.groups
-        found = units if groups is None else np.concatenate([groups[int(u)] for u in units])
-        return tuple(sorted(int(i) for i in found))
-
-    def named(self, units: NDArray[np.int64]) -> tuple[str, ...]:
-        """Ids of the texts of some units."""
-        return tuple(self.texts[i] for i in self.members(units))
-
-    def of_category(self, split: Split, category: str) -> NDArray[np.int64]:
-        """Test units of one category."""
-        k = self.units.design.names.index(category)
-        return np.asarray(split.second[self.units.design.labels[split.second] == k])
 
 
 class TargetedAblation(Hypothesis):
@@ -324,8 +259,8 @@ class TargetedAblation(Hypothesis):
             resampled=f"{modules.units.resampled} and matched sets",
             controls=(
                 self._ranks(modules, unit_changes, cells[named]),
-                _matching(modules, cells[named]),
-                _stability(modules, cells[named], self.unit),
+                matching(modules, cells[named]),
+                stability(modules, cells[named], self.unit),
             ),
             exhibits=self._pictures(modules, unit_changes, bounds, cells),
             warnings=modules.units.warnings + self._few(modules),
@@ -465,7 +400,7 @@ class TargetedAblation(Hypothesis):
         return Exhibit(
             "dose_curve",
             f"What texts lose without their module, by number of {NOUNS[self.unit]}",
-            f"Change of loss at own texts in nats a token, modules of {_listed(self.sizes)} units, means over splits: {words}.",
+            f"Change of loss at own texts in nats a token, modules of {listed(self.sizes)} units, means over splits: {words}.",
             {
                 "size": np.array(self.sizes),
                 "own": own,
@@ -483,206 +418,6 @@ class TargetedAblation(Hypothesis):
         return (self._curve(modules, changes, bounds),)
 
 
-class AblationSpecificity(TargetedAblation):
-    """Taking out the units that answer a category hurts that category more than it hurts every other one.
-
-    As `TargetedAblation`, and all test texts are read without each module. Of every other category the effect is the
-    change at own texts minus the change at that category's, each net of the mean change that matched sets make there; a
-    module's effect (specificity) is the smallest of these, and all of them must hold (intersection-union). Sampled, and
-    resampled crossed, are texts and matched sets; p is read off the bound, so that few sets serve. `everywhere()` with one
-    size is the double dissociation of all categories.
-    """
-
-    sizes: tuple[int, ...] = (64,)
-    sets: int = MIN_DRAWS + 1
-    smallest_effect: float = 0.02
-    effect_name: ClassVar[str] = "specificity"
-    least_sets: ClassVar[int] = MIN_DRAWS + 1
-    every_text: ClassVar[bool] = True
-
-    def _contrasts(self, design: Design, category: str) -> Floats:
-        own = design.names.index(category)
-        return np.stack([np.eye(design.k)[own] - np.eye(design.k)[k] for k in range(design.k) if k != own])
-
-    def _test(self, modules: Modules, changes: Mapping[Places, Floats], cells: Sequence[Cell]) -> None:
-        return None
-
-    def _matrix(self, modules: Modules, changes: Mapping[Places, Floats], m: int) -> Floats:
-        """(module, category of the texts) change net of matched sets, mean over splits."""
-        names = tuple(sorted(modules.units.design.names))
-        out = np.zeros((len(modules.categories), len(names)))
-        for split in modules.splits:
-            for i, category in enumerate(modules.categories):
-                places = split.modules[category, m]
-                others = np.stack([changes[p] for p in self._others(modules, places)])
-                for j, other in enumerate(names):
-                    where = modules.of_category(split, other)
-                    net = changes[places][where].mean() - others[:, where].mean()
-                    out[i, j] += net / len(modules.splits)
-        return out
-
-    def _pictures(
-        self, modules: Modules, changes: Mapping[Places, Floats], bounds: Bounds, cells: Sequence[Cell]
-    ) -> tuple[Exhibit, ...]:
-        names = sorted(modules.units.design.names)
-        maps = np.stack([self._matrix(modules, changes, m) for m in self.sizes])
-        own = np.array(
-            [[maps[p, i, names.index(c)] for i, c in enumerate(modules.categories)] for p in range(len(maps))]
-        )
-        most = [
-            sum(maps[p, i].argmax() == names.index(c) for i, c in enumerate(modules.categories))
-            for p in range(len(maps))
-        ]
-        words = "; ".join(
-            f"{m} units: {count} of {len(modules.categories)} modules hurt their own category most, by "
-            f"{', '.join(f'{c} {v:.3f}' for c, v in zip(modules.categories, row, strict=True))}"
-            for m, count, row in zip(self.sizes, most, own, strict=True)
-        )
-        return (
-            Exhibit(
-                "dissociation",
-                "Who loses what: change of loss by module taken out and category of the texts",
-                f"Nats a token, net of matched sets, means over splits. {words}.",
-                {"maps": maps},
-                {
-                    "panels": [f"{m} {NOUNS[self.unit]}" for m in self.sizes],
-                    "modules": list(modules.categories),
-                    "categories": names,
-                    "quantity": "change of loss, net",
-                },
-            ),
-            self._curve(modules, changes, bounds),
-        )
-
-
-class AblationSufficiency(AblationSpecificity):
-    """With all units but a category's own taken out, texts of every category are continued more like that category.
-
-    Like `AblationSpecificity`, but the module's units are kept and all others of their kind, in all layers, are taken
-    out. A text's prediction is the log-odds of next tokens typical of the module's category: the `typical` tokens that
-    stand most for it on the half that the module is picked on (log-odds-ratio with a prior: Monroe, Colaresi & Quinn
-    2008). For texts of every category two effects, in nats, must both hold (intersection-union): the log-odds rise above
-    those of the whole network, and above the mean over networks in which a matched set was kept instead. A module's
-    effect (sufficiency) is the smallest of them all. p is read off the bound.
-    """
-
-    smallest_effect: float = 0.1
-    typical: int = 50
-    """How many tokens are typical of a category, at most."""
-    effect_name: ClassVar[str] = "sufficiency"
-
-    def validate(self) -> None:
-        super().validate()
-        if self.typical < 1:
-            raise ClaimError(f"typical = {self.typical}: at least one token must be typical of a category.")
-
-    def _whole(self) -> tuple[Request, ...]:
-        return (TokenIds(self.tokens),)
-
-    def _typical(self, modules: Modules, recording: Recording) -> dict[tuple[int, str], tuple[int, ...]]:
-        """By split and category, the tokens that stand for it in the first half."""
-        ids = np.asarray(recording.array(TokenIds(self.tokens)), dtype=np.int64)
-        labels = recording.corpus.values(self.label)
-        found = {}
-        for number, split in enumerate(modules.splits):
-            texts = modules.members(split.first)
-            for category in modules.categories:
-                own = np.array([labels[i] == category for i in texts])
-                found[number, category] = typical_tokens(ids[list(texts)], own, self.typical)
-                if not found[number, category]:
-                    raise ClaimError(
-                        f"No token is typical of {self.label} {category!r} in the first {self.tokens} tokens."
-                    )
-        return found
-
-    def _asked(self, modules: Modules, recording: Recording) -> dict[tuple[int, str, Places | None], LogOdds]:
-        """By split, module and set that is kept (None: the whole network)."""
-        typical = self._typical(modules, recording)
-        found: dict[tuple[int, str, Places | None], LogOdds] = {}
-        for number, split in enumerate(modules.splits):
-            texts = modules.named(split.second)
-            for (category, _), places in split.modules.items():
-                among = typical[number, category]
-                found[number, category, None] = LogOdds(among, tokens=self.tokens, texts=texts)
-                for kept in self.held_against(modules, places):
-                    gone = self._without(kept, recording, keep=True)
-                    found[number, category, kept] = LogOdds(among, ablation=gone, tokens=self.tokens, texts=texts)
-        return found
-
-    def further(self, recording: Recording, weighing: Weighing) -> tuple[Request, ...]:
-        return tuple(self._asked(self.picked(recording, weighing), recording).values())
-
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        modules = self.picked(recording, weighing)
-        asked = self._asked(modules, recording)
-        at = {name: i for i, name in enumerate(modules.texts)}
-        odds: dict[tuple[int, str, Places | None], Floats] = {}
-        for key, request in asked.items():
-            values = np.full((len(at), 1), np.nan)
-            values[[at[name] for name in request.texts or ()], 0] = recording.array(request)
-            odds[key] = modules.units.responses(values)[modules.splits[key[0]].second, 0]
-        cells = tuple(Cell(category=c, size=m) for c in modules.categories for m in self.sizes)
-        parts, moved = [], []
-        for number, split in enumerate(modules.splits):
-            found, rises = [], []
-            for cell in cells:
-                category = cell.category or ""
-                places = split.modules[category, cell.size or 0]
-                own, whole = odds[number, category, places], odds[number, category, None]
-                others = np.stack([odds[number, category, p] for p in self._others(modules, places)])
-                alone = self._drawn(modules, split, number, 0, weighing)
-                drawn = self._drawn(modules, split, number, len(others), weighing)
-                for weights in np.eye(split.design.k):
-                    risen = alone.contrast(own - whole, np.empty((0, len(own))), weights)
-                    found += [
-                        bootstrap_t(risen, alone.resamples),
-                        bootstrap_t(drawn.contrast(own, others, weights), drawn.resamples),
-                    ]
-                rises.append((own > whole).mean())
-            parts.append(side_by_side(found))
-            moved.append(rises)
-        whole_bounds = MedianBounds.of(parts)
-        bounds = self._combined(whole_bounds, len(cells))
-        bare = Evidence(cells, self.effect_name, bounds, None, modules.units.n, n_units=modules.units.n)
-        if weighing.bare:
-            return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
-        share = np.mean(moved, axis=0)
-        names = modules.splits[0].design.names
-        order = [names.index(name) for name in sorted(names)]
-        maps = whole_bounds.effect.reshape(len(modules.categories), len(self.sizes), len(names), 2)[:, :, order]
-        panels = [
-            f"{m} {NOUNS[self.unit]} kept, {what}" for m in self.sizes for what in ("risen", "beyond matched sets")
-        ]
-        return replace(
-            bare,
-            n_texts=len(recording.corpus),
-            unit=modules.units.unit,
-            resampled=f"{modules.units.resampled} and matched sets",
-            controls=(_matching(modules, cells[named]), _stability(modules, cells[named], self.unit)),
-            exhibits=(
-                Exhibit(
-                    "dissociation",
-                    "Which way predictions move when only a module is kept",
-                    "Log-odds in nats of tokens typical of the module's category, by category of the texts, medians over splits: "
-                    "their rise over the whole network, and over networks with a matched set kept. "
-                    f"The smallest is {float(maps.min()):.2f}, the largest {float(maps.max()):.2f}.",
-                    {"maps": np.stack([maps[:, j, :, side] for j in range(len(self.sizes)) for side in (0, 1)])},
-                    {
-                        "panels": panels,
-                        "modules": list(modules.categories),
-                        "categories": sorted(names),
-                        "quantity": "log-odds",
-                    },
-                ),
-            ),
-            secondary={"share of texts whose log-odds rise": share},
-            warnings=modules.units.warnings + self._few(modules),
-            note=self._note(modules) + f"; log-odds of at most {self.typical} typical tokens",
-            detail=f"With {cells[named]} kept alone, {100 * share[named]:.0f} % of the texts move towards it.",
-        )
-
-
 def _selectivity(inside: Floats, outside: Floats) -> Floats:
     """(cell,) standardised mean differences of (unit, cell) responses: Hedges' g but for a factor that all cells share.
 
@@ -693,41 +428,3 @@ def _selectivity(inside: Floats, outside: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         g = (inside.mean(axis=0) - outside.mean(axis=0)) / np.sqrt(squares / freedom)
     return np.asarray(np.nan_to_num(g, nan=0.0, posinf=0.0, neginf=0.0))
-
-
-def _matching(modules: Modules, cell: Cell) -> Control:
-    """How near in magnitude the matched sets are."""
-    category, m = cell.category or "", cell.size or 0
-    own, others = [], []
-    for split in modules.splits:
-        places = split.modules[category, m]
-        own.append(np.mean([modules.magnitude[p] for p in places]))
-        others.append(
-            np.mean([modules.magnitude[p] for image in modules.moves.others(places) for p in image] or [np.nan])
-        )
-    ratio = float(np.mean(own) / np.mean(others)) if np.mean(others) else float("nan")
-    told = "they are matched" if 0.8 <= ratio <= 1.25 else "the match is rough"
-    return Control(
-        "magnitude",
-        f"Units of {cell} answer {ratio:.2f} times as strongly as those of the matched sets, over all texts: {told}.",
-        {"module": float(np.mean(own)), "matched": float(np.mean(others)), "ratio": ratio},
-    )
-
-
-def _stability(modules: Modules, cell: Cell, unit: str) -> Control:
-    """How many of a module's units are picked again in another split."""
-    category, m = cell.category or "", cell.size or 0
-    picks = [set(split.modules[category, m]) for split in modules.splits]
-    pairs = [len(a & b) / m for i, a in enumerate(picks) for b in picks[:i]]
-    held = picks[0].intersection(*picks[1:])
-    layers = {layer for pick in picks for layer, _ in pick}
-    return Control(
-        "stability",
-        f"Two splits agree on {100 * float(np.mean(pairs)):.0f} % of the {NOUNS[unit]} of {cell}; {len(held)} are picked in all "
-        f"{len(picks)}, and they lie in layers {_listed(sorted(layers))}.",
-        {"agreement": float(np.mean(pairs)), "in_all": len(held)},
-    )
-
-
-def _listed(values: Sequence[int]) -> str:
-    return ", ".join(map(str, values))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
-from modclaims.families.category_clustering import null_histogram
+from modclaims.families.null_histograms import null_histogram
 from modclaims.families.weight_claims import Beside, WeightClaim, by_depth, matrix
 from modclaims.hypothesis import Weighing
 from modclaims.recording import ModelShape, Recording, Request, Weights

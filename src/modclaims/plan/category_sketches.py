@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from modclaims.families.ablation_specificity import AblationSpecificity
 from modclaims.families.axes_against_rotations import AxesAgainstRotations
 from modclaims.families.axis_streams import LEARNED, AxisStreams
 from modclaims.families.category_clustering import GIVEN, CategoryClustering
@@ -11,7 +12,7 @@ from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectiv
 from modclaims.families.low_rank_similarity import LowRankSimilarity
 from modclaims.families.similarity_levels import SimilarityLevels, check_positions
 from modclaims.families.subspace_separation import SubspaceSeparation
-from modclaims.families.targeted_ablation import AblationSpecificity, TargetedAblation
+from modclaims.families.targeted_ablation import TargetedAblation
 from modclaims.families.units import Units
 from modclaims.families.within_versus_style import WithinVersusStyle
 from modclaims.plan.sketch import Before, Counted, Sketch, bounds, exchanged, labelled

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from modclaims.families.scale import ModelsDiffer, ScaleTrend, sizes_of, too_few
+from modclaims.families.models_differ import ModelsDiffer
+from modclaims.families.scale_trend import ScaleTrend, sizes_of, too_few
 from modclaims.families.units import Units
 from modclaims.plan.sketch import Before, Counted, Sketch, bounds, labelled
 from modclaims.plan.spent import spent_pairs

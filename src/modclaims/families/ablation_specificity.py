@@ -1,0 +1,91 @@
+"""AblationSpecificity: does taking out what answers a category hurt that category more than every other one?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.families.modules import NOUNS, Modules
+from modclaims.families.targeted_ablation import TargetedAblation
+from modclaims.stats.actions import Design
+from modclaims.stats.bootstrap import Bounds
+from modclaims.stats.evidence import Cell, Exhibit
+from modclaims.stats.matched_sets import Places
+from modclaims.stats.null_objects import MIN_DRAWS
+
+Floats = NDArray[np.float64]
+
+
+class AblationSpecificity(TargetedAblation):
+    """Taking out the units that answer a category hurts that category more than it hurts every other one.
+
+    As `TargetedAblation`, and all test texts are read without each module. Of every other category the effect is the
+    change at own texts minus the change at that category's, each net of the mean change that matched sets make there; a
+    module's effect (specificity) is the smallest of these, and all of them must hold (intersection-union). Sampled, and
+    resampled crossed, are texts and matched sets; p is read off the bound, so that few sets serve. `everywhere()` with one
+    size is the double dissociation of all categories.
+    """
+
+    sizes: tuple[int, ...] = (64,)
+    sets: int = MIN_DRAWS + 1
+    smallest_effect: float = 0.02
+    effect_name: ClassVar[str] = "specificity"
+    least_sets: ClassVar[int] = MIN_DRAWS + 1
+    every_text: ClassVar[bool] = True
+
+    def _contrasts(self, design: Design, category: str) -> Floats:
+        own = design.names.index(category)
+        return np.stack([np.eye(design.k)[own] - np.eye(design.k)[k] for k in range(design.k) if k != own])
+
+    def _test(self, modules: Modules, changes: Mapping[Places, Floats], cells: Sequence[Cell]) -> None:
+        return None
+
+    def _matrix(self, modules: Modules, changes: Mapping[Places, Floats], m: int) -> Floats:
+        """(module, category of the texts) change net of matched sets, mean over splits."""
+        names = tuple(sorted(modules.units.design.names))
+        out = np.zeros((len(modules.categories), len(names)))
+        for split in modules.splits:
+            for i, category in enumerate(modules.categories):
+                places = split.modules[category, m]
+                others = np.stack([changes[p] for p in self._others(modules, places)])
+                for j, other in enumerate(names):
+                    where = modules.of_category(split, other)
+                    net = changes[places][where].mean() - others[:, where].mean()
+                    out[i, j] += net / len(modules.splits)
+        return out
+
+    def _pictures(
+        self, modules: Modules, changes: Mapping[Places, Floats], bounds: Bounds, cells: Sequence[Cell]
+    ) -> tuple[Exhibit, ...]:
+        names = sorted(modules.units.design.names)
+        maps = np.stack([self._matrix(modules, changes, m) for m in self.sizes])
+        own = np.array(
+            [[maps[p, i, names.index(c)] for i, c in enumerate(modules.categories)] for p in range(len(maps))]
+        )
+        most = [
+            sum(maps[p, i].argmax() == names.index(c) for i, c in enumerate(modules.categories))
+            for p in range(len(maps))
+        ]
+        words = "; ".join(
+            f"{m} units: {count} of {len(modules.categories)} modules hurt their own category most, by "
+            f"{', '.join(f'{c} {v:.3f}' for c, v in zip(modules.categories, row, strict=True))}"
+            for m, count, row in zip(self.sizes, most, own, strict=True)
+        )
+        return (
+            Exhibit(
+                "dissociation",
+                "Who loses what: change of loss by module taken out and category of the texts",
+                f"Nats a token, net of matched sets, means over splits. {words}.",
+                {"maps": maps},
+                {
+                    "panels": [f"{m} {NOUNS[self.unit]}" for m in self.sizes],
+                    "modules": list(modules.categories),
+                    "categories": names,
+                    "quantity": "change of loss, net",
+                },
+            ),
+            self._curve(modules, changes, bounds),
+        )
