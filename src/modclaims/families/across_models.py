@@ -79,8 +79,7 @@ class AcrossModels(Hypothesis):
             raise ClaimError(
                 f"depths = {self.depths!r} must be different numbers from 0 (first layer) to 1 (last), or None."
             )
-        if self.twins != 0 and self.twins < 5:
-            raise ClaimError(f"twins = {self.twins}: a twin comparison needs at least 5 seeds, or 0 for none.")
+        controls.check_twins(self.twins)
 
     def check(self, corpus: Corpus) -> None:
         Units.of(corpus, self.label, self.within)

@@ -69,8 +69,7 @@ class CategoryClustering(Hypothesis):
             )
         if isinstance(self.holds, AlongDepth) and self.site in HEAD_SITES:
             raise ClaimError(f"along_depth needs one value a layer, but site {self.site!r} has one a head.")
-        if self.twins != 0 and self.twins < 5:
-            raise ClaimError(f"twins = {self.twins}: a twin comparison needs at least 5 seeds, or 0 for none.")
+        controls.check_twins(self.twins)
 
     def check(self, corpus: Corpus) -> None:
         Units.of(corpus, self.label, self.within)

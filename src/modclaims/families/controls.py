@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.decimals import decimals_of_effect, from_to, rounded
+from modclaims.errors import ClaimError
 from modclaims.families.units import Units
 from modclaims.hypothesis import Weighing
 from modclaims.recording import Activations, Recording
@@ -34,6 +35,12 @@ CONTROL_DRAWS = 999
 CONTROL_RESAMPLES = 499
 TWINS = 5
 EMBED = Activations("embed")
+
+
+def check_twins(twins: int) -> None:
+    """Raises `ClaimError` for a number of untrained twins that compares nothing."""
+    if twins != 0 and twins < TWINS:
+        raise ClaimError(f"twins = {twins}: a twin comparison needs at least {TWINS} seeds, or 0 for none.")
 
 
 def twin_variants(count: int) -> tuple[str, ...]:

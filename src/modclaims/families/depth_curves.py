@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
-from modclaims.families.controls import TWINS
+from modclaims.families.controls import TWINS, check_twins
 from modclaims.families.units import MIN_UNITS, Sample
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import ModelShape
@@ -37,8 +37,7 @@ class Unlabelled(Hypothesis):
 
     def validate(self) -> None:
         super().validate()
-        if self.twins != 0 and self.twins < TWINS:
-            raise ClaimError(f"twins = {self.twins}: a twin comparison needs at least {TWINS} seeds, or 0 for none.")
+        check_twins(self.twins)
         if self.holds != somewhere():
             raise ClaimError(f"{self.family()} speaks of all layers together; leave holds as it is.")
 

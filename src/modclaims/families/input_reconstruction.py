@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
-from modclaims.families.controls import TWINS, twin_variants
+from modclaims.families.controls import check_twins, twin_variants
 from modclaims.families.null_histograms import null_histogram
 from modclaims.families.token_maps import (
     EMBEDDING,
@@ -87,8 +87,7 @@ class InputReconstruction(TokenMap):
             raise ClaimError(
                 f"folds = {self.folds}: a penalty is chosen among the other folds, so {MIN_FOLDS} are needed."
             )
-        if self.twins != 0 and self.twins < TWINS:
-            raise ClaimError(f"twins = {self.twins}: a twin comparison needs at least {TWINS} seeds, or 0 for none.")
+        check_twins(self.twins)
 
     @property
     def along(self) -> bool:

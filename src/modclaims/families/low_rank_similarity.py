@@ -85,8 +85,7 @@ class LowRankSimilarity(Hypothesis):
             raise ClaimError(f"Site {self.site!r} is unknown here; choose one of {', '.join(LAYER_SITES)}.")
         if self.draws < 99:
             raise ClaimError(f"draws = {self.draws}: at least 99 permutations of the coordinates are needed.")
-        if self.twins != 0 and self.twins < 5:
-            raise ClaimError(f"twins = {self.twins}: a twin comparison needs at least 5 seeds, or 0 for none.")
+        controls.check_twins(self.twins)
         if isinstance(self.holds, AlongDepth):
             raise ClaimError("LowRankSimilarity speaks of single layers; along_depth is not among its quantifiers.")
         check_splits(self.splits)

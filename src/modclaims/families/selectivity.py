@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from modclaims.corpus import Corpus
 from modclaims.decimals import from_to
-from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.null_histograms import null_histogram
 from modclaims.families.units import Units
@@ -51,8 +50,7 @@ class Selectivity(Hypothesis):
 
     def validate(self) -> None:
         super().validate()
-        if self.twins != 0 and self.twins < 5:
-            raise ClaimError(f"twins = {self.twins}: a twin comparison needs at least 5 seeds, or 0 for none.")
+        controls.check_twins(self.twins)
 
     def check(self, corpus: Corpus) -> None:
         Units.of(corpus, self.label, self.within)

@@ -93,10 +93,7 @@ class SimilarityLevels(Hypothesis):
             raise ClaimError("named = ... makes one contrast of layers; leave holds as it is.")
         if self.rest is not None and self.named is None:
             raise ClaimError("rest = ... says what named layers are held against; name them with named = ...")
-        if self.twins != 0 and self.twins < controls.TWINS:
-            raise ClaimError(
-                f"twins = {self.twins}: a twin comparison needs at least {controls.TWINS} seeds, or 0 for none."
-            )
+        controls.check_twins(self.twins)
 
     def check(self, corpus: Corpus) -> None:
         design = Units.of(corpus, self.label, self.within).design

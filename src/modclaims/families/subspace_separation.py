@@ -89,8 +89,7 @@ class SubspaceSeparation(Hypothesis):
             raise ClaimError(f"dimensions = {self.dimensions}: at least 1 is needed.")
         if self.relabellings < 99:
             raise ClaimError(f"relabellings = {self.relabellings}: at least 99 are needed.")
-        if self.twins != 0 and self.twins < 5:
-            raise ClaimError(f"twins = {self.twins}: a twin comparison needs at least 5 seeds, or 0 for none.")
+        controls.check_twins(self.twins)
         if isinstance(self.holds, AlongDepth):
             raise ClaimError("SubspaceSeparation speaks of single layers; along_depth is not among its quantifiers.")
         check_splits(self.splits)

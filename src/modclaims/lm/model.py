@@ -283,8 +283,8 @@ class LanguageModel:
                 trunk, head = self._parts(self._fresh(shape.causal), shape.causal)
         except (
             *_LOADING_FAULTS,
-            NotImplementedError,
-        ):  # no numbers, no product: some own code computes while it is made
+            NotImplementedError,  # torch, of a product without numbers: some own code computes while it is made
+        ):
             return None
         learned = [*trunk.parameters(), *(head.parameters() if head is not None else ())]
         return sum({id(one): int(one.numel()) for one in learned}.values())

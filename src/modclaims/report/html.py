@@ -29,17 +29,16 @@ def write(document: Document, drawings: Mapping[str, Drawing]) -> str:
     names = [f.name for f in document.figures() if f.name in drawings]
     words = {name: f"f{i}-words" for i, name in enumerate(names)}
     shared = _shared([drawings[name] for name in names])
-    svgs = {
-        name: drawings[name].inline(f"f{i}-", words[name])
-        if id(drawings[name]) not in shared
-        else drawings[name].reference(shared[id(drawings[name])], words[name])
-        for i, name in enumerate(names)
-    }
-    once = {shared[id(drawings[name])]: drawings[name] for name in names if id(drawings[name]) in shared}
+    svgs = {}
+    for i, name in enumerate(names):
+        drawing, prefix = drawings[name], shared.get(id(drawings[name]))
+        svg = drawing.reference(prefix, words[name]) if prefix else drawing.inline(f"f{i}-", words[name])
+        svgs[name] = Markup(svg)
+    once = {shared[key]: drawing for drawing in drawings.values() if (key := id(drawing)) in shared}
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return page.render(
         document=document,
-        svgs={name: Markup(svg) for name, svg in svgs.items()},
+        svgs=svgs,
         shared=[Markup(drawing.definition(prefix)) for prefix, drawing in once.items()],
         keys=words,
         style=Markup(_colours() + (here / "page.css").read_text("utf-8")),
