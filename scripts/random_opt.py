@@ -1,4 +1,4 @@
-"""Weigh every shipped claim on a random network of OPT-125M's configuration, thinned so that it takes minutes.
+"""Weigh every shipped claim on a random network of OPT-125M's configuration, thinned: about two hours for all suites.
 
     python scripts/random_opt.py [-k EXPR] [SUITE ...]
 
