@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from scipy.stats import norm
 
 from modclaims.errors import ClaimError
 from modclaims.stats.bootstrap import Bounds, NoncentralF
+from modclaims.stats.end_of_scale import EndLaw
 from modclaims.stats.evidence import Cell, Evidence, NullTest
 from modclaims.stats.multiplicity import clopper_pearson, weigh_cells
 from modclaims.stats.omega_squared import log_one_plus_f2, omega2_of_log
@@ -42,6 +45,14 @@ def null_test(raw: list[float], adjusted: list[float], *, exact: bool = False, a
     return NullTest(
         "gap", null[0], null, p, q, *counts, arrangements, exact, "exchanging topic", np.zeros(len(p)), null[:, 0]
     )
+
+
+def shared_null(raw: list[float], arrangements: int = 10_000) -> NullTest:
+    """A test in which chance moves all cells alike, so that no cell is corrected for another."""
+    base = np.arange(1.0, arrangements)
+    null = np.repeat(np.concatenate([[0.0], base])[:, None], len(raw), axis=1)
+    null[0] = [arrangements - round(p * arrangements) + 0.5 for p in raw]
+    return NullTest.of("gap", null, np.zeros(len(raw)), exact=False, action="exchanging topic")
 
 
 def evidence(theta: list[float], test: NullTest | None = None, t: Floats | None = None, n: int = 64) -> Evidence:
@@ -113,10 +124,13 @@ def test_the_made_bounds_clear_and_fall_where_they_should() -> None:
 def test_somewhere_takes_p_and_band_at_one_cell() -> None:
     # the first cell has the smallest p but no bound to go with it; the third clears by more, with a larger p
     test = null_test([0.001, 0.01, 0.02], [0.001, 0.03, 0.04])
-    levels = somewhere().levels(evidence([clears(0.2), clears(0.02), clears(0.01)], test), 0.0, 0.05)
+    found = evidence([clears(0.2), clears(0.02), clears(0.01)], test)
+    levels = somewhere().levels(found, 0.0, 0.05, claims=22)
     assert levels.cell == 1
     assert levels.p_plus == pytest.approx(0.03)
     assert levels.p == 0.001
+    assert levels.p_cell == 0.03
+    assert levels.carrying == 1
     assert levels.p_minus > 0.95
     assert "lower limit simultaneous over 3 cells" in levels.interval
 
@@ -129,10 +143,40 @@ def test_somewhere_is_refuted_by_every_cells_own_bound() -> None:
     assert levels.p_plus == 1
 
 
-def test_somewhere_names_the_cell_that_clears_by_most_among_equals() -> None:
-    test = null_test([0.001] * 3, [0.001] * 3)
-    levels = somewhere().levels(evidence([clears(0.001), clears(0.001) + 2, clears(0.001) + 1], test), 0.0, 0.05)
-    assert levels.cell == 1
+def test_somewhere_supported_names_the_largest_effect_among_the_cells_that_carry_it() -> None:
+    # the second cell has the smallest level of all; the third, of the largest effect, carries the claim no less
+    test = null_test([0.001, 0.001, 0.002, 0.3], [0.004, 0.001, 0.02, 0.4])
+    found = evidence([clears(0.004), clears(0.001), clears(0.001) + 2, clears(0.001) + 9], test)
+    levels = somewhere().levels(found, 0.0, 0.05)
+    assert (levels.cell, levels.carrying) == (2, 3)
+    assert levels.p == 0.001
+    assert levels.p_cell == 0.02
+    assert levels.low == pytest.approx(found.bounds.lower(0.05, np.arange(4))[2])
+    # among 22 claims a level of .02 carries nothing: .05 / 22 is .0023
+    among = somewhere().levels(found, 0.0, 0.05, claims=22)
+    assert (among.cell, among.carrying, among.p_cell) == (1, 1, 0.001)
+    # a claim that is lost to correction names the cell that sets p+
+    lost = somewhere().levels(found, 0.0, 0.05, claims=1000)
+    assert (lost.cell, lost.carrying) == (1, 1)
+
+
+def test_somewhere_refuted_names_the_largest_upper_limit() -> None:
+    bounds = Bounds(np.array([-9.0, -5.0, -12.0]), np.array([1.0, 1.0, 2.0]), np.repeat(GRID[:, None], 3, axis=1))
+    found = Evidence(tuple(Cell(layer=i) for i in range(3)), "delta", bounds, null_test([1.0] * 3, [1.0] * 3), 64)
+    levels = somewhere().levels(found, 0.0, 0.05)
+    upper = bounds.upper(0.05)
+    assert levels.p_minus <= 0.05
+    assert levels.cell == int(np.argmax(upper)) == 1
+    assert levels.high == upper[1]
+
+
+def test_a_cell_whose_effect_or_bound_is_not_known_is_never_named_best() -> None:
+    unknown = evidence([clears(0.3), np.nan, clears(0.4)], null_test([1.0, 0.001, 1.0], [1.0, 0.001, 1.0]))
+    for holds in (somewhere(), at(0, 1, 2), in_fraction(1 / 3)):
+        assert holds.levels(unknown, 0.0, 0.05).cell != 1
+    # everywhere names what stands in its way
+    blocked = evidence([clears(0.01), np.nan, clears(0.01)], null_test([0.01] * 3, [0.01] * 3))
+    assert everywhere().levels(blocked, 0.0, 0.05).cell == 1
 
 
 def test_everywhere_takes_the_largest_raw_p_and_each_cells_own_bound() -> None:
@@ -153,20 +197,21 @@ def test_everywhere_is_refuted_by_one_cells_band() -> None:
 
 def test_in_half_of_five_cells_counts_three_by_partial_conjunction() -> None:
     theta = [clears(p) for p in (0.01, 0.2, 0.001, 0.5, 0.004)]
-    test = null_test([0.01, 0.2, 0.012, 0.5, 0.004], [1] * 5)
+    test = shared_null([0.01, 0.2, 0.012, 0.5, 0.004])
     levels = in_fraction(0.5).levels(evidence(theta, test), 0.0, 0.05)
-    # at each cell the larger of p and bound: .01, .2, .012, .5, .004; the third smallest is .012
-    assert levels.p_plus == pytest.approx((5 - 3 + 1) * 0.012)
-    assert levels.p == pytest.approx(3 * 0.012)
+    # at each cell the larger of p and bound: .01, .2, .012, .5, .004; of any three, the least is at most the third smallest
+    assert levels.p_plus == pytest.approx(0.012, abs=2e-4)
+    assert levels.p == pytest.approx(0.012, abs=2e-4)
     assert levels.cell == 2
+    assert levels.p_cell == levels.p
     assert "ranked 3 of 5" in levels.interval
 
 
 def test_in_half_of_five_cells_is_refuted_by_three_that_fall_below() -> None:
     theta = [-clears(p) for p in (0.01, 0.3, 0.001, 0.4, 0.004)]
     levels = in_fraction(0.5).levels(evidence(theta, null_test([1] * 5, [1] * 5)), 0.0, 0.05)
-    # M - u + 1 = 3 cells whose upper bound at alpha / u falls below: the third smallest level is .01, times u = 3
-    assert levels.p_minus == pytest.approx(3 * 0.01)
+    # any u = 3 cells must hold one that falls below: the third smallest level, where one band serves all cells alike
+    assert levels.p_minus == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +221,7 @@ def test_fractions_round_up_to_whole_cells(fraction: float, cells: int, needed: 
     theta = [clears(0.001 * (i + 1)) for i in range(cells)]
     levels = in_fraction(fraction).levels(evidence(theta), 0.0, 0.05)
     assert f"ranked {needed} of {cells}" in levels.interval
-    assert levels.p_plus == pytest.approx((cells - needed + 1) * 0.001 * needed)
+    assert levels.p_plus == pytest.approx(0.001 * needed)
 
 
 def test_named_layers_are_corrected_for_themselves_alone() -> None:
@@ -206,7 +251,9 @@ def test_along_depth_has_no_permutation_p() -> None:
         (somewhere(), "somewhere"),
         (everywhere(), "everywhere"),
         (in_fraction(0.5), "in at least 50 % of the cells"),
-        (at(0, -1), "at layer 0, -1"),
+        (at(3), "at layer 3"),
+        (at(0, -1), "at one or more of layers 0, -1"),
+        (everywhere(0, -1), "at every one of layers 0, -1"),
     ],
 )
 def test_quantifiers_say_what_they_mean(holds: Holds, words: str) -> None:
@@ -266,14 +313,126 @@ def test_limits_of_levels_fall_with_what_they_are_made_of(seed: int, cells: int,
         assert less.p_minus >= more.p_minus
 
 
-def test_monte_carlo_error_grows_with_the_factor_of_the_partial_conjunction() -> None:
-    test = null_test([0.01, 0.012, 0.2, 0.5], [1] * 4)
-    found = evidence([clears(0.001)] * 4, test)
-    levels = in_fraction(0.5).levels(found, 0.0, 0.05)
-    assert levels.mc_plus == pytest.approx([3 * v for v in clopper_pearson(119, 9999)])
+def test_monte_carlo_error_of_a_partial_conjunction_is_that_of_its_level() -> None:
+    test = shared_null([0.01, 0.012, 0.2, 0.5])
+    levels = in_fraction(0.5).levels(evidence([clears(0.001)] * 4, test), 0.0, 0.05)
+    assert levels.mc_plus == pytest.approx(clopper_pearson(round(10_000 * levels.p_plus) - 1, 9999))
+    assert levels.p_plus == pytest.approx(0.012, abs=2e-4)
     down = in_fraction(0.5).levels(evidence([-clears(p) for p in (0.01, 0.02, 0.03, 0.3)], test), 0.0, 0.05)
-    assert down.p_minus == pytest.approx(2 * 0.03)
-    assert down.mc_minus == pytest.approx([2 * v for v in clopper_pearson(29, 999)])
+    assert down.p_minus == pytest.approx(0.03)
+    assert down.mc_minus == pytest.approx(clopper_pearson(29, 999))
+
+
+# ---- several cells at once
+
+
+@given(st.integers(0, 300), st.integers(2, 6), st.integers(1, 6))
+def test_a_partial_conjunction_is_the_worst_of_all_sets_that_could_be_null(seed: int, cells: int, u: int) -> None:
+    u = min(u, cells)
+    found = random_evidence(seed, cells)
+    assert found.test is not None
+    worst = 0.0
+    for among in map(np.array, combinations(range(cells), cells - u + 1)):
+        p = weigh_cells(found.test.null[:, among]).p_adjusted
+        worst = max(worst, float(np.maximum(p, found.bounds.p_lower(0.2, among)[among]).min()))
+    assert InFraction(u / cells).levels(found, 0.2, 0.05).p_plus == worst
+
+
+def test_beyond_twelve_cells_the_least_extreme_ones_stand_for_all_sets() -> None:
+    found = random_evidence(5, 14)
+    levels = in_fraction(0.5).levels(found, 0.2, 0.05)
+    assert found.test is not None
+    own = np.maximum(found.test.p, found.bounds.p_lower(0.2))
+    rest = np.sort(np.lexsort((-found.bounds.effect, own))[6:])
+    p = weigh_cells(found.test.null[:, rest]).p_adjusted
+    assert levels.p_plus == np.maximum(p, found.bounds.p_lower(0.2, rest)[rest]).min()
+
+
+def test_three_strong_cells_of_six_do_not_refute_that_half_of_them_are() -> None:
+    theta = [9.0, 9.0, 9.0, -9.0, -9.0, -9.0]
+    levels = in_fraction(0.5).levels(evidence(theta, shared_null([0.001] * 3 + [1.0] * 3)), 0.0, 0.05)
+    assert levels.p_plus == pytest.approx(0.001, abs=2e-4)
+    assert levels.p_minus == 1
+    assert in_fraction(0.6).levels(evidence(theta, shared_null([0.001] * 3 + [1.0] * 3)), 0.0, 0.05).p_minus < 0.01
+
+
+def test_every_one_of_some_layers_is_not_one_of_them() -> None:
+    found = evidence([9.0, -9.0, 9.0, 9.0], shared_null([0.001, 1.0, 0.001, 0.001]))
+    assert everywhere(0, -1).levels(found, 0.0, 0.05).p_plus == pytest.approx(0.001)
+    assert everywhere(0, 1).levels(found, 0.0, 0.05).p_plus == 1
+    assert at(0, 1).levels(found, 0.0, 0.05).p_plus == pytest.approx(0.001, abs=2e-4)
+    with pytest.raises(ClaimError, match="the cells have layers 0, 1, 2, 3"):
+        everywhere(7).levels(found, 0.0, 0.05)
+
+
+@pytest.mark.parametrize("layers", [("last",), ([0, 1],), (1.5,), (True,)])
+def test_a_layer_is_named_by_a_whole_number(layers: tuple[object, ...]) -> None:
+    for quantifier in (at, everywhere):
+        with pytest.raises(ClaimError, match="is no layer"):
+            quantifier(*layers)  # type: ignore[arg-type]  # what a user may type
+
+
+# ---- sparse and constant cells
+
+
+def sparse_evidence(undefined: int, theta: list[float], rows: int = 999) -> Evidence:
+    """Cells with normal t*, apart from each other, of which so many of the first's are undefined."""
+    t = np.random.default_rng(1).normal(size=(rows, len(theta)))
+    t[:undefined, 0] = np.inf
+    return evidence(theta, shared_null([0.001] * len(theta)), t)
+
+
+def test_a_sparse_cell_does_not_set_the_band_of_the_others() -> None:
+    with_it, without = sparse_evidence(200, [2.0, 6.0, 6.0]), sparse_evidence(0, [2.0, 6.0, 6.0])
+    assert with_it.bounds.sparse(0.05).tolist() == [True, False, False]
+    assert somewhere().levels(with_it, 0.0, 0.05).p_plus <= 0.01
+    pair = np.array([1, 2])
+    assert somewhere().levels(with_it, 0.0, 0.05).p_plus == pytest.approx(
+        with_it.bounds.p_lower(0.0, pair)[pair].min(), abs=1e-12
+    )
+    assert somewhere().levels(without, 0.0, 0.05).p_plus <= 0.01
+
+
+def test_a_sparse_cell_carries_nothing_and_blocks_refutation() -> None:
+    alone = sparse_evidence(200, [9.0])
+    assert somewhere().levels(alone, 0.0, 0.05).p_plus == 1
+    assert everywhere().levels(sparse_evidence(200, [9.0, 9.0]), 0.0, 0.05).p_plus == 1
+    down = sparse_evidence(200, [-9.0, -9.0])
+    assert somewhere().levels(down, 0.0, 0.05).p_minus == 1
+    assert everywhere().levels(down, 0.0, 0.05).p_minus <= 0.01  # the other cell is enough
+
+
+def test_a_few_undefined_resamples_count_against_their_own_cell_alone() -> None:
+    found = sparse_evidence(20, [6.0, 6.0])  # 2 % of them: fewer than alpha / 2
+    assert not found.bounds.sparse(0.05).any()
+    both = np.arange(2)
+    levels = found.bounds.p_lower(0.0, both)
+    assert levels[0] == pytest.approx(21 / 1000, abs=0.002)
+    assert levels[1] <= 0.002
+    limits = found.bounds.lower(0.05, both)
+    assert limits[0] <= limits[1]
+    assert found.bounds.lower(0.01, both)[0] == -np.inf
+
+
+def test_constant_cells_carry_nothing_and_are_refuted_by_how_many_texts_agree() -> None:
+    t = np.random.default_rng(2).normal(size=(999, 3))
+    effect = np.array([0.0, -0.6, -0.7])
+    constant = np.array([True, False, False])
+    bounds = Bounds(
+        effect,
+        np.array([0.0, 0.1, 0.1]),
+        t,
+        ends=(-1.0, 1.0),
+        end=EndLaw.of(effect, b=24, ends=(-1.0, 1.0), fewest=12),
+        constant=constant,
+    )
+    found = Evidence(tuple(Cell(layer=i) for i in range(3)), "delta", bounds, shared_null([1.0] * 3), 48)
+    levels = somewhere().levels(found, 0.3, 0.05)
+    assert levels.p_plus == 1
+    assert levels.p_minus == pytest.approx(0.7**12)  # .014: twelve texts of a category that all agree
+    assert somewhere().levels(found, 0.2, 0.05).p_minus == pytest.approx(0.8**12)  # .069
+    assert bounds.upper(0.05)[0] == pytest.approx(1 - 0.05 ** (1 / 12))
+    assert np.isnan(bounds.lower(0.05)[0])
 
 
 # ---- how many texts

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.stats.actions import Codes, Design
+from modclaims.stats.end_of_scale import EndLaw
 from modclaims.stats.permutation import chunks
 
 Floats = NDArray[np.float64]
@@ -289,7 +290,7 @@ class Bounds:
     backward: Callable[[Floats], Floats] = field(default=_identity)
     noncentral: NoncentralF | None = None
     ends: tuple[float, float] = (-np.inf, np.inf)
-    """The ends of the effect's scale; an effect there has no bound."""
+    """The ends of the effect's scale; an effect there has no bound but that of `end`."""
     factor: float = 1.0
     """By what a level counted off `t` is multiplied (2 for medians over splits)."""
     splits: int = 0
@@ -298,6 +299,10 @@ class Bounds:
     """A second bound, of means."""
     drawn: bool = True
     """Whether `t` was drawn, so that levels counted off it have a Monte Carlo error; false where it is a law's quantiles."""
+    end: EndLaw | None = None
+    """The law at and near the ends of the scale; None where there is none."""
+    constant: NDArray[np.bool_] | None = None
+    """(cell,) whether all that a cell's effect is read from is alike, but for rounding; None where no cell is."""
     _kept: dict[tuple[str, float, bytes | None], Floats] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -320,16 +325,37 @@ class Bounds:
         return self.backward(self.theta)
 
     @property
-    def bounded(self) -> NDArray[np.bool_]:
-        """(cell,) whether a bound exists: finite, some spread, and not at the end of its scale."""
+    def silent(self) -> NDArray[np.bool_]:
+        """(cell,) whether a cell is constant: it has an upper bound at most."""
+        return np.zeros(len(self.theta), dtype=bool) if self.constant is None else self.constant
+
+    @property
+    def _varies(self) -> NDArray[np.bool_]:
+        """(cell,) whether the bootstrap gives a bound: finite, some spread, and not at the end of its scale."""
         effect = self.effect
         inside = (effect > self.ends[0] + 1e-12) & (effect < self.ends[1] - 1e-12)
-        return np.asarray(np.isfinite(self.theta) & np.isfinite(self.se) & (self.se > 0) & inside)
+        return np.asarray(np.isfinite(self.theta) & np.isfinite(self.se) & (self.se > 0) & inside & ~self.silent)
+
+    @property
+    def bounded(self) -> NDArray[np.bool_]:
+        """(cell,) whether a bound exists, by the bootstrap or by the law at the end of the scale."""
+        if self.end is None:
+            return self._varies
+        return np.asarray(np.isfinite(self.theta) & ~self.silent)
+
+    def sparse(self, alpha: float) -> NDArray[np.bool_]:
+        """(cell,) whether effect or spread is undefined in more than alpha / 2 of the resamples, and no law helps.
+
+        Such cells stand outside bands and carry no claim; nor do they refute one.
+        """
+        if self.end is not None:
+            return np.zeros(len(self.theta), dtype=bool)
+        return np.asarray((self.undefined > alpha / 2) & self.bounded)
 
     def z(self, smallest: float) -> Floats:
         """(cell,) standard errors between the estimate and `smallest`; not a number where there is no bound."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(np.where(self.bounded, (self.theta - self.forward(np.array(smallest))) / self.se, np.nan))
+            return np.asarray(np.where(self._varies, (self.theta - self.forward(np.array(smallest))) / self.se, np.nan))
 
     @cached_property
     def _undefined(self) -> NDArray[np.bool_] | None:
@@ -356,20 +382,43 @@ class Bounds:
         return np.clip(first, 0.5, 1e6), np.clip(second, 0.5, 1e6)
 
     def _extreme(self, upwards: bool, cells: NDArray[np.int64]) -> Floats:
-        """(R,) sorted: the largest t*, or -t*, in units of its width over those of `cells` that have a bound."""
-        use, sign = cells[self.bounded[cells]], 1.0 if upwards else -1.0
+        """(R,) the largest t*, or -t*, in units of its width over those of `cells` that have a bound.
+
+        Where one is undefined it counts as infinite for its own cell (`_own`), and for the others as the largest that this
+        cell's t* ever are: otherwise one cell in which few units differ would set the band of all.
+        """
+        use, sign = cells[self._varies[cells]], 1.0 if upwards else -1.0
         width = sign * self._widths[0 if upwards else 1][use]
         found = np.full(len(self.t), -np.inf)
+        if not len(use):
+            return found
+        if self._undefined is not None:
+            most = self._with(-np.inf, sign)[:, use].max(axis=0) / np.abs(width)
         for rows in chunks(len(self.t), len(use)):
             scaled = self.t[rows][:, use] / width
             if self._undefined is not None:
-                scaled[self._undefined[rows][:, use]] = np.inf
+                scaled = np.where(self._undefined[rows][:, use], most, scaled)
             found[rows] = scaled.max(axis=1, initial=-np.inf)
-        return np.sort(found)
+        return found
 
     def _at_least(self, extreme: Floats, z: Floats) -> Floats:
-        """(cell,) levels counted among sorted values."""
-        return (1 + len(extreme) - np.searchsorted(extreme, z, side="left")) / (1 + len(self.t))
+        """(cell,) levels counted among the values of a band; a cell's own undefined resamples count against it."""
+        ordered = np.sort(extreme)
+        count = len(ordered) - np.searchsorted(ordered, z, side="left")
+        for c in np.flatnonzero(self.undefined > 0).tolist():
+            count[c] += int((self._own(c) & ~(extreme >= z[c])).sum())
+        return (1 + count) / (1 + len(self.t))
+
+    def _own(self, cell: int) -> NDArray[np.bool_]:
+        """(R,) where a cell's own t* is undefined."""
+        return np.zeros(len(self.t), dtype=bool) if self._undefined is None else self._undefined[:, cell]
+
+    def _band(self, extreme: Floats, level: float) -> Floats:
+        """(cell,) the value of a band at a level, in units of each cell's width."""
+        found = np.repeat(-_order_statistic(-extreme[:, None], level), len(self.theta))
+        for c in np.flatnonzero(self.undefined > 0).tolist():
+            found[c] = -_order_statistic(-np.where(self._own(c), np.inf, extreme)[:, None], level)[0]
+        return found
 
     def _counted(self, extreme: NDArray[np.bool_]) -> Floats:
         return np.asarray((1 + extreme.sum(axis=0)) / (1 + len(self.t)))
@@ -387,9 +436,14 @@ class Bounds:
             p = self._counted(self._with(np.inf) >= z)
         else:
             p = self._at_least(self._extreme(True, cells), z / self._widths[0])
+        times = 1 if cells is None else len(cells)
         for law in self._laws:
-            p = np.maximum(p, np.minimum(1.0, law.p_lower(smallest) * (1 if cells is None else len(cells))))
-        return np.where(np.isnan(z), 1.0, p)
+            p = np.maximum(p, np.minimum(1.0, law.p_lower(smallest) * times))
+        p = np.where(np.isnan(z), 1.0, p)
+        if self.end is None:
+            return p
+        p = self.end.p_lower(np.where(self._at(1), 0.0, p), smallest, times)
+        return np.where(self.bounded, p, 1.0)
 
     def p_upper(self, smallest: float, cells: NDArray[np.int64] | None = None) -> Floats:
         """(cell,) smallest level whose upper bound falls below `smallest`; simultaneous over `cells` where given."""
@@ -401,9 +455,20 @@ class Bounds:
             p = self._counted(self._with(-np.inf) <= z)
         else:
             p = self._at_least(self._extreme(False, cells), -z / self._widths[1])
+        times = 1 if cells is None else len(cells)
         for law in self._laws:
-            p = np.maximum(p, np.minimum(1.0, law.p_upper(smallest) * (1 if cells is None else len(cells))))
-        return np.where(np.isnan(z), 1.0, p)
+            p = np.maximum(p, np.minimum(1.0, law.p_upper(smallest) * times))
+        p = np.where(np.isnan(z), 1.0, p)
+        if self.end is None:
+            return p
+        p = self.end.p_upper(np.where(self._at(0), 0.0, p), smallest, times)
+        p = np.where(self.bounded, p, 1.0)
+        return np.where(self.silent, min(1.0, times * self.end.p_upper_of_constant(smallest)), p)
+
+    def _at(self, which: int) -> NDArray[np.bool_]:
+        """(cell,) whether the effect stands at the lower (0) or the upper (1) end of its scale, where nothing varies."""
+        apart = np.abs(self.effect - self.ends[which])
+        return np.asarray((apart <= 1e-12) & ~self.silent)
 
     def lower(self, level: float, cells: NDArray[np.int64] | None = None) -> Floats:
         """(cell,) one-sided lower bounds at `level` each, or simultaneous over `cells`; blank where there is none."""
@@ -413,10 +478,14 @@ class Bounds:
         if cells is None:
             t = -_order_statistic(self._with(-np.inf, -1.0), level)
         else:
-            t = -_order_statistic(-self._extreme(True, cells)[:, None], level) * self._widths[0]
-        limit = self._limit(t)
+            t = self._band(self._extreme(True, cells), level) * self._widths[0]
+        times, limit = 1 if cells is None else len(cells), self._limit(t)
         for law in self._laws:
-            limit = np.minimum(limit, law.limit(1 - (level if cells is None else level / len(cells))))
+            limit = np.minimum(limit, law.limit(1 - level / times))
+        if self.end is not None:
+            low, high = self.ends
+            limit = np.where(self._varies, limit, np.where(self._at(1), high, low))
+            limit = self.end.lower(limit, level, times)
         return np.where(self.bounded, limit, np.nan)
 
     def upper(self, level: float, cells: NDArray[np.int64] | None = None) -> Floats:
@@ -427,11 +496,16 @@ class Bounds:
         if cells is None:
             t = _order_statistic(self._with(-np.inf), level)
         else:
-            t = _order_statistic(-self._extreme(False, cells)[:, None], level) * self._widths[1]
-        limit = self._limit(t)
+            t = -self._band(self._extreme(False, cells), level) * self._widths[1]
+        times, limit = 1 if cells is None else len(cells), self._limit(t)
         for law in self._laws:
-            limit = np.maximum(limit, law.limit(level if cells is None else level / len(cells)))
-        return np.where(self.bounded, limit, np.nan)
+            limit = np.maximum(limit, law.limit(level / times))
+        if self.end is None:
+            return np.where(self.bounded, limit, np.nan)
+        low, high = self.ends
+        limit = np.where(self._varies, limit, np.where(self._at(0), low, high))
+        limit = np.where(self.bounded, self.end.upper(limit, level, times), np.nan)
+        return np.where(self.silent, self.end.upper_of_constant(level / times), limit)
 
     def _limit(self, t: Floats) -> Floats:
         with np.errstate(invalid="ignore"):

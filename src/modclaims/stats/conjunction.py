@@ -79,6 +79,10 @@ class ConjoinedBounds(Bounds):
         """(cell,) whether any part has a bound: one part that is too small refutes a cell, all are needed to support it."""
         return np.asarray(self._apart(self._joint.bounded).any(axis=0))
 
+    def sparse(self, alpha: float) -> NDArray[np.bool_]:
+        """(cell,) whether every part is sparse: one that is not may be what refutes the cell."""
+        return np.asarray(self._apart(self._joint.sparse(alpha)).all(axis=0))
+
     def z(self, smallest: float) -> Floats:
         """(cell,) how far the effect lies above `smallest`, in one unit for all cells: their largest standard error.
 
@@ -133,6 +137,9 @@ class WidestBounds(Bounds):
     @property
     def bounded(self) -> NDArray[np.bool_]:
         return np.asarray(np.all([b.bounded for b in self.candidates], axis=0))
+
+    def sparse(self, alpha: float) -> NDArray[np.bool_]:
+        return np.asarray(np.any([b.sparse(alpha) for b in self.candidates], axis=0))
 
     def _p_lower(self, smallest: float, cells: Indices | None) -> Floats:
         return np.asarray(np.max([b.p_lower(smallest, cells) for b in self.candidates], axis=0))

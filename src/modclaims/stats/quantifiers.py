@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
 from modclaims.stats.evidence import Cell, Evidence
-from modclaims.stats.multiplicity import clopper_pearson, partial_conjunction
+from modclaims.stats.multiplicity import clopper_pearson
 
 Floats = NDArray[np.float64]
 
@@ -32,7 +33,7 @@ class Levels:
     p_plus: float
     p_minus: float
     cell: int
-    """The cell that is named: the strongest for `somewhere`, the weakest for `everywhere`."""
+    """The cell that is named: see each quantifier."""
     low: float
     high: float
     """Interval of the named cell's effect at the run's alpha."""
@@ -46,49 +47,89 @@ class Levels:
     texts_to_refute: int | None
     texts_to_support: int | None
     """How many texts would decide, were the effect 0, or twice the smallest that matters."""
+    p_cell: float | None = None
+    """Permutation p of the named cell itself, adjusted where others were searched with it; None as for `p`."""
+    carrying: int | None = None
+    """Cells each of which carries the claim by itself, corrected for the search; None where the claim needs several."""
 
 
 @dataclass(frozen=True)
 class _Sides:
-    """The pieces of both levels by cell, each worked out when it is asked for."""
+    """The pieces of both levels, by cell or for some cells together, each with its Monte Carlo limits: (3, cell) arrays.
+
+    Sparse cells (`Bounds.sparse`) and constant ones stand outside bands and maxima and carry nothing: their level is 1.
+    Sparse ones refute nothing either; constant ones have an upper bound of their own.
+    """
 
     evidence: Evidence
     cells: NDArray[np.int64]
+    """Those that the claim speaks of."""
     smallest: float
+    alpha: float
 
     @cached_property
-    def raw(self) -> Floats | None:
-        """Raw permutation p."""
-        return None if self.evidence.test is None else self.evidence.test.p[self.cells]
+    def able(self) -> NDArray[np.int64]:
+        """Cells that may carry the claim."""
+        bounds = self.evidence.bounds
+        out = bounds.sparse(self.alpha) | bounds.silent
+        return self.cells[~out[self.cells]]
 
-    @cached_property
-    def adjusted(self) -> Floats | None:
-        """Permutation p corrected for what was named: a part of the cells takes its own maxT."""
+    def p(self, among: NDArray[np.int64]) -> Floats | None:
+        """Permutation p of some cells, corrected for these alone (step-down maxT); None where p plays no part."""
         test = self.evidence.test
         if test is None:
             return None
-        whole = len(self.cells) == len(self.evidence.cells)
-        return test.p_adjusted[self.cells] if whole else test.adjusted_among(self.cells)
+        whole = len(among) == len(self.evidence.cells)
+        return _of_test(self.evidence, test.p_adjusted if whole else test.adjusted_among(among))
 
     @cached_property
-    def lower(self) -> Floats:
-        """Smallest levels whose own lower bound clears."""
-        return self.evidence.bounds.p_lower(self.smallest)[self.cells]
+    def raw(self) -> Floats | None:
+        """Raw permutation p of every cell."""
+        return None if self.evidence.test is None else _of_test(self.evidence, self.evidence.test.p[self.cells])
+
+    def together(self, among: NDArray[np.int64]) -> Floats:
+        """Levels at which each of some able cells carries the claim, all of them searched and bounded together."""
+        band = _of_bounds(self.evidence, self.evidence.bounds.p_lower(self.smallest, among)[among])
+        return _at_least(self.p(among), band)
 
     @cached_property
-    def lower_band(self) -> Floats:
-        """The same of simultaneous bounds."""
-        return self.evidence.bounds.p_lower(self.smallest, self.cells)[self.cells]
+    def alone(self) -> Floats:
+        """Levels at which each cell carries the claim by its own p and bound, nothing searched."""
+        own = _of_bounds(self.evidence, self.evidence.bounds.p_lower(self.smallest)[self.cells])
+        found = _at_least(self.raw, own)
+        return np.where(np.isin(self.cells, self.able), found, 1.0)
 
     @cached_property
-    def upper(self) -> Floats:
-        """Smallest levels whose own upper bound falls below."""
-        return self.evidence.bounds.p_upper(self.smallest)[self.cells]
+    def below(self) -> Floats:
+        """Levels at which each cell's own upper bound falls below."""
+        bounds = self.evidence.bounds
+        found = _of_bounds(self.evidence, bounds.p_upper(self.smallest)[self.cells])
+        found = np.where(bounds.silent[self.cells], bounds.p_upper(self.smallest)[self.cells], found)
+        return np.where(bounds.sparse(self.alpha)[self.cells], 1.0, found)
 
-    @cached_property
-    def upper_band(self) -> Floats:
-        """The same of simultaneous bounds."""
-        return self.evidence.bounds.p_upper(self.smallest, self.cells)[self.cells]
+    def below_together(self, among: NDArray[np.int64]) -> Floats:
+        """Levels at which the upper bound of each of some cells falls below, all of them bounded together.
+
+        Constant cells have no resample to join a band: where some do, each kind of cell has half of the level.
+        """
+        bounds, levels = self.evidence.bounds, np.ones((3, len(among)))
+        silent, able = bounds.silent[among], np.isin(among, self.able)
+        halves = 2.0 if silent.any() and able.any() else 1.0
+        if able.any():
+            band = bounds.p_upper(self.smallest, among[able])[among[able]]
+            levels[:, able] = np.minimum(1.0, halves * _of_bounds(self.evidence, band))
+        if silent.any():
+            own = bounds.p_upper(self.smallest, among[silent])[among[silent]]
+            levels[:, silent] = np.minimum(1.0, halves * own)
+        return levels
+
+    def largest(self, among: NDArray[np.int64]) -> int:
+        """The cell of the largest effect among some; one whose effect is not known comes last."""
+        return int(among[np.argmax(np.nan_to_num(self.evidence.bounds.effect[among], nan=-np.inf))])
+
+    def least(self, among: NDArray[np.int64]) -> int:
+        """The cell of the smallest effect among some; one whose effect is not known comes last."""
+        return int(among[np.argmin(np.nan_to_num(self.evidence.bounds.effect[among], nan=np.inf))])
 
 
 def _counted(levels: Floats, draws: int, factor: float) -> Floats:
@@ -147,22 +188,49 @@ class Holds(ABC):
         return np.arange(len(cells))
 
     @abstractmethod
-    def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
-        """Both levels, the named cell and its interval."""
+    def levels(self, evidence: Evidence, smallest: float, alpha: float, claims: int = 1) -> Levels:
+        """Both levels, the named cell and its interval; `claims` are corrected together, which says what carries one."""
 
 
 def _at_least(p: Floats | None, bound: Floats) -> Floats:
     return bound if p is None else np.maximum(p, bound)
 
 
-def _part_of(each: Floats, at_least: int) -> Floats:
-    """(3,) the partial conjunction of levels, and of their limits."""
-    return np.array([partial_conjunction(row, at_least) for row in each])
+def _carrying(levels: Floats, claims: int, alpha: float) -> NDArray[np.bool_]:
+    """Which levels carry a claim among so many: those that no correction can undo, or else the smallest ones."""
+    return np.asarray(levels <= max(alpha / claims, float(levels.min(initial=1.0))) * (1 + 1e-9))
+
+
+def _within(layers: tuple[int, ...] | None, cells: tuple[Cell, ...]) -> NDArray[np.int64]:
+    """Indices of the cells at some layers. Raises `ClaimError` for a layer that the cells lack."""
+    if layers is None:
+        return np.arange(len(cells))
+    present = {c.layer or 0 for c in cells}
+    depth = 1 + max(present)
+    wanted = {layer + depth if layer < 0 else layer for layer in layers}
+    if not wanted or not wanted <= present:
+        have = ", ".join(str(layer) for layer in sorted(present))
+        raise ClaimError(f"Layers {list(layers)} were named, but the cells have layers {have}.")
+    return np.array([i for i, c in enumerate(cells) if (c.layer or 0) in wanted], dtype=np.int64)
+
+
+def _check_layers(layers: tuple[int, ...], name: str) -> None:
+    """Raises `ClaimError` for what is no layer's number."""
+    for layer in layers:
+        if isinstance(layer, bool) or not isinstance(layer, (int, np.integer)):
+            raise ClaimError(
+                f"{name}({', '.join(map(repr, layers))}): {layer!r} is no layer. Write whole numbers, such as {name}(3, -1); "
+                "negative ones count from the last layer."
+            )
 
 
 @dataclass(frozen=True)
 class Somewhere(Holds):
-    """At least one cell: p and band at the same, named cell. Refuted when every cell's own bound falls below."""
+    """At least one cell: p and band at the same cell. Refuted when every cell's own bound falls below.
+
+    Supported, it names the largest effect among the cells that carry the claim; refuted, the largest upper limit; else the
+    cell that sets p+.
+    """
 
     layers: tuple[int, ...] | None = None
     """Only these layers, named in advance; None for all."""
@@ -171,86 +239,115 @@ class Somewhere(Holds):
     def words(self) -> str:
         if self.layers is None:
             return "somewhere"
-        return "at layer " + ", ".join(str(layer) for layer in self.layers)
+        if len(self.layers) == 1:
+            return f"at layer {self.layers[0]}"
+        return "at one or more of layers " + ", ".join(str(layer) for layer in self.layers)
 
     @property
     def layered(self) -> bool:
         return self.layers is not None
 
     def chosen(self, cells: tuple[Cell, ...]) -> NDArray[np.int64]:
-        if self.layers is None:
-            return np.arange(len(cells))
-        present = {c.layer or 0 for c in cells}
-        depth = 1 + max(present)
-        wanted = {layer + depth if layer < 0 else layer for layer in self.layers}
-        if not wanted or not wanted <= present:
-            have = ", ".join(str(layer) for layer in sorted(present))
-            raise ClaimError(f"Layers {list(self.layers)} were named, but the cells have layers {have}.")
-        return np.array([i for i, c in enumerate(cells) if (c.layer or 0) in wanted], dtype=np.int64)
+        return _within(self.layers, cells)
 
-    def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
-        cells = self.chosen(evidence.cells)
-        s = _Sides(evidence, cells, smallest)
-        p = _of_test(evidence, s.adjusted)
-        each = _at_least(p, _of_bounds(evidence, s.lower_band))
-        plus, minus = each.min(axis=1), _of_bounds(evidence, s.upper).max(axis=1)
-        bounds = evidence.bounds
-        # among equals the cell whose band clears by most, then the larger effect
-        z = np.nan_to_num(bounds.z(smallest)[cells], nan=-np.inf)
-        first = each[1] if p is None else p[1]
-        cell = int(cells[np.lexsort((-bounds.effect[cells], -z, first, each[1]))[0]])
-        least = None if p is None else p.min(axis=1)
+    def levels(self, evidence: Evidence, smallest: float, alpha: float, claims: int = 1) -> Levels:
+        cells, bounds = self.chosen(evidence.cells), evidence.bounds
+        s = _Sides(evidence, cells, smallest, alpha)
+        minus = s.below.max(axis=1)
+        plus, least, carrying, p_cell = np.ones(3), None, 0, None
+        if len(s.able):
+            each, p = s.together(s.able), s.p(s.able)
+            plus, least = each.min(axis=1), None if p is None else p.min(axis=1)
+            carry = _carrying(each[1], claims, alpha)
+            carrying, cell = int(carry.sum()), s.largest(s.able[carry])
+        else:
+            cell, p = s.largest(cells), None
+            least = None if evidence.test is None else np.ones(3)
+        if minus[1] <= alpha and minus[1] < plus[1]:
+            cell = int(cells[np.argmax(np.nan_to_num(bounds.upper(alpha)[cells], nan=np.inf))])
+        if evidence.test is not None:
+            p_cell = 1.0 if p is None or cell not in s.able else float(p[1][s.able == cell][0])
         return Levels(
             None if least is None else float(least[1]),
             float(plus[1]),
             float(minus[1]),
             cell,
-            float(bounds.lower(alpha, cells)[cell]),
+            float(bounds.lower(alpha, s.able)[cell]) if cell in s.able else float("nan"),
             float(bounds.upper(alpha)[cell]),
             _interval_words(alpha, len(cells), bounds.splits, band="lower"),
             _drawn(evidence, least),
             _between(plus),
             _between(minus),
             *_texts(evidence, cells, smallest, alpha, need_support=1, need_refute=len(cells)),
+            p_cell,
+            carrying,
         )
 
 
 @dataclass(frozen=True)
 class Everywhere(Holds):
-    """Every cell (intersection-union): the largest raw p and each cell's own bound. Refuted by one cell's band."""
+    """Every cell (intersection-union): the largest raw p and each cell's own bound. Refuted by one cell's band.
+
+    Supported, it names the smallest effect; refuted, the smallest among the cells that refute it; else the cell that sets p+.
+    """
+
+    layers: tuple[int, ...] | None = None
+    """Only these layers, named in advance; None for all."""
 
     @property
     def words(self) -> str:
-        return "everywhere"
+        if self.layers is None:
+            return "everywhere"
+        return "at every one of layers " + ", ".join(str(layer) for layer in self.layers)
 
-    def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
-        cells = self.chosen(evidence.cells)
-        s = _Sides(evidence, cells, smallest)
-        p = _of_test(evidence, s.raw)
-        each = _at_least(p, _of_bounds(evidence, s.lower))
-        plus, minus = each.max(axis=1), _of_bounds(evidence, s.upper_band).min(axis=1)
-        bounds = evidence.bounds
-        named = int(np.lexsort((bounds.effect[cells], -each[1]))[0])
-        cell = int(cells[named])
-        most = None if p is None else p.max(axis=1)
+    @property
+    def layered(self) -> bool:
+        return self.layers is not None
+
+    def chosen(self, cells: tuple[Cell, ...]) -> NDArray[np.int64]:
+        return _within(self.layers, cells)
+
+    def levels(self, evidence: Evidence, smallest: float, alpha: float, claims: int = 1) -> Levels:
+        cells, bounds = self.chosen(evidence.cells), evidence.bounds
+        s = _Sides(evidence, cells, smallest, alpha)
+        each, below = s.alone, s.below_together(cells)
+        plus, minus = each.max(axis=1), below.min(axis=1)
+        if plus[1] <= alpha:
+            cell = s.least(cells)
+        elif minus[1] <= alpha:
+            cell = s.least(cells[_carrying(below[1], claims, alpha)])
+        else:
+            cell = s.least(cells[each[1] >= plus[1]])
+        most = None if s.raw is None else s.raw.max(axis=1)
+        banded = s.able if cell in s.able else cells[bounds.silent[cells]]
         return Levels(
             None if most is None else float(most[1]),
             float(plus[1]),
             float(minus[1]),
             cell,
             float(bounds.lower(alpha)[cell]),
-            float(bounds.upper(alpha, cells)[cell]),
+            float(bounds.upper(alpha, banded)[cell]) if cell in banded else float("nan"),
             _interval_words(alpha, len(cells), bounds.splits, band="upper"),
             _drawn(evidence, most),
             _between(plus),
             _between(minus),
             *_texts(evidence, cells, smallest, alpha, need_support=len(cells), need_refute=1),
+            None if s.raw is None else float(s.raw[1][cells == cell][0]),
         )
+
+
+ALL_SETS = 12
+"""Cells up to which a partial conjunction is searched over all sets of its size."""
 
 
 @dataclass(frozen=True)
 class InFraction(Holds):
-    """At least u = ceil(f M) of M cells, by partial conjunction (Benjamini & Heller 2008)."""
+    """At least u = ceil(f M) of M cells, by partial conjunction (Benjamini & Heller 2008).
+
+    At least u of M cells carry it unless some M - u + 1 of them all do not, so that its level is the largest that any set of
+    so many has by maxT and band over these alone. Up to 12 cells all sets are looked at, beyond that the one of the least
+    extreme cells. Refuted, likewise: some u cells would all have to reach the smallest effect. The cell of rank u is named.
+    """
 
     fraction: float
 
@@ -264,30 +361,51 @@ class InFraction(Holds):
     def words(self) -> str:
         return f"in at least {100 * self.fraction:g} % of the cells"
 
-    def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
-        cells = self.chosen(evidence.cells)
-        s = _Sides(evidence, cells, smallest)
+    def levels(self, evidence: Evidence, smallest: float, alpha: float, claims: int = 1) -> Levels:
+        cells, bounds = self.chosen(evidence.cells), evidence.bounds
+        s = _Sides(evidence, cells, smallest, alpha)
         m = len(cells)
         u = max(1, math.ceil(self.fraction * m - 1e-9))
-        p = _of_test(evidence, s.raw)
-        each = _at_least(p, _of_bounds(evidence, s.lower))
-        plus = _part_of(each, u)
-        minus = _part_of(_of_bounds(evidence, s.upper), m - u + 1)  # bounds so many below leave fewer than u cells
-        part = None if p is None else _part_of(p, u)
-        cell, bounds = int(cells[np.argsort(each[1], kind="stable")[u - 1]]), evidence.bounds
+        order = cells[
+            np.lexsort((-np.nan_to_num(bounds.effect[cells], nan=-np.inf), s.alone[1]))
+        ]  # the most extreme first
+        able = order[np.isin(order, s.able)]
+        plus, part, rest = np.ones(3), None if evidence.test is None else np.ones(3), able[u - 1 :]
+        if len(rest):
+            sets = _sets(able, len(rest))
+            plus = np.max([s.together(among).min(axis=1) for among in sets], axis=0)
+            ps = [p.min(axis=1) for among in sets if (p := s.p(among)) is not None]
+            part = np.max(ps, axis=0) if ps else None
+        # u cells that all reach the smallest effect must be ruled out: hardest to rule out are the largest ones
+        rising = cells[np.argsort(s.below[1], kind="stable")]
+        minus = np.max([s.below_together(among).min(axis=1) for among in _sets(rising, u)], axis=0)
+        cell = int(order[u - 1])
+        p_cell = None if evidence.test is None else 1.0
+        if len(rest) and (p := s.p(np.sort(rest))) is not None:
+            p_cell = float(p[1][np.sort(rest) == cell][0])
+        high = rising[-u:] if cell in rising[-u:] else np.array([cell])
+        high = np.sort(high[np.isin(high, s.able)])
         return Levels(
             None if part is None else float(part[1]),
             float(plus[1]),
             float(minus[1]),
             cell,
-            float(bounds.lower(alpha)[cell]),
-            float(bounds.upper(alpha)[cell]),
+            float(bounds.lower(alpha, np.sort(rest))[cell]) if cell in rest else float("nan"),
+            float(bounds.upper(alpha, high)[cell]) if cell in high else float(bounds.upper(alpha)[cell]),
             _interval_words(alpha, 1, bounds.splits) + f" (the cell ranked {u} of {m})",
             _drawn(evidence, part),
             _between(plus),
             _between(minus),
             *_texts(evidence, cells, smallest, alpha, need_support=u, need_refute=m - u + 1),
+            p_cell,
         )
+
+
+def _sets(ordered: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    """Sets of `size` cells to look at, each in ascending order: all of few cells, else the last ones of `ordered`."""
+    if len(ordered) <= ALL_SETS:
+        return [np.array(one) for one in combinations(np.sort(ordered).tolist(), size)]
+    return [np.sort(ordered[len(ordered) - size :])]
 
 
 @dataclass(frozen=True)
@@ -310,8 +428,8 @@ class AlongDepth(Holds):
     def layered(self) -> bool:
         return True
 
-    def levels(self, evidence: Evidence, smallest: float, alpha: float) -> Levels:
-        return Somewhere().levels(evidence, smallest, alpha)
+    def levels(self, evidence: Evidence, smallest: float, alpha: float, claims: int = 1) -> Levels:
+        return Somewhere().levels(evidence, smallest, alpha, claims)
 
 
 def _interval_words(alpha: float, cells: int, splits: int, band: str | None = None) -> str:
@@ -386,9 +504,10 @@ def somewhere() -> Holds:
     return Somewhere()
 
 
-def everywhere() -> Holds:
-    """The claim holds in every one of its cells."""
-    return Everywhere()
+def everywhere(*layers: int) -> Holds:
+    """The claim holds in every one of its cells, or in all of those at these layers; negative ones count from the last."""
+    _check_layers(layers, "everywhere")
+    return Everywhere(tuple(layers) or None)
 
 
 def in_fraction(fraction: float) -> Holds:
@@ -397,7 +516,11 @@ def in_fraction(fraction: float) -> Holds:
 
 
 def at(*layers: int) -> Holds:
-    """The claim holds at one or more of these layers, named in advance; negative ones count from the last."""
+    """The claim holds at one or more of these layers, named in advance; negative ones count from the last.
+
+    For all of several layers write `everywhere(3, 5)`.
+    """
+    _check_layers(layers, "at")
     return Somewhere(tuple(layers))
 
 

@@ -138,6 +138,13 @@ class MedianBounds(Bounds):
     def bounded(self) -> NDArray[np.bool_]:
         return np.asarray(np.mean([p.bounded for p in self.parts], axis=0) > 0.5)
 
+    @property
+    def silent(self) -> NDArray[np.bool_]:
+        return np.asarray(np.mean([p.silent for p in self.parts], axis=0) > 0.5)
+
+    def sparse(self, alpha: float) -> NDArray[np.bool_]:
+        return np.asarray(np.mean([p.sparse(alpha / FACTOR) for p in self.parts], axis=0) > 0.5)
+
     def _p_lower(self, smallest: float, cells: NDArray[np.int64] | None) -> Floats:
         return np.minimum(1.0, FACTOR * np.median([p.p_lower(smallest, cells) for p in self.parts], axis=0))
 

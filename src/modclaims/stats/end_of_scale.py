@@ -1,0 +1,156 @@
+"""What a sample near the end of a bounded scale can say, by the law of a few odd units: valid up to the end itself.
+
+The bootstrap fails there both ways. A sample in which every pair is ordered perfectly has no spread to resample, so it had
+no bound at all; one that is nearly so has a spread that a few odd texts, none of which was drawn, would have made larger.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.stats.actions import Design
+
+Floats = NDArray[np.float64]
+
+
+def bernoulli_divergence(u: Floats, q: Floats) -> Floats:
+    """Kullback-Leibler divergence of a Bernoulli law with chance `u` from one with chance `q`; infinite where q forbids u."""
+    from scipy.special import rel_entr
+
+    u, q = np.broadcast_arrays(np.asarray(u, dtype=np.float64), np.asarray(q, dtype=np.float64))
+    return np.asarray(rel_entr(u, q) + rel_entr(1 - u, 1 - q))
+
+
+def comparisons(design: Design) -> float:
+    """b, the number of independent comparisons that a design is worth near the end of delta's scale; fixed by its sizes.
+
+    K n_min / 2 in each stratum, summed over strata, which weigh the same: as many strata times the smallest. Where
+    clusters are drawn, the strata of one hang together and clusters are the independent parts: of means of bounded parts
+    that weigh unequally, the sum of the weights over the largest (Hoeffding 1963, theorem 1, with Jensen's inequality).
+    Assumes that of each category a share of texts may sit in the wrong place: no odd text among n / 2 then has at most
+    chance theta^(n / 2). `disjoint_comparisons` assumes nothing.
+    """
+    if design.members:
+        strata = np.array([len(np.unique(design.strata[m])) for m in design.members], dtype=np.float64)
+        return float(strata.sum() / strata.max())
+    worth = [_present(design, h).size * int(_present(design, h).min()) / 2 for h in design.usable_strata]
+    return len(worth) * min(worth)
+
+
+def disjoint_comparisons(design: Design) -> int:
+    """b from comparisons no two of which share a text, so that it holds under any law: the assumption-free option.
+
+    Of two categories the largest b with 3 ceil(b / 2) + floor(b / 2) <= n_min (a comparison takes a pair of one category
+    and a text of the other, or a pair within and a pair between them), of more floor(K n_min / 4); in the smallest
+    stratum, times the number of strata.
+    """
+    worth = []
+    for h in design.usable_strata:
+        sizes = _present(design, h)
+        n, k = int(sizes.min()), sizes.size
+        worth.append(max(b for b in range(n + 1) if 3 * -(-b // 2) + b // 2 <= n) if k == 2 else k * n // 4)
+    return len(worth) * min(worth)
+
+
+def _present(design: Design, stratum: int) -> NDArray[np.int64]:
+    """Sizes of the categories that a stratum holds."""
+    sizes = design.counts[:, stratum]
+    return np.asarray(sizes[sizes > 0])
+
+
+@dataclass(frozen=True)
+class EndLaw:
+    """A law of effects on a bounded scale that holds at its ends, beside the bootstrap-t, which does not.
+
+    With u and q the places of estimate and smallest effect between the ends, and b independent comparisons, a sample so
+    large has chance at most exp(-b KL(u || q)) (Chernoff's bound), and no sample beats a perfect one, whose chance is q^b.
+    So the level of a lower bound is min(exp(-b KL), max(bootstrap, q^b)), of an upper one the mirror image. For means over
+    b units of bounded numbers the law is exact (Hoeffding 1963); at the end itself it is Clopper and Pearson's.
+    """
+
+    share: Floats
+    """(cell,) u: where the estimate lies between the ends, from 0 to 1; not a number where it is undefined."""
+    b: float
+    """Independent comparisons, or units."""
+    ends: tuple[float, float]
+    fewest: int
+    """Units of the smallest category, of which every one would have to be silent were a constant cell's effect not 0."""
+
+    @classmethod
+    def of(cls, effect: Floats, *, b: float, ends: tuple[float, float], fewest: int) -> EndLaw:
+        """From effects on their own scale."""
+        low, high = ends
+        return cls((np.asarray(effect, dtype=np.float64) - low) / (high - low), b, ends, fewest)
+
+    @classmethod
+    def of_delta(cls, delta: Floats, design: Design) -> EndLaw:
+        """Of Cliff's delta over pairs of units of a design."""
+        if design.members:
+            fewest = len(design.members)
+        else:
+            fewest = min(int(_present(design, h).min()) for h in design.usable_strata)
+        return cls.of(delta, b=comparisons(design), ends=(-1.0, 1.0), fewest=fewest)
+
+    def _place(self, effect: float) -> float:
+        low, high = self.ends
+        return float(np.clip((effect - low) / (high - low), 0.0, 1.0))
+
+    def p_lower(self, bootstrap: Floats, smallest: float, times: int = 1) -> Floats:
+        """(cell,) levels of lower bounds, from those of the bootstrap; `times` as many cells are bounded together."""
+        return self._level(bootstrap, self.share, self._place(smallest), times)
+
+    def p_upper(self, bootstrap: Floats, smallest: float, times: int = 1) -> Floats:
+        """(cell,) levels of upper bounds: the mirror image."""
+        return self._level(bootstrap, 1 - self.share, 1 - self._place(smallest), times)
+
+    def _level(self, bootstrap: Floats, u: Floats, q: float, times: int) -> Floats:
+        with np.errstate(invalid="ignore", under="ignore"):
+            chernoff = np.where(u > q, np.exp(-self.b * bernoulli_divergence(u, np.array(q))), 1.0)
+        perfect = q**self.b
+        return np.asarray(
+            np.minimum(np.minimum(1.0, times * chernoff), np.maximum(bootstrap, min(1.0, times * perfect)))
+        )
+
+    def lower(self, bootstrap: Floats, level: float, times: int = 1) -> Floats:
+        """(cell,) lower limits on the effect's own scale, from those of the bootstrap."""
+        return self._to_effect(self._limit((bootstrap - self.ends[0]) / self._width, self.share, level / times))
+
+    def upper(self, bootstrap: Floats, level: float, times: int = 1) -> Floats:
+        """(cell,) upper limits."""
+        return self._to_effect(1 - self._limit((self.ends[1] - bootstrap) / self._width, 1 - self.share, level / times))
+
+    @property
+    def _width(self) -> float:
+        return self.ends[1] - self.ends[0]
+
+    def _to_effect(self, share: Floats) -> Floats:
+        return self.ends[0] + self._width * share
+
+    def _limit(self, bootstrap: Floats, u: Floats, level: float) -> Floats:
+        """The largest q whose level is at most `level`; levels rise with q, so it is found by bisection."""
+        low, high = np.zeros_like(u), np.array(u)
+        for _ in range(60):
+            middle = (low + high) / 2
+            with np.errstate(invalid="ignore"):
+                cleared = self.b * bernoulli_divergence(u, middle) >= -np.log(level)
+            low, high = np.where(cleared, middle, low), np.where(cleared, high, middle)
+        found = np.maximum(low, np.minimum(bootstrap, level ** (1 / self.b)))
+        return np.where(np.isfinite(u), found, np.nan)
+
+    def largest_lower(self, level: float) -> float:
+        """The largest lower limit that so many units allow, however strong the effect: 2 level^(1 / b) - 1 of delta."""
+        return float(self._to_effect(np.array(level ** (1 / self.b))))
+
+    def p_upper_of_constant(self, smallest: float) -> float:
+        """The level at which a cell whose numbers are all alike falls below `smallest`: (1 - s)^n_min.
+
+        A share s of a category's texts would have to differ, were the effect s above none, and none of n_min does.
+        """
+        return float((1 - min(1.0, max(0.0, smallest))) ** self.fewest)
+
+    def upper_of_constant(self, level: float) -> float:
+        """The upper limit of such a cell."""
+        return float(1 - level ** (1 / self.fewest))
