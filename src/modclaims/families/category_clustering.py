@@ -15,8 +15,9 @@ from modclaims.families.similarity_maps import similarity_maps
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import HEAD_SITES, LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
-from modclaims.stats.actions import Arrangements, relabellings
-from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample
+from modclaims.stats.actions import Arrangements, Design, relabellings
+from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, resample
+from modclaims.stats.delta_bounds import Part, combined_bounds, delta_bounds
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.pair_effects import cliffs_delta, cohens_d, gap
 from modclaims.stats.permutation import Pairs, cheaper_by_vectors, delta_null, gap_null, gap_null_from_vectors
@@ -118,8 +119,10 @@ class CategoryClustering(Hypothesis):
                 "gap within - between", null, tolerance, exact=arrangements.exact, action=action, by=self.adjust
             )
             effect = cliffs_delta(similarities, units.design, pairs, resamples)
-        by_cell = bootstrap_t(effect, resamples, ends=(-1.0, 1.0))
-        contrast = self._slope(cells, effect, resamples) if isinstance(self.holds, AlongDepth) else by_cell
+        by_cell = delta_bounds(effect, units.design, resamples)
+        contrast = (
+            self._slope(cells, effect, units.design, resamples) if isinstance(self.holds, AlongDepth) else by_cell
+        )
         if weighing.bare:
             if isinstance(self.holds, AlongDepth):
                 return Evidence((Cell(),), "rise of delta", contrast, None, units.n)
@@ -148,7 +151,7 @@ class CategoryClustering(Hypothesis):
         }
         if self.beyond == "induction":
             copied = copying.Copying.of(recording)
-            raw = bootstrap_t(cliffs_delta(similarities, units.design, pairs, resamples), resamples, ends=(-1.0, 1.0))
+            raw = delta_bounds(cliffs_delta(similarities, units.design, pairs, resamples), units.design, resamples)
             both = float(raw.effect[named]), float(by_cell.effect[named])
             rivals.insert(0, copying.control(copied, taken, *both, self.site, named, cells))
             secondary |= {
@@ -300,9 +303,10 @@ class CategoryClustering(Hypothesis):
         bounds = controls.trained_minus_untrained(trained, replicates, few, rng)
         return bounds, np.stack([r.value[0] for r in replicates])
 
-    def _slope(self, cells: tuple[Cell, ...], effect: Replicates, resamples: Resamples) -> Bounds:
+    def _slope(self, cells: tuple[Cell, ...], effect: Replicates, design: Design, resamples: Resamples) -> Bounds:
         """Bounds of the least-squares rise of delta from the first to the last layer (or fall, if that is claimed)."""
-        return bootstrap_t(effect.weighted(slope_weights(self.holds, [c.layer or 0 for c in cells])), resamples)
+        weights = slope_weights(self.holds, [c.layer or 0 for c in cells])
+        return combined_bounds([Part(effect, design, weights)], resamples)
 
     def _exhibits(
         self,

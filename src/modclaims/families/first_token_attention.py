@@ -17,6 +17,7 @@ from modclaims.families.units import Sample
 from modclaims.hypothesis import Weighing
 from modclaims.recording import Activations, ModelShape, Positions, Recording, Request
 from modclaims.stats.chunks import Division, mean_bounds
+from modclaims.stats.end_of_scale import EndLaw
 from modclaims.stats.evidence import Cell, Control, Evidence
 
 Floats = NDArray[np.float64]
@@ -95,7 +96,9 @@ class AttentionSinks(Unlabelled):
         sample = Sample.of(recording.corpus)
         by_layer = sample.units(self._sinks(recording, None))
         resamples = self._resamples(sample, weighing)
-        bounds = mean_bounds(by_layer.mean(axis=1, keepdims=True), resamples, (0.0, 1.0))
+        shares = by_layer.mean(axis=1, keepdims=True)
+        law = EndLaw.of_means(shares.mean(axis=0), units=sample.n, ends=(0.0, 1.0))
+        bounds = replace(mean_bounds(shares, resamples, (0.0, 1.0)), end=law)
         bare = Evidence((Cell(),), self.effect_name, bounds, None, sample.texts, n_units=sample.n)
         if weighing.bare:
             return bare

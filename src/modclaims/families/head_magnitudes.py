@@ -18,6 +18,7 @@ from modclaims.hypothesis import Weighing
 from modclaims.recording import Activations, ModelShape, Recording, Request
 from modclaims.stats.bootstrap import bootstrap_t
 from modclaims.stats.chunks import ROUNDING
+from modclaims.stats.end_of_scale import EndLaw
 from modclaims.stats.evidence import Cell, Control, Evidence
 from modclaims.stats.null_objects import mean_replicates
 
@@ -84,6 +85,7 @@ class HeadMagnitudes(Unlabelled):
         shares = between_layers(values)
         resamples = self._resamples(sample, weighing)
         bounds = bootstrap_t(mean_replicates(shares[:, None], resamples), resamples, means=True, ends=(-1.0, 1.0))
+        bounds = replace(bounds, end=EndLaw.of_means(bounds.theta, units=sample.n, ends=bounds.ends))
         bare = Evidence((Cell(),), self.effect_name, bounds, None, sample.texts, n_units=sample.n)
         if weighing.bare:
             return bare

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
 from modclaims.families import controls
-from modclaims.families.across_models import ENDS, AcrossModels, between, by_depth, ceiling, ends_of, tokenizers
+from modclaims.families.across_models import AcrossModels, Compared, between, by_depth, ceiling, ends_of, tokenizers
 from modclaims.families.within_versus_style import minus
 from modclaims.hypothesis import Weighing
 from modclaims.recording import ModelShape, Recording
-from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t
+from modclaims.stats.actions import Design
+from modclaims.stats.bootstrap import Bounds, Replicates, Resamples
+from modclaims.stats.delta_bounds import Part, combined_bounds, delta_bounds
 from modclaims.stats.evidence import Control, Evidence
 from modclaims.stats.streams import stream
 
@@ -57,24 +59,24 @@ class ModelsDiffer(AcrossModels):
         units, alpha = compared.units, weighing.alpha
         groups = [[recording.of(model.name) for model in end] for end in ends_of(recording.shape)]
         smaller, larger = (_mean([self._delta(one, depths, compared) for one in group]) for group in groups)
-        effect = bootstrap_t(minus(larger, smaller), compared.resamples, ends=(-2.0, 2.0))
+        effect = _difference(larger, smaller, units.design, compared.resamples)
         bare = Evidence(cells, self.effect_name, effect, None, len(recording.corpus), n_units=units.n)
         if weighing.bare:
             return bare
         named = self.holds.levels(bare, self.smallest_effect, alpha).cell
-        own = [bootstrap_t(side, compared.resamples, ends=ENDS) for side in (larger, smaller)]
+        own = [delta_bounds(side, units.design, compared.resamples) for side in (larger, smaller)]
         words = [_named(end) for end in reversed(ends_of(recording.shape))]
         few, where = compared.few(), str(cells[named])
         rivals = [_each(own, words, named, where, alpha)]
         each = {model.name: self._delta(recording.of(model.name), depths, few) for model in recording.shape.models}
         if len(each) > 2:
-            rivals.append(_pairs(recording.shape.models, each, few.resamples, named, where, alpha))
+            rivals.append(_pairs(recording.shape.models, each, few, named, where, alpha))
 
         def difference(found: list[list[Replicates]]) -> Replicates:
             return minus(_mean(found[1]), _mean(found[0]))
 
-        beyond = difference([[self._beyond_words(one, depths, few, weighing) for one in group] for group in groups])
-        rivals.append(_beyond(bootstrap_t(beyond, few.resamples, ends=(-2.0, 2.0)), named, where, alpha))
+        less, more = (_mean([self._beyond_words(one, depths, few, weighing) for one in group]) for group in groups)
+        rivals.append(_beyond(_difference(more, less, units.design, few.resamples), named, where, alpha))
         if self.twins:
             untrained = [
                 difference([[self._delta(one, depths, few, variant) for one in group] for group in groups])
@@ -141,10 +143,16 @@ def _each(own: list[Bounds], words: list[str], cell: int, where: str, alpha: flo
     return Control("each_model", f"At {where}, {told[0]}; {told[1]}.", numbers)
 
 
+def _difference(larger: Replicates, smaller: Replicates, design: Design, resamples: Resamples) -> Bounds:
+    """Bounds of one model's deltas minus another's, on the same texts."""
+    every = np.eye(len(larger.centre))
+    return combined_bounds([Part(larger, design, every), Part(smaller, design, -every)], resamples)
+
+
 def _pairs(
     models: tuple[ModelShape, ...],
     each: dict[str, Replicates],
-    resamples: Resamples,
+    compared: Compared,
     cell: int,
     where: str,
     alpha: float,
@@ -153,7 +161,7 @@ def _pairs(
     told, numbers = [], dict[str, float]()
     for i, small in enumerate(models):
         for large in models[i + 1 :]:
-            bounds = bootstrap_t(minus(each[large.name], each[small.name]), resamples, ends=(-2.0, 2.0))
+            bounds = _difference(each[large.name], each[small.name], compared.units.design, compared.resamples)
             effect, low, high = between(bounds, cell, alpha)
             told.append(f"{large.name} - {small.name} {effect:.2f} [{low:.2f}, {high:.2f}]")
             pair = f"{large.name} - {small.name}"

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
 from modclaims.families import controls
-from modclaims.families.across_models import ENDS, AcrossModels, between, by_depth, ceiling, ends_of, tokenizers
+from modclaims.families.across_models import AcrossModels, between, by_depth, ceiling, ends_of, tokenizers
 from modclaims.families.null_histograms import null_histogram
 from modclaims.hypothesis import Weighing
 from modclaims.recording import ModelShape, Recording, Request
-from modclaims.stats.bootstrap import Bounds, Resamples, bootstrap_t
+from modclaims.stats.bootstrap import Bounds, Resamples
+from modclaims.stats.delta_bounds import delta_bounds
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.quantifiers import somewhere
 from modclaims.stats.streams import stream
@@ -63,7 +64,7 @@ class ScaleTrend(AcrossModels):
         for model in models:
             delta = self._delta(recording.of(model.name), depths, compared)
             deltas.append(delta.value[0])
-            own.append(bootstrap_t(delta.weighted(over), compared.resamples, ends=ENDS))
+            own.append(delta_bounds(delta.weighted(over), units.design, compared.resamples))
         effects = np.array([float(bounds.theta[0]) for bounds in own])
         line = Trend.of(sizes, effects)
         rng = stream(weighing.seed, name, str(len(models)), "orders")

@@ -16,16 +16,16 @@ from modclaims.families.units import Units
 from modclaims.hypothesis import Weighing
 from modclaims.recording import HEAD_SITES, Recording
 from modclaims.stats.actions import relabellings
-from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample
+from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, resample
+from modclaims.stats.delta_bounds import Part, combined_bounds, delta_bounds
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.pair_effects import cliffs_delta
 from modclaims.stats.permutation import Pairs, gap_null
-from modclaims.stats.quantifiers import AlongDepth
+from modclaims.stats.quantifiers import AlongDepth, slope_weights
 from modclaims.stats.similarity import Similarity
 from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
-ENDS = (-2.0, 2.0)
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,12 @@ class WithinVersusStyle(CategoryClustering):
         else:
             taken = similarities
         deltas = [side.delta(found, resamples) for side, found in zip(sides, taken, strict=True)]
-        effect = minus(*deltas)
-        by_cell = bootstrap_t(effect, resamples, ends=ENDS)
+        by_cell = _difference(sides, deltas, np.eye(len(cells)), resamples)
         bare = Evidence(cells, self.effect_name, by_cell, None, len(recording.corpus), n_units=units.n)
         along = isinstance(self.holds, AlongDepth)
-        slope = self._slope(cells, effect, resamples) if along else by_cell
+        slope = by_cell
+        if along:
+            slope = _difference(sides, deltas, slope_weights(self.holds, [c.layer or 0 for c in cells]), resamples)
         whole = replace(bare, cells=(Cell(),), effect_name=f"rise of {self.effect_name}", bounds=slope)
         if weighing.bare:
             return whole if along else bare
@@ -122,7 +123,7 @@ class WithinVersusStyle(CategoryClustering):
             named = int(np.argmax(np.nan_to_num(by_cell.theta, nan=-np.inf)))
         else:
             named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
-        own = [bootstrap_t(d, resamples, ends=(-1.0, 1.0)) for d in deltas]
+        own = [delta_bounds(d, side.units.design, resamples) for side, d in zip(sides, deltas, strict=True)]
         tests = [self._test(side, found, weighing) for side, found in zip(sides, similarities, strict=True)]
         flat = np.flatnonzero(
             ~np.isfinite(np.vstack(similarities)).all(axis=0) | (np.ptp(np.vstack(similarities), axis=0) <= 1e-12)
@@ -212,7 +213,7 @@ class WithinVersusStyle(CategoryClustering):
                 recording, side.units, side.pairs, values[:, named], name, weighing, f"of {side.words} at {where}"
             )
             rivals.append(replace(plain, name=f"plain_measures_{side.label}"))
-        bounds = bootstrap_t(minus(*found), few, ends=ENDS)
+        bounds = _difference(sides, found, np.eye(1), few)
         low, high = float(bounds.lower(weighing.alpha)[0]), float(bounds.upper(weighing.alpha)[0])
         left = " and ".join(f"{_percent(share)} of {side.label}'s" for share, side in zip(shares, sides, strict=True))
         words = Control(
@@ -304,6 +305,15 @@ class WithinVersusStyle(CategoryClustering):
             ),
             *self._maps(recording, cells, per_cell, max(1, recording.shape.layers - 1)),
         )
+
+
+def _difference(sides: tuple[Side, Side], deltas: list[Replicates], weights: Floats, resamples: Resamples) -> Bounds:
+    """Bounds of combinations (layer, cell) of the first side's deltas, minus the same of the second's."""
+    parts = [
+        Part(delta, side.units.design, sign * weights)
+        for side, delta, sign in zip(sides, deltas, (1.0, -1.0), strict=True)
+    ]
+    return combined_bounds(parts, resamples)
 
 
 def minus(first: Replicates, second: Replicates) -> Replicates:

@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.stats.actions import Design
-from modclaims.stats.bootstrap import Bounds, bootstrap_t, resample
+from modclaims.stats.bootstrap import Bounds, resample
+from modclaims.stats.delta_bounds import delta_bounds
 from modclaims.stats.omega_squared import omega_squared_bounds
 from modclaims.stats.pair_effects import cliffs_delta
 from modclaims.stats.permutation import Pairs, indicator_gram
@@ -192,7 +193,7 @@ def _activations(counts: Counts, deltas: Floats) -> tuple[_Simulated, ...]:
         x[:, np.arange(design.n), design.labels] += strength
         x /= np.sqrt((x * x).sum(axis=2, keepdims=True))
         cosines = np.einsum("spd,spd->ps", x[:, pairs.i], x[:, pairs.j])
-        bounds = bootstrap_t(cliffs_delta(cosines, design, pairs, drawn), drawn, ends=(-1.0, 1.0))
+        bounds = delta_bounds(cliffs_delta(cosines, design, pairs, drawn), design, drawn)
         found.append(_Simulated.of(bounds, float(delta), shrink))
     return tuple(found)
 

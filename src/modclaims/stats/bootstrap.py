@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.stats.actions import Codes, Design
-from modclaims.stats.end_of_scale import EndLaw
+from modclaims.stats.end_of_scale import CombinedEnds, EndLaw
 from modclaims.stats.permutation import chunks
 
 Floats = NDArray[np.float64]
@@ -299,7 +299,7 @@ class Bounds:
     """A second bound, of means."""
     drawn: bool = True
     """Whether `t` was drawn, so that levels counted off it have a Monte Carlo error; false where it is a law's quantiles."""
-    end: EndLaw | None = None
+    end: EndLaw | CombinedEnds | None = None
     """The law at and near the ends of the scale; None where there is none."""
     constant: NDArray[np.bool_] | None = None
     """(cell,) whether all that a cell's effect is read from is alike, but for rounding; None where no cell is."""
@@ -442,7 +442,7 @@ class Bounds:
         p = np.where(np.isnan(z), 1.0, p)
         if self.end is None:
             return p
-        p = self.end.p_lower(np.where(self._at(1), 0.0, p), smallest, times)
+        p = self.end.p_lower(np.where(self._capped(1), 0.0, p), smallest, times)
         return np.where(self.bounded, p, 1.0)
 
     def p_upper(self, smallest: float, cells: NDArray[np.int64] | None = None) -> Floats:
@@ -461,14 +461,15 @@ class Bounds:
         p = np.where(np.isnan(z), 1.0, p)
         if self.end is None:
             return p
-        p = self.end.p_upper(np.where(self._at(0), 0.0, p), smallest, times)
+        p = self.end.p_upper(np.where(self._capped(0), 0.0, p), smallest, times)
         p = np.where(self.bounded, p, 1.0)
         return np.where(self.silent, min(1.0, times * self.end.p_upper_of_constant(smallest)), p)
 
-    def _at(self, which: int) -> NDArray[np.bool_]:
-        """(cell,) whether the effect stands at the lower (0) or the upper (1) end of its scale, where nothing varies."""
-        apart = np.abs(self.effect - self.ends[which])
-        return np.asarray((apart <= 1e-12) & ~self.silent)
+    def _capped(self, which: int) -> NDArray[np.bool_]:
+        """(cell,) whether the effect stands at the lower (0) or the upper (1) end of its scale, where a law bounds it."""
+        if self.end is None or not self.end.capped:
+            return np.zeros(len(self.theta), dtype=bool)
+        return np.asarray((np.abs(self.effect - self.ends[which]) <= 1e-12) & ~self.silent)
 
     def lower(self, level: float, cells: NDArray[np.int64] | None = None) -> Floats:
         """(cell,) one-sided lower bounds at `level` each, or simultaneous over `cells`; blank where there is none."""
@@ -484,7 +485,7 @@ class Bounds:
             limit = np.minimum(limit, law.limit(1 - level / times))
         if self.end is not None:
             low, high = self.ends
-            limit = np.where(self._varies, limit, np.where(self._at(1), high, low))
+            limit = np.where(self._varies, limit, np.where(self._capped(1), high, low))
             limit = self.end.lower(limit, level, times)
         return np.where(self.bounded, limit, np.nan)
 
@@ -503,7 +504,7 @@ class Bounds:
         if self.end is None:
             return np.where(self.bounded, limit, np.nan)
         low, high = self.ends
-        limit = np.where(self._varies, limit, np.where(self._at(0), low, high))
+        limit = np.where(self._varies, limit, np.where(self._capped(0), low, high))
         limit = np.where(self.bounded, self.end.upper(limit, level, times), np.nan)
         return np.where(self.silent, self.end.upper_of_constant(level / times), limit)
 

@@ -6,7 +6,7 @@ no bound at all; one that is nearly so has a spread that a few odd texts, none o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from modclaims.stats.actions import Design
 
 Floats = NDArray[np.float64]
+STEPS = 50
+"""Halvings of an interval: the last is as narrow as rounding allows."""
 
 
 def bernoulli_divergence(u: Floats, q: Floats) -> Floats:
@@ -61,6 +63,19 @@ def _present(design: Design, stratum: int) -> NDArray[np.int64]:
     return np.asarray(sizes[sizes > 0])
 
 
+def chernoff_limit(u: Floats, b: Floats | float, level: Floats | float) -> Floats:
+    """The largest q at most u with exp(-b KL(u || q)) at most `level`, by bisection; all three may be arrays."""
+    u, b, level = np.broadcast_arrays(np.asarray(u, dtype=np.float64), b, level)
+    low, high = np.zeros_like(u), np.array(u)
+    with np.errstate(invalid="ignore"):
+        enough = -np.log(level) / b
+        for _ in range(STEPS):
+            middle = (low + high) / 2
+            cleared = bernoulli_divergence(u, middle) >= enough
+            low, high = np.where(cleared, middle, low), np.where(cleared, high, middle)
+    return low
+
+
 @dataclass(frozen=True)
 class EndLaw:
     """A law of effects on a bounded scale that holds at its ends, beside the bootstrap-t, which does not.
@@ -78,12 +93,22 @@ class EndLaw:
     ends: tuple[float, float]
     fewest: int
     """Units of the smallest category, of which every one would have to be silent were a constant cell's effect not 0."""
+    capped: bool = True
+    """Whether no bound may be bolder than a perfect sample's; else the law speaks only where the bootstrap does not."""
 
     @classmethod
     def of(cls, effect: Floats, *, b: float, ends: tuple[float, float], fewest: int) -> EndLaw:
         """From effects on their own scale."""
         low, high = ends
         return cls((np.asarray(effect, dtype=np.float64) - low) / (high - low), b, ends, fewest)
+
+    @classmethod
+    def of_means(cls, mean: Floats, *, units: int, ends: tuple[float, float]) -> EndLaw:
+        """Of means over units of numbers between `ends`: exact, and needed only where all of them are alike.
+
+        There the bootstrap has no spread; elsewhere it and Student's t know more of the numbers than that they are bounded.
+        """
+        return replace(cls.of(mean, b=units, ends=ends, fewest=units), capped=False)
 
     @classmethod
     def of_delta(cls, delta: Floats, design: Design) -> EndLaw:
@@ -109,7 +134,7 @@ class EndLaw:
     def _level(self, bootstrap: Floats, u: Floats, q: float, times: int) -> Floats:
         with np.errstate(invalid="ignore", under="ignore"):
             chernoff = np.where(u > q, np.exp(-self.b * bernoulli_divergence(u, np.array(q))), 1.0)
-        perfect = q**self.b
+        perfect = q**self.b if self.capped else 0.0
         return np.asarray(
             np.minimum(np.minimum(1.0, times * chernoff), np.maximum(bootstrap, min(1.0, times * perfect)))
         )
@@ -130,14 +155,8 @@ class EndLaw:
         return self.ends[0] + self._width * share
 
     def _limit(self, bootstrap: Floats, u: Floats, level: float) -> Floats:
-        """The largest q whose level is at most `level`; levels rise with q, so it is found by bisection."""
-        low, high = np.zeros_like(u), np.array(u)
-        for _ in range(60):
-            middle = (low + high) / 2
-            with np.errstate(invalid="ignore"):
-                cleared = self.b * bernoulli_divergence(u, middle) >= -np.log(level)
-            low, high = np.where(cleared, middle, low), np.where(cleared, high, middle)
-        found = np.maximum(low, np.minimum(bootstrap, level ** (1 / self.b)))
+        cap = level ** (1 / self.b) if self.capped else 1.0
+        found = np.maximum(chernoff_limit(u, self.b, level), np.minimum(bootstrap, cap))
         return np.where(np.isfinite(u), found, np.nan)
 
     def largest_lower(self, level: float) -> float:
@@ -154,3 +173,81 @@ class EndLaw:
     def upper_of_constant(self, level: float) -> float:
         """The upper limit of such a cell."""
         return float(1 - level ** (1 / self.fewest))
+
+
+@dataclass(frozen=True)
+class CombinedEnds:
+    """The same for sums and differences of effects, each on a bounded scale of its own.
+
+    Limits of the parts combine to a limit of the whole (Zou & Donner 2008). By Chernoff's bounds of the parts, whose distances
+    from the estimates are added, as if the parts erred together (they share texts, and near the end nothing tells how); and
+    no sample beats perfect parts, whose distances meet at right angles. The bootstrap lies between these two, as for one part.
+    """
+
+    laws: tuple[EndLaw, ...]
+    """One for each kind of part, cells in the same order; all on scales of one width."""
+    weights: tuple[Floats, ...]
+    """For each kind (part, cell): by what its parts enter each cell's sum."""
+    capped: bool = True
+
+    @property
+    def effect(self) -> Floats:
+        """(cell,) the sums."""
+        parts = [(law.ends[0] + law._width * law.share) @ w for law, w in zip(self.laws, self.weights, strict=True)]
+        return np.asarray(np.sum(parts, axis=0))
+
+    def _far(self, level: Floats, *, down: bool, perfect: bool) -> Floats:
+        """(cell,) how far below (above) the estimate the limits at (cell,) levels lie."""
+        apart = np.zeros_like(level)
+        for law, weights in zip(self.laws, self.weights, strict=True):
+            part, cell = np.nonzero(weights)
+            w = weights[part, cell]
+            # what enters positively falls where the sum falls, what enters negatively rises
+            u = np.where((w > 0) == down, law.share[part], 1 - law.share[part])
+            each = level[cell]
+            limit = np.minimum(u, each ** (1 / law.b)) if perfect else chernoff_limit(u, law.b, each)
+            moved = np.abs(w) * law._width * (u - limit)
+            apart = apart + np.bincount(cell, moved**2 if perfect else moved, minlength=len(level))
+        return np.sqrt(apart) if perfect else apart
+
+    def _level(self, distance: Floats, *, down: bool, perfect: bool) -> Floats:
+        """(cell,) the smallest level whose limit is no farther than `distance`, by bisection; 1 where none is."""
+        low, high = np.full(distance.shape, -700.0), np.zeros(distance.shape)
+        for _ in range(STEPS):
+            middle = (low + high) / 2
+            near = self._far(np.exp(middle), down=down, perfect=perfect) <= distance
+            low, high = np.where(near, low, middle), np.where(near, middle, high)
+        return np.where(distance > 0, np.exp(high), 1.0)
+
+    def _levels(self, bootstrap: Floats, distance: Floats, times: int, *, down: bool) -> Floats:
+        law = np.minimum(1.0, times * self._level(distance, down=down, perfect=False))
+        perfect = np.minimum(1.0, times * self._level(distance, down=down, perfect=True))
+        return np.minimum(law, np.maximum(bootstrap, perfect))
+
+    def p_lower(self, bootstrap: Floats, smallest: float, times: int = 1) -> Floats:
+        """(cell,) levels of lower bounds, from those of the bootstrap; `times` as many cells are bounded together."""
+        return self._levels(bootstrap, self.effect - smallest, times, down=True)
+
+    def p_upper(self, bootstrap: Floats, smallest: float, times: int = 1) -> Floats:
+        """(cell,) levels of upper bounds."""
+        return self._levels(bootstrap, smallest - self.effect, times, down=False)
+
+    def lower(self, bootstrap: Floats, level: float, times: int = 1) -> Floats:
+        """(cell,) lower limits, from those of the bootstrap."""
+        each = np.full(bootstrap.shape, level / times)
+        law, perfect = (self.effect - self._far(each, down=True, perfect=p) for p in (False, True))
+        return np.maximum(law, np.minimum(bootstrap, perfect))
+
+    def upper(self, bootstrap: Floats, level: float, times: int = 1) -> Floats:
+        """(cell,) upper limits."""
+        each = np.full(bootstrap.shape, level / times)
+        law, perfect = (self.effect + self._far(each, down=False, perfect=p) for p in (False, True))
+        return np.minimum(law, np.maximum(bootstrap, perfect))
+
+    def p_upper_of_constant(self, smallest: float) -> float:
+        """A sum of which nothing varies is bounded by its parts' laws alone."""
+        return 1.0
+
+    def upper_of_constant(self, level: float) -> float:
+        """None."""
+        return float("nan")
