@@ -30,6 +30,8 @@ class Weighing:
     """Relabellings drawn where they cannot all be enumerated; also the most that are enumerated."""
     resamples: int = 9999
     alpha: float = 0.05
+    claims: int = 1
+    """How many claims are corrected together, which says what carries one whatever the others show."""
     bare: bool = False
     """Test and bounds only, without what decides nothing: rivals, figures, secondary numbers."""
 

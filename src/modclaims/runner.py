@@ -156,7 +156,7 @@ def weigh(claim: Hypothesis, recording: Recording, weighing: Weighing) -> tuple[
     """One claim's evidence, summarised, and its figures."""
     with one_thread():
         evidence = claim.weigh(recording.by_id(), weighing)
-        return summarise(claim, evidence, weighing.alpha), evidence.exhibits
+        return summarise(claim, evidence, weighing.alpha, weighing.claims), evidence.exhibits
 
 
 def _weigh_in_worker(
@@ -342,6 +342,8 @@ def summary(one: Collected, verdict: Verdict, w: Weighed | None) -> dict[str, An
         "interval",
         "smallest_effect",
         "p",
+        "p_cell",
+        "carrying",
         "p_plus",
         "p_minus",
         "draws",

@@ -76,6 +76,10 @@ class Weighed:
     """Rows for cells.csv, without claim and model."""
     intersection: Mapping[str, float] = field(default_factory=dict)
     """p of "no effect in any cell" by three combinations; empty where there is none."""
+    p_cell: float | None = None
+    """p of the named cell itself, adjusted where others were searched with it; None as for `p`."""
+    carrying: int | None = None
+    """Cells each of which carries the claim by itself; None where it needs several."""
     splits: int = 0
     """Splits of the texts that effect, interval and levels are medians over; 0 for none."""
     undecided: str = ""
@@ -114,9 +118,9 @@ class Verdict:
     warnings: tuple[str, ...] = field(default=())
 
 
-def summarise(claim: Hypothesis, evidence: Evidence, alpha: float) -> Weighed:
+def summarise(claim: Hypothesis, evidence: Evidence, alpha: float, claims: int = 1) -> Weighed:
     """Read both levels, the named cell and its interval off the evidence. Raises `ClaimError` for cells it lacks."""
-    levels = claim.holds.levels(evidence, claim.smallest_effect, alpha)
+    levels = claim.holds.levels(evidence, claim.smallest_effect, alpha, claims)
     bounds, test, cell = evidence.bounds, evidence.test, evidence.cells[levels.cell]
     chosen = claim.holds.chosen(evidence.cells)
     effect = float(bounds.effect[levels.cell])
@@ -139,6 +143,8 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float) -> Weighed:
         observed=None if test is None else float(test.observed[levels.cell]),
         p=levels.p,
         p_interval=levels.mc_p,
+        p_cell=levels.p_cell,
+        carrying=levels.carrying,
         p_plus=levels.p_plus,
         p_minus=levels.p_minus,
         mc_plus=levels.mc_plus,
@@ -165,13 +171,25 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float) -> Weighed:
         texts_to_refute=levels.texts_to_refute,
         texts_to_support=levels.texts_to_support,
         degenerate=[str(evidence.cells[c]) for c in evidence.degenerate],
-        warnings=list(evidence.warnings),
+        warnings=[*evidence.warnings, *_sparse(claim, evidence, alpha)],
         controls=[{"name": c.name, "sentence": c.sentence, "numbers": dict(c.numbers)} for c in evidence.controls],
         secondary=[{"name": name, "value": float(values[levels.cell])} for name, values in evidence.secondary.items()],
         note=evidence.note,
         detail=evidence.detail,
         cells=_rows(claim, evidence, alpha),
     )
+
+
+def _sparse(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[str]:
+    """The warning where few units differ in some cells, of which so many resamples hold none."""
+    chosen = claim.holds.chosen(evidence.cells)
+    count = int(evidence.bounds.sparse(alpha)[chosen].sum())
+    if not count:
+        return []
+    return [
+        f"{count:,} of {len(chosen):,} cells are sparse: effect or spread is undefined in more than {100 * alpha / 2:g} % of the resamples. "
+        "They stand outside the search, carry nothing, and refute nothing."
+    ]
 
 
 def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[dict[str, Any]]:
@@ -184,9 +202,9 @@ def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[dict[str,
     if test is not None:  # corrected over the cells that the claim speaks of, and blank elsewhere
         adjusted = dict(zip(cells.tolist(), test.adjusted_among(cells).tolist(), strict=True))
     site = getattr(claim, "site", "")
-    rows = []
+    rows, degenerate, sparse = [], set(evidence.degenerate), bounds.sparse(alpha)
     for i, cell in enumerate(evidence.cells):
-        status = "degenerate" if i in evidence.degenerate else "tested" if i in chosen else "shown"
+        status = "degenerate" if i in degenerate else "sparse" if sparse[i] else "tested" if i in chosen else "shown"
         rows.append(
             {
                 "site": site,
@@ -334,10 +352,19 @@ def _of_weights(outcome: Outcome) -> str:
     return outcome.sentence.replace("these texts settle", "these null objects settle")
 
 
+def _among_carrying(carrying: int, cells: int) -> str:
+    """How many cells carry a claim that one of them is named for."""
+    if carrying == 1:
+        return f", the only one of {cells:,} cells that carries the claim"
+    return f", the largest effect of the {carrying:,} cells of {cells:,} that carry the claim"
+
+
 def _sentence(w: Weighed, outcome: Outcome) -> str:
     """The result in words, with the numbers that decided it."""
     how = f"exact, N = {w.draws:,}" if w.exact else f"{w.draws:,} draws"
     where = f" at {w.best_words}" if w.best_words != str(Cell()) and w.n_cells > 1 else ""
+    if where and outcome is Outcome.SUPPORTED and w.carrying:
+        where += _among_carrying(w.carrying, w.n_cells)
     if w.splits:
         where += f", the median of {w.splits} splits"
     decimals = decimals_of_effect(w.smallest_effect, w.effect_low, w.effect_high)
@@ -345,8 +372,11 @@ def _sentence(w: Weighed, outcome: Outcome) -> str:
     if np.isfinite(w.effect_low) or np.isfinite(w.effect_high):
         first += f", {w.interval.split(',')[0].split(':')[0]} [{rounded(w.effect_low, decimals)}, {rounded(w.effect_high, decimals)}]"
     if w.p is not None:
-        word = "adjusted p" if w.n_cells > 1 else "p"
-        first += f", {word} = {_p(w.p)}"
+        here = w.p if w.p_cell is None else w.p_cell
+        word = "adjusted p" if w.n_cells > 1 and not w.holds.startswith("every") else "p"
+        first += f", {word} = {_p(here)}"
+        if w.n_cells > 1 and _p(w.p) != _p(here):
+            first += f"; the claim's own p = {_p(w.p)}"
     parts = [first + "."]
     said = _of_models(outcome, w) if w.n_texts else f"{_of_weights(outcome)}, in this network"
     parts.append(f"The claim ({w.holds}; smallest effect that matters {w.smallest_effect:g}): {said}.")
@@ -356,6 +386,8 @@ def _sentence(w: Weighed, outcome: Outcome) -> str:
             if w.location
             else "The categories differ, possibly only in spread."
         )
+    if outcome is Outcome.REFUTED and w.degenerate and w.n_cells > 1:
+        parts.append(f"In {len(w.degenerate):,} of {w.n_cells:,} cells nothing varies.")
     if w.detail:
         parts.append(w.detail)
     if "shared words" in w.statistic:

@@ -112,7 +112,7 @@ class AblationSufficiency(AblationSpecificity):
         bare = Evidence(cells, self.effect_name, bounds, None, modules.units.n, n_units=modules.units.n)
         if weighing.bare:
             return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
         share = np.mean(moved, axis=0)
         names = modules.splits[0].design.names
         order = [names.index(name) for name in sorted(names)]

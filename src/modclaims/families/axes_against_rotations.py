@@ -135,7 +135,7 @@ class AxesAgainstRotations(Hypothesis):
         bare = Evidence(cells, self.effect_name, bounds, test, units.n, n_units=units.n)
         if weighing.bare:
             return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
         left_out = (own.varies & ~kept).sum(axis=1)
         favourite, often = _most_common([pick[named] for pick in picks])
         followed = np.stack([t[..., favourite] for t in tokens], axis=2)

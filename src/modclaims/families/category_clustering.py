@@ -132,7 +132,9 @@ class CategoryClustering(Hypothesis):
             words = controls.beyond_words(recording, units, pairs, similarities, name, weighing, controls.CONTROL_DRAWS)
         named = int(np.argmax(np.nan_to_num(by_cell.theta, nan=-np.inf)))
         if not isinstance(self.holds, AlongDepth):
-            named = self.holds.levels(_bare(cells, by_cell, test, units), self.smallest_effect, weighing.alpha).cell
+            named = self.holds.levels(
+                _bare(cells, by_cell, test, units), self.smallest_effect, weighing.alpha, weighing.claims
+            ).cell
         where = f"at {cells[named]}"
 
         few = Resamples(resamples.times[: controls.CONTROL_RESAMPLES + 1], resamples.groups)

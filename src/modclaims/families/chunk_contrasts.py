@@ -102,7 +102,7 @@ class ChunkContrast(DepthCurve):
         bare = Evidence(cells, self.effect_name, bounds, test, sample.texts, n_units=sample.n, degenerate=degenerate)
         if weighing.bare:
             return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
         division, mean = divisions[named], curves.mean(axis=0)
         picked = best_division(resamples.times[1:] @ curves / sample.n, weights)
         frequencies = change_frequencies(picked, divisions, layers)

@@ -121,7 +121,7 @@ class HeavyTails(Hypothesis):
         bare = Evidence(cells, self.effect_name, bounds, None, sample.texts, n_units=sample.n)
         if weighing.bare:
             return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
         mean = own.mean(axis=0)
         return Evidence(
             cells,

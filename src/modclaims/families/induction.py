@@ -97,7 +97,7 @@ class InductionHeads(Hypothesis):
         bare = Evidence(cells, self.effect_name, bounds, None, self.sequences, unit=UNIT, n_units=self.sequences)
         if weighing.bare:
             return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
         shape, every = (len(layers), heads), np.arange(len(cells))
         scores, level = own.mean(axis=0), bounds.p_lower(self.smallest_effect, every)
         marked = (level <= weighing.alpha).reshape(shape)

@@ -135,7 +135,7 @@ class InputOutsideUnembedding(TokenMap):
         bare = Evidence(cells, self.effect_name, bounds, test, sample.texts, n_units=sample.n)
         if weighing.bare:
             return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
         rows = self.stream_rows(recording, layers[named])
         return replace(
             bare,

@@ -138,7 +138,7 @@ class InputReconstruction(TokenMap):
         )
         if weighing.bare:
             return bare
-        named = 0 if self.along else self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        named = 0 if self.along else self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
         return replace(
             bare,
             unit=sample.unit,

@@ -75,7 +75,7 @@ class LeadingValues(TightPass):
         bare = Evidence(cells, self.effect_name, bounds, None, sample.texts, n_units=sample.n)
         if weighing.bare:
             return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
         twins = np.array(
             [[self._steps(recording, v, layer).mean() for layer in layers] for v in twin_variants(OTHER_DRAWS)]
         )

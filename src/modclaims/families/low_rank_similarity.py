@@ -126,7 +126,7 @@ class LowRankSimilarity(Hypothesis):
         bare = Evidence(cells, self.effect_name, bounds, test, len(recording.corpus), n_units=units.n)
         if weighing.bare:
             return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
         ranks = np.array([rank(own, chance, LEVEL) for own, chance in zip(observed, null.swapaxes(0, 1), strict=True)])
         in_halves = np.median([m.ranks for m in measured], axis=0)
         above = np.array([own[:r].sum() for own, r in zip(observed, ranks, strict=True)])

@@ -63,7 +63,7 @@ class ModelsDiffer(AcrossModels):
         bare = Evidence(cells, self.effect_name, effect, None, len(recording.corpus), n_units=units.n)
         if weighing.bare:
             return bare
-        named = self.holds.levels(bare, self.smallest_effect, alpha).cell
+        named = self.holds.levels(bare, self.smallest_effect, alpha, weighing.claims).cell
         own = [delta_bounds(side, units.design, compared.resamples) for side in (larger, smaller)]
         words = [_named(end) for end in reversed(ends_of(recording.shape))]
         few, where = compared.few(), str(cells[named])

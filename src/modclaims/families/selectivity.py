@@ -117,7 +117,7 @@ class Selectivity(Hypothesis):
         bare = Evidence(cells, "omega^2", bounds, test, units.n, n_units=units.n)
         if weighing.bare:
             return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
         where = f"at {cells[named]}"
 
         # rivals are weighed at the strongest cells: among thousands of neurons the rest adds nothing to read

@@ -170,7 +170,7 @@ class SimilarityLevels(Hypothesis):
         bare = Evidence(cells, self._effect_name(), bounds, None, len(recording.corpus), n_units=units.n)
         if weighing.bare:
             return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
         words, few = self._words(), Resamples(resamples.times[: controls.CONTROL_RESAMPLES + 1], resamples.groups)
         twins = [
             self._effect(self._similarities(recording, units, v), units, few)

@@ -134,7 +134,7 @@ class SubspaceSeparation(Hypothesis):
         bare = Evidence(cells, self.effect_name, bounds, test, len(recording.corpus), n_units=units.n)
         if weighing.bare:
             return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
         own, other = (np.median([getattr(m, side) for m in measured], axis=0) for side in ("own", "other"))
         spaces = [bases(spherical(v, design, self.centre), design, self.dimensions) for v in vectors]
         degrees = np.degrees(np.stack([angles(s) for s in spaces]))  # (layer, pair, axis)

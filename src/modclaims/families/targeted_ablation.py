@@ -251,7 +251,7 @@ class TargetedAblation(Hypothesis):
         bare = Evidence(cells, self.effect_name, bounds, test, modules.units.n, n_units=modules.units.n)
         if weighing.bare:
             return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
         return replace(
             bare,
             n_texts=len(recording.corpus),

@@ -115,7 +115,7 @@ class TightPass(Hypothesis):
         bare = Evidence(cells, self.effect_name, bounds, None, sample.texts, n_units=sample.n)
         if weighing.bare:
             return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
         (few,) = self._ranks(recording, [self._few()], layers) / size
         return replace(
             bare,

@@ -123,7 +123,7 @@ class Beside:
         """Index of the layer that controls and details are about: along depth, the one of the largest effect."""
         if isinstance(claim.holds, AlongDepth):
             return int(np.argmax(self.bounds(claim, weighing).effect))
-        return claim.holds.levels(bare, claim.smallest_effect, weighing.alpha).cell
+        return claim.holds.levels(bare, claim.smallest_effect, weighing.alpha, weighing.claims).cell
 
 
 def matrix(recording: Recording, request: Weights, layer: int = 0) -> NDArray[np.floating]:

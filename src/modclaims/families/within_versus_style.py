@@ -122,7 +122,7 @@ class WithinVersusStyle(CategoryClustering):
         if along:
             named = int(np.argmax(np.nan_to_num(by_cell.theta, nan=-np.inf)))
         else:
-            named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
+            named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
         own = [delta_bounds(d, side.units.design, resamples) for side, d in zip(sides, deltas, strict=True)]
         tests = [self._test(side, found, weighing) for side, found in zip(sides, similarities, strict=True)]
         flat = np.flatnonzero(

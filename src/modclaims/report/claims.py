@@ -199,6 +199,7 @@ def _numbers(summary: Mapping[str, Any], terms: Terms, decimals: int) -> tuple[T
         (f"{plain(get('unit') or 'text')}s weighed" if get("n_units") else "", number(get("n_units"))),
         ("texts", number(get("n_texts")) if get("n_texts") else "none; weights alone speak" if get("n_units") else ""),
         ("cells tested", number(get("n_cells"))),
+        ("cells that carry the claim", number(get("carrying")) if get("outcome") == "supported" else ""),
         ("cells that could not be tested", number(len(get("degenerate") or ())) if get("degenerate") else ""),
     ]
     if get("n_units") == get("n_texts"):
@@ -208,6 +209,7 @@ def _numbers(summary: Mapping[str, Any], terms: Terms, decimals: int) -> tuple[T
         ("p+, to support it", _both(get("p_plus"), get("p_plus_adjusted"), terms)),
         ("p−, to refute it", _both(get("p_minus"), get("p_minus_adjusted"), terms)),
         ("p over cells, of any effect", p_value(get("p"))),
+        ("p of the named cell", p_value(get("p_cell")) if (get("n_cells") or 0) > 1 else ""),
         ("p over all cells together", _combined(get("intersection"))),
         ("chance", plain(get("action") or "")),
         ("arrangements", _draws(summary)),
