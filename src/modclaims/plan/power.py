@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, resample
 from modclaims.stats.delta_bounds import delta_bounds
+from modclaims.stats.end_of_scale import EndLaw
 from modclaims.stats.omega_squared import omega_squared_bounds
 from modclaims.stats.pair_effects import cliffs_delta
 from modclaims.stats.permutation import Pairs, indicator_gram
@@ -126,7 +127,7 @@ class _Simulated:
         from scipy.special import ndtr, ndtri
 
         edge = float(self.bounds.forward(np.array(smallest)))
-        se = np.where(self.bounds.bounded, self.bounds.se, np.nan) * self.shrink
+        se = np.where(self.bounds.varies, self.bounds.se, np.nan) * self.shrink
         cells = asked.cells if asked.band else 1
         margin = side * (self.bounds.theta + self.shift - edge) / se
         margin -= self._limit(side, 1 - (1 - asked.level) ** (1 / cells))
@@ -134,8 +135,21 @@ class _Simulated:
         if law is not None:
             p = law.p_lower(smallest) if side > 0 else law.p_upper(smallest)
             margin = np.minimum(margin, ndtri(asked.level / cells) - ndtri(np.clip(p, 1e-300, 1.0)))
+        if isinstance(self.bounds.end, EndLaw):
+            law_alone, perfect = (
+                ndtri(asked.level / cells) - ndtri(np.clip(p, 1e-300, 1.0))
+                for p in self._end(self.bounds.end, smallest, side)
+            )
+            margin = np.fmax(law_alone, np.fmin(margin, perfect))
         # each data set's step is smoothed, since shares of so few of them are coarse
         return float(np.nan_to_num(ndtr(margin / SMOOTHING), nan=0.0).mean() ** asked.needed)
+
+    def _end(self, end: EndLaw, smallest: float, side: float) -> tuple[Floats, Floats]:
+        """(data set,) levels by the law at the end of the scale, and the smallest that a perfect sample has."""
+        moved = np.clip(self.bounds.theta + self.shift, *end.ends)
+        law = EndLaw.of(moved, b=end.b / self.shrink**2, ends=end.ends, fewest=end.fewest)
+        level = law.p_lower if side > 0 else law.p_upper
+        return level(np.ones(len(moved)), smallest), level(np.zeros(len(moved)), smallest)
 
     def _limit(self, side: float, tail: float) -> Floats:
         """(data set,) what a cell's studentised distance must exceed: t* in units of its own upper 5 % point, as bands

@@ -330,7 +330,7 @@ class Bounds:
         return np.zeros(len(self.theta), dtype=bool) if self.constant is None else self.constant
 
     @property
-    def _varies(self) -> NDArray[np.bool_]:
+    def varies(self) -> NDArray[np.bool_]:
         """(cell,) whether the bootstrap gives a bound: finite, some spread, and not at the end of its scale."""
         effect = self.effect
         inside = (effect > self.ends[0] + 1e-12) & (effect < self.ends[1] - 1e-12)
@@ -340,7 +340,7 @@ class Bounds:
     def bounded(self) -> NDArray[np.bool_]:
         """(cell,) whether a bound exists, by the bootstrap or by the law at the end of the scale."""
         if self.end is None:
-            return self._varies
+            return self.varies
         return np.asarray(np.isfinite(self.theta) & ~self.silent)
 
     def sparse(self, alpha: float) -> NDArray[np.bool_]:
@@ -355,7 +355,7 @@ class Bounds:
     def z(self, smallest: float) -> Floats:
         """(cell,) standard errors between the estimate and `smallest`; not a number where there is no bound."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(np.where(self._varies, (self.theta - self.forward(np.array(smallest))) / self.se, np.nan))
+            return np.asarray(np.where(self.varies, (self.theta - self.forward(np.array(smallest))) / self.se, np.nan))
 
     @cached_property
     def _undefined(self) -> NDArray[np.bool_] | None:
@@ -387,7 +387,7 @@ class Bounds:
         Where one is undefined it counts as infinite for its own cell (`_own`), and for the others as the largest that this
         cell's t* ever are: otherwise one cell in which few units differ would set the band of all.
         """
-        use, sign = cells[self._varies[cells]], 1.0 if upwards else -1.0
+        use, sign = cells[self.varies[cells]], 1.0 if upwards else -1.0
         width = sign * self._widths[0 if upwards else 1][use]
         found = np.full(len(self.t), -np.inf)
         if not len(use):
@@ -485,7 +485,7 @@ class Bounds:
             limit = np.minimum(limit, law.limit(1 - level / times))
         if self.end is not None:
             low, high = self.ends
-            limit = np.where(self._varies, limit, np.where(self._capped(1), high, low))
+            limit = np.where(self.varies, limit, np.where(self._capped(1), high, low))
             limit = self.end.lower(limit, level, times)
         return np.where(self.bounded, limit, np.nan)
 
@@ -504,7 +504,7 @@ class Bounds:
         if self.end is None:
             return np.where(self.bounded, limit, np.nan)
         low, high = self.ends
-        limit = np.where(self._varies, limit, np.where(self._capped(0), low, high))
+        limit = np.where(self.varies, limit, np.where(self._capped(0), low, high))
         limit = np.where(self.bounded, self.end.upper(limit, level, times), np.nan)
         return np.where(self.silent, self.end.upper_of_constant(level / times), limit)
 
