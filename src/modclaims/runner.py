@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from modclaims import workers
+from modclaims import numerics, workers
 from modclaims.collect import Collected, collect_file
 from modclaims.corpus import Corpus, largest_overlap, overlaps, shown
 from modclaims.errors import ClaimError, CorpusError, InputError, NothingSelected
@@ -121,9 +121,16 @@ def _readable(plan: Planned, corpus: Corpus, recorder: Recorder, settings: Setti
 
 
 def run_digest(collected: Sequence[Collected], corpus: Corpus, shape: ModelShape, settings: Settings) -> str:
-    """SHA-256 of resolved settings, claims, corpus and model: two runs with the same one have the same numbers."""
+    """SHA-256 of resolved settings, claims, corpus, model and versions of the arithmetic.
+
+    On one machine two runs with the same one have the same numbers to the bit, whatever the order, batch or workers. On
+    another processor, or with other builds of BLAS and torch, the last digits differ: outcomes are equal, and numbers
+    within `SAME_WITHIN` of each other's scale (tests/test_kernels.py), but for p-values and outcomes that stand on the
+    very edge between two draws.
+    """
     return settings.digest(
         corpus.digest,
+        numerics.identity(),
         *_provenance(shape),
         *(f"beside {_network(other)}" for other in shape.models if shape.beside),
         *(f"{one.id}={one.claim.digest() if one.claim is not None else one.fault}" for one in collected),
@@ -405,6 +412,7 @@ def facts(
             "batch_size": settings.batch_size,
         },
         "versions": versions(),
+        "numerics": numerics.versions(),
         "model": _facts_of(shape),
         "models": [_facts_of(other) for other in shape.models],
         "corpus": {

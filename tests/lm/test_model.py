@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lm.rounding import of_network
 from lm.tiny_architectures import save as save_architecture
 from lm.tiny_opt import CONTEXT, HEADS, LAYERS, MLP, WIDTH, save_model, save_tokenizer, texts
 from safetensors.torch import load_file, save_file
@@ -28,6 +29,8 @@ from modclaims.lm import model as model_module
 from modclaims.lm.model import LanguageModel, load_model
 from modclaims.lm.store import Entry, RecordingStore
 from modclaims.recording import SITES, Activations, Loss, Positions
+
+ROUNDING = of_network(tokens=20)
 
 RUN: dict[str, Any] = {"tokens": 20, "positions": Positions("9,14,19")}
 ATTN, MLP_OUT = Activations("attn_out"), Activations("mlp_out")
@@ -119,7 +122,7 @@ def test_recordings_with_gaps_equal_those_made_at_once(load: Callable[..., Langu
     pieces = load().record(corpus, requests, **RUN)
     whole = load(store=RecordingStore.temporary()).record(corpus, requests, **RUN)
     for request in requests:
-        np.testing.assert_allclose(pieces.array(request), whole.array(request), rtol=1e-5, atol=1e-6, strict=True)
+        np.testing.assert_allclose(pieces.array(request), whole.array(request), rtol=1e-5, atol=ROUNDING, strict=True)
 
 
 def test_a_model_may_open_its_texts_with_no_special_token(tmp_path: Path) -> None:
@@ -139,8 +142,8 @@ def test_a_model_may_open_its_texts_with_no_special_token(tmp_path: Path) -> Non
     with torch.no_grad():
         first = bare.transformer.wte(ids) + bare.transformer.wpe(torch.arange(8))
         loss = float(bare(ids, labels=ids).loss)
-    np.testing.assert_allclose(recording.array(request, 0)[0], first[0, [0, 7]].numpy(), rtol=0, atol=1e-6)
-    np.testing.assert_allclose(recording.array(Loss()), [loss], rtol=1e-6)
+    np.testing.assert_allclose(recording.array(request, 0)[0], first[0, [0, 7]].numpy(), rtol=0, atol=ROUNDING)
+    np.testing.assert_allclose(recording.array(Loss()), [loss], rtol=ROUNDING)
 
 
 def test_values_stand_in_the_order_of_the_corpus(load: Callable[..., LanguageModel]) -> None:
@@ -150,7 +153,7 @@ def test_values_stand_in_the_order_of_the_corpus(load: Callable[..., LanguageMod
     together = model.record(corpus, [ATTN], **at).array(ATTN, 1)
     for index in range(len(corpus)):
         alone = load(store=RecordingStore.temporary()).record(corpus.select([index]), [ATTN], **at).array(ATTN, 1)
-        np.testing.assert_allclose(together[index], alone[0], rtol=0, atol=1e-6)
+        np.testing.assert_allclose(together[index], alone[0], rtol=0, atol=ROUNDING)
 
 
 def test_texts_that_read_alike_are_passed_once(load: Callable[..., LanguageModel]) -> None:
@@ -245,7 +248,7 @@ def test_a_damaged_recording_is_made_anew(
     assert again.passes == 1
     assert len(caplog.messages) == 1
     assert "damaged" in caplog.messages[0]
-    np.testing.assert_allclose(again.array(ATTN, 2), before, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(again.array(ATTN, 2), before, rtol=0, atol=ROUNDING)
 
 
 def test_other_weights_dtypes_and_variants_have_other_recordings(tmp_path: Path, plain: Path) -> None:
