@@ -20,6 +20,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,7 @@ def _told(node: Any) -> Iterator[str]:
         yield repr(node)
 
 
+@cache
 def fingerprint(source: str) -> str:
     """SHA-256, in hexadecimal, of what a module does."""
     return hashlib.sha256("\n".join(_told(ast.parse(source))).encode()).hexdigest()
@@ -136,10 +138,10 @@ def versions(root: Path = ROOT) -> dict[str, int]:
 def changed(root: Path = ROOT) -> list[Changed]:
     """Parts whose version or code is not what the table says."""
     table = json.loads((root / TABLE).read_text("utf-8")) if (root / TABLE).is_file() else {}
-    found = []
+    found, prints = [], fingerprints(root)
     for part, version in versions(root).items():
         before = table.get(part, {"version": 0, "modules": {}})
-        now, then = fingerprints(root)[part], before["modules"]
+        now, then = prints[part], before["modules"]
         modules = tuple(sorted(name for name in {*now, *then} if now.get(name) != then.get(name)))
         if modules or version != before["version"]:
             found.append(Changed(part, version, before["version"], modules))

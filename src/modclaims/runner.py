@@ -124,9 +124,9 @@ def run_digest(collected: Sequence[Collected], corpus: Corpus, shape: ModelShape
     """SHA-256 of resolved settings, claims, corpus, model and versions of the arithmetic.
 
     On one machine two runs with the same one have the same numbers to the bit, whatever the order, batch or workers. On
-    another processor, or with other builds of BLAS and torch, the last digits differ: outcomes are equal, and numbers
-    within `SAME_WITHIN` of each other's scale (tests/test_kernels.py), but for p-values and outcomes that stand on the
-    very edge between two draws.
+    another processor, or with other builds of numpy, scipy and torch, the last digits differ: outcomes are equal, effects
+    and limits within `numerics.SAME_WITHIN`, p-values and levels within `numerics.SAME_DRAWS` draws. A level that stands
+    that near to alpha is the one place where an outcome may be another.
     """
     return settings.digest(
         corpus.digest,
