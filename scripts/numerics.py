@@ -174,6 +174,8 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
         )
     if found:
         record(root)
+    else:
+        print("The code is that of its versions.")
     return 0
 
 

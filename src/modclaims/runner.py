@@ -123,10 +123,10 @@ def _readable(plan: Planned, corpus: Corpus, recorder: Recorder, settings: Setti
 def run_digest(collected: Sequence[Collected], corpus: Corpus, shape: ModelShape, settings: Settings) -> str:
     """SHA-256 of resolved settings, claims, corpus, model and versions of the arithmetic.
 
-    On one machine two runs with the same one have the same numbers to the bit, whatever the order, batch or workers. On
-    another processor, or with other builds of numpy, scipy and torch, the last digits differ: outcomes are equal, effects
-    and limits within `numerics.SAME_WITHIN`, p-values and levels within `numerics.SAME_DRAWS` draws. A level that stands
-    that near to alpha is the one place where an outcome may be another.
+    On one machine, read in batches of one size, two runs with the same one have the same numbers to the bit, whatever the
+    order, the neighbours or the workers. With another batch size, on another processor, or with other builds of numpy,
+    scipy and torch the last digits differ: outcomes are equal, effects and limits within `numerics.SAME_WITHIN`, p-values
+    and levels within `numerics.SAME_DRAWS` draws. Where a level stands that near to alpha the outcome may be another one.
     """
     return settings.digest(
         corpus.digest,
@@ -152,7 +152,7 @@ def refuse_near_duplicates(corpus: Corpus) -> float:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Hold BLAS to one thread, so that statistics are bitwise the same whatever the machine or the workers."""
+    """Hold BLAS to one thread, so that statistics are bitwise the same whatever the number of cores or workers."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
