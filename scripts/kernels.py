@@ -24,9 +24,9 @@ ALIASES = {"Katmai": "Prescott"}
 """OpenBLAS tells the first name that has the kernels; builds without the oldest processors give them Prescott's."""
 TAKEN = "MODCLAIMS_KERNEL_TAKEN"
 """Environment variable by which a process of tests is told what it should find that it computes with."""
-SELF = "tests/test_kernels.py"
+ITSELF = "tests/test_kernels.py::test_this_process_computes_with_the_kernels_that_the_script_found"
 NUMERIC = (
-    *("tests/stats", "tests/lm", "tests/families", SELF, "tests/test_minilm.py", "tests/test_embedded_card.py"),
+    *(ITSELF, "tests/stats", "tests/lm", "tests/families", "tests/test_minilm.py", "tests/test_embedded_card.py"),
     *(
         path.relative_to(ROOT).as_posix()
         for kind in ("known", "calibrate")
@@ -34,7 +34,6 @@ NUMERIC = (
     ),
 )
 """What is told by numbers."""
-ITSELF = f"{SELF}::test_this_process_computes_with_the_kernels_that_the_script_found"
 FAST = {
     "torch": (ITSELF, *(f"tests/lm/test_{what}.py" for what in ("anatomy", "architectures", "attention", "extract"))),
     "blas": (
