@@ -17,7 +17,7 @@ STATISTICS = 1
 
 SAME_WITHIN = 1e-4
 """What effects and their limits on two machines differ by at most, of themselves or of the unit of their scale, whichever is
-more. Of 18 claims on the embedded model, under the widest and the humblest kernels of one processor: 2.3e-5."""
+more. Of the card's 22 claims on the embedded model, under the widest and the humblest kernels of one processor: 2.3e-5."""
 SAME_DRAWS = 10
 """By how many draws p-values and levels on two machines differ at most. Under the same kernels: by one."""
 
