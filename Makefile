@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: evidence reports calibration check test bench wheel clean
+.PHONY: evidence reports calibration check test test-kernels bench wheel clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -50,6 +50,10 @@ check: $(STAMP)
 # Two processes of one thread each; the longest test comes first.
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+# The numeric tests once more for each kind of processor, with its kernels of BLAS and torch: half an hour on two cores.
+test-kernels: $(STAMP)
+	$(BIN)/python scripts/kernels.py
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/extract.py

@@ -134,7 +134,7 @@ class RunFolder:
             )
         if found is not None and found != settings_hash:
             raise RunFolderError(
-                f"{path} holds a run with other settings, claims, corpus or model (hash {found[:8]}, this run {settings_hash[:8]}); "
+                f"{path} holds a run with other settings, claims, corpus, model or arithmetic (hash {found[:8]}, this run {settings_hash[:8]}); "
                 "give another --out, or remove that folder."
             )
         self.finished = (path / "run.json").is_file()

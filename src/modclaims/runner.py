@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from modclaims import workers
+from modclaims import numerics, workers
 from modclaims.collect import Collected, collect_file
 from modclaims.corpus import Corpus, largest_overlap, overlaps, shown
 from modclaims.errors import ClaimError, CorpusError, InputError, NothingSelected
@@ -121,9 +121,16 @@ def _readable(plan: Planned, corpus: Corpus, recorder: Recorder, settings: Setti
 
 
 def run_digest(collected: Sequence[Collected], corpus: Corpus, shape: ModelShape, settings: Settings) -> str:
-    """SHA-256 of resolved settings, claims, corpus and model: two runs with the same one have the same numbers."""
+    """SHA-256 of resolved settings, claims, corpus, model and versions of the arithmetic.
+
+    On one machine, read in batches of one size, two runs with the same one have the same numbers to the bit, whatever the
+    order, the neighbours or the workers. With another batch size, on another processor, or with other builds of numpy,
+    scipy and torch the last digits differ: outcomes are equal, effects and limits within `numerics.SAME_WITHIN`, p-values
+    and levels within `numerics.SAME_DRAWS` draws. Where a level stands that near to alpha the outcome may be another one.
+    """
     return settings.digest(
         corpus.digest,
+        numerics.identity(),
         *_provenance(shape),
         *(f"beside {_network(other)}" for other in shape.models if shape.beside),
         *(f"{one.id}={one.claim.digest() if one.claim is not None else one.fault}" for one in collected),
@@ -145,7 +152,7 @@ def refuse_near_duplicates(corpus: Corpus) -> float:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Hold BLAS to one thread, so that statistics are bitwise the same whatever the machine or the workers."""
+    """Hold BLAS to one thread, so that statistics are bitwise the same whatever the number of cores or workers."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
@@ -407,6 +414,7 @@ def facts(
             "batch_size": settings.batch_size,
         },
         "versions": versions(),
+        "numerics": numerics.versions(),
         "model": _facts_of(shape),
         "models": [_facts_of(other) for other in shape.models],
         "corpus": {

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from lm.tiny_architectures import CONTEXT, HEADS, LAYERS, MLP, TINY, WIDTH, Tiny, Witness, ids, save, witness
+from lm.rounding import of_network
+from lm.tiny_architectures import CONTEXT, HEADS, LAYERS, MAX_HEAD, MLP, TINY, WIDTH, Tiny, Witness, ids, save, witness
 from lm.tiny_opt import texts
 from numpy.typing import NDArray
 
@@ -56,7 +57,10 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return Case(request.param, save(tmp_path_factory.mktemp("tiny"), request.param))
 
 
-def agree(found: Any, expected: Any, tolerance: float = 1e-6) -> None:
+ROUNDING = of_network(layers=LAYERS, width=WIDTH, mlp=MLP, heads=HEADS, head_width=MAX_HEAD, tokens=TOKENS)
+
+
+def agree(found: Any, expected: Any, tolerance: float = ROUNDING) -> None:
     """Within the tolerance of the largest value (at least of one)."""
     found, expected = np.asarray(found), np.asarray(expected)
     assert found.shape == expected.shape
@@ -103,10 +107,10 @@ def test_the_residual_stream_is_transformers_hidden_states(case: Case) -> None:
         agree(case.at("resid_post", layer), states[layer + 1])
     last = case.at("resid_post", LAYERS - 1)
     with torch.no_grad():
-        agree(case.seen.last(last), states[-1], 3e-6)
+        agree(case.seen.last(last), states[-1])
         for path in case.network.anatomy.final:
             last = case.network.trunk.get_submodule(path)(last)
-    agree(last, states[-1], 3e-6)
+    agree(last, states[-1])
 
 
 def test_attention_and_mlp_add_up_to_the_residual_stream(case: Case) -> None:
@@ -136,7 +140,7 @@ def test_head_writes_and_the_bias_add_up_to_attention_before_any_sandwich_norm(c
         with torch.no_grad():
             if "attention" in anatomy.sandwich:
                 total = case.part(layer, anatomy.sandwich["attention"])(total)
-        agree(total, case.at("attn_out", layer), 3e-6)
+        agree(total, case.at("attn_out", layer))
     assert biased in (0, LAYERS)
 
 
@@ -149,13 +153,13 @@ def test_queries_read_the_keys_and_values_of_their_group(case: Case) -> None:
         k, v = (kept[Entry(site, layer, EVERYWHERE)] for site in ("k", "v"))
         assert k.shape == v.shape == (TEXTS, TOKENS, shape.kv_heads, shape.head_width)
         q, pattern = case.at("q", layer).numpy(), case.at("attn_pattern", layer).numpy()
-        np.testing.assert_allclose(pattern.sum(axis=-1), 1, atol=1e-5)
+        np.testing.assert_allclose(pattern.sum(axis=-1), 1, atol=ROUNDING)
         agree(np.einsum("tphk,tkhu->tphu", pattern, v[:, :, reads]), case.at("head_z", layer))
         scores = np.einsum("tphu,tkhu->tphk", q, k[:, :, reads])
         if (cap := case.tiny.sizes.get("attn_logit_softcapping")) is not None:
             scores = cap * np.tanh(scores / cap)
         weights = np.where(pattern > 0, np.exp(scores), 0)
-        agree(weights / weights.sum(axis=-1, keepdims=True), pattern, 3e-6)
+        agree(weights / weights.sum(axis=-1, keepdims=True), pattern)
 
 
 def test_tokens_attend_to_what_their_masks_allow(case: Case) -> None:
@@ -183,7 +187,7 @@ def test_the_first_tokens_share_is_the_first_column_of_the_pattern(case: Case) -
     for layer, entry in enumerate(entries):
         assert found[entry].shape == (TEXTS, TOKENS, HEADS)
         expected = case.seen.sites["attn_pattern"][layer][..., 0]
-        np.testing.assert_allclose(found[entry], expected, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(found[entry], expected, rtol=0, atol=ROUNDING)
         if case.model.shape.causal:
             np.testing.assert_array_equal(found[entry][:, 0], 1)
 
@@ -250,7 +254,7 @@ def test_the_loss_is_that_of_the_language_model(case: Case) -> None:
         expected = [float(model(row, labels=row).loss) for row in torch.from_numpy(IDS)[:, None]]
     found = extract(case.network, IDS, [Entry(LOSS)])[Entry(LOSS)]
     assert found.dtype == np.float64
-    np.testing.assert_allclose(found, expected, rtol=2e-6)
+    np.testing.assert_allclose(found, expected, rtol=ROUNDING)
 
 
 def test_embeddings_are_tied_where_the_configuration_says_so(case: Case) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lm.rounding import of_network
 from lm.tiny_opt import CONTEXT, HEADS, LAYERS, WIDTH, texts
 from numpy.typing import NDArray
 from transformers import AutoModel, OPTForCausalLM
@@ -21,6 +22,7 @@ from modclaims.lm.store import LOSS, Entry
 from modclaims.recording import HEAD_SITES, LAYER_SITES, SITES, Activations, Loss, Positions
 
 TOKENS = 48
+ROUNDING = of_network(tokens=TOKENS)
 AT = (5, 17, 30, 47)
 IDS = np.random.default_rng(0).integers(2, 250, size=(8, TOKENS))
 IDS[:, 0] = 0
@@ -97,7 +99,7 @@ def test_a_site_equals_what_plain_hooks_and_eager_attention_give(
     for layer in range(1 if site == "embed" else LAYERS):
         found = values[Entry(site, layer, AT)]
         assert found.dtype == np.float32
-        np.testing.assert_allclose(found, seen[site][layer][:, list(AT)], rtol=1e-6, atol=1e-6, strict=True)
+        np.testing.assert_allclose(found, seen[site][layer][:, list(AT)], rtol=ROUNDING, atol=ROUNDING, strict=True)
         assert np.abs(found).max() > 1e-3, "a site of zeros would agree with anything"
 
 
@@ -106,7 +108,9 @@ def test_in_float64_sites_agree_as_far_as_eager_attention_goes(folder: Path) -> 
     seen, _ = witness(folder, torch.float64)
     found = extract(load_model(str(folder), dtype="float64", device="cpu").network(), IDS, everything())
     for entry, values in found.items():
-        np.testing.assert_allclose(values, seen[entry.site][entry.layer][:, list(AT)], rtol=0, atol=5e-7, strict=True)
+        np.testing.assert_allclose(
+            values, seen[entry.site][entry.layer][:, list(AT)], rtol=0, atol=ROUNDING, strict=True
+        )
 
 
 def test_the_comparison_fails_on_an_empty_attentions() -> None:
@@ -123,7 +127,7 @@ def test_reductions_equal_those_of_the_unreduced_values(
     norm, mean = Entry(site, layer, AT, "norm"), Entry(site, layer, AT, "mean")
     found, plain = extract(network, IDS, [norm, mean]), values[Entry(site, layer, AT)]
     np.testing.assert_allclose(found[norm], np.linalg.norm(plain, axis=-1), rtol=1e-5, atol=0, strict=True)
-    np.testing.assert_allclose(found[mean], plain.mean(axis=1), rtol=1e-6, atol=1e-6, strict=True)
+    np.testing.assert_allclose(found[mean], plain.mean(axis=1), rtol=ROUNDING, atol=ROUNDING, strict=True)
 
 
 def test_the_residual_stream_is_transformers_hidden_states(folder: Path, values: dict[Entry, NDArray[Any]]) -> None:
@@ -131,13 +135,13 @@ def test_the_residual_stream_is_transformers_hidden_states(folder: Path, values:
     _, output = witness(folder)
     states = [state.numpy()[:, list(AT)] for state in output.hidden_states]
     assert len(states) == LAYERS + 1
-    np.testing.assert_allclose(values[Entry("embed", 0, AT)], states[0], rtol=1e-6, atol=1e-6, strict=True)
+    np.testing.assert_allclose(values[Entry("embed", 0, AT)], states[0], rtol=ROUNDING, atol=ROUNDING, strict=True)
     for layer in range(LAYERS):
         pre = values[Entry("resid_pre", layer, AT)]
-        np.testing.assert_allclose(pre, states[layer], rtol=1e-6, atol=1e-6, strict=True)
+        np.testing.assert_allclose(pre, states[layer], rtol=ROUNDING, atol=ROUNDING, strict=True)
     for layer in range(LAYERS - 1):
         post = values[Entry("resid_post", layer, AT)]
-        np.testing.assert_allclose(post, states[layer + 1], rtol=1e-6, atol=1e-6, strict=True)
+        np.testing.assert_allclose(post, states[layer + 1], rtol=ROUNDING, atol=ROUNDING, strict=True)
 
     network = load_model(str(folder), device="cpu").network()
     last = torch.from_numpy(values[Entry("resid_post", LAYERS - 1, AT)])
@@ -146,7 +150,7 @@ def test_the_residual_stream_is_transformers_hidden_states(folder: Path, values:
             last = network.trunk.get_submodule(path)(last)
         except AttributeError:  # OPT-350m has no final norm, the others no projection
             continue
-    np.testing.assert_allclose(last.numpy(), states[-1], rtol=1e-6, atol=1e-6, strict=True)
+    np.testing.assert_allclose(last.numpy(), states[-1], rtol=ROUNDING, atol=ROUNDING, strict=True)
 
 
 def test_attention_and_mlp_add_up_to_the_residual_stream(network: Any, values: dict[Entry, NDArray[Any]]) -> None:
@@ -163,7 +167,7 @@ def test_attention_and_mlp_add_up_to_the_residual_stream(network: Any, values: d
         else:
             first, second = (network.part(layer, network.anatomy.norms[name]) for name in ("attention", "mlp"))
             total = second(first(pre + attn) + mlp)
-        np.testing.assert_allclose(total, post, rtol=1e-6, atol=2e-6)
+        np.testing.assert_allclose(total, post, rtol=ROUNDING, atol=ROUNDING)
 
 
 def test_head_writes_and_the_bias_add_up_to_the_attention_output(
@@ -174,7 +178,7 @@ def test_head_writes_and_the_bias_add_up_to_the_attention_output(
         assert np.abs(bias).max() > 0.01
         writes = values[Entry("head_write", layer, AT)]
         np.testing.assert_allclose(
-            writes.sum(axis=2) + bias, values[Entry("attn_out", layer, AT)], rtol=1e-6, atol=1e-6
+            writes.sum(axis=2) + bias, values[Entry("attn_out", layer, AT)], rtol=ROUNDING, atol=ROUNDING
         )
 
 
@@ -186,7 +190,9 @@ def test_the_first_tokens_share_is_the_first_column_of_the_pattern(
     for layer, entry in enumerate(entries):
         assert found[entry].shape == (len(IDS), len(AT), HEADS)
         np.testing.assert_array_equal(found[entry], values[Entry("attn_pattern", layer, AT)][..., 0])
-        np.testing.assert_allclose(found[entry], seen["attn_pattern"][layer][:, list(AT)][..., 0], rtol=0, atol=1e-6)
+        np.testing.assert_allclose(
+            found[entry], seen["attn_pattern"][layer][:, list(AT)][..., 0], rtol=0, atol=ROUNDING
+        )
 
 
 def test_mixing_values_by_patterns_gives_head_z(network: Any, values: dict[Entry, NDArray[Any]]) -> None:
@@ -194,9 +200,9 @@ def test_mixing_values_by_patterns_gives_head_z(network: Any, values: dict[Entry
     for layer in range(LAYERS):
         v = extract(network, IDS, [Entry("v", layer, everywhere)])[Entry("v", layer, everywhere)]
         pattern = values[Entry("attn_pattern", layer, AT)]
-        np.testing.assert_allclose(pattern.sum(axis=-1), 1, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(pattern.sum(axis=-1), 1, rtol=ROUNDING, atol=ROUNDING)
         mixed = np.einsum("tphk,tkhu->tphu", pattern, v)
-        np.testing.assert_allclose(mixed, values[Entry("head_z", layer, AT)], rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(mixed, values[Entry("head_z", layer, AT)], rtol=ROUNDING, atol=ROUNDING)
 
 
 def test_a_batch_of_one_agrees_with_a_batch_of_eight(network: Any, values: dict[Entry, NDArray[Any]]) -> None:
@@ -268,7 +274,7 @@ def test_the_loss_is_that_of_the_language_model(folder: Path, network: Any) -> N
     found = extract(network, IDS, [Entry(LOSS)])[Entry(LOSS)]
     assert found.dtype == np.float64
     assert found.shape == (len(IDS),)
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_allclose(found, expected, rtol=ROUNDING)
 
 
 def test_the_loss_holds_only_some_logits_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

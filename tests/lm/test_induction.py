@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lm.rounding import of_network
 from lm.tiny_architectures import HEADS, LAYERS, TINY, save
 from lm.tiny_opt import CONTEXT, save_model, texts
 
@@ -19,6 +20,8 @@ from modclaims.lm.attention import SCORES_AT_ONCE
 from modclaims.lm.extract import after_earlier
 from modclaims.lm.model import LanguageModel, load_model
 from modclaims.recording import Activations, InductionScores, Positions, TokenIds
+
+ROUNDING = of_network(tokens=CONTEXT)
 
 PERIOD, SEQUENCES = 6, 5
 ASKED = InductionScores(SEQUENCES, PERIOD)
@@ -71,7 +74,7 @@ def test_scores_are_those_of_whole_patterns_in_every_causal_architecture(name: s
         for layer in range(LAYERS):
             found = recording.array(request, layer)
             assert found.shape == (SEQUENCES, HEADS)
-            np.testing.assert_allclose(found, expected[layer], rtol=0, atol=1e-6)
+            np.testing.assert_allclose(found, expected[layer], rtol=0, atol=ROUNDING)
             assert found.min() >= 0
 
 
@@ -149,7 +152,7 @@ def test_many_scores_are_taken_some_at_a_time(
     whole = load(store=None).record(texts(24), [ASKED], **RUN).array(ASKED, 1)
     assert SCORES_AT_ONCE > 1000
     monkeypatch.setattr("modclaims.lm.attention.SCORES_AT_ONCE", 1)
-    np.testing.assert_allclose(load(store=None).record(texts(24), [ASKED], **RUN).array(ASKED, 1), whole, atol=1e-7)
+    np.testing.assert_allclose(load(store=None).record(texts(24), [ASKED], **RUN).array(ASKED, 1), whole, atol=ROUNDING)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +206,7 @@ def test_attention_to_followers_is_that_of_the_patterns(name: str, tmp_path: Pat
                 for key in range(1, query):
                     if ids[text, key - 1] == ids[text, query]:
                         expected[text, place] += pattern[text, place, :, key]
-        np.testing.assert_allclose(found, expected, atol=1e-6)
+        np.testing.assert_allclose(found, expected, atol=ROUNDING)
         assert found.max() > 0.05
 
 
@@ -216,5 +219,5 @@ def test_opt_is_tried_too(tmp_path: Path) -> None:
     model = load_model(str(save_model(tmp_path)), device="cpu")
     recording = model.record(texts(24), [ASKED], **RUN)
     np.testing.assert_allclose(
-        np.stack([recording.array(ASKED, layer) for layer in range(LAYERS)]), by_patterns(model), atol=1e-6
+        np.stack([recording.array(ASKED, layer) for layer in range(LAYERS)]), by_patterns(model), atol=ROUNDING
     )

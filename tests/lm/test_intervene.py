@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lm.rounding import of_network
 from lm.tiny_architectures import HEADS, LAYERS, PATHS, TINY, ids, save
 from lm.tiny_opt import save_model, texts
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from modclaims.lm.intervene import SITE_OF, Prefix, Replacements, ablated, answe
 from modclaims.lm.model import LanguageModel, load_model
 from modclaims.lm.store import LOSS, Entry
 from modclaims.recording import PARTS, Ablation, Activations, LogOdds, Loss, Positions, TokenIds
+
+ROUNDING = of_network(tokens=16)
 
 IDS = ids(4, 16)
 KINDS = {**dict.fromkeys(TINY, save), "opt": None}
@@ -129,7 +132,7 @@ def test_values_put_in_place_of_a_unit_are_those_of_the_texts_named(unit: str, n
             one, two = (outputs_of_units(network, held[key][None], unit, layers)[layer][0] for key in held)
             if how == "mean":
                 torch.testing.assert_close(
-                    found[layer].float(), torch.cat([one, two]).mean(dim=0), rtol=1e-5, atol=1e-6
+                    found[layer].float(), torch.cat([one, two]).mean(dim=0), rtol=1e-5, atol=ROUNDING
                 )
             else:
                 torch.testing.assert_close(found[layer][0], two[torch.arange(16) % 9])
@@ -179,7 +182,7 @@ def test_answers_are_those_of_the_whole_network_where_nothing_is_gone(model: Lan
         p = logits.double().softmax(dim=-1)[:, :-1, [5, 6]].sum(dim=-1)
     np.testing.assert_allclose(found[1], torch.log(p / (1 - p)).mean(dim=1)[[1, 3]], rtol=1e-4)
     with ablated(network, half):
-        np.testing.assert_allclose(found[2], extract(network, IDS, [Entry(LOSS)])[Entry(LOSS)], rtol=1e-6)
+        np.testing.assert_allclose(found[2], extract(network, IDS, [Entry(LOSS)])[Entry(LOSS)], rtol=ROUNDING)
 
 
 # ---- in a recording

@@ -17,17 +17,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lm.rounding import of_network
 from lm.tiny_architectures import save as save_architecture
 from lm.tiny_opt import CONTEXT, HEADS, LAYERS, MLP, WIDTH, save_model, save_tokenizer, texts
 from safetensors.torch import load_file, save_file
 from transformers import GPT2LMHeadModel
 
+from modclaims import numerics
 from modclaims.corpus import Corpus, Text
 from modclaims.errors import ClaimError, CorpusError, InputError, ModelError, UsageError
 from modclaims.lm import model as model_module
 from modclaims.lm.model import LanguageModel, load_model
 from modclaims.lm.store import Entry, RecordingStore
-from modclaims.recording import SITES, Activations, Loss, Positions
+from modclaims.recording import SITES, Activations, Jacobian, Loss, Positions, Weights
+
+ROUNDING = of_network(tokens=20)
 
 RUN: dict[str, Any] = {"tokens": 20, "positions": Positions("9,14,19")}
 ATTN, MLP_OUT = Activations("attn_out"), Activations("mlp_out")
@@ -119,7 +123,7 @@ def test_recordings_with_gaps_equal_those_made_at_once(load: Callable[..., Langu
     pieces = load().record(corpus, requests, **RUN)
     whole = load(store=RecordingStore.temporary()).record(corpus, requests, **RUN)
     for request in requests:
-        np.testing.assert_allclose(pieces.array(request), whole.array(request), rtol=1e-5, atol=1e-6, strict=True)
+        np.testing.assert_allclose(pieces.array(request), whole.array(request), rtol=1e-5, atol=ROUNDING, strict=True)
 
 
 def test_a_model_may_open_its_texts_with_no_special_token(tmp_path: Path) -> None:
@@ -139,8 +143,8 @@ def test_a_model_may_open_its_texts_with_no_special_token(tmp_path: Path) -> Non
     with torch.no_grad():
         first = bare.transformer.wte(ids) + bare.transformer.wpe(torch.arange(8))
         loss = float(bare(ids, labels=ids).loss)
-    np.testing.assert_allclose(recording.array(request, 0)[0], first[0, [0, 7]].numpy(), rtol=0, atol=1e-6)
-    np.testing.assert_allclose(recording.array(Loss()), [loss], rtol=1e-6)
+    np.testing.assert_allclose(recording.array(request, 0)[0], first[0, [0, 7]].numpy(), rtol=0, atol=ROUNDING)
+    np.testing.assert_allclose(recording.array(Loss()), [loss], rtol=ROUNDING)
 
 
 def test_values_stand_in_the_order_of_the_corpus(load: Callable[..., LanguageModel]) -> None:
@@ -150,7 +154,7 @@ def test_values_stand_in_the_order_of_the_corpus(load: Callable[..., LanguageMod
     together = model.record(corpus, [ATTN], **at).array(ATTN, 1)
     for index in range(len(corpus)):
         alone = load(store=RecordingStore.temporary()).record(corpus.select([index]), [ATTN], **at).array(ATTN, 1)
-        np.testing.assert_allclose(together[index], alone[0], rtol=0, atol=1e-6)
+        np.testing.assert_allclose(together[index], alone[0], rtol=0, atol=ROUNDING)
 
 
 def test_texts_that_read_alike_are_passed_once(load: Callable[..., LanguageModel]) -> None:
@@ -245,7 +249,66 @@ def test_a_damaged_recording_is_made_anew(
     assert again.passes == 1
     assert len(caplog.messages) == 1
     assert "damaged" in caplog.messages[0]
-    np.testing.assert_allclose(again.array(ATTN, 2), before, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(again.array(ATTN, 2), before, rtol=0, atol=ROUNDING)
+
+
+def test_numbers_of_another_extractor_are_never_served(
+    load: Callable[..., LanguageModel], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An extractor whose values are doubled: with the version of before the old numbers are served, with its own they are not."""
+    requests = [ATTN, Loss(), Weights("q"), Jacobian("mlp", tokens=2)]
+    made = load().record(texts(20, 20), requests, **RUN)
+    before, loss = made.array(ATTN, 1), made.array(Loss())
+    real = model_module.extract
+    monkeypatch.setattr(
+        model_module, "extract", lambda *told: {entry: 2 * values for entry, values in real(*told).items()}
+    )
+    with caplog.at_level(logging.WARNING, "modclaims"):
+        np.testing.assert_array_equal(load().record(texts(20, 20), requests, **RUN).array(ATTN, 1), before)
+        assert caplog.messages == []
+        monkeypatch.setattr(numerics, "EXTRACTOR", 2)
+        after = load().record(texts(20, 20), requests, **RUN)
+    assert after.passes == 2 + 1, "two texts, and the weights"
+    np.testing.assert_array_equal(after.array(ATTN, 1), 2 * before)
+    np.testing.assert_array_equal(after.array(Loss()), 2 * loss)
+    # by text: attention and the MLP's Jacobian of each layer, and the loss; and one matrix of each layer
+    count = 2 * (2 * LAYERS + 1) + LAYERS
+    (said,) = caplog.messages
+    assert (
+        f"the store holds {count} recordings made by another extractor than this one (version 2, Jacobians 1)" in said
+    )
+    assert "they are recorded anew" in said
+    caplog.clear()
+    assert load().record(texts(20, 20), requests, **RUN).passes == 0
+    assert caplog.messages == []
+
+
+def test_other_jacobians_leave_activations_as_they_are(
+    load: Callable[..., LanguageModel], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    requests = [ATTN, Jacobian("mlp", tokens=2)]
+    load().record(texts(20, 20), requests, **RUN)
+    monkeypatch.setattr(numerics, "JACOBIANS", 2)
+    with counted(monkeypatch) as seen, caplog.at_level(logging.WARNING, "modclaims"):
+        load().record(texts(20, 20), requests, **RUN)
+    assert not seen, "no activation was read again"
+    assert f"{2 * LAYERS} recordings made by another extractor" in caplog.messages[0]
+
+
+def test_recordings_from_before_there_were_versions_are_recorded_anew(
+    load: Callable[..., LanguageModel],
+    store: RecordingStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Entry, "key", property(lambda entry: entry.name))
+        load().record(texts(20), [Loss()], **RUN)
+    with caplog.at_level(logging.WARNING, "modclaims"):
+        assert load().record(texts(20), [Loss()], **RUN).passes == 1
+    (said,) = caplog.messages
+    assert "1 recording made by another extractor" in said
+    assert "it is recorded anew" in said
 
 
 def test_other_weights_dtypes_and_variants_have_other_recordings(tmp_path: Path, plain: Path) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from modclaims import numerics
 from modclaims.errors import ClaimError, UsageError
 from modclaims.lm.store import Entry, RecordingStore, StoredSource, entries_of, text_key
 from modclaims.recording import Activations, Loss, ModelShape, Positions
@@ -88,6 +89,47 @@ def test_names_of_entries_tell_positions_apart() -> None:
     assert names == ["q/1/3:8:2/none", "q/1/3,5,8/none", "q/1/3,5/none", "q/1/3/none", "q/1/0:4:1/none"]
 
 
+def test_what_made_an_entry_is_part_of_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = [
+        Entry("loss"),
+        Entry("q", 1, (3,)),
+        Entry("weights.q", 1),
+        Entry("jacobian.mlp@untrained:0", 1, (0,), "values"),
+    ]
+    names = ["loss", "q/1/3/none", "weights.q/1//none", "jacobian.mlp@untrained:0/1/0/values"]
+    assert [entry.name for entry in entries] == names
+    assert [entry.key for entry in entries] == [*(f"{name}#e1" for name in names[:3]), f"{names[3]}#e1j1"]
+    monkeypatch.setattr(numerics, "JACOBIANS", 7)
+    assert [entry.key for entry in entries] == [*(f"{name}#e1" for name in names[:3]), f"{names[3]}#e1j7"]
+    monkeypatch.setattr(numerics, "EXTRACTOR", 2)
+    assert [entry.key for entry in entries] == [*(f"{name}#e2" for name in names[:3]), f"{names[3]}#e2j7"]
+    monkeypatch.setattr(numerics, "STATISTICS", 5)
+    assert entries[0].key == "loss#e2", "recordings outlive statistics"
+
+
+def test_what_another_extractor_made_is_found_by_name_only(
+    store: RecordingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.shelf(KEY, {}).write(TEXT, arrays())
+    monkeypatch.setattr(numerics, "EXTRACTOR", 2)
+    (file,) = store.shelf(KEY, {}).find([TEXT])[TEXT]
+    assert file.names == {entry.name for entry in arrays()}
+    with pytest.raises(ClaimError, match="Nothing was recorded"):
+        source(store, TEXT).array(Loss())
+
+
+def test_only_what_can_be_served_counts_as_used(store: RecordingStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that what another extractor made goes with the rest that nobody reads."""
+    old = store.shelf(KEY, {}).write(TEXT, arrays()).path
+    monkeypatch.setattr(numerics, "EXTRACTOR", 2)
+    new = store.shelf(KEY, {}).write(TEXT, arrays()).path
+    for path in (old, new):
+        os.utime(path, (time.time() - 40 * 86400,) * 2)
+    assert len(store.shelf(KEY, {}).find([TEXT])[TEXT]) == 2
+    assert store.prune(older_than_days=30) > 0
+    assert (old.exists(), new.exists()) == (False, True)
+
+
 def test_requests_mean_entries() -> None:
     assert entries_of(Loss(), SHAPE, POSITIONS, 8) == (Entry("loss"),)
     assert entries_of(Activations("embed"), SHAPE, POSITIONS, 8) == (Entry("embed", 0, POSITIONS),)
@@ -135,7 +177,7 @@ def test_a_store_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> No
 
 def test_files_are_safetensors_and_nothing_else_is_left(store: RecordingStore) -> None:
     file = store.shelf(KEY, {"name": "m"}).write(TEXT, arrays())
-    assert set(load_file(file.path)) == {entry.name for entry in arrays()}
+    assert set(load_file(file.path)) == {entry.key for entry in arrays()}
     assert sorted(path.suffix for path in file.path.parent.iterdir()) == [".json", ".safetensors"]
 
 

@@ -56,7 +56,9 @@ class Tiny:
         return self.tail == "ForMaskedLM"
 
 
-WIDE = {"head_dim": 6, **GROUPED}
+MAX_HEAD = 6
+"""The widest head of any of them."""
+WIDE = {"head_dim": MAX_HEAD, **GROUPED}
 SLIDING = ["sliding_attention", "full_attention", "sliding_attention"]
 GEMMA = {**WIDE, "sliding_window": 9, "layer_types": SLIDING, "query_pre_attn_scalar": 7}
 TINY: Mapping[str, Tiny] = {

@@ -21,6 +21,7 @@ from modclaims.stats.rivals import (
     spline_basis,
     tfidf_similarity,
 )
+from modclaims.stats.similarity import text_similarity
 
 Floats = NDArray[np.float64]
 
@@ -88,6 +89,64 @@ def test_similarities_that_do_not_vary_have_no_t() -> None:
         np.full((36, 1), 0.4), [rng().normal(size=36)], pairs, a, index_permutations(a, draws=9, rng=rng())
     )
     assert weigh_cells(found.null).p[0] == 1
+    assert not found.null.any()
+    assert np.isnan(found.share_left[0]) and np.isnan(found.r2[0])
+    assert np.ptp(found.adjusted) == 0
+
+
+@pytest.mark.parametrize("size", [1e-6, 0.4, 3e8])
+def test_rounding_of_equal_similarities_is_no_difference_however_large_they_are(size: float) -> None:
+    a = Design.of(list("aaabbbccc"))
+    pairs, draws = Pairs.of(a), index_permutations(a, draws=99, rng=rng())
+    wobble = size * (1 + np.finfo(float).eps * rng(1).integers(-4, 5, size=(36, 3)))
+    found = freedman_lane(wobble, [rng().normal(size=36)], pairs, a, draws)
+    assert weigh_cells(found.null).p.tolist() == [1, 1, 1]
+
+
+def test_similarities_that_proxies_explain_to_the_last_digit_leave_no_t() -> None:
+    a = Design.of(list("aaabbbccc"))
+    pairs, draws = Pairs.of(a), index_permutations(a, draws=99, rng=rng())
+    proxy = rng().normal(size=36)
+    found = freedman_lane(0.3 + 2 * proxy[:, None], [proxy], pairs, a, draws)
+    assert weigh_cells(found.null).p[0] == 1
+    assert (found.share_left[0], found.r2[0]) == (0, pytest.approx(1))
+
+
+def test_a_perfect_effect_beyond_proxies_is_the_most_extreme_there_is() -> None:
+    a = Design.of(list("aaaabbbbcccc"))
+    pairs, draws = Pairs.of(a), index_permutations(a, draws=999, rng=rng())
+    same = (a.labels[pairs.i] == a.labels[pairs.j]).astype(float)
+    found = freedman_lane(same[:, None], [rng().normal(size=len(pairs))], pairs, a, draws)
+    assert found.null[0, 0] == found.null.max() > 100
+    assert weigh_cells(found.null).p[0] < 0.01
+
+
+def test_orders_that_only_swap_names_tie_with_what_was_observed() -> None:
+    a = Design.of(list("aabb"))
+    pairs = Pairs.of(a)
+    orders = np.array([[0, 1, 2, 3], [1, 0, 2, 3], [0, 1, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0], [0, 2, 1, 3]])
+    found = freedman_lane(rng().normal(size=(6, 5)), [], pairs, a, orders)
+    assert (found.null[:5] == found.null[0]).all()
+    assert (found.null[5] != found.null[0]).all()
+
+
+def test_equal_texts_have_no_f2_and_no_distance_to_their_centre() -> None:
+    a = Design.of(list("aaaabbbb"))
+    x = rng().normal(size=(1, 2, 50)).repeat(8, axis=0) * (1 + 1e-16 * rng(1).normal(size=(8, 1, 1)))
+    squared = text_similarity(x).squared_distance
+    assert squared is not None
+    f2, _ = pseudo_f2_null(Pairs.of(a).matrix([squared]), Pairs.of(a), a, observed(a))
+    assert f2.tolist() == [[0]]
+    assert not distances_to_centroid([squared], a).any()
+
+
+def test_categories_of_one_point_each_have_a_finite_f2_larger_than_any_other() -> None:
+    a = Design.of(list("aaaabbbb"))
+    squared = squared_distances(np.array([[0.0]] * 4 + [[1.0]] * 4))
+    arrangements = relabellings(a, budget=100, rng=rng())
+    f2, tolerance = pseudo_f2_null(Pairs.of(a).matrix([squared]), Pairs.of(a), a, arrangements)
+    assert np.isfinite(f2).all()
+    assert weigh_cells(f2, tolerance).exceed[0] == 2, "itself, and with the names swapped"
 
 
 # ---- by hand

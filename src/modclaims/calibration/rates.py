@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from modclaims import __version__
+from modclaims import __version__, numerics
 from modclaims import workers as processes
 from modclaims.calibration import grid, shuffled
 from modclaims.calibration.scenarios import ALPHAS, BESIDE, PART, PERMUTATIONS, POWER_P, RESAMPLES, Scenario
@@ -169,7 +169,14 @@ class _Progress:
         if folder.exists() and not folder.is_dir():
             raise RunFolderError(f"{folder} is a file; give --out a folder.")
         folder.mkdir(parents=True, exist_ok=True)
-        head = {"modclaims": __version__, "seed": seed, "permutations": PERMUTATIONS, "resamples": RESAMPLES}
+        head = {
+            "modclaims": __version__,
+            "extractor": numerics.EXTRACTOR,
+            "statistics": numerics.STATISTICS,
+            "seed": seed,
+            "permutations": PERMUTATIONS,
+            "resamples": RESAMPLES,
+        }
         if not self.path.exists() or not self.path.read_bytes().strip():
             self.path.write_text(json.dumps(head) + "\n", "utf-8")
             return
@@ -216,7 +223,7 @@ def measure(
     Counts depend on seed, scenario and number of data sets alone: neither on workers nor on interruptions, nor on
     which other scenarios are measured. `progress(data sets done, in all, scenario)`. `recording` is the embedded model's,
     where scenarios exchange its labels (`grid.requests`). Raises `RunFolderError` where
-    the folder holds progress of another seed or version, and `KeyboardInterrupt` after what was counted has been kept.
+    the folder holds progress of another seed or version (of the arithmetic, too), and `KeyboardInterrupt` after what was counted has been kept.
     """
     kept = _Progress(out, seed)
     counts = {one.name: min(sets, grid.FEWER) if grid.family(one).dear else sets for one in scenarios}

@@ -6,6 +6,7 @@ import copy
 import gc
 import hashlib
 import json
+import logging
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
+from modclaims import numerics
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError, CorpusError, ModelError, UsageError
 from modclaims.lineup import Lineup
@@ -62,6 +64,8 @@ from modclaims.recording import (
     Weights,
     model_of,
 )
+
+log = logging.getLogger(__name__)
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _LOADING_FAULTS = (
@@ -359,6 +363,8 @@ class LanguageModel:
         Ablation takes a pass a text and network without some parts, one of the network as it is, and one of each text that
         values are taken from. `progress(done, total, what)` counts texts, over all networks.
 
+        What the store holds of these texts by another version of `numerics` is not served; how much that is, is logged.
+
         Raises `InputError` as `check` does, also for the requests' own positions; `ClaimError` for a layer, variant or
         loss that this model cannot have; `ModelError` if its weights do not load, or give values that are not finite.
         """
@@ -399,6 +405,14 @@ class LanguageModel:
 
         own_first = sorted(wanted, key=lambda variant: (variant != self.checkpoint.variant, str(variant)))
         jobs = [_Job(variant, self._shelf(variant), wanted[variant]) for variant in own_first]
+        if outdated := sum(job.outdated for job in jobs):
+            log.warning(
+                "Of model %s the store holds %s made by another extractor than this one (%s); %s recorded anew.",
+                self.shape.name,
+                f"{outdated:,} recording{'s' if outdated > 1 else ''}",
+                numerics.of_extractor(),
+                "they are" if outdated > 1 else "it is",
+            )
         inputs = _Inputs(self, texts)
         total, done = sum(len(job.missing) + job.trials(asked) for job in jobs), 0
         beside = 0
@@ -731,9 +745,13 @@ class _Job:
         """By text key; only of texts that lack something."""
         self.ablated: dict[str, frozenset[Entry]] = {}
         """The same of what takes passes of its own."""
+        self.outdated = 0
+        """How many entries of these are there, but made by an older extractor (or older Jacobians)."""
         for key, files in self.held.items():
-            by_name = {entry.name: entry for entry in wanted[key]}
-            lacking = [by_name[name] for name in set(by_name).difference(*(file.layout for file in files))]
+            by_key = {entry.key: entry for entry in wanted[key]}
+            lacking = [by_key[name] for name in set(by_key).difference(*(file.layout for file in files))]
+            older = frozenset[str]().union(*(file.names for file in files)) if lacking else frozenset[str]()
+            self.outdated += sum(entry.name in older for entry in lacking)
             apart = frozenset(entry for entry in lacking if entry.site in ABLATED)
             if rest := frozenset(lacking) - apart:
                 self.missing[key] = rest

@@ -27,6 +27,7 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from modclaims import numerics
 from modclaims.errors import ClaimError, UsageError
 from modclaims.recording import (
     Ablation,
@@ -63,13 +64,22 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The entry's name in its file, such as `attn_out/3/475:512:4/none`."""
+        """What it is, whatever made it, such as `attn_out/3/475:512:4/none`."""
         if self.site == LOSS:
             return LOSS
         return f"{self.site}/{self.layer}/{_written(self.positions)}/{self.reduce}"
 
+    @property
+    def key(self) -> str:
+        """The entry's name in its file: also which arithmetic made it, such as `attn_out/3/475:512:4/none#e1`, so that what
+        another one made is not found."""
+        return f"{self.name}{MADE_BY}{numerics.of_recording(jacobian=self.site.startswith(JACOBIAN))}"
+
 
 LOSS = "loss"
+JACOBIAN = "jacobian."
+MADE_BY = "#"
+"""Stands between an entry's name and the versions of `numerics` that made it. Older files have neither."""
 ABLATED = ("loss.ablated", "log_odds")
 """Losses and log-odds of networks without some parts, or of a text's first tokens alone; which, says a digest."""
 TOKENS = "token_ids"
@@ -102,7 +112,13 @@ class Span:
 
 
 Layout = Mapping[str, Span]
-"""Spans by entry name. Files of texts that were recorded together share one layout."""
+"""Spans by `Entry.key`. Files of texts that were recorded together share one layout."""
+
+
+def _made_now(key: str) -> bool:
+    """Whether an entry with this key was made by the arithmetic at hand."""
+    name, _, made = key.partition(MADE_BY)
+    return made == numerics.of_recording(jacobian=name.startswith(JACOBIAN))
 
 
 @dataclass(frozen=True)
@@ -111,6 +127,11 @@ class StoredFile:
 
     path: Path
     layout: Layout
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of its entries, whatever made them."""
+        return frozenset(key.partition(MADE_BY)[0] for key in self.layout)
 
 
 @lru_cache(maxsize=1024)
@@ -179,7 +200,8 @@ class Shelf:
     folder: Path
 
     def find(self, texts: Sequence[str]) -> dict[str, tuple[StoredFile, ...]]:
-        """Whole files of these texts (keys of `text_key`); each counts as used now.
+        """Whole files of these texts (keys of `text_key`); each counts as used now if anything in it was made by the
+        arithmetic at hand.
 
         A damaged file is logged and deleted. Files of one text come in the order of their names, so that of two
         files with the same entry the same one is read every time.
@@ -202,13 +224,14 @@ class Shelf:
                     path.unlink(missing_ok=True)
                 continue
             found[key].append(StoredFile(path, layout))
-            with suppress(OSError):  # a store on a read-only disk is still good to read
-                os.utime(path)
+            if any(map(_made_now, layout)):
+                with suppress(OSError):  # a store on a read-only disk is still good to read
+                    os.utime(path)
         return {key: tuple(files) for key, files in found.items()}
 
     def write(self, text: str, arrays: Mapping[Entry, Array]) -> StoredFile:
         """Keep the arrays of one text. Raises `UsageError` if the store cannot be written."""
-        content = safetensors.numpy.save({entry.name: np.asarray(array, order="C") for entry, array in arrays.items()})
+        content = safetensors.numpy.save({entry.key: np.asarray(array, order="C") for entry, array in arrays.items()})
         digest = hashlib.sha256(content).hexdigest()
         try:
             path = _replace(self.folder, f"{text[:KEY_LENGTH]}.{digest[:KEY_LENGTH]}{_SUFFIX}", content)
@@ -360,15 +383,15 @@ class StoredSource:
         """
         entry = entry_of(request, layer, self.shape, self.positions, self.tokens, self.own, self.keys, self.leading)
         if isinstance(request, Weights):
-            file = self._held(request, layer, NO_TEXT, entry.name)
-            matrix = np.empty(file.layout[entry.name].shape, dtype=file.layout[entry.name].dtype)
-            _read_into(file.path, file.layout[entry.name], matrix.reshape(-1))
+            file = self._held(request, layer, NO_TEXT, entry.key)
+            matrix = np.empty(file.layout[entry.key].shape, dtype=file.layout[entry.key].dtype)
+            _read_into(file.path, file.layout[entry.key], matrix.reshape(-1))
             return matrix
         texts = self.sequences.get(request) or [
             self.texts[index] for index in self.chosen.get(request, range(len(self.texts)))
         ]
-        held = [self._held(request, layer, key, entry.name) for key in texts]
-        spans = [file.layout[entry.name] for file in held]
+        held = [self._held(request, layer, key, entry.key) for key in texts]
+        spans = [file.layout[entry.key] for file in held]
         shape = tuple(max(sizes) for sizes in zip(*(span.shape for span in spans), strict=True))
         values = np.zeros((len(spans), *shape), dtype=spans[0].dtype)
         flat = values.reshape(len(spans), -1)  # rows are views even where an entry is a single number
@@ -381,9 +404,9 @@ class StoredSource:
                 values[index][tuple(slice(size) for size in span.shape)] = part
         return values
 
-    def _held(self, request: Request, layer: int, text: str, name: str) -> StoredFile:
+    def _held(self, request: Request, layer: int, text: str, key: str) -> StoredFile:
         for file in self.files.get(request.variant, {}).get(text, ()):
-            if name in file.layout:
+            if key in file.layout:
                 return file
         raise ClaimError(f"Nothing was recorded for {request} at layer {layer}.")
 
@@ -414,7 +437,7 @@ def entry_of(
     if isinstance(request, Weights):
         return Entry(WEIGHTS + request.matrix, at)
     if isinstance(request, Jacobian):
-        site = f"jacobian.{request.block}{'' if request.normalised else '.bare'}{f'@{own}' if own else ''}"
+        site = f"{JACOBIAN}{request.block}{'' if request.normalised else '.bare'}{f'@{own}' if own else ''}"
         return Entry(site, at, tuple(range(request.tokens)), request.answer)
     if isinstance(request, InductionScores):
         start = leading + request.period

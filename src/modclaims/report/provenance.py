@@ -80,9 +80,17 @@ def provenance_of(facts: Mapping[str, Any]) -> tuple[Table, ...]:
         ),
         ("Corpus", _ordered(corpus, _CORPUS_ORDER)),
         ("Settings", _ordered(facts.get("settings") or {}, _SETTINGS_ORDER)),
-        ("Versions", _ordered(facts.get("versions") or {}, ["modclaims", "python"])),
+        ("Versions", _ordered(_versions(facts), ["modclaims", "arithmetic", "python"])),
     )
     return tuple(Table((name, ""), rows, name, words=(0, 1)) for name, rows in found if rows)
+
+
+def _versions(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Of packages, and of the arithmetic where the run tells them (older ones do not)."""
+    found = dict(facts.get("versions") or {})
+    if made := facts.get("numerics"):
+        found["arithmetic"] = ", ".join(f"{name} {number}" for name, number in made.items())
+    return found
 
 
 def _ordered(body: Any, order: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, StudentT, bootstrap_t, resample_groups
+from modclaims.stats.chunks import ROUNDING
 from modclaims.stats.permutation import chunks
 
 Floats = NDArray[np.float64]
@@ -42,6 +43,10 @@ def against_null(measured: Floats, null: Floats, resamples: Resamples) -> Replic
         value[:, c] = (w * by_text).sum(axis=1)
         influence[:, :texts, c] = (by_text - value[:, c, None]) / texts
         influence[:, texts:, c] = (by_draw - (v * by_draw).sum(axis=1)[:, None]) / draws
+        # texts and draws that all agree have no influence but what their sums round to, which is none
+        rounding = ROUNDING * max(np.abs(null[:, :, c]).max(), np.abs(measured[:, c]).max())
+        for part, count in ((influence[:, :texts, c], texts), (influence[:, texts:, c], draws)):
+            part[np.abs(part) <= rounding / count] = 0.0
     return Replicates(value, influence, value[0])
 
 
@@ -63,10 +68,15 @@ def side_by_side_null(measured: Floats, null: Floats, resamples: Resamples, ends
 
 
 def mean_replicates(values: Floats, resamples: Resamples) -> Replicates:
-    """The mean over units of (unit, cell) values under every resample; influences (value - mean) / n."""
-    units = len(values)
-    mean = resamples.times @ values / units
-    return Replicates(mean, (values[None] - mean[:, None]) / units, mean[0])
+    """The mean over units of (unit, cell) values under every resample; influences (value - mean) / n.
+
+    Values within `ROUNDING` of each other are one value: what their sums round to is no spread.
+    """
+    units, apart = len(values), values - values[0]
+    apart[:, np.abs(apart).max(axis=0) <= ROUNDING * np.abs(values).max(axis=0)] = 0.0
+    moved = resamples.times @ apart / units
+    mean = values[0] + moved
+    return Replicates(mean, (apart[None] - moved[:, None]) / units, mean[0])
 
 
 def resample_draws(draws: int, *, count: int, rng: np.random.Generator) -> Resamples:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from modclaims.stats.actions import Arrangements, Design
 from modclaims.stats.bootstrap import Bounds, NoncentralF, Replicates, Resamples
+from modclaims.stats.chunks import ROUNDING
 from modclaims.stats.cluster_sums import ClusterSums
 from modclaims.stats.log_ratios import ClusterLogRatio, log_ratio
 from modclaims.stats.permutation import between_ss_null, chunks, degrees_of_freedom, f_null, indicator_gram, unvarying
@@ -105,7 +106,7 @@ def omega_squared_bounds(responses: Floats, design: Design, resamples: Resamples
 def excess_kurtosis(responses: Floats, design: Design) -> Floats:
     """(cell,) excess kurtosis of the responses inside category x stratum: large where omega^2's bounds are doubtful.
 
-    A text that stands alone there has no residual, and is left out.
+    A text that stands alone there has no residual, and is left out. 0 where residuals are no more than rounding.
     """
     residual = np.asarray(responses, dtype=np.float64).copy()
     together = np.zeros(design.n, dtype=bool)
@@ -117,5 +118,6 @@ def excess_kurtosis(responses: Floats, design: Design) -> Floats:
     if not len(residual):
         return np.zeros(residual.shape[1])
     variance = (residual**2).mean(axis=0)
+    varies = np.abs(residual).max(axis=0) > ROUNDING * np.abs(responses).max(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(variance > 0, (residual**4).mean(axis=0) / variance**2 - 3, 0.0)
+        return np.where(varies, (residual**4).mean(axis=0) / variance**2 - 3, 0.0)

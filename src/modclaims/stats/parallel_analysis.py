@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Replicates, Resamples
+from modclaims.stats.chunks import ROUNDING
 from modclaims.stats.permutation import stratum_centred
 
 Floats = NDArray[np.float64]
@@ -22,12 +23,13 @@ def centred_directions(tokens: Floats, design: Design) -> Floats:
     """(unit, position, coordinate) vectors whose inner products are centred cosines, averaged over positions.
 
     Each position is centred on its stratum's mean, scaled to unit length, and centred once more, so that permuting a
-    coordinate inside strata leaves its mean at zero.
+    coordinate inside strata leaves its mean at zero. What centring leaves of equal vectors is rounding, and zero here.
     """
     n, positions, width = tokens.shape
     x = stratum_centred(tokens.reshape(n, -1), design).reshape(tokens.shape)
     lengths = np.sqrt((x * x).sum(axis=-1, keepdims=True))
-    some = lengths > 1e-12 * lengths.max(initial=0.0)
+    longest = np.sqrt((tokens * tokens).sum(axis=-1)).max(initial=0.0)
+    some = lengths > np.maximum(1e-12 * lengths.max(initial=0.0), ROUNDING * longest)
     x = np.divide(x, lengths * np.sqrt(positions), out=np.zeros_like(x), where=some)
     return stratum_centred(x.reshape(n, -1), design).reshape(n, positions, width)
 

@@ -18,6 +18,8 @@ PENALTIES = 10.0 ** np.arange(-6, 3)
 """Penalties that are compared, in units of the mean eigenvalue of the centred inputs' Gram matrix."""
 ROUNDING = 1e-12
 """Eigenvalues below this share of the largest are none."""
+CONSTANT = 100 * float(np.finfo(np.float64).eps)
+"""A unit that varies by no more than this share of its largest value does not vary."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Inputs:
         """From (row, unit) inputs, by units or by rows, whichever are fewer."""
         centre = x.mean(axis=0)
         rows = x - centre
+        # what centring leaves of a unit that never varies is rounding, and foretells whatever it happens to resemble
+        rows[:, np.abs(rows).max(axis=0, initial=0.0) <= CONSTANT * np.abs(x).max(axis=0, initial=0.0)] = 0.0
         by_units = rows.shape[1] <= rows.shape[0]
         roots, vectors = np.linalg.eigh(rows.T @ rows if by_units else rows @ rows.T)
         kept = roots > ROUNDING * max(float(roots[-1]), 0.0)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.stats.actions import Arrangements, Design
+from modclaims.stats.chunks import ROUNDING
 from modclaims.stats.permutation import Pairs, chunks
 
 Floats = NDArray[np.float64]
@@ -41,19 +42,22 @@ def pseudo_f2_null(squared: Floats, pairs: Pairs, design: Design, arrangements: 
     """Behrens-Fisher pseudo-F at every cell under every arrangement: a test of location that unequal spread does not fool.
 
     F2 = SSA / sum over categories of (1 - n_k / N) V_k with V_k = SS_k / (n_k - 1); summed over strata above and
-    below (Anderson, Walsh & Clarke 2017, equation 4). `squared` is (pair, cell). Returns it with ties' tolerances.
+    below (Anderson, Walsh & Clarke 2017, equation 4). `squared` is (pair, cell). Where nothing varies it is 0; where
+    nothing but rounding is left inside categories they count as spread by 1e-11 of the total, so that it stays finite, is
+    larger than any other and ties with its like. Returns it with ties' tolerances.
     """
     above = np.zeros((len(arrangements.labels), squared.shape[1]))
-    below = np.zeros_like(above)
+    below, total = np.zeros_like(above), np.zeros(squared.shape[1])
     parts = category_ss(squared, pairs, design, arrangements.labels)
     for ss, where, h in zip(parts, pairs.slices, design.usable_strata, strict=True):
         sizes = design.counts[:, h].astype(float)
         n = sizes.sum()
+        total += squared[where].sum(axis=0) / n
         above += squared[where].sum(axis=0) / n - ss.sum(axis=1)
         share = np.where(sizes >= 2, (1 - sizes / n) / np.maximum(sizes - 1, 1), 0.0)
         below += np.einsum("k,bkm->bm", share, ss)
     with np.errstate(divide="ignore", invalid="ignore"):
-        f2 = above / below
+        f2 = np.where(total == 0, 0.0, above / np.maximum(below, 1e-11 * total))
     return f2, 1e-10 * np.where(np.isfinite(f2[0]), np.abs(f2[0]), 0.0)
 
 
@@ -116,13 +120,14 @@ class Beyond:
     """What is left of a category effect once proxies have been taken out."""
 
     null: Floats
-    """(permutation, cell) t of the same-category indicator; row 0 observed."""
+    """(permutation, cell) t of the same-category indicator; row 0 observed, and what ties with it but for rounding is
+    equal to it. 0 where proxies leave nothing that varies."""
     adjusted: Floats
     """(pair, cell) similarities less the part that the proxies explain (fitted beside the category indicator)."""
     share_left: Floats
-    """(cell,) coefficient of the indicator with proxies over that without."""
+    """(cell,) coefficient of the indicator with proxies over that without; not a number where that is none."""
     r2: Floats
-    """(cell,) share of the pair similarities' variance that the proxies explain."""
+    """(cell,) share of the pair similarities' variance that the proxies explain; not a number where nothing varies."""
 
 
 def freedman_lane(
@@ -134,7 +139,8 @@ def freedman_lane(
     Similarities are fitted on cubic splines of the proxies (and an intercept a stratum); rows and columns of the
     residual matrix are permuted together, the fit is added back, all is refitted, and t of the same-category
     indicator counts. Exchangeable under the null: texts inside strata, given the proxies' part. A proxy removes
-    only its own share of what it stands for.
+    only its own share of what it stands for. What varies by no more than `ROUNDING` of the largest similarity does not
+    vary, neither before proxies are taken out nor after: its t would be one of the processor's last digits.
     """
     same = (design.labels[pairs.i] == design.labels[pairs.j]).astype(np.float64)
     intercepts = np.zeros((len(pairs), len(pairs.slices)))
@@ -144,8 +150,10 @@ def freedman_lane(
     u, sizes, _ = np.linalg.svd(basis, full_matrices=False)
     q = u[:, sizes > 1e-10 * sizes[0]]
     centre = similarities.mean(axis=0)
-    s = similarities - centre
+    s, slack = similarities - centre, ROUNDING * np.abs(similarities).max(axis=0, initial=0.0)
+    s[:, np.abs(s).max(axis=0) <= slack] = 0.0
     residual = s - q @ (q.T @ s)
+    residual[:, np.abs(residual).max(axis=0) <= slack] = 0.0
     w = same - q @ (q.T @ same)
     ww = float(w @ w)
     df = len(pairs) - q.shape[1] - 1
@@ -161,22 +169,27 @@ def freedman_lane(
         moved = place[orders[rows][:, pairs.i], orders[rows][:, pairs.j]]  # (permutation, pair)
         products = np.einsum("bpq,pm->bqm", columns[moved], residual, optimize=True)
         b = products[:, 0]
-        rss = np.maximum(energy - (products[:, 1:] ** 2).sum(axis=1) - b**2 / ww, 0.0)
+        # a perfect fit is the largest t there is, and not none
+        rss = np.maximum(energy - (products[:, 1:] ** 2).sum(axis=1) - b**2 / ww, 1e-11 * energy)
         with np.errstate(divide="ignore", invalid="ignore"):
-            null[rows] = np.where(rss > 1e-14 * energy, b / np.sqrt(ww * rss / df), 0.0)
-    coefficient = (w @ s) / ww
+            null[rows] = np.where(energy > 0, b / np.sqrt(ww * rss / df), 0.0)
+    first = np.abs(null[0])
+    tied = ROUNDING * np.sqrt(df) + first * (1e-10 + 1e-14 * first**2 / df)
+    null = np.where(np.abs(null - null[0]) <= tied, null[0], null)
+    coefficient = (w @ residual) / ww
     bare = same.copy()
     for where in pairs.slices:
         bare[where] -= bare[where].mean()
     with np.errstate(divide="ignore", invalid="ignore"):
         raw = (bare @ s) / float(bare @ bare)
-        share = np.where(np.abs(raw) > 0, coefficient / raw, np.nan)
+        share = np.where(np.abs(raw) > slack, coefficient / raw, np.nan)
         stratified = s.copy()
         for where in pairs.slices:
             stratified[where] -= stratified[where].mean(axis=0)
+        stratified[:, np.abs(stratified).max(axis=0) <= slack] = 0.0
         r2 = 1 - energy / (stratified**2).sum(axis=0)
-    fitted = q @ (q.T @ (s - np.outer(same, coefficient)))
-    return Beyond(null, s - fitted + centre, share, r2)
+    left = s - q @ (q.T @ (s - np.outer(same, coefficient)))
+    return Beyond(null, np.where(energy > 0, left, 0.0) + centre, share, r2)
 
 
 @lru_cache(maxsize=4)

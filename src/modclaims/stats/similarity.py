@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
+from modclaims.stats.chunks import ROUNDING
 
 Floats = NDArray[np.float64]
 
@@ -22,7 +23,8 @@ class Similarity:
     values: Floats
     """(text, text), larger when texts are more alike."""
     squared_distance: Floats | None
-    """(text, text) squared Euclidean distance where the similarity has one, so that location can be spoken of."""
+    """(text, text) squared Euclidean distance where the similarity has one, so that location can be spoken of; 0 where it
+    is no more than rounding of what it is the difference of."""
     vectors: Floats | None = None
     """(text, dimension) rows whose inner products are the similarity, where there are such."""
 
@@ -31,11 +33,15 @@ def _prepared(x: Floats, kind: str) -> Floats:
     """Vectors whose inner products are the similarity, or the raw vectors for distances."""
     if kind not in SIMILARITIES:
         raise ClaimError(f"Similarity {kind!r} is unknown; choose one of {', '.join(SIMILARITIES)}.")
+    whole = np.sqrt((x * x).sum(axis=-1)).max(initial=0.0)
     if kind.startswith("centred"):
         x = x - x.mean(axis=0, keepdims=True)  # the direction that all texts share, position by position
     if kind == "correlation":
         x = x - x.mean(axis=-1, keepdims=True)
     lengths = np.sqrt((x * x).sum(axis=-1, keepdims=True))
+    if kind != "cosine":  # what centring leaves of equal vectors is rounding, and has no direction
+        x = np.where(lengths > ROUNDING * whole, x, 0.0)
+        lengths = np.where(lengths > ROUNDING * whole, lengths, 0.0)
     if kind in ("cosine", "centred_cosine", "correlation"):
         return np.asarray(np.divide(x, lengths, out=np.zeros_like(x), where=lengths > 0))
     longest = lengths.max(initial=0.0)
@@ -58,7 +64,9 @@ def text_similarity(activations: NDArray[np.floating], kind: str = "cosine") -> 
     inner = flat @ flat.T / positions
     inner = (inner + inner.T) / 2
     diagonal = np.diag(inner)
-    squared = np.maximum(diagonal[:, None] + diagonal[None, :] - 2 * inner, 0.0)
+    both = diagonal[:, None] + diagonal[None, :]
+    squared = both - 2 * inner
+    squared[squared <= ROUNDING * both] = 0.0
     np.fill_diagonal(squared, 0.0)
     if kind in INNER_PRODUCTS:
         return Similarity(inner, squared, flat / np.sqrt(positions))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from modclaims.stats.actions import Arrangements, Design
 from modclaims.stats.bootstrap import Replicates, Resamples
+from modclaims.stats.chunks import ROUNDING
 from modclaims.stats.parallel_analysis import columns
 from modclaims.stats.permutation import chunks, indicator_gram, stratum_centred
 
@@ -29,6 +30,7 @@ def centred(vectors: Floats, design: Design, centre: str) -> Floats:
     By least absolute distances, so that in every stratum and category the directions of what is left sum to zero (the
     spatial median, where there is one stratum). A mean would do the contrary: one far text moves it, and gives all others
     of its category the same deviation, which is a direction of the category's own. Weiszfeld's iteration, `STEPS` times.
+    What is left of equal vectors is rounding, and counts as nothing: it would be a direction of the processor's own.
     """
     strata = np.eye(int(design.strata.max()) + 1)[design.strata]
     model = strata if centre == "common" else np.hstack([strata, np.eye(design.k)[design.labels]])
@@ -37,7 +39,8 @@ def centred(vectors: Floats, design: Design, centre: str) -> Floats:
         lengths = np.sqrt((left * left).sum(axis=1, keepdims=True))
         root = 1 / np.sqrt(np.maximum(lengths, 1e-6 * lengths.max(initial=0.0) + 1e-300))
         left = vectors - model @ (np.linalg.pinv(root * model) @ (root * vectors))
-    return np.asarray(left)
+    longest = np.sqrt((vectors * vectors).sum(axis=1)).max(initial=0.0)
+    return np.asarray(np.where(np.sqrt((left * left).sum(axis=1, keepdims=True)) > ROUNDING * longest, left, 0.0))
 
 
 def recentred(rows: Floats, design: Design, centre: str) -> Floats:

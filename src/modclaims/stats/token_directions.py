@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modclaims.stats.chunks import ROUNDING
+
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 RANKS = 32
@@ -37,7 +39,8 @@ class TokenSpace:
         """From the network's own (token, width) matrices, tokens in the tokenizer's order."""
         centred = np.asarray(embedding, dtype=np.float64) - np.mean(embedding, axis=0, dtype=np.float64)
         length = np.linalg.norm(centred, axis=1, keepdims=True)
-        units = np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)
+        some = length > ROUNDING * np.linalg.norm(embedding, axis=1).max()  # of equal rows centring leaves rounding
+        units = np.divide(centred, length, out=np.zeros_like(centred), where=some)
         ranks = frequency_bins(len(units), RANKS)
         count = np.bincount(ranks).astype(np.float64)
         sums = np.stack([units[ranks == b].sum(axis=0) for b in range(len(count))])
