@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from modclaims.errors import ModclaimsError, UsageError
+from modclaims.asking import text_of
+from modclaims.declarations import refuse_overruled, refuse_set, refuse_undeclared, settle
+from modclaims.errors import ClaimError, ModclaimsError, UsageError
 from modclaims.hypothesis import Hypothesis
 from modclaims.shipped import shipped
 
@@ -104,30 +106,54 @@ def collect_file(path: Path, cwd: Path, only: str | None = None) -> list[Collect
     except BaseException as fault:  # whatever a user's file raises, SystemExit too, is that file's ERROR
         return [Collected(label, path, None, _one_line(fault, path), own)]
     found = []
-    for name, value in vars(module).items():
+    for name, value in list(vars(module).items()):
         if (
             inspect.isclass(value)
             and issubclass(value, Hypothesis)
             and value.__module__ == module.__name__
-            and not inspect.isabstract(value)
+            and not _is_own_family(value)
             and not name.startswith("_")
             and value.__name__ == name
         ):
             if only is not None and name != only:
                 continue
-            try:
-                found.append(Collected(f"{label}::{name}", path, value(), "", own))
-            except Exception as fault:
-                found.append(Collected(f"{label}::{name}", path, None, _one_line(fault, path), own))
+            found.append(Collected(f"{label}::{name}", path, *_made(value, path), own))
     if only is not None and not found:
         raise UsageError(f"{path} has no claim {only!r}.")
     return found
 
 
+def _is_own_family(cls: type) -> bool:
+    """Whether a class is abstract on purpose: it says what its claims must define, or has claims already."""
+    own = any(getattr(value, "__isabstractmethod__", False) for value in vars(cls).values())
+    return inspect.isabstract(cls) and (own or bool(cls.__subclasses__()))
+
+
+def _made(cls: type[Hypothesis], path: Path) -> tuple[Hypothesis | None, str]:
+    """The claim that a class states, or why there is none."""
+    try:
+        settle(cls)
+        refuse_overruled(cls)
+        if lacking := sorted(getattr(cls, "__abstractmethods__", ())):
+            refuse_undeclared(cls)
+            raise ClaimError(
+                f"{cls.__name__} defines no {' and no '.join(lacking)}, which its family needs; define it, or begin the name of a "
+                "class that states no claim with an underscore."
+            )
+        claim = cls()
+        refuse_set(claim)
+        claim.digest()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as fault:  # whatever a user's class raises, SystemExit too, is that claim's ERROR
+        return None, _one_line(fault, path)
+    return claim, ""
+
+
 def _one_line(fault: BaseException, path: Path) -> str:
     """Type, message and the line of the file at fault."""
     if isinstance(fault, ModclaimsError):
-        return str(fault)
+        return text_of(fault)
     line = ""
     if isinstance(fault, SyntaxError) and fault.lineno:
         line = f", line {fault.lineno}"
@@ -135,7 +161,7 @@ def _one_line(fault: BaseException, path: Path) -> str:
         frames = [f for f in traceback.extract_tb(fault.__traceback__) if Path(f.filename) == path.resolve()]
         if frames:
             line = f", line {frames[-1].lineno}"
-    return f"{path.name}{line}: {type(fault).__name__}: {fault}"
+    return f"{path.name}{line}: {type(fault).__name__}: {text_of(fault)}"
 
 
 def collect(paths: Sequence[str], cwd: Path, expression: str = "") -> list[Collected]:
