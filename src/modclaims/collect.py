@@ -142,7 +142,11 @@ def _made(cls: type[Hypothesis], path: Path) -> tuple[Hypothesis | None, str]:
             )
         claim = cls()
         refuse_set(claim)
-        claim.digest()
+        try:
+            claim.digest()
+        except Exception:  # of constants that have no end, which this names
+            refuse_undeclared(cls)
+            raise
     except KeyboardInterrupt:
         raise
     except BaseException as fault:  # whatever a user's class raises, SystemExit too, is that claim's ERROR

@@ -28,7 +28,8 @@ _INNARDS = ("__getattribute__", "__getattr__", "__setattr__", "__new__")
 """What would let a claim be weighed by other constants than those that it shows."""
 _NEAR = 0.6
 """How alike a name must be to be suggested, as difflib counts."""
-_LARGEST = 2**63
+LARGEST = 2**63
+"""Whole numbers from here on are none that a claim declares."""
 _DEEPEST = 8
 """Collections inside each other."""
 
@@ -153,8 +154,15 @@ def refuse_overruled(cls: type) -> None:
 def refuse_undeclared(cls: type) -> None:
     """Raise `ClaimError`, naming all of them, for names that no family declares and for values of a wrong kind."""
     faults = list(dict.fromkeys(_faults(cls)))
+    told, known, family = " ".join(faults), known_names(cls), _family_of(cls).__name__
+    if "is no constant of" in told:
+        told += f" Constants of {family}: {', '.join(_allowed(known, is_method=False))}."
+    if "overrides no method of" in told:
+        told += f" Methods that may be overridden: {', '.join(_allowed(known, is_method=True))}."
+    if "is no constant of" in told or "overrides no method of" in told:
+        told += " What is for your own use begins with an underscore."
     if faults:
-        raise ClaimError(" ".join(faults))
+        raise ClaimError(told)
 
 
 def refuse_set(claim: object) -> None:
@@ -210,14 +218,17 @@ def _family_of(cls: type) -> type:
 
 
 def _unknown(name: str, is_method: bool, known: Mapping[str, Name], family: str, base: type) -> str:
-    """That a name is unknown, which is nearest to it, and which there are."""
-    alike = sorted(k for k, one in known.items() if one.is_method == is_method and not one.is_fixed and k not in FIXED)
-    near = get_close_matches(name.lower(), alike, 1, _NEAR)
-    hint = f"did you mean {near[0]}? " if near else ""
+    """That a name is unknown, and which is nearest to it."""
+    near = get_close_matches(name.lower(), _allowed(known, is_method), 1, _NEAR)
     what = "overrides no method" if is_method else "is no constant"
-    return (
-        f"{name} ({_where(base, name)}) {what} of {family}: {hint}What is for your own use begins with an underscore, "
-        f"_{name}. There are: {', '.join(alike)}."
+    hint = f"; did you mean {near[0]}?" if near else "."
+    return f"{name} ({_where(base, name)}) {what} of {family}{hint}"
+
+
+def _allowed(known: Mapping[str, Name], is_method: bool) -> list[str]:
+    """Names that a claim may set to values, or override as methods."""
+    return sorted(
+        name for name, one in known.items() if one.is_method == is_method and not one.is_fixed and name not in FIXED
     )
 
 
@@ -238,7 +249,7 @@ def _wrong_value(name: str, value: Any, hint: Any, base: type) -> Iterator[str]:
     here = f"({_where(base, name)})"
     if is_code(value):
         what = f"the function {value.__name__}" if hasattr(value, "__name__") else f"a {type(value).__name__}"
-        brackets = f" It lacks its brackets: write {name} = {value.__name__}(...)." if _makes_it(value, hint) else ""
+        brackets = f" It lacks its brackets: write {name} = {_called(value)}." if _makes_it(value, hint) else ""
         yield f"{name} {here} is {what}, and must be {described(hint)}.{brackets}"
     elif reason := _strange(value):
         yield f"{name} = {shown(value)} {here} {reason}."
@@ -262,6 +273,11 @@ def _makes_it(value: Any, hint: Any) -> bool:
         return False
 
 
+def _called(function: Any) -> str:
+    """A call of the function as one would write it."""
+    return f"{function.__name__}({'...' if inspect.signature(function).parameters else ''})"
+
+
 def _strange(value: Any, depth: int = 0) -> str:
     """Why a value can be no constant at all; empty where it can."""
     if depth > _DEEPEST:
@@ -271,7 +287,7 @@ def _strange(value: Any, depth: int = 0) -> str:
         return f"holds {found}, which no file can be written with" if found else ""
     if isinstance(value, float) and math.isnan(value):
         return "is not a number"
-    if isinstance(value, int) and abs(value) >= _LARGEST:
+    if isinstance(value, int) and abs(value) >= LARGEST:
         return "is too large a number"
     if isinstance(value, (bool, int, float, type(None))):
         return ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
 from modclaims.corpus import Corpus
-from modclaims.declarations import constants, settle, shown, written
+from modclaims.declarations import LARGEST, constants, settle, shown, written
 from modclaims.errors import ClaimError
 from modclaims.own_code import own_classes, own_code
 from modclaims.recording import ModelShape, Recording, Request
@@ -146,4 +146,6 @@ def _plain(value: Any) -> Any:
         return [_plain(v) for v in value]
     if isinstance(value, str):
         return written(value)
+    if isinstance(value, int) and abs(value) >= LARGEST:
+        return shown(value)
     return value if isinstance(value, (int, float, bool, type(None))) else shown(value)
