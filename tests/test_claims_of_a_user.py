@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 
 import pytest
@@ -120,6 +121,7 @@ WEIGHED = {
     "a claim's error of half a character": ("def weigh(self, r, w): raise ClaimError('\\ud800')", r"\\ud800"),
     "an error that nobody can load": ("def weigh(self, r, w):\n        class Local(Exception): pass\n        raise Local('x')", r"Local: x"),
     "sets constants while it weighs": ("def weigh(self, r, w):\n        self.smallest_effect = 0.0\n        return super().weigh(r, w)", r"sets self\.smallest_effect = 0\.0"),
+    "sets its class while it weighs": ("def weigh(self, r, w):\n        _Base.smallest_effect = _Base.label = 'x'\n        return super().weigh(r, w)", r"sets _Base\.label"),
     "evidence without bounds": ("def weigh(self, r, w): return replace(super().weigh(r, w), bounds=None)", r"reading the evidence"),
     "evidence of a kind that cannot be written": ("def weigh(self, r, w): return replace(super().weigh(r, w), note=object())", r"writing the evidence"),
     "evidence with half a character": ("def weigh(self, r, w): return replace(super().weigh(r, w), note='\\ud800')", r"surrogates not allowed"),
@@ -224,6 +226,20 @@ def test_a_mixin_of_constants_is_no_way_round(tmp_path):
     )
     found, _ = weighed(collect(["claims.py"], tmp_path), tmp_path)
     assert "smalest_effect (claims.py, line" in found["Mixed"]["message"]
+
+
+def test_of_two_claims_by_one_name_neither_is_weighed_in_silence(tmp_path):
+    (tmp_path / "claims.py").write_text(HEAD + "\n\nclass Good(_Base):\n    'Another one.'\n")
+    (found,) = collect(["claims.py"], tmp_path)
+    assert re.search(r"states Good in lines \d+ and \d+", found.fault)
+
+
+def test_a_file_whose_name_is_not_utf8_is_run_and_written(tmp_path):
+    name = os.fsdecode(b"claims\xff.py")
+    (tmp_path / name).write_text(HEAD)
+    found, _ = weighed(collect([name], tmp_path), tmp_path)
+    assert found["Good"]["id"] == "claims\\udcff.py::Good"
+    assert found["Good"]["outcome"] != "error"
 
 
 # ── the recorder ──

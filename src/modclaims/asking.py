@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from modclaims.corpus import Corpus
-from modclaims.declarations import refuse_set, refuse_undeclared, shown, written
+from modclaims.declarations import held_fast, refuse_undeclared, shown, written
 from modclaims.errors import ClaimCodeError, ClaimError, ModclaimsError
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.own_code import own_classes
@@ -33,8 +33,8 @@ def ask(claim: Hypothesis, what: str, call: Callable[[], T]) -> T:
     program included.
     """
     try:
-        answer = call()
-        refuse_set(claim)
+        with held_fast(claim):
+            answer = call()
     except (KeyboardInterrupt, ClaimError):
         raise
     except BaseException as fault:  # SystemExit too, and what test frameworks raise to end a test
@@ -130,7 +130,7 @@ def _defined(cls: type, method: str) -> str:
     for base in own_classes(cls):
         code = getattr(inspect.unwrap(vars(base).get(method, cls)), "__code__", None)
         if code is not None:
-            return f" ({Path(code.co_filename).name}, line {code.co_firstlineno})"
+            return f" ({written(Path(code.co_filename).name)}, line {code.co_firstlineno})"
     return ""
 
 
@@ -145,7 +145,7 @@ def told(fault: BaseException, what: str, cls: type) -> str:
     frames = traceback.extract_tb(fault.__traceback__)
     own = [frame for frame in frames if Path(frame.filename) in _files(cls)]
     if own:
-        place = f"{Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name}"
+        place = f"{written(Path(own[-1].filename).name)}, line {own[-1].lineno}, in {own[-1].name}"
         if isinstance(fault, SystemExit):
             return f"{place}: {said}: it would end the run, which no claim may; let it raise an exception, or return."
         return f"{place}: {said}"

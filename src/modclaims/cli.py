@@ -280,9 +280,10 @@ def _slug(name: str) -> str:
 
 def repeat_command(paths: tuple[str, ...], settings: Settings) -> str:
     """The command that repeats this run: paths and every setting that differs from its default."""
+    from modclaims.declarations import written
     from modclaims.settings import Settings as Defaults
 
-    words, plain = ["modclaims", "run", *paths], Defaults().as_dict()
+    words, plain = ["modclaims", "run", *map(written, paths)], Defaults().as_dict()
     names = {"keyword": "-k", "workers": "-n"}
     for key, value in settings.as_dict().items():
         if value == plain[key] or key in ("out", "workers", "batch_size", "no_cache", "strict"):

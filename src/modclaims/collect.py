@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.util
 import inspect
+import os
 import re
 import sys
 import traceback
@@ -14,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from modclaims.asking import text_of
-from modclaims.declarations import refuse_overruled, refuse_set, refuse_undeclared, settle
+from modclaims.declarations import refuse_overruled, refuse_set, refuse_undeclared, settle, written
 from modclaims.errors import ClaimError, ModclaimsError, UsageError
 from modclaims.hypothesis import Hypothesis
 from modclaims.shipped import shipped
@@ -69,7 +71,7 @@ def claim_files(paths: Sequence[str], cwd: Path) -> list[tuple[Path, str | None]
 def load_module(path: Path) -> ModuleType:
     """The file as a module under a private name made from its path; each file is loaded once."""
     resolved = path.resolve()
-    name = "_modclaims_" + hashlib.sha256(str(resolved).encode()).hexdigest()[:16]
+    name = "_modclaims_" + hashlib.sha256(os.fsencode(resolved)).hexdigest()[:16]
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, resolved)
@@ -90,10 +92,9 @@ def identity(path: Path, cwd: Path) -> tuple[str, bool]:
     resolved, own = path.resolve(), shipped("hypotheses").resolve()
     if resolved.parent == own and (cwd / "hypotheses").resolve() != own:
         return f"modclaims:{resolved.name}", True
-    try:
-        return resolved.relative_to(cwd.resolve()).as_posix(), resolved.parent == own
-    except ValueError:
-        return resolved.as_posix(), resolved.parent == own
+    here = cwd.resolve()
+    inside = resolved.relative_to(here) if resolved.is_relative_to(here) else resolved
+    return written(inside.as_posix()), resolved.parent == own  # a name that is not UTF-8 could not be written
 
 
 def collect_file(path: Path, cwd: Path, only: str | None = None) -> list[Collected]:
@@ -101,6 +102,7 @@ def collect_file(path: Path, cwd: Path, only: str | None = None) -> list[Collect
     label, own = identity(path, cwd)
     try:
         module = load_module(path)
+        stated = _stated(path)
     except KeyboardInterrupt:
         raise
     except BaseException as fault:  # whatever a user's file raises, SystemExit too, is that file's ERROR
@@ -117,9 +119,24 @@ def collect_file(path: Path, cwd: Path, only: str | None = None) -> list[Collect
         ):
             if only is not None and name != only:
                 continue
-            found.append(Collected(f"{label}::{name}", path, *_made(value, path), own))
+            claim, wrong = _made(value, path)
+            if len(lines := stated.get(name, ())) > 1:
+                claim, wrong = (
+                    None,
+                    f"{path.name} states {name} in lines {' and '.join(map(str, lines))}; name one of them anew.",
+                )
+            found.append(Collected(f"{label}::{name}", path, claim, wrong, own))
     if only is not None and not found:
         raise UsageError(f"{path} has no claim {only!r}.")
+    return found
+
+
+def _stated(path: Path) -> dict[str, list[int]]:
+    """Lines in which a file states each class: of two by one name Python keeps the last, and nobody would miss the other."""
+    found: dict[str, list[int]] = {}
+    for node in ast.parse(path.read_bytes()).body:
+        if isinstance(node, ast.ClassDef):
+            found.setdefault(node.name, []).append(node.lineno)
     return found
 
 
@@ -165,7 +182,7 @@ def _one_line(fault: BaseException, path: Path) -> str:
         frames = [f for f in traceback.extract_tb(fault.__traceback__) if Path(f.filename) == path.resolve()]
         if frames:
             line = f", line {frames[-1].lineno}"
-    return f"{path.name}{line}: {type(fault).__name__}: {text_of(fault)}"
+    return written(f"{path.name}{line}: {type(fault).__name__}: {text_of(fault)}")
 
 
 def collect(paths: Sequence[str], cwd: Path, expression: str = "") -> list[Collected]:

@@ -11,6 +11,7 @@ import textwrap
 import types
 import typing
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,29 @@ def refuse_set(claim: object) -> None:
                 f"{cls.__name__} sets self.{name} = {shown(value)} in a method, where nobody sees it; a constant is declared "
                 f"in the class: {name} = ... . What a method needs for itself is called _{name}."
             )
+
+
+@contextmanager
+def held_fast(claim: object) -> Iterator[None]:
+    """While a claim's own code runs, its constants stay as they were declared: what it changes of its classes is undone, for
+    neighbours share them. Raises `ClaimError` that names it, and what `refuse_set` raises."""
+    cls = type(claim)
+    before = [
+        (base, name, value) for base in own_classes(cls) for name, value in vars(base).items() if _is_public(name)
+    ]
+    changed = []
+    try:
+        yield
+    finally:
+        for base, name, value in before:
+            if vars(base).get(name, _ABSENT) is not value:
+                setattr(base, name, value)
+                changed.append(f"{base.__name__}.{name}")
+    refuse_set(claim)
+    if changed:
+        raise ClaimError(
+            f"{cls.__name__} sets {', '.join(changed)} in a method; a constant is declared in the class, once."
+        )
 
 
 def _faults(cls: type) -> Iterator[str]:
@@ -393,7 +417,7 @@ def _where(base: type, name: str | None = None) -> str:
     """File and line where a class sets a name, or begins; its own name where there is no file."""
     try:
         lines, first = inspect.getsourcelines(base)
-        file = Path(inspect.getsourcefile(base) or "").name
+        file = written(Path(inspect.getsourcefile(base) or "").name)
         body = ast.parse(textwrap.dedent("".join(lines))).body[0]
     except (OSError, TypeError, SyntaxError, ValueError, IndexError):
         return f"class {base.__name__}"

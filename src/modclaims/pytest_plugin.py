@@ -514,10 +514,12 @@ def _report_folder(config: pytest.Config, model: str | None) -> Path | None:
 
 def _command(config: pytest.Config, asked: Sequence[Collected], model: str | None) -> str:
     """The command that repeats this run from the root folder, whichever way its claims were selected."""
+    from modclaims.declarations import written
+
     words = ["pytest"]
     for path in dict.fromkeys(one.path for one in asked):
         mine = [one.id for one in asked if one.path == path]
-        name = Path(os.path.relpath(path, config.rootpath)).as_posix()
+        name = written(Path(os.path.relpath(path, config.rootpath)).as_posix())
         if "::" not in mine[0] or len(_claims_of(path, config)) == len(mine):
             words.append(name)
         else:
