@@ -17,7 +17,7 @@ from modclaims.declarations import held_fast, refuse_undeclared, shown, written
 from modclaims.errors import ClaimCodeError, ClaimError, ModclaimsError
 from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.own_code import own_classes
-from modclaims.recording import ModelShape, Recording, Request
+from modclaims.recording import ModelShape, Recording, Request, model_of
 from modclaims.stats.evidence import Evidence
 
 T = TypeVar("T")
@@ -116,7 +116,11 @@ def _requests(
 
 def _resolved(request: Request, shape: ModelShape) -> tuple[int, tuple[int, ...]]:
     """What fails where a request holds values that it cannot."""
-    return hash(request), shape.resolve_layers(request)
+    name = model_of(request)
+    of = next((other for other in shape.beside if other.name == name), None) if name is not None else shape
+    if of is None:
+        raise ClaimError(f"Model {name!r} is none of those that this run reads.")
+    return hash(request), of.resolve_layers(request)
 
 
 def _junk(claim: Hypothesis, method: str, found: object, allowed: str, among: str = "") -> ClaimCodeError:
