@@ -24,7 +24,8 @@ HEAD = '''import sys
 import numpy as np
 from modclaims import CategoryClustering, Hypothesis, TightPass, at, everywhere, somewhere
 from modclaims.errors import ClaimError
-from modclaims.recording import Activations, Positions, Jacobian
+from modclaims.recording import Activations, Positions
+from modclaims.stats.evidence import Exhibit
 from dataclasses import dataclass, replace
 
 
@@ -121,10 +122,14 @@ WEIGHED = {
     "a claim's error of half a character": ("def weigh(self, r, w): raise ClaimError('\\ud800')", r"\\ud800"),
     "an error that nobody can load": ("def weigh(self, r, w):\n        class Local(Exception): pass\n        raise Local('x')", r"Local: x"),
     "sets constants while it weighs": ("def weigh(self, r, w):\n        self.smallest_effect = 0.0\n        return super().weigh(r, w)", r"sets self\.smallest_effect = 0\.0"),
-    "sets its class while it weighs": ("def weigh(self, r, w):\n        _Base.smallest_effect = _Base.label = 'x'\n        return super().weigh(r, w)", r"sets _Base\.label"),
+    "sets its class while it weighs": ("def weigh(self, r, w):\n        _Base.smallest_effect, _Base.within = 0.9, None\n        return super().weigh(r, w)", r"sets _Base\.smallest_effect, _Base\.within in a method"),
     "evidence without bounds": ("def weigh(self, r, w): return replace(super().weigh(r, w), bounds=None)", r"reading the evidence"),
     "evidence of a kind that cannot be written": ("def weigh(self, r, w): return replace(super().weigh(r, w), note=object())", r"writing the evidence"),
     "evidence with half a character": ("def weigh(self, r, w): return replace(super().weigh(r, w), note='\\ud800')", r"surrogates not allowed"),
+    "numbers for words": ("def weigh(self, r, w): return replace(super().weigh(r, w), detail=3)", r"gives 3 for detail, which is a text"),
+    "a figure without a kind": ("def weigh(self, r, w): return replace(super().weigh(r, w), exhibits=(Exhibit(None, '', '', {}),))", r"gives None for kind of a figure"),
+    "a figure of objects": ("def weigh(self, r, w): return replace(super().weigh(r, w), exhibits=(Exhibit('x', 'y', '', {'a': np.array([{}])}),))", r"Figure 'y' has an array 'a' of objects"),
+    "a number for figures": ("def weigh(self, r, w): return replace(super().weigh(r, w), exhibits=3)", r"writing the evidence"),
     "levels beyond 1": ("def weigh(self, r, w):\n        e = super().weigh(r, w)\n        return replace(e, test=replace(e.test, p_adjusted=e.test.p_adjusted + np.nan))", r"lies between 0 and 1"),
 }  # fmt: skip
 """The same of what shows once there are a corpus and a network."""
@@ -137,8 +142,9 @@ FINE = {
     "an overridden method": "def check(self, corpus): super().check(corpus)",
     "an annotated constant": "smallest_effect: float = 0.25",
     "marks": "pytestmark = []",
+    "a figure of an unknown kind": "def weigh(self, r, w): return replace(super().weigh(r, w), exhibits=(Exhibit('x', 'y', '', {'a': np.zeros(2)}),))",
     "a cache": "def check(self, corpus): self._cache = {}",
-}
+}  # fmt: skip
 """What a claim may well do."""
 
 
@@ -206,7 +212,7 @@ def test_list_says_what_is_wrong_before_anything_is_run(corner, monkeypatch, cap
 
 def test_what_a_claim_may_well_do_is_weighed(tmp_path):
     claims = write(tmp_path, list(FINE.values()))
-    found, _ = weighed(claims, tmp_path)
+    found, _ = weighed(claims, tmp_path, render=render)
     assert [(name, one["message"]) for name, one in found.items() if one["outcome"] == "error"] == []
 
 

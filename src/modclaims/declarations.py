@@ -183,16 +183,20 @@ def held_fast(claim: object) -> Iterator[None]:
     """While a claim's own code runs, its constants stay as they were declared: what it changes of its classes is undone, for
     neighbours share them. Raises `ClaimError` that names it, and what `refuse_set` raises."""
     cls = type(claim)
-    before = [
-        (base, name, value) for base in own_classes(cls) for name, value in vars(base).items() if _is_public(name)
-    ]
+    before = {base: {k: v for k, v in vars(base).items() if _is_public(k)} for base in own_classes(cls)}
     changed = []
     try:
         yield
     finally:
-        for base, name, value in before:
-            if vars(base).get(name, _ABSENT) is not value:
-                setattr(base, name, value)
+        for base, names in before.items():
+            now = {k: v for k, v in vars(base).items() if _is_public(k)}
+            for name in sorted(names.keys() | now.keys()):
+                if name not in names:
+                    delattr(base, name)
+                elif now.get(name, _ABSENT) is not names[name]:
+                    setattr(base, name, names[name])
+                else:
+                    continue
                 changed.append(f"{base.__name__}.{name}")
     refuse_set(claim)
     if changed:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -179,19 +179,22 @@ def _refuse_unwritable(found: Weighed, exhibits: Sequence[Exhibit]) -> None:
         levels = np.asarray(getattr(found, name), dtype=np.float64)
         if not ((levels >= 0) & (levels <= 1)).all():
             raise ClaimError(f"The evidence gives {name} = {getattr(found, name)}, and a level lies between 0 and 1.")
+    texts: dict[str, object] = {name: getattr(found, name) for name in _TEXTS}
+    texts |= {f"warning {i + 1}": words for i, words in enumerate(found.warnings)}
     for one in exhibits:
-        dump_json(
-            [
-                one.kind,
-                one.title,
-                one.description,
-                {k: v if isinstance(v, str) else [*v] for k, v in one.labels.items()},
-            ]
-        )
+        texts |= {f"{name} of a figure": getattr(one, name) for name in ("kind", "title", "description")}
+        dump_json({name: words if isinstance(words, str) else [*words] for name, words in one.labels.items()}).encode()
         if unfit := [name for name, array in one.arrays.items() if np.asarray(array).dtype.hasobject]:
             raise ClaimError(
                 f"Figure {one.title!r} has an array {unfit[0]!r} of objects; arrays hold numbers or texts."
             )
+    for name, words in texts.items():
+        if not isinstance(words, str):
+            raise ClaimError(f"The evidence gives {words!r} for {name}, which is a text.")
+
+
+_TEXTS = tuple(one.name for one in fields(Weighed) if one.type == "str")
+"""What of a weighed claim is told in words."""
 
 
 def _weigh_in_worker(
