@@ -854,7 +854,7 @@ def distinct(count):
         (["nowhere.py"], 4, "No hypothesis file or folder nowhere.py"),
         (["--corpus", "study", "-k", "StylesClusterInAttention"], 5, "SKIPPED"),
         (["broken.py"], 3, "ZeroDivisionError"),
-        (["deep.py"], 4, "too short for a Jacobian at 600 tokens"),
+        (["deep.py"], 3, "too short for a Jacobian at 600 tokens"),
     ],
 )
 def test_bad_input_ends_as_it_does_for_a_run(corner, monkeypatch, capsys, args, code, sentence):

@@ -102,30 +102,7 @@ def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool) -> i
     found = collect(paths, Path.cwd(), keyword or "")
     if not found:
         raise NothingSelected("No claim is selected.")
-    rows: list[dict[str, Any]] = []
-    for one in found:
-        claim = one.claim
-        row: dict[str, Any] = {
-            "id": one.id,
-            "family": None,
-            "claim": None,
-            "expect": None,
-            "needs": [],
-            "fault": one.fault,
-        }
-        if claim is not None:
-            row |= {
-                "family": claim.family(),
-                "claim": claim.sentence(),
-                "expect": claim.expect,
-                "needs": list(claim.columns()),
-                "models": claim.models(),
-                "holds": claim.holds.words,
-                "smallest_effect": claim.smallest_effect,
-                "effect_name": claim.effect_name,
-                "constants": claim.declared(),
-            }
-        rows.append(row)
+    rows = [_listed(one) for one in found]
     if as_json:
         click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
@@ -140,6 +117,39 @@ def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool) -> i
             )
         click.echo(f"{len(rows)} claims")
     return NOT_WEIGHED if any(r["fault"] for r in rows) else OK
+
+
+def _listed(one: Collected) -> dict[str, Any]:
+    """What `list` says of one claim, or of what is wrong with it."""
+    from modclaims import asking
+    from modclaims.errors import ClaimError
+
+    claim = one.claim
+    row: dict[str, Any] = {
+        "id": one.id,
+        "family": None,
+        "claim": None,
+        "expect": None,
+        "needs": [],
+        "fault": one.fault,
+    }
+    if claim is None:
+        return row
+    try:
+        asking.examine(claim)
+    except ClaimError as fault:
+        return row | {"family": claim.family(), "claim": claim.sentence(), "fault": asking.text_of(fault)}
+    return row | {
+        "family": claim.family(),
+        "claim": claim.sentence(),
+        "expect": claim.expect,
+        "needs": list(asking.columns(claim)),
+        "models": asking.models(claim),
+        "holds": claim.holds.words,
+        "smallest_effect": claim.smallest_effect,
+        "effect_name": claim.effect_name,
+        "constants": claim.declared(),
+    }
 
 
 _DESIGN = (
@@ -270,9 +280,10 @@ def _slug(name: str) -> str:
 
 def repeat_command(paths: tuple[str, ...], settings: Settings) -> str:
     """The command that repeats this run: paths and every setting that differs from its default."""
+    from modclaims.declarations import written
     from modclaims.settings import Settings as Defaults
 
-    words, plain = ["modclaims", "run", *paths], Defaults().as_dict()
+    words, plain = ["modclaims", "run", *map(written, paths)], Defaults().as_dict()
     names = {"keyword": "-k", "workers": "-n"}
     for key, value in settings.as_dict().items():
         if value == plain[key] or key in ("out", "workers", "batch_size", "no_cache", "strict"):
@@ -327,7 +338,7 @@ def plan(paths: tuple[str, ...], as_json: bool, **options: Any) -> int:
     from modclaims.lm.outline import Outline, read_outlines
     from modclaims.plan.cost import Reading
     from modclaims.plan.plans import make_plan
-    from modclaims.recording import Positions, for_model, model_of
+    from modclaims.recording import Positions
     from modclaims.runner import refuse_near_duplicates
 
     outline, lineup = read_outlines(settings.model, settings.beside, **settings.loading())
@@ -350,10 +361,7 @@ def plan(paths: tuple[str, ...], as_json: bool, **options: Any) -> int:
     if lineup is not None:
         further = tuple(replace(reading(lineup.of(shape.name)), shape=shape) for shape in lineup.shape.beside)
         whole = replace(whole, shape=lineup.shape, beside=further)
-    made = make_plan(collected, corpus, whole, settings)
-    for name in (None, *(shape.name for shape in whole.shape.beside)):
-        mine = [for_model(one, None) for one in made.requests if model_of(one) == name]
-        (outline if lineup is None else lineup.of(name)).check_requests(corpus, mine, settings.tokens)
+    made = make_plan(collected, corpus, whole, settings, lineup or outline)
     if as_json:
         click.echo(json.dumps(made.as_dict(), indent=1, ensure_ascii=False))
     else:

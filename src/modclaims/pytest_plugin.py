@@ -273,11 +273,19 @@ class ClaimItem(pytest.Item):
         self.asked = asked
         self.judged: Judged | None = None
         self.add_marker("claim")
+        self.no_mark = ""
         if asked.collected.claim is not None:
-            self.own_markers.extend(_marks(type(asked.collected.claim)))
+            marks = list(_marks(type(asked.collected.claim)))
+            self.own_markers.extend(one for one in marks if isinstance(one, pytest.Mark))
+            self.no_mark = ", ".join(type(one).__name__ for one in marks if not isinstance(one, pytest.Mark))
 
     def setup(self) -> None:
         """Find the verdict. What cannot be weighed ends here: as an error, or skipped where a column is lacking."""
+        if self.no_mark:
+            pytest.fail(
+                f"pytestmark holds a value of type {self.no_mark}; it holds marks, such as pytest.mark.xfail.",
+                pytrace=False,
+            )
         self.judged = _verdicts(self.config).get((self.asked.model, self.asked.collected.id))
         if self.judged is None:
             pytest.fail(f"{self.asked.collected.id} was not among the claims that this session weighed.", pytrace=False)
@@ -311,8 +319,8 @@ class ClaimItem(pytest.Item):
             return 0
 
 
-def _marks(claim: type) -> Iterator[pytest.Mark]:
-    """Marks that the claim's file, its ancestors and the claim itself declare."""
+def _marks(claim: type) -> Iterator[object]:
+    """Marks that the claim's file, its ancestors and the claim itself declare, and what stands in their place."""
     for holder in (sys.modules[claim.__module__], *reversed(claim.__mro__)):
         given = vars(holder).get("pytestmark", [])
         for one in given if isinstance(given, list) else [given]:
@@ -506,10 +514,12 @@ def _report_folder(config: pytest.Config, model: str | None) -> Path | None:
 
 def _command(config: pytest.Config, asked: Sequence[Collected], model: str | None) -> str:
     """The command that repeats this run from the root folder, whichever way its claims were selected."""
+    from modclaims.declarations import written
+
     words = ["pytest"]
     for path in dict.fromkeys(one.path for one in asked):
         mine = [one.id for one in asked if one.path == path]
-        name = Path(os.path.relpath(path, config.rootpath)).as_posix()
+        name = written(Path(os.path.relpath(path, config.rootpath)).as_posix())
         if "::" not in mine[0] or len(_claims_of(path, config)) == len(mine):
             words.append(name)
         else:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from modclaims import asking
 from modclaims.collect import Collected
 from modclaims.corpus import Corpus, some
 from modclaims.errors import ClaimError
@@ -15,8 +16,8 @@ from modclaims.plan.power import POWER, Asked, Found, detectable
 from modclaims.plan.reach import Side, sides
 from modclaims.plan.sketch import Before, Sketch
 from modclaims.plan.sketches import sketch
-from modclaims.recording import ModelShape, Request
-from modclaims.runner import Planned, prepare
+from modclaims.recording import ModelShape, Recorder, Request
+from modclaims.runner import Planned, prepare, readable
 from modclaims.settings import Settings
 from modclaims.stats.quantifiers import AlongDepth, InFraction
 from modclaims.verdict import Outcome
@@ -39,6 +40,8 @@ class ClaimPlan:
     refuted: Side | None = None
     found: Found | None = None
     """What would be found before correction; None where nothing sensible can be said."""
+    further_passes: int = 0
+    """The most passes that it may ask for once it sees the first recording."""
     outcome: Outcome | None = None
     """ERROR or SKIPPED."""
     message: str = ""
@@ -207,11 +210,22 @@ class Plan:
         ]
 
 
-def make_plan(collected: Sequence[Collected], corpus: Corpus, reading: Reading, settings: Settings) -> Plan:
-    """Sketch every claim, and ask of each what it can reach among the others. Raises `NothingSelected` for no claim."""
+def make_plan(
+    collected: Sequence[Collected],
+    corpus: Corpus,
+    reading: Reading,
+    settings: Settings,
+    recorder: Recorder | None = None,
+) -> Plan:
+    """Sketch every claim, and ask of each what it can reach among the others. Raises `NothingSelected` for no claim.
+
+    A claim that asks for what `recorder` cannot give is ERROR, as it would be in a run; None asks nobody.
+    """
     by_id = corpus.select(sorted(range(len(corpus)), key=lambda i: corpus.texts[i].id))
     before = Before(by_id, reading.shape, reading.positions, settings.weighing)
     planned = prepare(collected, corpus, reading.shape)
+    if recorder is not None:
+        planned = [one if one.outcome else readable(one, corpus, recorder, settings) for one in planned]
     claims = [_sketched(one, before) for one in planned]
     reached = sides({c.id: c.sketch for c in claims if c.sketch is not None}, settings)
     requests = tuple(dict.fromkeys(r for p in planned if p.outcome is None for r in p.requests))
@@ -234,12 +248,8 @@ def make_plan(collected: Sequence[Collected], corpus: Corpus, reading: Reading, 
         corpus.name,
         reading.shape.name,
         reading.shape.models,
-        sum(_further(p, by_id, reading) for p in planned if p.outcome is None),
+        sum(c.further_passes for c in claims),
     )
-
-
-def _further(one: Planned, corpus: Corpus, reading: Reading) -> int:
-    return 0 if one.collected.claim is None else one.collected.claim.further_passes(corpus, reading.shape)
 
 
 def _sketched(one: Planned, before: Before) -> ClaimPlan:
@@ -252,9 +262,13 @@ def _sketched(one: Planned, before: Before) -> ClaimPlan:
         name = f"rise of {name}"
     made = ClaimPlan(one.collected.id, claim.family(), name, float(claim.smallest_effect), claim.expect)
     try:
-        return replace(made, sketch=sketch(claim, before))
+        return replace(
+            made,
+            sketch=asking.ask(claim, "the plan", lambda: sketch(claim, before)),
+            further_passes=asking.further_passes(claim, before.corpus, before.shape),
+        )
     except ClaimError as fault:  # what a run finds out when it weighs
-        return replace(made, outcome=Outcome.ERROR, message=str(fault))
+        return replace(made, outcome=Outcome.ERROR, message=asking.text_of(fault))
 
 
 def _found(made: Sketch, smallest: float, alpha: float) -> Found | None:
