@@ -383,6 +383,12 @@ def test_the_stream_is_that_of_the_named_axis() -> None:
         np.testing.assert_allclose(exhibit.arrays["values"][:, layer], expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("base", [Planted, Against])
+def test_the_caption_of_the_stream_names_the_layer_that_it_reads(base: type[Hypothesis]) -> None:
+    streams = [e for e in evidence(base, activations(axis()), layers=(-3, -2)).exhibits if e.kind == "stream"]
+    assert [("Means at layer 1: " in e.description, "last layer" in e.description) for e in streams] == [(True, False)]
+
+
 def test_axes_named_in_advance_are_cells_of_their_own_with_the_numbers_that_they_have_among_all() -> None:
     every, few = evidence(Planted, activations(axis())), evidence(Planted, activations(axis()), axes=(9, AXIS))
     assert [(c.layer, c.axis) for c in few.cells] == [(i, k) for i in range(LAYERS) for k in (9, AXIS)]
