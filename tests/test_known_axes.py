@@ -172,5 +172,6 @@ def test_a_coordinate_that_is_the_category_itself_leaves_the_claim_open_and_says
 
     claim = weighed(tmp_path, made)
     assert claim["outcome"] == "inconclusive", claim["sentence"]
+    assert claim["reason"] == "no coordinate with a scale"
     assert claim["degenerate"] == ["layer 0"]
     assert f"coordinate {AXIS} differs between values of category" in claim["warnings"][-1]

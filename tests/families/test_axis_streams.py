@@ -655,6 +655,23 @@ def test_a_coordinate_that_tells_categories_apart_without_error_has_no_scale_and
     assert found.test.p_adjusted[LAYER] == 1
     alone = evidence(Against, exact, layers=(LAYER,))
     assert (alone.controls, alone.detail) == ((), "")
+    assert [e.kind for e in alone.exhibits] == ["stream"]
+    assert alone.undecided.startswith("no coordinate with a scale: At layer 1 coordinate 5 differs")
+    assert found.undecided == ""
+    assert [e.kind for e in found.exhibits] == ["two_distributions", "stream", "null_histogram"]
+
+
+def test_a_layer_in_which_all_texts_are_the_same_is_not_weighed_and_a_claim_about_it_stays_open() -> None:
+    def same(rng: np.random.Generator, style: int, request: Activations, layer: int, positions: int) -> Floats:
+        return (
+            np.full((positions, WIDTH), 0.7) if layer == LAYER else activations()(rng, style, request, layer, positions)
+        )
+
+    verdict, weighed = outcome(Against, same, holds=at(LAYER))
+    assert (verdict.outcome.word, verdict.reason) == ("inconclusive", "no coordinate with a scale")
+    assert verdict.message.endswith("all texts have the same values.")
+    assert weighed.degenerate == [f"layer {LAYER}"]
+    assert outcome(Against, same)[1].undecided == ""
 
 
 def massive(

@@ -138,29 +138,36 @@ class AxesAgainstRotations(Hypothesis):
         picked = self._picked(data, weighing, (name, design.digest))
         bounds = picked.bounds
         degenerate = tuple(int(c) for c in np.flatnonzero(~np.isfinite(test.observed)))
-        bare = Evidence(cells, self.effect_name, bounds, test, units.n, n_units=units.n, degenerate=degenerate)
+        lost = _without_scale(scale, cells, self.label)
+        bare = Evidence(
+            cells,
+            self.effect_name,
+            bounds,
+            test,
+            units.n,
+            n_units=units.n,
+            degenerate=degenerate,
+            undecided=_undecided(self.holds.chosen(cells), degenerate, lost),
+        )
         if weighing.bare:
             return bare
         named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
         favourite, often = _most_common([axes[named] for axes in picked.axes])
         followed = np.stack([t[..., favourite] for t in tokens], axis=2)
         summary = SUMMARY_WORDS[self.summary]
-        return Evidence(
-            cells,
-            self.effect_name,
-            bounds,
-            test,
-            len(recording.corpus),
+        pictures = [stream_of(recording, self.label, followed, layers, f"axis {favourite}", self.site)]
+        if len(degenerate) < len(cells):
+            shown = [s for _, s in drawn]
+            pictures.insert(0, _distributions(own, shown, at, test, cells, self.summary, self.rotations))
+        if named not in degenerate:
+            pictures.append(null_histogram(test, named, cells))
+        return replace(
+            bare,
+            n_texts=len(recording.corpus),
             unit=units.unit,
-            n_units=units.n,
             resampled=f"{units.resampled} and random bases",
-            degenerate=degenerate,
             controls=self._without_outliers(data, test, named, cells, weighing),
-            exhibits=(
-                _distributions(own, [s for _, s in drawn], at, test, cells, self.summary, self.rotations),
-                stream_of(recording, self.label, followed, layers, f"axis {favourite}", self.site),
-                null_histogram(test, named, cells),
-            ),
+            exhibits=tuple(pictures),
             secondary={
                 summary: test.observed,
                 f"{summary}, median over rotations": np.median(test.null[1:], axis=0),
@@ -171,7 +178,7 @@ class AxesAgainstRotations(Hypothesis):
             },
             warnings=(
                 *units.warnings,
-                *_without_scale(scale, cells, self.label),
+                *lost,
                 *self._out_of_reach(float(picked.omega2[1, named]), cells[named]),
             ),
             note=f"site {self.site}; coordinates divided by their spread inside categories{units.note}",
@@ -363,6 +370,13 @@ def _without_scale(scale: Scale, cells: Sequence[Cell], label: str) -> tuple[str
         for cell, mask in zip(cells, scale.perfect, strict=True)
         if len(found := np.flatnonzero(mask))
     )
+
+
+def _undecided(chosen: NDArray[np.int64], degenerate: Sequence[int], lost: Sequence[str]) -> str:
+    """Why nothing is settled where no layer that the claim speaks of could be weighed; empty otherwise."""
+    if not set(chosen.tolist()) <= set(degenerate):
+        return ""
+    return f"no coordinate with a scale: {' '.join(lost) or 'all texts have the same values.'}"
 
 
 def _listed(coordinates: NDArray[np.int64]) -> str:
