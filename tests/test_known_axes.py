@@ -154,6 +154,17 @@ def test_a_category_along_a_direction_that_no_axis_is_near_is_refuted(tmp_path: 
     assert claim["effect"] < 0
 
 
+def test_an_axis_that_tells_so_much_that_all_directions_tell_nearly_all_is_not_refuted(tmp_path: Path) -> None:
+    def made(noise: Floats, sign: Floats) -> Floats:
+        x = noise.copy()
+        x[:, AXIS] += 20 * sign
+        return x
+
+    claim = weighed(tmp_path, made)
+    assert (claim["outcome"], claim["reason"]) == ("inconclusive", "no room above random directions")
+    assert claim["p"] <= 0.01
+
+
 def test_a_category_along_a_random_direction_is_not_supported(tmp_path: Path) -> None:
     def made(noise: Floats, sign: Floats) -> Floats:
         direction = np.random.default_rng(9).standard_normal(WIDTH)

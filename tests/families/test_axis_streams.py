@@ -726,10 +726,16 @@ def test_an_outlying_axis_that_alone_tells_categories_apart_is_missed_by_the_con
     assert difference < 0.1
 
 
-def test_where_random_directions_tell_all_it_is_said_that_no_axis_can_be_better() -> None:
-    found = evidence(Against, activations(axis(), effect=30.0))
-    assert any("no axis can be better by 0.1" in warning for warning in found.warnings)
-    assert found.bounds.effect[LAYER] > 0
+def test_where_random_directions_leave_no_room_nothing_is_refuted_and_it_is_said() -> None:
+    """A stronger axis is never worse evidence for the contrary."""
+    made = activations(axis(), effect=30.0)
+    found = evidence(Against, made)
+    assert next(w for w in found.warnings if "no axis can be better by 0.1" in w).startswith(f"At layer {LAYER} ")
+    assert (found.bounds.upper(0.05)[LAYER] < 0.1, found.bounds.p_upper(0.1)[LAYER]) == (True, 1.0)
+    assert found.bounds.p_upper(0.1)[0] < 1
+    assert found.undecided == ""
+    verdict, _ = outcome(Against, made, layers=(LAYER,))
+    assert (verdict.outcome.word, verdict.reason) == ("inconclusive", "no room above random directions")
     assert not any("no axis" in w for w in evidence(Against, activations(axis(), effect=1.0)).warnings)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -67,7 +67,8 @@ class AxesAgainstRotations(Hypothesis):
     the mean over 20 random bases of their largest-picked direction, measured there in the same way; what a direction is, the
     scale included, is decided by the half that picks. Resampled crossed are texts and bases; levels are twice the median over
     splits. Where an axis tells categories apart so well that any direction with a little of it does too, both
-    omega^2 are near 1 and the difference is small.
+    omega^2 are near 1 and the difference is small; where it could not be the smallest effect that matters, whatever the axes
+    told, it refutes nothing.
 
     A coordinate that is the same in all texts is no part of the space. A layer in which one differs between categories
     and is the same inside each is not weighed: that coordinate tells them apart without error and has no scale.
@@ -138,7 +139,7 @@ class AxesAgainstRotations(Hypothesis):
         picked = self._picked(data, weighing, (name, design.digest))
         bounds = picked.bounds
         degenerate = tuple(int(c) for c in np.flatnonzero(~np.isfinite(test.observed)))
-        lost = _without_scale(scale, cells, self.label)
+        lost, beyond = _without_scale(scale, cells, self.label), self._out_of_reach(picked, cells)
         bare = Evidence(
             cells,
             self.effect_name,
@@ -147,7 +148,7 @@ class AxesAgainstRotations(Hypothesis):
             units.n,
             n_units=units.n,
             degenerate=degenerate,
-            undecided=_undecided(self.holds.chosen(cells), degenerate, lost),
+            undecided=_undecided(self.holds.chosen(cells), bounds.beyond, degenerate, (*lost, *beyond)),
         )
         if weighing.bare:
             return bare
@@ -179,7 +180,7 @@ class AxesAgainstRotations(Hypothesis):
             warnings=(
                 *units.warnings,
                 *lost,
-                *self._out_of_reach(float(picked.omega2[1, named]), cells[named]),
+                *beyond,
             ),
             note=f"site {self.site}; coordinates divided by their spread inside categories{units.note}",
             detail="" if named in degenerate else self._detail(favourite, often, int(scale.still[named].sum())),
@@ -237,19 +238,21 @@ class AxesAgainstRotations(Hypothesis):
 
         with ThreadPoolExecutor(WORKERS) as pool:  # splits have streams of their own, so that order is no matter
             picks, found = zip(*pool.map(one_split, range(self.splits)), strict=True)
+        omega2 = np.median([both for _, both in found], axis=0)
+        bounds = _Reachable.of([bounds for bounds, _ in found])
         return _Picked(
-            MedianBounds.of([bounds for bounds, _ in found]),
+            replace(bounds, beyond=omega2[1] + self.smallest_effect >= 1),
             [[int(k) for k in picked[0]] for picked in picks],
-            np.median([both for _, both in found], axis=0),
+            omega2,
         )
 
-    def _out_of_reach(self, rivals: float, cell: Cell) -> tuple[str, ...]:
-        """A warning where random directions leave no room for the smallest effect that matters."""
-        if rivals + self.smallest_effect < 1:
-            return ()
-        return (
+    def _out_of_reach(self, picked: _Picked, cells: Sequence[Cell]) -> tuple[str, ...]:
+        """A warning for each layer where random directions leave no room for the smallest effect that matters."""
+        return tuple(
             f"At {cell} random directions tell {self.label} apart nearly without error (omega^2 {rivals:.2f}): no axis can be "
-            f"better by {self.smallest_effect:g}.",
+            f"better by {self.smallest_effect:g}, so that this is not held against the claim."
+            for cell, rivals, no in zip(cells, picked.omega2[1], picked.bounds.beyond, strict=True)
+            if no
         )
 
     def _outlying(self, scale: Scale) -> dict[str, Floats]:
@@ -316,10 +319,21 @@ class AxesAgainstRotations(Hypothesis):
 
 
 @dataclass(frozen=True)
+class _Reachable(MedianBounds):
+    """Bounds that refute nothing where rivals leave no room: a difference that no axis could have is not a small one."""
+
+    beyond: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    """(layer,) whether rivals tell so much that the smallest effect that matters lies beyond a perfect axis."""
+
+    def _p_upper(self, smallest: float, cells: NDArray[np.int64] | None) -> Floats:
+        return np.where(self.beyond, 1.0, super()._p_upper(smallest, cells))
+
+
+@dataclass(frozen=True)
 class _Picked:
     """What was picked on one half of the units and measured on the other, over the splits."""
 
-    bounds: MedianBounds
+    bounds: _Reachable
     """Of the axis' omega^2 minus the mean one of its rivals."""
     axes: list[list[int]]
     """(split, layer)."""
@@ -372,11 +386,14 @@ def _without_scale(scale: Scale, cells: Sequence[Cell], label: str) -> tuple[str
     )
 
 
-def _undecided(chosen: NDArray[np.int64], degenerate: Sequence[int], lost: Sequence[str]) -> str:
-    """Why nothing is settled where no layer that the claim speaks of could be weighed; empty otherwise."""
-    if not set(chosen.tolist()) <= set(degenerate):
+def _undecided(
+    chosen: NDArray[np.int64], beyond: NDArray[np.bool_], degenerate: Sequence[int], why: Sequence[str]
+) -> str:
+    """Why nothing is settled where no layer that the claim speaks of could have settled it; empty otherwise."""
+    if not set(chosen.tolist()) <= {*degenerate, *np.flatnonzero(beyond).tolist()}:
         return ""
-    return f"no coordinate with a scale: {' '.join(lost) or 'all texts have the same values.'}"
+    few = "no coordinate with a scale" if set(chosen.tolist()) <= set(degenerate) else "no room above random directions"
+    return f"{few}: {' '.join(why) or 'all texts have the same values.'}"
 
 
 def _listed(coordinates: NDArray[np.int64]) -> str:
