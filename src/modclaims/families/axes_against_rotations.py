@@ -79,7 +79,8 @@ class AxesAgainstRotations(Hypothesis):
     site: str = "resid_post"
     """resid_post, resid_pre, attn_out, mlp_out, mlp_act or embed."""
     summary: str = "largest"
-    """largest, upper (99th percentile) or count (share of directions at `threshold` or above)."""
+    """largest, upper (99th percentile) or count (share of directions at `threshold` or above). The first speaks of one axis,
+    the others of how many there are: one that tells much lifts them in every random basis, of which most directions hold a little."""
     threshold: float = 0.14
     """omega^2 that counts, for summary = "count"."""
     rotations: int = 2999
