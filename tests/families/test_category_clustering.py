@@ -219,6 +219,13 @@ def test_figures_say_what_they_show():
     assert maps.arrays["maps"].shape[1] == len(maps.labels["categories"])
 
 
+def test_captions_name_the_layer_that_they_read():
+    _, evidence = weigh(layers=(-3, -2))
+    levels = next(e for e in evidence.exhibits if e.kind == "levels_by_depth")
+    assert "At layer 1: " in levels.description
+    assert not any("last layer" in e.description for e in evidence.exhibits)
+
+
 def test_many_texts_in_few_dimensions_take_the_cheaper_way_to_the_same_p(monkeypatch):
     from modclaims.families import category_clustering
 

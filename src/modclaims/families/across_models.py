@@ -222,10 +222,8 @@ def by_depth(
             "high": difference.upper(alpha),
             "smallest_effect": np.array(claim.smallest_effect),
         }
-        told += (
-            f" Below, {sides[0]} minus {sides[1]} with its own {100 * (1 - 2 * alpha):g} % bounds, largest "
-            f"{np.nanmax(difference.effect):.2f} at relative depth {depths[int(np.nanargmax(difference.effect))]:.2g}."
-        )
+        every = ", ".join(f"{value:.2f} at {d:.2g}" for value, d in zip(difference.effect, depths, strict=True))
+        told += f" Below, {sides[0]} minus {sides[1]} with its own {100 * (1 - 2 * alpha):g} % bounds: {every}."
     labels = {"models": [model.name for model in models], "sides": sides, "effect_name": "delta"}
     title = f"Cliff's delta of {claim.label} by relative depth, {claim.site}, a line a model"
     return Exhibit("models_by_depth", title, told, arrays, labels)

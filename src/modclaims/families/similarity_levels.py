@@ -285,7 +285,7 @@ class SimilarityLevels(Hypothesis):
                 "levels_by_depth",
                 "Same text, same category, different category",
                 "Mean similarity by layer between activations at different positions of one text, of two texts of one category, "
-                f"and of two categories. At the last layer: {last}.",
+                f"and of two categories. At layer {layers[-1]}: {last}.",
                 {"depth": np.array(layers) / max(count - 1, 1), "layer": np.array(layers), **three},
                 {"similarity": self.similarity},
             ),
