@@ -443,7 +443,7 @@ def test_claims_about_several_layers_are_read_off_their_own_quantifier(question:
 
 def test_location_is_claimed_where_f2_finds_it_too() -> None:
     scenario = Scenario("CategoryClustering", "30 (24/6)", "unequal spread", NONE, clustering.DISTANCES)
-    claim, evidence = grid.weighed(scenario, stream(24, "x"), ())
+    claim, evidence = grid.weighed(scenario, stream(24, "x"), grid.strengths_of(scenario))
     found = grid.levels_of(scenario, claim, evidence)
     assert found[WRONG] <= 0.05 < found[PLACED]
     assert found[PLACED][0] in evidence.secondary[grid.LOCATION]

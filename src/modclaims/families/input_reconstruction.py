@@ -134,7 +134,7 @@ class InputReconstruction(TokenMap):
             None if self.along else self._flipped(values, sample, weighing),
             sample.texts,
             n_units=len(values),
-            degenerate=tuple(int(c) for c in np.flatnonzero(np.ptp(values, axis=0) <= 1e-12)),
+            degenerate=tuple(int(c) for c in np.flatnonzero(np.ptp(values, axis=0) <= ROUNDING)),
         )
         if weighing.bare:
             return bare
