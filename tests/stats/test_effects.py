@@ -290,7 +290,7 @@ def test_cohens_d_over_pairs_is_pingouins_inside_each_stratum() -> None:
     for design in (Design.of(list("aabbb")), Design.of(list("aabbbaabb"), list("xxxxxyyyy"))):
         pairs = Pairs.of(design)
         similarities = rng.normal(size=(len(pairs), 2))
-        similarities[:, 1] = 3.0
+        similarities[:, 1] = 0.1 * (1 + 20 * np.finfo(float).eps * rng.random(len(pairs)))  # no more than rounding
         same = same_pairs(design, pairs)
         expected = [
             compute_effsize(similarities[w, 0][same[w]], similarities[w, 0][~same[w]], eftype="cohen")

@@ -44,15 +44,15 @@ def cohens_d(similarities: Floats, design: Design, pairs: Pairs) -> Floats:
     """(cell,) Cohen's d of same-category over other pairs, spreads pooled inside each stratum and averaged over strata.
 
     `similarities` is (pair, cell). For show: pairs that share a text are not independent, so d gets no interval here
-    (one over pairs, said to cover 95 %, covered 60 % at 60 texts). 0 where nothing varies.
+    (one over pairs, said to cover 95 %, covered 60 % at 60 texts). 0 where nothing varies but for rounding.
     """
-    same, parts = same_pairs(design, pairs), []
+    same, slack, parts = same_pairs(design, pairs), tolerance(similarities), []
     for where in pairs.slices:
         inside, outside = similarities[where][same[where]], similarities[where][~same[where]]
         squares = sum(((part - part.mean(axis=0)) ** 2).sum(axis=0) for part in (inside, outside))
         sd = np.sqrt(squares / max(len(inside) + len(outside) - 2, 1))
         difference = inside.mean(axis=0) - outside.mean(axis=0)
-        parts.append(np.divide(difference, sd, out=np.zeros_like(sd), where=sd > 0))
+        parts.append(np.divide(difference, sd, out=np.zeros_like(sd), where=sd > slack))
     return np.asarray(np.mean(parts, axis=0))
 
 
