@@ -136,7 +136,12 @@ def plain_measures(
 
 
 UNEVEN_SIZES, UNEVEN_SPREAD = 2.0, 1.5
-"""From how many times the texts, and how many times the spread, of another category on a verdict carries a warning."""
+"""From how many times the texts, and how many times the spread, of another category on a verdict carries a warning.
+
+With 60 and 12 texts about one centre, spread 1:3, p of the gap within - between is at most .05 in every data set. The bound of
+delta, 300 data sets at alpha .05: cosines, the 12 being the wide ones, .03 above and .05 below; the 12 being the
+narrow ones, .08 and .04 (6 and 24: .07 and .02); 36 and 36 .03 and .04; distances .04 to .07.
+"""
 SCALED = "activations (mean over positions, each coordinate divided by its sd)"
 
 
@@ -178,8 +183,8 @@ class Spread:
         names = units.design.names
         return (
             f"Categories of {label} differ in size ({names[few]} has {sizes[few]} {units.unit}s, {names[many]} {sizes[many]}) and in "
-            f"spread ({self.ratio:.1f} times {where}, PERMDISP p {self.p_spread:.2g}): p and bounds are less sure there than between "
-            "categories of one size.",
+            f"spread ({self.ratio:.1f} times {where}, PERMDISP p {self.p_spread:.2g}). An exchange of labels finds that too, so that p "
+            "alone shows no more; where the smaller category is the narrower, lower bounds err in up to 8 of 100 at alpha .05.",
         )
 
 
