@@ -18,11 +18,12 @@ from modclaims.recording import HEAD_SITES, Recording
 from modclaims.stats.actions import relabellings
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
-from modclaims.stats.pair_effects import cliffs_delta
+from modclaims.stats.pair_effects import cliffs_delta, unweighable
 from modclaims.stats.permutation import Pairs, gap_null
 from modclaims.stats.quantifiers import AlongDepth
 from modclaims.stats.similarity import Similarity
 from modclaims.stats.streams import stream
+from modclaims.stats.ties import tolerance
 
 Floats = NDArray[np.float64]
 ENDS = (-2.0, 2.0)
@@ -52,9 +53,9 @@ class Side:
         """(pair, cell) similarities of the pairs that this side compares."""
         return self.pairs.matrix([self.units.similarity(s.values) for s in per_cell])
 
-    def delta(self, similarities: Floats, resamples: Resamples) -> Replicates:
-        """Cliff's delta of this factor under every resample."""
-        return cliffs_delta(similarities, self.units.design, self.pairs, resamples)
+    def delta(self, similarities: Floats, resamples: Resamples, slack: Floats | None = None) -> Replicates:
+        """Cliff's delta of this factor under every resample, of similarities that tie within `slack`."""
+        return cliffs_delta(similarities, self.units.design, self.pairs, resamples, slack=slack)
 
 
 class WithinVersusStyle(CategoryClustering):
@@ -109,7 +110,8 @@ class WithinVersusStyle(CategoryClustering):
             ]
         else:
             taken = similarities
-        deltas = [side.delta(found, resamples) for side, found in zip(sides, taken, strict=True)]
+        slacks = [tolerance(found) for found in similarities]  # of what they were, whatever was taken out
+        deltas = [side.delta(x, resamples, slack) for side, x, slack in zip(sides, taken, slacks, strict=True)]
         effect = minus(*deltas)
         by_cell = bootstrap_t(effect, resamples, ends=ENDS)
         bare = Evidence(cells, self.effect_name, by_cell, None, len(recording.corpus), n_units=units.n)
@@ -124,8 +126,8 @@ class WithinVersusStyle(CategoryClustering):
             named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
         own = [bootstrap_t(d, resamples, ends=(-1.0, 1.0)) for d in deltas]
         tests = [self._test(side, found, weighing) for side, found in zip(sides, similarities, strict=True)]
-        flat = np.flatnonzero(
-            ~np.isfinite(np.vstack(similarities)).all(axis=0) | (np.ptp(np.vstack(similarities), axis=0) <= 1e-12)
+        flat = np.unique(
+            np.concatenate([unweighable(x, s.pairs, slack) for s, x, slack in zip(sides, taken, slacks, strict=True)])
         )
         warnings = units.warnings + tuple(w for w in sides[1].units.warnings if w not in units.warnings)
         few = Resamples(resamples.times[: controls.CONTROL_RESAMPLES + 1], resamples.groups)
