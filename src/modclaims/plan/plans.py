@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from modclaims.claim_set import corrected_over
 from modclaims.collect import Collected
 from modclaims.corpus import Corpus, some
 from modclaims.errors import ClaimError
 from modclaims.plan.cost import Cost, Reading, cost
 from modclaims.plan.power import POWER, Asked, Found, detectable
-from modclaims.plan.reach import Side, sides
+from modclaims.plan.reach import Others, Side, sides
 from modclaims.plan.sketch import Before, Sketch
 from modclaims.plan.sketches import sketch
 from modclaims.recording import ModelShape, Request
 from modclaims.runner import Planned, prepare
 from modclaims.settings import Settings
+from modclaims.stats.multiplicity import at_most
 from modclaims.stats.quantifiers import AlongDepth, InFraction
 from modclaims.verdict import Outcome
 
@@ -115,11 +117,18 @@ class Plan:
     """All models of the run, by number of parameters."""
     further_passes: int = 0
     """The most passes that claims may ask for once they see the first recording."""
+    unselected: int = 0
+    """Claims that were collected with these and not selected: they count in the correction."""
 
     @property
     def weighable(self) -> tuple[ClaimPlan, ...]:
-        """Claims that would be weighed; the others count in no correction."""
+        """Claims that would be weighed."""
         return tuple(c for c in self.claims if c.sketch is not None)
+
+    @property
+    def corrected_over(self) -> int:
+        """Claims that would be corrected together: those not SKIPPED, selected or not."""
+        return sum(c.outcome is not Outcome.SKIPPED for c in self.claims) + self.unselected
 
     @property
     def draws(self) -> int:
@@ -170,6 +179,7 @@ class Plan:
             "models": [{"name": one.name, "layers": one.layers, "parameters": one.parameters} for one in self.models],
             "alpha": self.alpha,
             "correction": self.correction,
+            "corrected_over": self.corrected_over,
             "claims": [c.as_dict() for c in self.claims],
             **asdict(self.cost),
             "further_passes": self.further_passes,
@@ -203,17 +213,47 @@ class Plan:
             f"{cost.passes:,} forward passes ({_counted(cost.texts, 'text')}, {_counted(cost.networks, 'network')}), "
             f"{further}{cost.tokens:,} tokens, about {_size(cost.bytes)} of recordings, less what earlier runs have left; at most "
             f"{self.draws:,} draws of a kind a claim.",
+            *self._correction(),
             self.summary,
         ]
 
+    def _correction(self) -> list[str]:
+        """What correction is over, where that is not what is weighed."""
+        if self.correction == "none" or self.corrected_over == len(self.weighable):
+            return []
+        words = (
+            f"Corrected over {corrected_over(self.corrected_over, len(self.weighable), 0).replace('were', 'would be')}"
+        )
+        if not self.unselected:
+            return [f"{words}: a claim that cannot be weighed counts as p = 1."]
+        return [
+            f"{words}. What is not selected counts as p = 1, or with the levels that an earlier run of the same recording, "
+            "seed and claim left; here it is taken as settled, which is the most that could be."
+        ]
 
-def make_plan(collected: Sequence[Collected], corpus: Corpus, reading: Reading, settings: Settings) -> Plan:
-    """Sketch every claim, and ask of each what it can reach among the others. Raises `NothingSelected` for no claim."""
+
+def make_plan(
+    collected: Sequence[Collected],
+    corpus: Corpus,
+    reading: Reading,
+    settings: Settings,
+    unselected: Sequence[Collected] = (),
+) -> Plan:
+    """Sketch every claim, and ask of each what it can reach among the others. Raises `NothingSelected` for no claim.
+
+    Claims that are `unselected` count in the correction. What an earlier run left of them is not known before weights are
+    read, so they are taken as settled: what is said to be out of reach is so whatever that was.
+    """
     by_id = corpus.select(sorted(range(len(corpus)), key=lambda i: corpus.texts[i].id))
     before = Before(by_id, reading.shape, reading.positions, settings.weighing)
     planned = prepare(collected, corpus, reading.shape)
     claims = [_sketched(one, before) for one in planned]
-    reached = sides({c.id: c.sketch for c in claims if c.sketch is not None}, settings)
+    left = prepare(unselected, corpus, reading.shape) if unselected else []
+    others = Others(
+        settled=sum(one.outcome is None for one in left),
+        lost=[*(one.outcome for one in claims), *(one.outcome for one in left)].count(Outcome.ERROR),
+    )
+    reached = sides({c.id: c.sketch for c in claims if c.sketch is not None}, settings, others)
     requests = tuple(dict.fromkeys(r for p in planned if p.outcome is None for r in p.requests))
     return Plan(
         tuple(
@@ -235,6 +275,7 @@ def make_plan(collected: Sequence[Collected], corpus: Corpus, reading: Reading, 
         reading.shape.name,
         reading.shape.models,
         sum(_further(p, by_id, reading) for p in planned if p.outcome is None),
+        sum(one.outcome is not Outcome.SKIPPED for one in left),
     )
 
 
@@ -292,7 +333,7 @@ def _told(one: ClaimPlan, width: int, plan: Plan) -> list[str]:
     for word, side in (("SUPPORTED", supported), ("REFUTED", refuted)):
         if not side.reachable:
             lines.append(f"    not {word}: {side.why}; {side.remedy}")
-        elif side.alone > plan.alpha:
+        elif not at_most(side.alone, plan.alpha):
             lines.append(f"    {word} only where other claims are too: else {side.alone:.2g} after {plan.correction}")
     return lines
 
