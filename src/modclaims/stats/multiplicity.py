@@ -137,7 +137,7 @@ def at_most(level: float, alpha: float) -> bool:
 
     3 x .05 / 3 lies above .05 in floating point. Levels are multiples of 1 / draws, so that no two that differ come so close.
     """
-    return level <= alpha * (1 + 1e-9)
+    return bool(level <= alpha * (1 + 1e-9))
 
 
 def adjust(p: Floats, correction: Correction) -> Floats:
