@@ -53,6 +53,11 @@ def level_words(value: float) -> str:
     return "1" if float(text) >= 1 else text.lstrip("0")
 
 
+def p_word(cells: int) -> str:
+    """What a p over so many cells is called: over one cell there is nothing to adjust for."""
+    return "adjusted p" if cells > 1 else "p"
+
+
 def from_to(values: Iterable[float], decimals: int, unit: str = "") -> str:
     """`0.08 to 0.15`, the lowest and the highest value with a unit each; one number where both are written alike."""
     known = [float(v) for v in values]

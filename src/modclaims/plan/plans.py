@@ -221,9 +221,7 @@ class Plan:
         """What correction is over, where that is not what is weighed."""
         if self.correction == "none" or self.corrected_over == len(self.weighable):
             return []
-        words = (
-            f"Corrected over {corrected_over(self.corrected_over, len(self.weighable), 0).replace('were', 'would be')}"
-        )
+        words = f"Corrected over {corrected_over(self.corrected_over, len(self.weighable), 0).replace('were', 'would be').replace('was', 'would be')}"
         if not self.unselected:
             return [f"{words}: a claim that cannot be weighed counts as p = 1."]
         return [
