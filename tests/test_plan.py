@@ -234,7 +234,7 @@ def test_a_few_permutations_support_few_claims():
     six = few(6, permutations=99)
     assert six.reaches == ("refuted",)
     assert six.supported.why == "p+ cannot fall below 0.01 (99 draws), 0.06 after holm over 6 claims"
-    assert six.supported.remedy == "raise --permutations to 999, or weigh fewer claims together"
+    assert six.supported.remedy == "raise --permutations to 999, or state fewer claims together"
     assert few(6, permutations=999).reaches == ("supported", "refuted")
     # p of .01 in 99 draws may be .052
     one = few(1, permutations=99)

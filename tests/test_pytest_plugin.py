@@ -378,7 +378,7 @@ def test_the_command_that_repeats_a_selection_has_the_same_claims_to_correct_ove
     assert body["tests"]["corrected_over"] == 7
     command = body["command"]
     assert command == (
-        "pytest hypotheses/card.py::SecondLayerTells hypotheses/other.py --deselect hypotheses/other.py hypotheses/third.py"
+        "pytest hypotheses/card.py::SecondLayerTells hypotheses/third.py hypotheses/other.py --deselect hypotheses/other.py"
     )
     suite.run(*command.split()[1:], "--claims-report", "again")
     again = json.loads((suite.root / "again" / "run.json").read_text())

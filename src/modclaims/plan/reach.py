@@ -215,5 +215,5 @@ def _explained(
         draws = math.ceil(math.log(0.005) / math.log1p(-alpha / (level.factor * by.factor * alone)))
         remedies = [f"raise {by.raised_by} to {1000 * math.ceil((draws + 1) / 1000) - 1}"]
     if claims > 1 and at_most(side.level, alpha) and not at_most(side.corrected, alpha):
-        remedies.append("weigh fewer claims together")
+        remedies.append("state fewer claims together")
     return replace(side, why=why, remedy=", or ".join(remedies))
