@@ -33,6 +33,18 @@ def test_the_latest_levels_of_a_claim_are_found_by_their_key(tmp_path: Path) -> 
     assert log.levels(["key", "other"]) == {"key": second, "other": second}
 
 
+def test_settings_under_which_a_claim_was_weighed_before_are_counted_once_each(tmp_path: Path) -> None:
+    log, kept = RunLog(tmp_path), Kept(0.01, 1.0, 0.02, 1.0)
+    log.add("corpus", "model", {"a": "inconclusive"}, {"a, seed 0": kept})
+    log.add("corpus", "model", {"a": "inconclusive", "b": "refuted"}, {"a, seed 1": kept, "b, seed 1": kept})
+    log.add("corpus", "model", {"a": "inconclusive"}, {"a, seed 0": kept})
+    log.add("corpus", "model", {"a": "inconclusive"})  # a run of old
+    assert log.reruns("corpus", "model", ["a"], ["a, seed 2"]) == 2
+    assert log.reruns("corpus", "model", ["a"], ["a, seed 0"]) == 1
+    assert log.reruns("corpus", "model", ["b"], ["b, seed 1"]) == 0
+    assert log.reruns("corpus", "twin", ["a"], ["a, seed 2"]) == log.reruns("texts", "model", ["a"], ["a"]) == 0
+
+
 @pytest.mark.parametrize("levels", ["3", "[]", '{"key": 3}', '{"key": [0.1, 0.1, 0.1, 2]}', '{"key": [0, 0, null, 1]}'])
 def test_levels_that_are_none_are_passed_over(tmp_path: Path, levels: str) -> None:
     log = RunLog(tmp_path)

@@ -351,6 +351,12 @@ def test_a_run_of_some_claims_is_another_run_than_that_of_these_alone(tmp_path):
     assert len(digests) == 3
 
 
+def test_rerunning_with_other_seeds_is_counted(tmp_path):
+    log = RunLog(tmp_path / "home")
+    runs = [among((Clusters,), (), tmp_path, log=log, seed=seed) for seed in (0, 1, 1, 2)]
+    assert [one.run.facts["tests"]["other_settings_before"] for one in runs] == [0, 1, 1, 2]
+
+
 def test_claims_of_the_same_files_are_not_counted_as_others(tmp_path):
     log = RunLog(tmp_path / "home")
     among((Clusters, Heads), (), tmp_path, log=log)

@@ -46,6 +46,20 @@ class RunLog:
                 found |= set(line["claims"])
         return len(found - set(claims))
 
+    def reruns(self, corpus: str, model: str, claims: Collection[str], keys: Collection[str]) -> int:
+        """Under how many other settings any of these claims was weighed before: another seed, say, or another version.
+
+        `keys` are those of the claims' levels now; a run that left none tells nothing.
+        """
+        found: set[frozenset[str]] = set()
+        for line in self._lines():
+            of, left = (set(v) if isinstance(v := line.get(name), dict) else set() for name in ("claims", "levels"))
+            if line.get("corpus") != corpus or line.get("model") != model:
+                continue
+            if left and of & set(claims) and not left & set(keys):
+                found.add(frozenset(left))
+        return len(found)
+
     def levels(self, keys: Collection[str]) -> dict[str, Kept]:
         """The levels that the latest run left under each key that some run did."""
         wanted = set(keys)

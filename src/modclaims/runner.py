@@ -295,26 +295,25 @@ def execute(
     hashes = {p.collected.id: _noted(p, shape) for p in (*planned, *others) if p.collected.claim is not None}
     network = _network(shape)
     before = 0 if log is None else log.others(corpus.digest, network, hashes.values())
+    known = [p for p in (*planned, *others) if p.outcome is None]
+    keys = {p.collected.id: level_key(p, corpus, shape, settings) for p in known}
+    reruns = 0 if log is None else log.reruns(corpus.digest, network, [hashes[name] for name in keys], keys.values())
     run = Run(
         facts(
             *(corpus, shape, settings, records, overlap, command, passes, started, cwd, before, ablation_passes),
             together=together,
+            reruns=reruns,
         ),
         tuple(records),
     )
     if folder is not None:
         folder.finish(run, render(run) if render is not None else {})
     if log is not None:
-        levels = {level_key(p, corpus, shape, settings): p.collected.id for p in planned if p.collected.id in ordered}
         log.add(
             corpus.digest,
             network,
             {hashes[name]: verdicts[name].outcome.word for name in ordered},
-            {
-                key: Kept(w.p_plus, w.p_minus, w.mc_plus[1], w.mc_minus[1])
-                for key, name in levels.items()
-                for w in [ordered[name]]
-            },
+            {keys[name]: Kept(w.p_plus, w.p_minus, w.mc_plus[1], w.mc_minus[1]) for name, w in ordered.items()},
         )
     return Finished(run, out, {p.collected.id: verdicts[p.collected.id] for p in planned}, weighed)
 
@@ -457,6 +456,7 @@ def facts(
     ablation_passes: int = 0,
     *,
     together: ClaimSet,
+    reruns: int = 0,
 ) -> dict[str, Any]:
     """run.json without its claims. What differs between two runs of the same thing stands under `made` alone."""
     outcomes = [r.summary["outcome"] for r in records]
@@ -506,6 +506,7 @@ def facts(
             "cells": sum(r.summary["n_cells"] or 0 for r in records),
             "degenerate": sum(len(r.summary["degenerate"]) for r in records),
             "weighed_before": before,
+            "other_settings_before": reruns,
         },
     }
 

@@ -271,6 +271,8 @@ def _tested(facts: Mapping[str, Any], claims: Sequence[Claim], summaries: Sequen
         rows.append(
             ("other claims weighed on this corpus and model before, on this machine (not in the correction)", before)
         )
+    if again := _many(tests.get("other_settings_before")):
+        rows.append(("other settings or versions under which some of these claims were weighed before, here", again))
     return Table(("counted", "number"), tuple((a, number(b)) for a, b in rows))
 
 
