@@ -185,14 +185,37 @@ def _one_line(fault: BaseException, path: Path) -> str:
     return written(f"{path.name}{line}: {type(fault).__name__}: {text_of(fault)}")
 
 
-def collect(paths: Sequence[str], cwd: Path, expression: str = "") -> list[Collected]:
-    """All claims of the paths, those kept that match `-k EXPRESSION`."""
-    found = [c for path, name in claim_files(paths, cwd) for c in collect_file(path, cwd, name)]
-    unique = list({c.id: c for c in found}.values())
+@dataclass(frozen=True)
+class Selection:
+    """Claims that were collected together: those asked for, and the others, which count in the correction all the same."""
+
+    chosen: tuple[Collected, ...]
+    others: tuple[Collected, ...] = ()
+
+
+def select(paths: Sequence[str], cwd: Path, expression: str = "") -> Selection:
+    """All claims of the files that paths name or lie in, those apart that PATH::Class and `-k EXPRESSION` leave out.
+
+    A file that cannot be loaded stands for all that is asked of it. Raises `UsageError` for a class that a file lacks.
+    """
+    every: dict[str, Collected] = {}
+    chosen: dict[str, Collected] = {}
+    for path, name in claim_files(paths, cwd):
+        inside = collect_file(path, cwd)
+        asked = [c for c in inside if name in (None, c.name) or "::" not in c.id]
+        if not asked and name is not None:
+            raise UsageError(f"{path} has no claim {name!r}.")
+        every |= {c.id: every.get(c.id, c) for c in inside}
+        chosen |= {c.id: every[c.id] for c in asked}
     if expression.strip():
         keep = Keyword(expression)
-        unique = [c for c in unique if keep.matches(c.id)]
-    return unique
+        chosen = {name: c for name, c in chosen.items() if keep.matches(name)}
+    return Selection(tuple(chosen.values()), tuple(c for c in every.values() if c.id not in chosen))
+
+
+def collect(paths: Sequence[str], cwd: Path, expression: str = "") -> list[Collected]:
+    """All claims of the paths, those kept that match `-k EXPRESSION`."""
+    return list(select(paths, cwd, expression).chosen)
 
 
 class Keyword:

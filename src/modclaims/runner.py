@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from modclaims import asking, numerics, workers
+from modclaims import __version__, asking, numerics, workers
+from modclaims.claim_set import ClaimSet, Kept
 from modclaims.collect import Collected, collect_file
 from modclaims.corpus import Corpus, largest_overlap, overlaps, shown
 from modclaims.errors import ClaimCodeError, ClaimError, CorpusError, InputError, NothingSelected, UsageError
@@ -131,21 +132,54 @@ def _of_claim(plan: Planned, fault: BaseException, what: str = "recording the re
     return asking.told(fault, what, Hypothesis if claim is None else type(claim))
 
 
-def run_digest(collected: Sequence[Collected], corpus: Corpus, shape: ModelShape, settings: Settings) -> str:
+def run_digest(
+    collected: Sequence[Collected],
+    corpus: Corpus,
+    shape: ModelShape,
+    settings: Settings,
+    unselected: Sequence[Collected] = (),
+) -> str:
     """SHA-256 of resolved settings, claims, corpus, model and versions of the arithmetic.
 
     On one machine, read in batches of one size, two runs with the same one have the same numbers to the bit, whatever the
     order, the neighbours or the workers. With another batch size, on another processor, or with other builds of numpy,
     scipy and torch the last digits differ: outcomes are equal, effects and limits within `numerics.SAME_WITHIN`, p-values
     and levels within `numerics.SAME_DRAWS` draws. Where a level stands that near to alpha the outcome may be another one.
+    Claims that were collected and not selected are part of it: a run of some claims is another run than that of all.
     """
     return settings.digest(
         corpus.digest,
         numerics.identity(),
         *_provenance(shape),
         *(f"beside {_network(other)}" for other in shape.models if shape.beside),
-        *(f"{one.id}={one.claim.digest() if one.claim is not None else one.fault}" for one in collected),
+        *(f"{one.id}={_pinned(one)}" for one in collected),
+        *(f"unselected {one.id}={_pinned(one)}" for one in unselected),
     )
+
+
+def _pinned(one: Collected) -> str:
+    return one.claim.digest() if one.claim is not None else one.fault
+
+
+def corrected_together(planned: Sequence[Planned]) -> int:
+    """How many claims are corrected together, from the plans of all that were collected; known before any pass.
+
+    What is SKIPPED stands outside. What cannot be weighed counts, a file that does not load as one claim.
+    """
+    return sum(one.outcome is not Outcome.SKIPPED for one in planned)
+
+
+def level_key(plan: Planned, corpus: Corpus, shape: ModelShape, settings: Settings) -> str:
+    """SHA-256 of all that the levels of one claim depend on, by which the log keeps them for runs that leave it out.
+
+    Correction comes after levels; models beside the run's own count only for claims that read them.
+    """
+    assert plan.collected.claim is not None
+    read = shape
+    if plan.collected.claim.models() == 1:
+        read, settings = replace(shape, beside=()), replace(settings, beside=())
+    numbers = run_digest((), corpus, read, replace(settings, correction="holm"))
+    return hashlib.sha256("\n".join([__version__, _network(shape), _noted(plan, shape), numbers]).encode()).hexdigest()
 
 
 def refuse_near_duplicates(corpus: Corpus) -> float:
@@ -233,21 +267,26 @@ def execute(
     progress: Progress | None = None,
     command: str = "",
     log: RunLog | None = None,
+    unselected: Sequence[Collected] = (),
 ) -> Finished:
     """Run claims: check, record the union of their requests once, then what answers call for, weigh, judge, write.
 
     `out` is the run folder, or None to keep the run in memory. Claims that an interrupted run of the same settings
     left in the folder are not weighed again. A claim that fails is ERROR and its neighbours go on. `log` tells how many
-    other claims were weighed on this corpus and model before, and learns of these.
+    other claims were weighed on this corpus and model before, and learns of these. Claims that are `unselected` were
+    collected with these: they are not weighed, and count in the correction with the levels that `log` has of them,
+    else as p = 1.
     Raises `InputError` before any pass, and `KeyboardInterrupt` after what was weighed has been kept.
     """
     progress, started = progress or Progress(), time.time()
     shape = recorder.shape
     positions = Positions(settings.positions)
     planned = [readable(plan, corpus, recorder, settings) for plan in prepare(collected, corpus, shape)]
+    others = [readable(_prepare(one, corpus, shape), corpus, recorder, settings) for one in unselected]
     recorder.check(corpus, settings.tokens, positions)
     overlap = refuse_near_duplicates(corpus)
-    digest = run_digest(collected, corpus, shape, settings)
+    digest = run_digest(collected, corpus, shape, settings, unselected)
+    together = ClaimSet(corrected_together([*planned, *others]), _kept(log, others, corpus, shape, settings))
     folder = None if out is None else RunFolder(out, digest)
 
     weighed: dict[str, Weighed] = {}
@@ -295,7 +334,7 @@ def execute(
                 weighed[name] = Weighed.from_dict(folder.read_claim(name)[0])
 
     ordered = {p.collected.id: weighed[p.collected.id] for p in planned if p.collected.id in weighed}
-    verdicts = judge(ordered, alpha=settings.alpha, correction=settings.correction)
+    verdicts = judge(ordered, alpha=settings.alpha, correction=settings.correction, together=together)
     for name, plan in faults.items():
         outcome = plan.outcome or Outcome.ERROR
         verdicts[name] = Verdict(outcome, None, message=plan.message)
@@ -307,17 +346,29 @@ def execute(
         )
         for p in planned
     ]
-    hashes = {p.collected.id: _noted(p, shape) for p in planned if p.collected.claim is not None}
+    hashes = {p.collected.id: _noted(p, shape) for p in (*planned, *others) if p.collected.claim is not None}
     network = _network(shape)
     before = 0 if log is None else log.others(corpus.digest, network, hashes.values())
+    known = [p for p in (*planned, *others) if p.outcome is None]
+    keys = {p.collected.id: level_key(p, corpus, shape, settings) for p in known}
+    reruns = 0 if log is None else log.reruns(corpus.digest, network, [hashes[name] for name in keys], keys.values())
     run = Run(
-        facts(corpus, shape, settings, records, overlap, command, passes, started, cwd, before, ablation_passes),
+        facts(
+            *(corpus, shape, settings, records, overlap, command, passes, started, cwd, before, ablation_passes),
+            together=together,
+            reruns=reruns,
+        ),
         tuple(records),
     )
     if folder is not None:
         folder.finish(run, render(run) if render is not None else {})
     if log is not None:
-        log.add(corpus.digest, network, {hashes[name]: verdicts[name].outcome.word for name in ordered})
+        log.add(
+            corpus.digest,
+            network,
+            {hashes[name]: verdicts[name].outcome.word for name in ordered},
+            {keys[name]: Kept(w.p_plus, w.p_minus, w.mc_plus[1], w.mc_minus[1]) for name, w in ordered.items()},
+        )
     return Finished(run, out, {p.collected.id: verdicts[p.collected.id] for p in planned}, weighed)
 
 
@@ -346,6 +397,17 @@ def _record(
         raise first
     whole = [plan for plan in waiting if plan.collected.id not in failed]
     return record(list(dict.fromkeys(r for p in whole for r in asked[p.collected.id]))), failed
+
+
+def _kept(
+    log: RunLog | None, others: Sequence[Planned], corpus: Corpus, shape: ModelShape, settings: Settings
+) -> tuple[Kept, ...]:
+    """What earlier runs left of claims that this one could weigh and does not."""
+    keys = [level_key(plan, corpus, shape, settings) for plan in others if plan.outcome is None]
+    if log is None or not keys:
+        return ()
+    found = log.levels(keys)
+    return tuple(found[key] for key in keys if key in found)
 
 
 def _further(
@@ -509,6 +571,9 @@ def facts(
     cwd: Path,
     before: int = 0,
     ablation_passes: int = 0,
+    *,
+    together: ClaimSet,
+    reruns: int = 0,
 ) -> dict[str, Any]:
     """run.json without its claims. What differs between two runs of the same thing stands under `made` alone."""
     outcomes = [r.summary["outcome"] for r in records]
@@ -554,9 +619,12 @@ def facts(
             "weighed": sum(o not in ("error", "skipped") for o in outcomes),
             "skipped": outcomes.count("skipped"),
             "errors": outcomes.count("error"),
+            "corrected_over": together.size,
+            "from_earlier_runs": len(together.kept),
             "cells": sum(r.summary["n_cells"] or 0 for r in records),
             "degenerate": sum(len(r.summary["degenerate"]) for r in records),
             "weighed_before": before,
+            "other_settings_before": reruns,
         },
     }
 

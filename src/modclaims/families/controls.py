@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.decimals import decimals_of_effect, from_to, rounded
+from modclaims.decimals import decimals_of_effect, from_to, p_word, rounded
 from modclaims.errors import ClaimError
 from modclaims.families.units import Units
 from modclaims.hypothesis import Weighing
@@ -82,7 +82,7 @@ def shared_words(beyond: Beyond, cell: int, where: str) -> Control:
     return Control(
         "shared_words",
         f"Beyond these proxies (TF-IDF and input embeddings, cubic splines) {left} of the difference {where} is left "
-        f"(adjusted p {p:.2g}); the proxies explain {100 * float(beyond.r2[cell]):.0f} % of the variance between pairs.",
+        f"({p_word(len(tests.p_adjusted))} {p:.2g}); the proxies explain {100 * float(beyond.r2[cell]):.0f} % of the variance between pairs.",
         {
             "t": float(beyond.null[0, cell]),
             "p_adjusted": p,
@@ -219,7 +219,7 @@ def spread(
     return Spread(
         Control(
             "spread",
-            f"On {of}, F2, which unequal spread does not fool, gives adjusted p {p:.2g} {where}{told}. The widest "
+            f"On {of}, F2, which unequal spread does not fool, gives {p_word(len(location.p_adjusted))} {p:.2g} {where}{told}. The widest "
             f"category spreads {ratio:.2f} times as far as the narrowest there (PERMDISP p {p_spread:.2g}).",
             {
                 "f2": float(f2[0, cell]),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.corpus import Corpus
+from modclaims.decimals import p_word
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.category_clustering import CategoryClustering
@@ -141,7 +142,7 @@ class WithinVersusStyle(CategoryClustering):
         secondary: dict[str, Floats] = {}
         for side, bounds, test in zip(sides, own, tests, strict=True):
             secondary[f"delta of {side.words}"] = bounds.effect
-            secondary[f"adjusted p of {side.words}"] = test.p_adjusted
+            secondary[f"{p_word(len(test.p_adjusted))} of {side.words}"] = test.p_adjusted
         return replace(
             whole if along else bare,
             unit=units.unit,
@@ -183,7 +184,8 @@ class WithinVersusStyle(CategoryClustering):
         for side, bounds, test in zip(sides, own, tests, strict=True):
             effect, p = float(bounds.effect[named]), float(test.p_adjusted[named])
             low, high = float(bounds.lower(alpha)[named]), float(bounds.upper(alpha)[named])
-            told.append(f"{side.words} reaches delta {effect:.2f} [{low:.2f}, {high:.2f}] (adjusted p {p:.2g})")
+            word = p_word(len(test.p_adjusted))
+            told.append(f"{side.words} reaches delta {effect:.2f} [{low:.2f}, {high:.2f}] ({word} {p:.2g})")
             numbers |= {
                 f"delta_{side.label}": effect,
                 f"low_{side.label}": low,
