@@ -20,7 +20,7 @@ import time
 import numpy as np
 
 from modclaims.stats.actions import Design
-from modclaims.stats.rotations import Turning, draws, summarised
+from modclaims.stats.rotations import Scale, Turning, draws, summarised
 
 LAYERS, TEXTS, WIDTH, BASES, ROTATIONS = 12, 100, 768, 40, 999
 
@@ -28,17 +28,19 @@ LAYERS, TEXTS, WIDTH, BASES, ROTATIONS = 12, 100, 768, 40, 999
 def main() -> None:
     rng = np.random.default_rng(0)
     design = Design.of(list("abcde") * (TEXTS // 5), None)
-    turning = Turning.of(rng.normal(size=(LAYERS, TEXTS, WIDTH)), design)
+    vectors = rng.normal(size=(LAYERS, TEXTS, WIDTH))
+    scale = Scale.of(vectors, design)
+    turning = Turning.of(scale.scaled(vectors), scale.kept, design)
     rows = turning.vectors.reshape(-1, WIDTH)
 
     def by_reflections(stream: np.random.Generator) -> np.ndarray:
         found = turning.turned(stream)
-        return summarised(found, found.kept(5.0), "largest", 0.14)
+        return summarised(found, "largest", 0.14)
 
     def by_textbook(stream: np.random.Generator) -> np.ndarray:
         q, r = np.linalg.qr(stream.normal(size=(WIDTH, WIDTH)))
         found = turning.basis.directions((rows @ (q * np.sign(np.diag(r)))).reshape(turning.vectors.shape))
-        return summarised(found, found.kept(5.0), "largest", 0.14)
+        return summarised(found, "largest", 0.14)
 
     seconds: dict[str, list[float]] = {"reflections": [], "textbook": []}
     for _ in range(3):

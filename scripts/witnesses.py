@@ -35,7 +35,7 @@ from modclaims.stats.evidence import Cell, Evidence, NullTest
 from modclaims.stats.multiplicity import Correction, adjust, clopper_pearson, weigh_cells
 from modclaims.stats.null_objects import mean_replicates
 from modclaims.stats.pair_effects import cliffs_delta, gap
-from modclaims.stats.permutation import Pairs, delta_null, doubled_midranks, f_null, gap_null
+from modclaims.stats.permutation import Pairs, anosim_null, doubled_midranks, f_null, gap_null
 from modclaims.stats.rivals import category_ss, distances_to_centroid, permanova, pseudo_f2_null
 from modclaims.stats.streams import stream
 from modclaims.stats.two_groups import auc, hedges_g
@@ -164,9 +164,9 @@ def extreme(null: Floats) -> int:
 
 
 def r_of(vector: Floats, design: Design, pairs: Pairs) -> float:
-    """ANOSIM's R of distances (pair,): Cliff's delta of their negatives."""
+    """ANOSIM's R of distances (pair,): Cliff's delta of their negatives, every pair weighing the same."""
     alone = Resamples(np.ones((1, design.n)), design.cells)
-    return float(cliffs_delta(-vector[:, None], design, pairs, alone).value[0, 0])
+    return float(cliffs_delta(-vector[:, None], design, pairs, alone, pooled=True).value[0, 0])
 
 
 def f_of(vector: Floats, design: Design, pairs: Pairs, arrangements: Arrangements) -> Floats:
@@ -288,7 +288,7 @@ def compare_vegan(case: Case, theirs: Record, ledger: Ledger) -> None:
     """ANOSIM, PERMANOVA and F2."""
     design, pairs, every, vector = case.design, case.pairs, case.every, case.vector
     compare_r(ledger, vector, design, pairs, theirs["anosim"]["R"])
-    case.compare_p(ledger, "ANOSIM R", delta_null(case.similarities, pairs, design, every), theirs["anosim"])
+    case.compare_p(ledger, "ANOSIM R", anosim_null(case.similarities, pairs, design, every), theirs["anosim"])
 
     squared, effects, adonis = vector[:, None] ** 2, theirs["effects"], theirs["adonis2"]
     found = permanova(squared, pairs, design)
@@ -427,7 +427,7 @@ def compare_exact(case: Case, theirs: Record, ledger: Ledger) -> None:
         mrpp = mrpp_of(vector, design, pairs, every)
         within = mrpp[:, 2]
         return {
-            "anosim_R": delta_null(case.similarities, pairs, design, every)[:, 0],
+            "anosim_R": anosim_null(case.similarities, pairs, design, every)[:, 0],
             "permanova_F": f_of(vector, design, pairs, every),
             "diff_between_minus_within": (vector.sum() - within * inside) / (len(pairs) - inside) - within,
             **{f"mrpp_delta_w{w + 1}": -mrpp[:, w] for w in range(3)},
@@ -464,7 +464,7 @@ def compare_scikit_bio(case: Case, theirs: Record, ledger: Ledger) -> None:
     ledger.same("R2", found.r2, theirs["permanova"]["R2_derived"])
     ledger.same("silhouette [scikit-learn]", mean, theirs["sklearn_silhouette"])
     for what, null, record in (
-        ("ANOSIM R", delta_null(case.similarities, pairs, design, every), theirs["anosim"]),
+        ("ANOSIM R", anosim_null(case.similarities, pairs, design, every), theirs["anosim"]),
         ("PERMANOVA F", f_of(vector, design, pairs, every), theirs["permanova"]),
     ):
         ours_of, theirs_of = drawn_from(every), theirs["permutations"]
@@ -503,7 +503,7 @@ def nested(folder: Path, ledger: Ledger) -> None:
         for what, null, counted, p in (
             (
                 "ANOSIM R",
-                delta_null(-vector[:, None], pairs, design, inside)[:, 0],
+                anosim_null(-vector[:, None], pairs, design, inside)[:, 0],
                 exact["anosim_R"],
                 record["anosim_p"],
             ),
@@ -771,7 +771,7 @@ def pair_effects(case: Case, times: Floats) -> Floats:
     """(resample, effect) pooled difference, Cliff's delta and Cohen's d of distances, pairs weighing m_i m_j."""
     design, pairs, vector = case.design, case.pairs, case.vector
     resamples = Resamples(np.concatenate([np.ones((1, design.n)), times]), design.cells)
-    delta = cliffs_delta(case.similarities, design, pairs, resamples).value[1:, 0]
+    delta = cliffs_delta(case.similarities, design, pairs, resamples, pooled=True).value[1:, 0]
     weight = times[:, pairs.i] * times[:, pairs.j]
     same = design.labels[pairs.i] == design.labels[pairs.j]
     mean, squares, count = [], [], []

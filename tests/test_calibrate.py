@@ -391,7 +391,10 @@ def test_the_grid_holds_what_was_promised() -> None:
         clustering.BEYOND,
         clustering.NOISY,
         clustering.SPREAD,
+        clustering.SCALED,
         clustering.DISTANCES,
+        clustering.ONE_MASSIVE,
+        clustering.THREE_MASSIVE,
     }
     assert {one.question for one in mine} >= {
         clustering.ALONG,
@@ -442,11 +445,15 @@ def test_claims_about_several_layers_are_read_off_their_own_quantifier(question:
 
 
 def test_location_is_claimed_where_f2_finds_it_too() -> None:
-    scenario = Scenario("CategoryClustering", "30 (24/6)", "unequal spread", NONE, clustering.DISTANCES)
-    claim, evidence = grid.weighed(scenario, stream(24, "x"), ())
+    scenario = Scenario("CategoryClustering", "72 (60/12)", "unequal spread", NONE, clustering.ONE_MASSIVE)
+    claim, evidence = grid.weighed(scenario, stream(24, "x"), grid.strengths_of(scenario))
     found = grid.levels_of(scenario, claim, evidence)
-    assert found[WRONG] <= 0.05 < found[PLACED]
+    assert found[WRONG] <= 0.05 < found[PLACED]  # its cosines do differ
     assert found[PLACED][0] in evidence.secondary[grid.LOCATION]
+    away = replace(scenario, truth=clustering.APART)
+    claim, evidence = grid.weighed(away, stream(24, "x"), grid.strengths_of(away))
+    assert grid.levels_of(away, claim, evidence) == {POWER_P: [evidence.secondary[grid.LOCATION].min()]}
+    assert evidence.secondary[grid.LOCATION].min() <= 0.05
 
 
 def test_each_cell_is_counted_beside_the_claim() -> None:
@@ -562,7 +569,8 @@ def test_intervals_are_clopper_and_pearsons() -> None:
         (rate(POWER_P, 1599, 2000), BROKEN),
         (rate(POWER, 60, 100, truth=BESIDE, question=clustering.BEYOND), BROKEN),
         (rate(SIZE, 90, 100, question=clustering.DISTANCES), SHOWN),
-        (rate(WRONG, 90, 100, question=clustering.DISTANCES), SHOWN),
+        (rate(WRONG, 90, 100, question=clustering.SPREAD), SHOWN),
+        (rate(WRONG, 90, 100, question=clustering.DISTANCES), BROKEN),
         (rate(PLACED, 90, 100, question=clustering.DISTANCES), BROKEN),
         (rate(SIZE, 90, 100, question=clustering.BEYOND), SHOWN),
         (rate(WRONG, 90, 100, question=clustering.BEYOND), BROKEN),

@@ -2,10 +2,14 @@
 
 import json
 
+import jsonschema
 import pytest
 from terminal import call
 
 from modclaims import cli
+from modclaims.shipped import PACKAGE
+
+SCHEMA = json.loads((PACKAGE / "run.schema.json").read_text())
 
 WORDS = " ".join(f"word{i % 97} of{i % 31}" for i in range(700))
 
@@ -101,9 +105,10 @@ def test_a_run_of_the_embedded_model_writes_a_report_and_renders_again(corner, m
         "    label, within, twins = 'style', 'topic', 0\n\n\n"
         "class Broken(CategoryClustering):\n    '''At no known site.'''\n\n    site = 'nowhere'\n"
     )
-    code, out, _ = call(monkeypatch, capsys, "run", "claims.py", "--out", "here", "--permutations", "199")
+    code, out, _ = call(monkeypatch, capsys, "run", "claims.py", "--out", "here", "--permutations", "299")
     assert code == 3
     assert "claims.py::Styles  SUPPORTED" in out
+    assert "Corrected (holm) over 2 claims, of which 1 was weighed." in out
     assert "Site 'nowhere' is unknown" in out
     page = (corner / "here" / "report.html").read_text()
     assert "<b>point</b>" not in page
@@ -113,6 +118,17 @@ def test_a_run_of_the_embedded_model_writes_a_report_and_renders_again(corner, m
     assert {p.name: p.read_bytes() for p in (corner / "here").iterdir() if p.is_file()} == before
     body = json.loads((corner / "here" / "run.json").read_text())
     assert body["made"]["passes"] == 64
-    again, _, _ = call(monkeypatch, capsys, "run", "claims.py", "--out", "here", "--permutations", "199")
+    again, _, _ = call(monkeypatch, capsys, "run", "claims.py", "--out", "here", "--permutations", "299")
     assert again == 3
     assert json.loads((corner / "here" / "run.json").read_text())["made"]["passes"] == 0  # all from the store
+    whole = {c["id"]: c for c in body["claims"]}["claims.py::Styles"]
+    code, out, _ = call(monkeypatch, capsys, "run", "claims.py::Styles", "--out", "some", "--permutations", "299")
+    assert code == 0
+    assert "Corrected (holm) over 2 claims, of which 1 was weighed." in out
+    some = json.loads((corner / "some" / "run.json").read_text())
+    assert some["hash"] != body["hash"]
+    assert [c["p_plus_adjusted"] for c in some["claims"]] == [whole["p_plus_adjusted"]] == [2 * whole["p_plus"]]
+    jsonschema.validate(some, SCHEMA)
+    page = (corner / "some" / "report.md").read_text()
+    assert "after Holm's correction over 2 claims, of which 1 was weighed" in page
+    assert "; corrected over 2 claims, of which 1 was weighed: " in page

@@ -2,7 +2,7 @@
 
 import pytest
 
-from modclaims.collect import Keyword, collect
+from modclaims.collect import Keyword, collect, select
 from modclaims.errors import UsageError
 
 CLAIM = "from modclaims import CategoryClustering\n\n\nclass {name}(CategoryClustering):\n    '''A claim.'''\n"
@@ -34,6 +34,29 @@ def test_one_class_may_be_named(house):
     assert [c.name for c in collect(["hypotheses/two.py::Second"], house)] == ["Second"]
     with pytest.raises(UsageError, match="no claim 'Third'"):
         collect(["hypotheses/two.py::Third"], house)
+
+
+def ids(claims):
+    return [c.id for c in claims]
+
+
+def test_what_a_class_or_a_word_leaves_out_stays_with_what_it_selects(house):
+    (house / "hypotheses" / "one.py").write_text(CLAIM.format(name="First") + "\n\nclass Next(First):\n    'More.'\n")
+    named = select(["hypotheses/one.py::Next"], house)
+    assert ids(named.chosen) == ["hypotheses/one.py::Next"]
+    assert ids(named.others) == ["hypotheses/one.py::First"]  # and not two.py, of which nothing was asked
+    worded = select([], house, "next or second")
+    assert ids(worded.chosen) == ["hypotheses/one.py::Next", "hypotheses/two.py::Second"]
+    assert ids(worded.others) == ["hypotheses/one.py::First"]
+    both = select(["hypotheses/one.py::Next", "hypotheses/one.py", "hypotheses/../hypotheses/one.py"], house)
+    assert (sorted(ids(both.chosen)), both.others) == (["hypotheses/one.py::First", "hypotheses/one.py::Next"], ())
+
+
+def test_a_file_that_does_not_load_is_left_out_as_one(house):
+    (house / "hypotheses" / "bad.py").write_text("1 / 0\n")
+    found = select([], house, "First")
+    assert ids(found.others) == ["hypotheses/bad.py", "hypotheses/two.py::Second"]
+    assert ids(select(["hypotheses/bad.py::Any"], house).chosen) == ["hypotheses/bad.py"]
 
 
 def test_a_missing_path_is_one_sentence(house):

@@ -13,7 +13,7 @@ from modclaims.errors import CorpusError, NothingSelected, RunFolderError
 from modclaims.recording import Activations
 from modclaims.run_folder import read_run
 from modclaims.run_log import RunLog
-from modclaims.runner import execute
+from modclaims.runner import execute, run_digest
 from modclaims.settings import Settings
 
 QUICK = {"permutations": 299, "resamples": 999}
@@ -147,7 +147,7 @@ def test_category_names_change_nothing(tmp_path):
 
 
 def test_a_faulty_claim_is_an_error_and_its_neighbours_run(tmp_path):
-    found = summaries(run((Faulty, UnknownSite, Clusters), tmp_path))
+    found = summaries(run((Faulty, UnknownSite, Clusters), tmp_path, permutations=999))
     assert found["Faulty"]["outcome"] == "error"
     assert "Layer 17" in found["Faulty"]["message"]
     assert "elsewhere" in found["UnknownSite"]["message"]
@@ -211,6 +211,157 @@ def test_claims_of_earlier_runs_on_the_same_corpus_and_model_are_counted(tmp_pat
     assert before(Clusters, texts=2) == 0
     assert before(Faulty) == 2
     assert before(Heads) == 1  # what could not be weighed is no claim weighed
+
+
+# ---- what is corrected together
+
+
+class Chapters(Clusters):
+    """A claim about a column that no corpus here has."""
+
+    label, within = "chapter", None
+
+
+def among(classes, others, tmp_path, *, log=None, shipped=(), recorder=None, **settings):
+    """A run of some claims, the others collected with them."""
+    return execute(
+        collected(*classes),
+        unselected=[*collected(*others), *collected(*shipped, is_shipped=True)],
+        corpus=planted_corpus(),
+        recorder=recorder or PlantedRecorder(),
+        settings=Settings(**(QUICK | settings)),
+        cwd=tmp_path,
+        out=None,
+        log=log,
+    )
+
+
+def levels(finished):
+    return {n: (s["outcome"], s["p_plus_adjusted"], s["p_minus_adjusted"]) for n, s in summaries(finished).items()}
+
+
+def counted(finished):
+    return tuple(finished.run.facts["tests"][k] for k in ("corrected_over", "weighed", "from_earlier_runs"))
+
+
+@pytest.fixture(scope="module")
+def weak(tmp_path_factory):
+    """A planted effect that supports a claim weighed alone, and would not among six."""
+    for effect in np.arange(0.05, 1.0, 0.05):
+        recorder = PlantedRecorder(effect=float(effect))
+        found = summaries(run((Clusters,), tmp_path_factory.mktemp("weak"), recorder=recorder))["Clusters"]
+        if 0.012 <= found["p_plus"] <= 0.03:
+            return float(effect)
+    raise AssertionError("no effect was weak enough")
+
+
+def test_what_is_not_selected_counts_as_p_of_1(tmp_path):
+    finished = among((Clusters,), (Heads, Everywhere, FirstLayer), tmp_path)
+    found = summaries(finished)["Clusters"]
+    assert found["p_plus_adjusted"] == pytest.approx(4 * found["p_plus"])
+    assert counted(finished) == (4, 1, 0)
+
+
+def test_selecting_one_claim_does_not_support_what_all_together_leave_open(tmp_path, weak):
+    others, with_effect = (
+        (Heads, Everywhere, FirstLayer, Faulty, UnknownSite),
+        {"recorder": PlantedRecorder(effect=weak)},
+    )
+    everything, alone = run((Clusters, *others), tmp_path, **with_effect), run((Clusters,), tmp_path, **with_effect)
+    some = summaries(among((Clusters,), others, tmp_path, **with_effect))["Clusters"]
+    assert (levels(everything)["Clusters"][0], levels(alone)["Clusters"][0]) == ("inconclusive", "supported")
+    assert some["outcome"] == "inconclusive"
+    assert some["p_plus_adjusted"] == pytest.approx(6 * some["p_plus"])
+    assert some["reason"] == "lost to correction over 6 claims"
+    assert "; corrected over 6 claims, of which 1 was weighed, it is not (." in some["message"]
+    assert "What is not weighed, or could not be, counts as p = 1" in some["message"]
+
+
+def test_levels_that_an_earlier_run_left_make_a_selection_end_as_all_do(tmp_path):
+    log = RunLog(tmp_path / "home")
+    whole = levels(among((Clusters, Heads, Everywhere, FirstLayer), (), tmp_path, log=log))
+    some = among((Heads, Everywhere), (Clusters, FirstLayer), tmp_path, log=log)
+    assert counted(some) == (4, 2, 2)
+    assert levels(some) == {name: whole[name] for name in ("Heads", "Everywhere")}
+    half = among((Heads,), (Clusters, FirstLayer, Everywhere), tmp_path, log=log)
+    assert levels(half)["Heads"] == whole["Heads"]
+
+
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"permutations": 499}, {"positions": "0:4:1"}, {"alpha": 0.1}])
+def test_levels_of_another_seed_or_recording_are_not_used(tmp_path, changed):
+    log = RunLog(tmp_path / "home")
+    among((Clusters, Heads), (), tmp_path, log=log)
+    assert counted(among((Heads,), (Clusters,), tmp_path, log=log)) == (2, 1, 1)
+    assert counted(among((Heads,), (Clusters,), tmp_path, log=log, **changed)) == (2, 1, 0)
+
+
+def test_levels_do_not_depend_on_how_they_were_corrected_then(tmp_path):
+    log = RunLog(tmp_path / "home")
+    among((Clusters, Heads), (), tmp_path, log=log, correction="bh")
+    assert counted(among((Heads,), (Clusters,), tmp_path, log=log)) == (2, 1, 1)
+
+
+def test_a_claim_with_another_constant_is_another_claim(tmp_path):
+    log = RunLog(tmp_path / "home")
+    among((Clusters, Heads), (), tmp_path, log=log)
+
+    class Stricter(Clusters):
+        """Same-style texts point the same way somewhere."""
+
+        smallest_effect = 0.5
+
+    Stricter.__name__ = "Clusters"
+    assert counted(among((Heads,), (Stricter,), tmp_path, log=log)) == (2, 1, 0)
+
+
+def test_an_error_counts_whether_it_shows_before_any_pass_or_after(tmp_path):
+    class Late(Clusters):
+        """A claim that breaks when it is weighed."""
+
+        def weigh(self, recording, weighing):
+            raise ZeroDivisionError("late")
+
+    late = run((Clusters, AsksInVain, Late, Faulty), tmp_path)
+    assert counted(late) == (4, 1, 0)
+    unselected = among((Clusters,), (Faulty, UnknownSite), tmp_path)
+    for finished, size in ((late, 4), (unselected, 3)):
+        found = summaries(finished)["Clusters"]
+        assert found["p_plus_adjusted"] == pytest.approx(size * found["p_plus"])
+
+
+def test_a_file_that_does_not_load_counts_as_one_claim(tmp_path):
+    (tmp_path / "bad.py").write_text("1 / 0\n")
+    (bad,) = collect(["bad.py"], tmp_path)
+    assert counted(run([*collected(Clusters), bad], tmp_path)) == (2, 1, 0)
+
+
+def test_skipped_claims_stand_outside_and_a_users_own_without_its_column_does_not(tmp_path):
+    assert counted(among((Clusters,), (), tmp_path, shipped=(Chapters,))) == (1, 1, 0)
+    assert counted(among((Clusters,), (Chapters,), tmp_path)) == (2, 1, 0)
+
+
+def test_a_run_of_some_claims_is_another_run_than_that_of_these_alone(tmp_path):
+    shape = PlantedRecorder().shape
+    one, other, corpus, settings = collected(Clusters), collected(Heads), planted_corpus(), Settings()
+    digests = {
+        run_digest(one, corpus, shape, settings),
+        run_digest(one, corpus, shape, settings, other),
+        run_digest([*one, *other], corpus, shape, settings),
+    }
+    assert len(digests) == 3
+
+
+def test_rerunning_with_other_seeds_is_counted(tmp_path):
+    log = RunLog(tmp_path / "home")
+    runs = [among((Clusters,), (), tmp_path, log=log, seed=seed) for seed in (0, 1, 1, 2)]
+    assert [one.run.facts["tests"]["other_settings_before"] for one in runs] == [0, 1, 1, 2]
+
+
+def test_claims_of_the_same_files_are_not_counted_as_others(tmp_path):
+    log = RunLog(tmp_path / "home")
+    among((Clusters, Heads), (), tmp_path, log=log)
+    assert among((Heads,), (Clusters,), tmp_path, log=log).run.facts["tests"]["weighed_before"] == 0
+    assert among((Heads,), (), tmp_path, log=log).run.facts["tests"]["weighed_before"] == 1
 
 
 def test_a_killed_run_goes_on_with_what_it_had(tmp_path, monkeypatch):
@@ -289,14 +440,15 @@ class AsksInVain(AsksAgain):
 
 def test_what_claims_ask_for_once_they_have_seen_the_recording_is_recorded_before_any_is_weighed(tmp_path):
     recorder = PlantedRecorder()
-    finished = run([*collected(AsksAgain, Clusters, AsksInVain)], tmp_path, shuffled(planted_corpus()), recorder)
+    several = collected(AsksAgain, Clusters, AsksInVain)
+    finished = run(several, tmp_path, shuffled(planted_corpus()), recorder, permutations=999)
     assert recorder.calls == 2
     assert Activations("mlp_out", (1,)) in recorder.requests
     outcomes = {name: verdict.outcome.word for name, verdict in finished.verdicts.items()}
     assert outcomes == {"t.py::AsksAgain": "supported", "t.py::Clusters": "supported", "t.py::AsksInVain": "error"}
     assert "nothing to divide" in finished.verdicts["t.py::AsksInVain"].message
     assert finished.run.facts["made"]["passes"] == 2 * len(planted_corpus())
-    alone = run((Clusters,), tmp_path, shuffled(planted_corpus()))
+    alone = run((Clusters,), tmp_path, shuffled(planted_corpus()), permutations=999)
     assert alone.weighed["t.py::Clusters"] == finished.weighed["t.py::Clusters"]
 
 

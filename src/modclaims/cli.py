@@ -20,7 +20,7 @@ from modclaims.errors import InputError, ModclaimsError, NothingSelected
 from modclaims.terminal import progress_bars, tell
 
 if TYPE_CHECKING:
-    from modclaims.collect import Collected
+    from modclaims.collect import Collected, Selection
     from modclaims.corpus import Corpus
     from modclaims.recording import Recording
     from modclaims.runner import Finished
@@ -85,7 +85,10 @@ def main() -> None:
 
 def _selection(command: F) -> F:
     command = click.option(
-        "-k", "keyword", metavar="EXPR", help="Only claims whose id matches: words with and, or, not, ()."
+        "-k",
+        "keyword",
+        metavar="EXPR",
+        help="Only claims whose id matches: words with and, or, not, (). The others still count in the correction.",
     )(command)
     return click.argument("paths", nargs=-1, metavar="[PATH]...")(command)
 
@@ -102,30 +105,7 @@ def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool) -> i
     found = collect(paths, Path.cwd(), keyword or "")
     if not found:
         raise NothingSelected("No claim is selected.")
-    rows: list[dict[str, Any]] = []
-    for one in found:
-        claim = one.claim
-        row: dict[str, Any] = {
-            "id": one.id,
-            "family": None,
-            "claim": None,
-            "expect": None,
-            "needs": [],
-            "fault": one.fault,
-        }
-        if claim is not None:
-            row |= {
-                "family": claim.family(),
-                "claim": claim.sentence(),
-                "expect": claim.expect,
-                "needs": list(claim.columns()),
-                "models": claim.models(),
-                "holds": claim.holds.words,
-                "smallest_effect": claim.smallest_effect,
-                "effect_name": claim.effect_name,
-                "constants": claim.declared(),
-            }
-        rows.append(row)
+    rows = [_listed(one) for one in found]
     if as_json:
         click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
@@ -140,6 +120,39 @@ def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool) -> i
             )
         click.echo(f"{len(rows)} claims")
     return NOT_WEIGHED if any(r["fault"] for r in rows) else OK
+
+
+def _listed(one: Collected) -> dict[str, Any]:
+    """What `list` says of one claim, or of what is wrong with it."""
+    from modclaims import asking
+    from modclaims.errors import ClaimError
+
+    claim = one.claim
+    row: dict[str, Any] = {
+        "id": one.id,
+        "family": None,
+        "claim": None,
+        "expect": None,
+        "needs": [],
+        "fault": one.fault,
+    }
+    if claim is None:
+        return row
+    try:
+        asking.examine(claim)
+    except ClaimError as fault:
+        return row | {"family": claim.family(), "claim": claim.sentence(), "fault": asking.text_of(fault)}
+    return row | {
+        "family": claim.family(),
+        "claim": claim.sentence(),
+        "expect": claim.expect,
+        "needs": list(asking.columns(claim)),
+        "models": asking.models(claim),
+        "holds": claim.holds.words,
+        "smallest_effect": claim.smallest_effect,
+        "effect_name": claim.effect_name,
+        "constants": claim.declared(),
+    }
 
 
 _DESIGN = (
@@ -162,7 +175,7 @@ _DESIGN = (
     click.option("--offline", is_flag=True, default=None, help="Never reach for a hub."),
     click.option("--allow-bin", is_flag=True, default=None, help="Also load weights that are not safetensors."),
     click.option("--trust-remote-code", is_flag=True, default=None, help="Let a model folder run its own code."),
-    click.option("--alpha", type=float, help="Error rate of each side, over all claims (.05)."),
+    click.option("--alpha", type=float, help="Error rate of each side, over all claims of the files (.05)."),
     click.option(
         "--correction", type=click.Choice(["holm", "bh", "by", "none"]), help="Correction over claims (holm)."
     ),
@@ -212,15 +225,15 @@ def _settings(cwd: Path, options: Mapping[str, Any]) -> Settings:
     return settings
 
 
-def _claims_and_texts(paths: tuple[str, ...], settings: Settings, cwd: Path) -> tuple[list[Collected], Corpus]:
+def _claims_and_texts(paths: tuple[str, ...], settings: Settings, cwd: Path) -> tuple[Selection, Corpus]:
     """What is weighed, and on what. Raises `NothingSelected` for no claim at all."""
-    from modclaims.collect import collect
+    from modclaims.collect import select
     from modclaims.corpus_files import read_corpus
 
-    collected = collect(paths, cwd, settings.keyword)
-    if not collected:
+    selection = select(paths, cwd, settings.keyword)
+    if not selection.chosen:
         raise NothingSelected("No claim is selected; see `modclaims list` for what there is.")
-    return collected, read_corpus(settings.corpus, text_column=settings.text, label=settings.label)
+    return selection, read_corpus(settings.corpus, text_column=settings.text, label=settings.label)
 
 
 def weigh_claims(paths: tuple[str, ...], settings: Settings, cwd: Path) -> Finished:
@@ -229,7 +242,7 @@ def weigh_claims(paths: tuple[str, ...], settings: Settings, cwd: Path) -> Finis
 
     if settings.workers > 1:
         workers.ready()
-    collected, corpus = _claims_and_texts(paths, settings, cwd)
+    selection, corpus = _claims_and_texts(paths, settings, cwd)
 
     from modclaims.lm.model import load_models
     from modclaims.lm.store import RecordingStore
@@ -245,11 +258,12 @@ def weigh_claims(paths: tuple[str, ...], settings: Settings, cwd: Path) -> Finis
     from modclaims.run_log import RunLog
     from modclaims.runner import execute, run_digest
 
-    digest = run_digest(collected, corpus, recorder.shape, settings)
+    digest = run_digest(selection.chosen, corpus, recorder.shape, settings, selection.others)
     out = cwd / (settings.out or f"reports/{_slug(corpus.name)}-{_slug(recorder.shape.name)}-{digest[:8]}")
     with progress_bars() as progress:
         finished = execute(
-            collected,
+            selection.chosen,
+            unselected=selection.others,
             corpus=corpus,
             recorder=recorder,
             settings=settings,
@@ -270,9 +284,10 @@ def _slug(name: str) -> str:
 
 def repeat_command(paths: tuple[str, ...], settings: Settings) -> str:
     """The command that repeats this run: paths and every setting that differs from its default."""
+    from modclaims.declarations import written
     from modclaims.settings import Settings as Defaults
 
-    words, plain = ["modclaims", "run", *paths], Defaults().as_dict()
+    words, plain = ["modclaims", "run", *map(written, paths)], Defaults().as_dict()
     names = {"keyword": "-k", "workers": "-n"}
     for key, value in settings.as_dict().items():
         if value == plain[key] or key in ("out", "workers", "batch_size", "no_cache", "strict"):
@@ -322,12 +337,12 @@ def plan(paths: tuple[str, ...], as_json: bool, **options: Any) -> int:
 
     cwd = Path.cwd()
     settings = _settings(cwd, options)
-    collected, corpus = _claims_and_texts(paths, settings, cwd)
+    selection, corpus = _claims_and_texts(paths, settings, cwd)
 
     from modclaims.lm.outline import Outline, read_outlines
     from modclaims.plan.cost import Reading
     from modclaims.plan.plans import make_plan
-    from modclaims.recording import Positions, for_model, model_of
+    from modclaims.recording import Positions
     from modclaims.runner import refuse_near_duplicates
 
     outline, lineup = read_outlines(settings.model, settings.beside, **settings.loading())
@@ -350,10 +365,7 @@ def plan(paths: tuple[str, ...], as_json: bool, **options: Any) -> int:
     if lineup is not None:
         further = tuple(replace(reading(lineup.of(shape.name)), shape=shape) for shape in lineup.shape.beside)
         whole = replace(whole, shape=lineup.shape, beside=further)
-    made = make_plan(collected, corpus, whole, settings)
-    for name in (None, *(shape.name for shape in whole.shape.beside)):
-        mine = [for_model(one, None) for one in made.requests if model_of(one) == name]
-        (outline if lineup is None else lineup.of(name)).check_requests(corpus, mine, settings.tokens)
+    made = make_plan(selection.chosen, corpus, whole, settings, lineup or outline, selection.others)
     if as_json:
         click.echo(json.dumps(made.as_dict(), indent=1, ensure_ascii=False))
     else:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.util
 import inspect
+import os
 import re
 import sys
 import traceback
@@ -13,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from modclaims.errors import ModclaimsError, UsageError
+from modclaims.asking import text_of
+from modclaims.declarations import refuse_overruled, refuse_set, refuse_undeclared, settle, written
+from modclaims.errors import ClaimError, ModclaimsError, UsageError
 from modclaims.hypothesis import Hypothesis
 from modclaims.shipped import shipped
 
@@ -67,7 +71,7 @@ def claim_files(paths: Sequence[str], cwd: Path) -> list[tuple[Path, str | None]
 def load_module(path: Path) -> ModuleType:
     """The file as a module under a private name made from its path; each file is loaded once."""
     resolved = path.resolve()
-    name = "_modclaims_" + hashlib.sha256(str(resolved).encode()).hexdigest()[:16]
+    name = "_modclaims_" + hashlib.sha256(os.fsencode(resolved)).hexdigest()[:16]
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, resolved)
@@ -88,10 +92,9 @@ def identity(path: Path, cwd: Path) -> tuple[str, bool]:
     resolved, own = path.resolve(), shipped("hypotheses").resolve()
     if resolved.parent == own and (cwd / "hypotheses").resolve() != own:
         return f"modclaims:{resolved.name}", True
-    try:
-        return resolved.relative_to(cwd.resolve()).as_posix(), resolved.parent == own
-    except ValueError:
-        return resolved.as_posix(), resolved.parent == own
+    here = cwd.resolve()
+    inside = resolved.relative_to(here) if resolved.is_relative_to(here) else resolved
+    return written(inside.as_posix()), resolved.parent == own  # a name that is not UTF-8 could not be written
 
 
 def collect_file(path: Path, cwd: Path, only: str | None = None) -> list[Collected]:
@@ -99,35 +102,79 @@ def collect_file(path: Path, cwd: Path, only: str | None = None) -> list[Collect
     label, own = identity(path, cwd)
     try:
         module = load_module(path)
+        stated = _stated(path)
     except KeyboardInterrupt:
         raise
     except BaseException as fault:  # whatever a user's file raises, SystemExit too, is that file's ERROR
         return [Collected(label, path, None, _one_line(fault, path), own)]
     found = []
-    for name, value in vars(module).items():
+    for name, value in list(vars(module).items()):
         if (
             inspect.isclass(value)
             and issubclass(value, Hypothesis)
             and value.__module__ == module.__name__
-            and not inspect.isabstract(value)
+            and not _is_own_family(value)
             and not name.startswith("_")
             and value.__name__ == name
         ):
             if only is not None and name != only:
                 continue
-            try:
-                found.append(Collected(f"{label}::{name}", path, value(), "", own))
-            except Exception as fault:
-                found.append(Collected(f"{label}::{name}", path, None, _one_line(fault, path), own))
+            claim, wrong = _made(value, path)
+            if len(lines := stated.get(name, ())) > 1:
+                claim, wrong = (
+                    None,
+                    f"{path.name} states {name} in lines {' and '.join(map(str, lines))}; name one of them anew.",
+                )
+            found.append(Collected(f"{label}::{name}", path, claim, wrong, own))
     if only is not None and not found:
         raise UsageError(f"{path} has no claim {only!r}.")
     return found
 
 
+def _stated(path: Path) -> dict[str, list[int]]:
+    """Lines in which a file states each class: of two by one name Python keeps the last, and nobody would miss the other."""
+    found: dict[str, list[int]] = {}
+    for node in ast.parse(path.read_bytes()).body:
+        if isinstance(node, ast.ClassDef):
+            found.setdefault(node.name, []).append(node.lineno)
+    return found
+
+
+def _is_own_family(cls: type) -> bool:
+    """Whether a class is abstract on purpose: it says what its claims must define, or has claims already."""
+    own = any(getattr(value, "__isabstractmethod__", False) for value in vars(cls).values())
+    return inspect.isabstract(cls) and (own or bool(cls.__subclasses__()))
+
+
+def _made(cls: type[Hypothesis], path: Path) -> tuple[Hypothesis | None, str]:
+    """The claim that a class states, or why there is none."""
+    try:
+        settle(cls)
+        refuse_overruled(cls)
+        if lacking := sorted(getattr(cls, "__abstractmethods__", ())):
+            refuse_undeclared(cls)
+            raise ClaimError(
+                f"{cls.__name__} defines no {' and no '.join(lacking)}, which its family needs; define it, or begin the name of a "
+                "class that states no claim with an underscore."
+            )
+        claim = cls()
+        refuse_set(claim)
+        try:
+            claim.digest()
+        except Exception:  # of constants that have no end, which this names
+            refuse_undeclared(cls)
+            raise
+    except KeyboardInterrupt:
+        raise
+    except BaseException as fault:  # whatever a user's class raises, SystemExit too, is that claim's ERROR
+        return None, _one_line(fault, path)
+    return claim, ""
+
+
 def _one_line(fault: BaseException, path: Path) -> str:
     """Type, message and the line of the file at fault."""
     if isinstance(fault, ModclaimsError):
-        return str(fault)
+        return text_of(fault)
     line = ""
     if isinstance(fault, SyntaxError) and fault.lineno:
         line = f", line {fault.lineno}"
@@ -135,17 +182,40 @@ def _one_line(fault: BaseException, path: Path) -> str:
         frames = [f for f in traceback.extract_tb(fault.__traceback__) if Path(f.filename) == path.resolve()]
         if frames:
             line = f", line {frames[-1].lineno}"
-    return f"{path.name}{line}: {type(fault).__name__}: {fault}"
+    return written(f"{path.name}{line}: {type(fault).__name__}: {text_of(fault)}")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Claims that were collected together: those asked for, and the others, which count in the correction all the same."""
+
+    chosen: tuple[Collected, ...]
+    others: tuple[Collected, ...] = ()
+
+
+def select(paths: Sequence[str], cwd: Path, expression: str = "") -> Selection:
+    """All claims of the files that paths name or lie in, those apart that PATH::Class and `-k EXPRESSION` leave out.
+
+    A file that cannot be loaded stands for all that is asked of it. Raises `UsageError` for a class that a file lacks.
+    """
+    every: dict[str, Collected] = {}
+    chosen: dict[str, Collected] = {}
+    for path, name in claim_files(paths, cwd):
+        inside = collect_file(path, cwd)
+        asked = [c for c in inside if name in (None, c.name) or "::" not in c.id]
+        if not asked and name is not None:
+            raise UsageError(f"{path} has no claim {name!r}.")
+        every |= {c.id: every.get(c.id, c) for c in inside}
+        chosen |= {c.id: every[c.id] for c in asked}
+    if expression.strip():
+        keep = Keyword(expression)
+        chosen = {name: c for name, c in chosen.items() if keep.matches(name)}
+    return Selection(tuple(chosen.values()), tuple(c for c in every.values() if c.id not in chosen))
 
 
 def collect(paths: Sequence[str], cwd: Path, expression: str = "") -> list[Collected]:
     """All claims of the paths, those kept that match `-k EXPRESSION`."""
-    found = [c for path, name in claim_files(paths, cwd) for c in collect_file(path, cwd, name)]
-    unique = list({c.id: c for c in found}.values())
-    if expression.strip():
-        keep = Keyword(expression)
-        unique = [c for c in unique if keep.matches(c.id)]
-    return unique
+    return list(select(paths, cwd, expression).chosen)
 
 
 class Keyword:

@@ -7,6 +7,7 @@ ModclaimsError
 │   └── ModelError        the network, its weights or its tokenizer
 ├── NothingSelected     no claim is left to run: exit code 5
 ├── ClaimError          one claim or its file: that claim is ERROR, its neighbours run
+│   └── ClaimCodeError    its own code, or what its constants cause where nobody foresaw them
 └── RunFolderError      a run folder in the way, or damaged: exit code 4
 """
 
@@ -39,6 +40,10 @@ class NothingSelected(ModclaimsError):
 
 class ClaimError(ModclaimsError):
     """One claim (or its file) is at fault; the outcome of that claim is ERROR."""
+
+
+class ClaimCodeError(ClaimError):
+    """What came out of a claim's own methods, or of modclaims because of constants that nobody foresaw."""
 
 
 class RunFolderError(InputError):

@@ -7,17 +7,18 @@ import inspect
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
 from modclaims.corpus import Corpus
+from modclaims.declarations import LARGEST, constants, settle, shown, written
 from modclaims.errors import ClaimError
+from modclaims.own_code import own_classes, own_code
 from modclaims.recording import ModelShape, Recording, Request
 from modclaims.stats.evidence import Evidence
 from modclaims.stats.multiplicity import ADJUSTMENTS, Adjustment
 from modclaims.stats.quantifiers import Holds, somewhere
 
-_NOT_DECLARED = ("pytestmark", "effect_name", "largest_effect")
 EXPECTATIONS = ("supported", "refuted", "inconclusive")
 
 
@@ -55,37 +56,35 @@ class Hypothesis(ABC):
     largest_effect: ClassVar[float] = float("inf")
     """Where the effect's scale ends."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Lists among a claim's constants become tuples, as soon as there is the class."""
+        super().__init_subclass__(**options)
+        settle(cls)
+
     @classmethod
     def sentence(cls) -> str:
         """The claim in words: the first paragraph of the class' own docstring."""
-        text = inspect.cleandoc(cls.__dict__.get("__doc__") or "")
+        text = written(inspect.cleandoc(cls.__dict__.get("__doc__") or ""))
         return " ".join(text.split("\n\n")[0].split()) or cls.__name__
 
     @classmethod
     def family(cls) -> str:
-        """Name of the library class that the claim extends."""
-        return next(base.__name__ for base in cls.__mro__ if base.__module__.startswith("modclaims.families"))
+        """Name of the library class that the claim extends; of a family of one's own that extends none, its own name."""
+        library = (base for base in cls.__mro__ if base.__module__.startswith("modclaims.families"))
+        if (found := next(library, None)) is not None:
+            return found.__name__
+        own = [base for base in own_classes(cls) if issubclass(base, Hypothesis)]
+        return own[-1].__name__ if own else cls.__name__
 
     @classmethod
     def declared(cls) -> dict[str, Any]:
         """The constants that make the claim, by name, as plain JSON values."""
-        found: dict[str, Any] = {}
-        for base in reversed(cls.__mro__):
-            for name, value in vars(base).items():
-                if (
-                    name.startswith("_")
-                    or name == "pytestmark"
-                    or callable(value)
-                    or isinstance(value, (property, classmethod, staticmethod))
-                ):
-                    continue
-                found[name] = value
-        return {name: _plain(value) for name, value in sorted(found.items())}
+        return {name: _plain(value) for name, value in sorted(constants(cls).items())}
 
     @classmethod
     def digest(cls) -> str:
-        """SHA-256 of name, family, sentence and constants: what a lock pins."""
-        body = [cls.__name__, cls.family(), cls.sentence(), cls.declared()]
+        """SHA-256 of name, family, sentence, constants and, where it has any, of the claim's own code: what a lock pins."""
+        body = [cls.__name__, cls.family(), cls.sentence(), cls.declared(), *own_code(cls)]
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
     def validate(self) -> None:
@@ -139,11 +138,16 @@ class Hypothesis(ABC):
 
 
 def _plain(value: Any) -> Any:
-    """A constant as JSON: dataclasses by class name and fields, tuples as lists."""
+    """A constant as JSON: dataclasses by class name and fields, tuples as lists; other kinds by their name, for no claim is
+    weighed that has any."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {type(value).__name__: {k: _plain(v) for k, v in asdict(value).items()}}
+        return {type(value).__name__: {field.name: _plain(getattr(value, field.name)) for field in fields(value)}}
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {written(str(k)): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
-    return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
+    if isinstance(value, str):
+        return written(value)
+    if isinstance(value, int) and abs(value) >= LARGEST:
+        return shown(value)
+    return value if isinstance(value, (int, float, bool, type(None))) else shown(value)

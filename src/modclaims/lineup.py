@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError, CorpusError, ModelError
@@ -20,6 +20,15 @@ class Reader(Recorder, Protocol):
 
     def release(self) -> None:
         """Drop the loaded network; the next recording loads it again."""
+        ...
+
+
+@runtime_checkable
+class Foretelling(Protocol):
+    """A recorder that can tell before any pass which requests it cannot answer."""
+
+    def check_requests(self, corpus: Corpus, requests: Iterable[Request], tokens: int) -> None:
+        """Raise what recording them would raise."""
         ...
 
 
@@ -69,6 +78,11 @@ class Lineup(Generic[R]):
         self.own.check(corpus, tokens, positions)
         for name, reader in self.beside.items():
             check_beside(name, reader, corpus, tokens, positions)
+
+    def check_requests(self, corpus: Corpus, requests: Iterable[Request], tokens: int) -> None:
+        """Raise what `record` would raise for these requests before its first pass."""
+        for request in requests:
+            check_requests(self.of(model_of(request)), corpus, (for_model(request, None),), tokens)
 
     def record(
         self,
@@ -130,6 +144,12 @@ def check_beside(name: str, reader: Recorder, corpus: Corpus, tokens: int, posit
         reader.check(corpus, tokens, positions)
     except CorpusError as fault:
         raise CorpusError(f"Model {name!r}, given with --beside, cannot read all texts. {fault}") from None
+
+
+def check_requests(reader: Recorder, corpus: Corpus, requests: Iterable[Request], tokens: int) -> None:
+    """Raise what a recorder finds wrong with requests before its first pass; one that cannot tell beforehand finds nothing."""
+    if isinstance(reader, Foretelling):
+        reader.check_requests(corpus, requests, tokens)
 
 
 def _called(shape: ModelShape, name: str) -> str:

@@ -1,10 +1,11 @@
 """A door: pytest, with one item a claim and model.
 
-The claims that a session selects are one family, corrected together, whatever order and process runs them: they are
-recorded, weighed and judged once, after selection and before the first item, and every item only reads its verdict.
+The claims of all files that a session collects are corrected together, whatever is selected of them, and whatever order
+and process runs them: those selected are recorded, weighed and judged once, before the first item, and every item only
+reads its verdict. The others count with the levels that an earlier run left, or as p = 1.
 
     alone           pytest_runtestloop weighs the session's claims
-    with xdist      a worker writes what it selected into the handover folder, the controller weighs that as soon as the
+    with xdist      a worker writes what it collected and selected into the handover folder, the controller weighs that as soon as the
                     first worker has collected (idle workers lend their cores), and workers read the verdicts
 
 Every pytest run on this machine loads this module, so it imports nothing but pytest and the standard library; what
@@ -75,8 +76,8 @@ class Judged:
 
     claim: Summary
     """Its object in run.json."""
-    family: int
-    """Claims weighed and corrected together."""
+    over: str
+    """What levels were corrected over, in words that follow "over"."""
     correction: str
     strict: bool
     """Whether staying inconclusive fails."""
@@ -93,7 +94,7 @@ class Judged:
 
     def told(self) -> str:
         """The numbers on one line, then the claim and its verdict in words."""
-        from modclaims.report.numerals import count, interval, number, p_value
+        from modclaims.report.numerals import interval, number, p_value
 
         c = self.claim
         if c["effect"] is None:
@@ -104,9 +105,20 @@ class Judged:
             f"{c['effect_name']} {number(c['effect'])} {interval(c['effect_low'], c['effect_high'])}{where}, "
             f"smallest that matters {c['smallest_effect']:g}; "
             f"p+ {p_value(c['p_plus_adjusted'])}, p- {p_value(c['p_minus_adjusted'])} "
-            f"({self.correction}, {count(self.family, 'claim')})"
+            f"({self._corrected()})"
         ).replace("−", "-")  # as in the sentence below, and found by who searches a log
         return "\n".join(part for part in (first, str(c["claim"]), str(c["sentence"]), str(c["message"])) if part)
+
+    def _corrected(self) -> str:
+        """Both levels before correction, and what it was over."""
+        from modclaims.report.numerals import p_value
+
+        if self.correction == "none":
+            return "without correction"
+        return (
+            f"alone {p_value(self.claim['p_plus'])} and {p_value(self.claim['p_minus'])}; "
+            f"{self.correction} over {self.over}"
+        )
 
 
 Verdicts = dict[tuple[str | None, str], Judged]
@@ -119,6 +131,8 @@ class State:
 
     judged: Verdicts | None = None
     """None until they are there."""
+    files: list[ClaimFile] = field(default_factory=list)
+    """Hypothesis files that were met while pytest collected, asked for or not."""
     reports: list[Path] = field(default_factory=list)
     handover: Path | None = None
     """Folder shared by an xdist controller and its workers."""
@@ -197,6 +211,7 @@ def pytest_collect_file(
     mine = ClaimFile.from_parent(parent, path=file_path)
     if not _under_folder(file_path, parent.config) and not mine.collected:
         return found  # a named file that is about modclaims, yet states no claim
+    parent.config.stash[STATE].files.append(mine)
     return [one for one in found if not isinstance(one, pytest.Module)] + [mine]
 
 
@@ -273,11 +288,19 @@ class ClaimItem(pytest.Item):
         self.asked = asked
         self.judged: Judged | None = None
         self.add_marker("claim")
+        self.no_mark = ""
         if asked.collected.claim is not None:
-            self.own_markers.extend(_marks(type(asked.collected.claim)))
+            marks = list(_marks(type(asked.collected.claim)))
+            self.own_markers.extend(one for one in marks if isinstance(one, pytest.Mark))
+            self.no_mark = ", ".join(type(one).__name__ for one in marks if not isinstance(one, pytest.Mark))
 
     def setup(self) -> None:
         """Find the verdict. What cannot be weighed ends here: as an error, or skipped where a column is lacking."""
+        if self.no_mark:
+            pytest.fail(
+                f"pytestmark holds a value of type {self.no_mark}; it holds marks, such as pytest.mark.xfail.",
+                pytrace=False,
+            )
         self.judged = _verdicts(self.config).get((self.asked.model, self.asked.collected.id))
         if self.judged is None:
             pytest.fail(f"{self.asked.collected.id} was not among the claims that this session weighed.", pytrace=False)
@@ -311,8 +334,8 @@ class ClaimItem(pytest.Item):
             return 0
 
 
-def _marks(claim: type) -> Iterator[pytest.Mark]:
-    """Marks that the claim's file, its ancestors and the claim itself declare."""
+def _marks(claim: type) -> Iterator[object]:
+    """Marks that the claim's file, its ancestors and the claim itself declare, and what stands in their place."""
     for holder in (sys.modules[claim.__module__], *reversed(claim.__mro__)):
         given = vars(holder).get("pytestmark", [])
         for one in given if isinstance(given, list) else [given]:
@@ -339,7 +362,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if session.config.option.collectonly or stopped or _worker_input(session.config):
         return
     if asked := _selected(session):
-        session.config.stash[STATE].judged = _weigh(session.config, asked)
+        session.config.stash[STATE].judged = _weigh(session.config, asked, _beside(session, asked))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -356,7 +379,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """xdist, worker: say which claims were selected, before xdist itself says that collecting is over."""
     handover = session.config.stash[STATE].handover
     if _worker_input(session.config) and handover is not None and (asked := _selected(session)):
-        _hand_over(handover / SELECTION, [[str(a.collected.path), a.collected.id, a.model] for a in asked])
+        rows = {"asked": asked, "beside": _beside(session, asked)}
+        _hand_over(
+            handover / SELECTION,
+            {key: [[str(a.collected.path), a.collected.id, a.model] for a in some] for key, some in rows.items()},
+        )
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -366,14 +393,15 @@ def pytest_xdist_node_collection_finished(node: Any) -> None:
     selection = state.handover / SELECTION
     if state.judged is not None or not selection.is_file():
         return
-    rows = json.loads(selection.read_text("utf-8"))
-    paths = [Path(path) for path in dict.fromkeys(row[0] for row in rows)]
+    told = json.loads(selection.read_text("utf-8"))
+    every = [*told["asked"], *told["beside"]]
+    paths = [Path(path) for path in dict.fromkeys(row[0] for row in every)]
     found = {one.id: one for path in paths for one in _claims_of(path, config)}
-    if lost := [claim for _, claim, _ in rows if claim not in found]:
+    if lost := [claim for _, claim, _ in every if claim not in found]:
         raise pytest.UsageError(f"Claim {lost[0]} is gone: its file changed while this session began; run it again.")
-    asked = [Asked(found[claim], model) for _, claim, model in rows]
-    judged = state.judged = _weigh(config, asked, node.workerinput["workercount"])
-    told = [[model, claim, j.claim, j.family, j.correction, j.strict] for (model, claim), j in judged.items()]
+    asked, beside = ([Asked(found[claim], model) for _, claim, model in told[key]] for key in ("asked", "beside"))
+    judged = state.judged = _weigh(config, asked, beside, node.workerinput["workercount"])
+    told = [[model, claim, j.claim, j.over, j.correction, j.strict] for (model, claim), j in judged.items()]
     _hand_over(state.handover / VERDICTS, told)
 
 
@@ -389,6 +417,24 @@ def _selected(session: pytest.Session) -> list[Asked]:
 
     unique = {(i.asked.model, i.asked.collected.id): i.asked for i in items}
     return sorted(unique.values(), key=place)
+
+
+def _beside(session: pytest.Session, asked: Sequence[Asked]) -> list[Asked]:
+    """Claims that count in the correction though they are not selected, on every model that is asked for.
+
+    They are all others of the files that the command line names, or that lie in its folders: `--lf` does not even open
+    files in which nothing failed, and pytest meets the neighbours of a named file too.
+    """
+    selected = {(one.model, one.collected.id) for one in asked}
+    met = sorted({one.path: one for one in session.config.stash[STATE].files}.items())
+    whole = [one for path, one in met if any(session.isinitpath(place) for place in (path, *path.parents))]
+    return [
+        Asked(one, model)
+        for model in dict.fromkeys(one.model for one in asked)
+        for file in whole
+        for one in file.collected
+        if (model, one.id) not in selected
+    ]
 
 
 def _models(config: pytest.Config) -> list[str | None]:
@@ -410,8 +456,9 @@ def _verdicts(config: pytest.Config) -> Verdicts:
     return state.judged or {}
 
 
-def _weigh(config: pytest.Config, asked: Sequence[Asked], workers: int = 1) -> Verdicts:
-    """Run the claims, model by model. Raises `pytest.UsageError` for input at fault, before any forward pass."""
+def _weigh(config: pytest.Config, asked: Sequence[Asked], beside: Sequence[Asked], workers: int = 1) -> Verdicts:
+    """Run the claims asked for, model by model. Raises `pytest.UsageError` for input at fault, before any forward pass."""
+    from modclaims.claim_set import corrected_over
     from modclaims.errors import ModclaimsError
     from modclaims.report import render
     from modclaims.run_folder import dump_json
@@ -426,9 +473,11 @@ def _weigh(config: pytest.Config, asked: Sequence[Asked], workers: int = 1) -> V
                 settings = _settings(config, model, workers)
                 runs.append((model, settings, *load(settings)))
             for model, settings, corpus, recorder in runs:
-                mine, out = [a.collected for a in asked if a.model == model], _report_folder(config, model)
+                mine, others = ([a.collected for a in some if a.model == model] for some in (asked, beside))
+                out = _report_folder(config, model)
                 run = execute(
                     mine,
+                    unselected=others,
                     corpus=corpus,
                     recorder=recorder,
                     settings=settings,
@@ -436,13 +485,14 @@ def _weigh(config: pytest.Config, asked: Sequence[Asked], workers: int = 1) -> V
                     out=out,
                     render=partial(render, workers=workers),
                     progress=_progress(config, model),
-                    command=_command(config, mine, model),
+                    command=_command(config, mine, others, model),
                     log=RunLog(),
                 ).run
-                family = sum(c.summary["outcome"] not in (ERROR, SKIPPED) for c in run.claims)
+                tests = run.facts["tests"]
+                over = corrected_over(tests["corrected_over"], tests["weighed"], tests["from_earlier_runs"])
                 for record in run.claims:
                     summary = json.loads(dump_json(record.summary))  # as workers read it
-                    judged[model, str(summary["id"])] = Judged(summary, family, settings.correction, settings.strict)
+                    judged[model, str(summary["id"])] = Judged(summary, over, settings.correction, settings.strict)
                 if out is not None:
                     config.stash[STATE].reports.append(out / "report.html")
     except ModclaimsError as fault:
@@ -504,13 +554,17 @@ def _report_folder(config: pytest.Config, model: str | None) -> Path | None:
     )
 
 
-def _command(config: pytest.Config, asked: Sequence[Collected], model: str | None) -> str:
-    """The command that repeats this run from the root folder, whichever way its claims were selected."""
+def _command(config: pytest.Config, asked: Sequence[Collected], others: Sequence[Collected], model: str | None) -> str:
+    """The command that repeats this run from the root folder, whichever way its claims were selected from their files."""
+    from modclaims.declarations import written
+
     words = ["pytest"]
-    for path in dict.fromkeys(one.path for one in asked):
+    for path in dict.fromkeys(one.path for one in (*asked, *others)):
         mine = [one.id for one in asked if one.path == path]
-        name = Path(os.path.relpath(path, config.rootpath)).as_posix()
-        if "::" not in mine[0] or len(_claims_of(path, config)) == len(mine):
+        name = written(Path(os.path.relpath(path, config.rootpath)).as_posix())
+        if not mine:
+            words += [name, "--deselect", name]
+        elif all(one.path != path for one in others):
             words.append(name)
         else:
             words += [f"{name}::{one.rpartition('::')[2]}" for one in mine]
@@ -564,7 +618,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         standing = item.judged.standing
         if report.when == ("setup" if standing in (ERROR, SKIPPED) else "call"):
             reason = _undecided(item.judged) if standing == INCONCLUSIVE else ""
-            report.__dict__["modclaims"] = [standing, reason, item.judged.family, item.judged.correction]
+            report.__dict__["modclaims"] = [standing, reason, item.judged.over, item.judged.correction]
             if report.skipped and not hasattr(report, "wasxfail"):
                 path, line, _ = item.reportinfo()
                 report.longrepr = (str(path), line + 1, f"Skipped: {reason or item.judged.claim['message']}")
@@ -593,14 +647,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     counts = Counter(standing for standing, *_ in told.values())
     words = [f"{counts[standing]} {standing}" for standing in STANDINGS if standing in counts or standing != SKIPPED]
-    families = sorted({family for *_, family, _ in told.values()})
+    sets = dict.fromkeys(over for *_, over, _ in told.values())
     correction = next(correction for *_, correction in told.values())
     terminalreporter.write_sep("=", "claims")
     if set(terminalreporter.reportchars) & {"i", "s"}:
         for nodeid, (standing, reason, *_) in told.items():
             if standing == INCONCLUSIVE:
                 terminalreporter.write_line(f"{nodeid} - {reason}")
-    over = "" if correction == "none" else f"; {correction} over the {' or '.join(map(str, families))} weighed together"
+    over = "" if correction == "none" else f"; {correction} over {' or '.join(sets)}"
     terminalreporter.write_line(f"{', '.join(words)}{over}")
     for path in config.stash[STATE].reports:
         here = config.invocation_params.dir

@@ -1,4 +1,4 @@
-"""The log of runs on this machine: what else was weighed on a corpus and a model, and so belongs to the family."""
+"""The log of runs on this machine: what else was weighed on a corpus and a model, and the levels that claims had."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import os
 import sys
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
+
+from modclaims.claim_set import Kept
 
 NAME = "runs.jsonl"
 
@@ -25,10 +28,10 @@ def home() -> Path:
 
 
 class RunLog:
-    """Finished runs, a line each: hashes of corpus and model, and of every claim that was weighed, with its outcome.
+    """Finished runs, a line each: hashes of corpus and model, and of every claim that was weighed, with outcome and levels.
 
-    A line that cannot be read is passed over, and a log that cannot be written is none: a run's results never depend
-    on it.
+    A line that cannot be read is passed over, and a log that cannot be written is none. No level ever depends on it; the
+    correction of a run that leaves claims out does, since it takes their levels from here.
     """
 
     def __init__(self, root: Path | None = None) -> None:
@@ -43,10 +46,39 @@ class RunLog:
                 found |= set(line["claims"])
         return len(found - set(claims))
 
-    def add(self, corpus: str, model: str, outcomes: Mapping[str, str]) -> None:
-        """Note a finished run: the outcome of every claim weighed, by its hash."""
+    def reruns(self, corpus: str, model: str, claims: Collection[str], keys: Collection[str]) -> int:
+        """Under how many other settings any of these claims was weighed before: another seed, say, or another version.
+
+        `keys` are those of the claims' levels now; a run that left none tells nothing.
+        """
+        found: set[frozenset[str]] = set()
+        for line in self._lines():
+            of, left = (set(v) if isinstance(v := line.get(name), dict) else set() for name in ("claims", "levels"))
+            if line.get("corpus") != corpus or line.get("model") != model:
+                continue
+            if left and of & set(claims) and not left & set(keys):
+                found.add(frozenset(left))
+        return len(found)
+
+    def levels(self, keys: Collection[str]) -> dict[str, Kept]:
+        """The levels that the latest run left under each key that some run did."""
+        wanted = set(keys)
+        found: dict[str, Kept] = {}
+        for line in self._lines():
+            kept = line.get("levels")
+            if isinstance(kept, dict):
+                read = {key: _read(kept[key]) for key in wanted & set(kept)}
+                found |= {key: one for key, one in read.items() if one is not None}
+        return found
+
+    def add(
+        self, corpus: str, model: str, outcomes: Mapping[str, str], levels: Mapping[str, Kept] | None = None
+    ) -> None:
+        """Note a finished run: the outcome of every claim weighed by its hash, and its levels by all they depend on."""
         made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        line = json.dumps({"time": made, "corpus": corpus, "model": model, "claims": dict(outcomes)}, sort_keys=True)
+        noted = {key: astuple(kept) for key, kept in (levels or {}).items()}
+        body = {"time": made, "corpus": corpus, "model": model, "claims": dict(outcomes), "levels": noted}
+        line = json.dumps(body, sort_keys=True)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8") as out:
@@ -68,3 +100,12 @@ class RunLog:
             if isinstance(parsed, dict):
                 found.append(parsed)
         return found
+
+
+def _read(values: Any) -> Kept | None:
+    """Four probabilities as levels; None for anything else."""
+    if not isinstance(values, list) or len(values) != 4:
+        return None
+    if not all(isinstance(one, (int, float)) and not isinstance(one, bool) and 0 <= one <= 1 for one in values):
+        return None
+    return Kept(*map(float, values))

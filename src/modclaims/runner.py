@@ -9,22 +9,24 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from modclaims import numerics, workers
+from modclaims import __version__, asking, numerics, workers
+from modclaims.claim_set import ClaimSet, Kept
 from modclaims.collect import Collected, collect_file
 from modclaims.corpus import Corpus, largest_overlap, overlaps, shown
-from modclaims.errors import ClaimError, CorpusError, InputError, NothingSelected
-from modclaims.hypothesis import Hypothesis, Weighing
-from modclaims.lineup import Lineup, check_beside
+from modclaims.errors import ClaimCodeError, ClaimError, CorpusError, InputError, NothingSelected, UsageError
+from modclaims.hypothesis import EXPECTATIONS, Hypothesis, Weighing
+from modclaims.lineup import Lineup, check_beside, check_requests
 from modclaims.recording import Activations, ModelShape, Positions, Recorder, Recording, Request
-from modclaims.run_folder import ClaimRecord, Run, RunFolder
+from modclaims.run_folder import ClaimRecord, Run, RunFolder, dump_json
 from modclaims.run_log import RunLog
 from modclaims.settings import Settings
 from modclaims.stats.evidence import Exhibit
@@ -77,33 +79,34 @@ def _prepare(one: Collected, corpus: Corpus, shape: ModelShape) -> Planned:
     SKIPPED, since its user did not write it."""
     if one.claim is None:
         return Planned(one, outcome=Outcome.ERROR, message=one.fault)
-    unfit = Outcome.ERROR
+    claim, unfit = one.claim, Outcome.ERROR
     try:
-        one.claim.validate()
+        asking.examine(claim)
         if one.is_shipped:
             unfit = Outcome.SKIPPED
-            if lacking := [c for c in one.claim.columns() if c not in corpus.columns]:
+            if lacking := [c for c in asking.columns(claim) if c not in corpus.columns]:
                 has = ", ".join(corpus.columns) or "none"
                 raise ClaimError(
                     f"Corpus {corpus.name!r} has no column {', '.join(map(repr, lacking))}; it has: {has}."
                 )
-        if (fewest := one.claim.models()) > len(shape.models):
+        if (fewest := asking.models(claim)) > len(shape.models):
             return Planned(
                 one,
                 outcome=Outcome.SKIPPED,
-                message=f"{one.claim.family()} compares at least {fewest} models, and this run reads {shape.name} alone; "
+                message=f"{claim.family()} compares at least {fewest} models, and this run reads {shape.name} alone; "
                 "give others with --beside MODEL, which may be said several times.",
             )
-        one.claim.check(corpus)
-        return Planned(one, one.claim.requests(shape))
+        asking.check(claim, corpus)
+        return Planned(one, asking.requests(claim, shape))
+    except ClaimCodeError as fault:
+        return Planned(one, outcome=Outcome.ERROR, message=str(fault))
     except ClaimError as fault:
-        return Planned(one, outcome=unfit, message=str(fault))
-    except Exception as fault:  # a constant of a kind that nobody foresaw is this claim's fault alone
-        return Planned(one, outcome=Outcome.ERROR, message=f"{type(fault).__name__}: {fault}")
+        return Planned(one, outcome=unfit, message=asking.text_of(fault))
 
 
-def _readable(plan: Planned, corpus: Corpus, recorder: Recorder, settings: Settings) -> Planned:
-    """The plan, or ERROR (SKIPPED where shipped) where the claim declares positions at which these texts cannot be read."""
+def readable(plan: Planned, corpus: Corpus, recorder: Recorder, settings: Settings) -> Planned:
+    """The plan, or ERROR (SKIPPED where shipped) where the claim asks for what these texts or this network cannot give: at
+    positions that a text lacks, of more tokens than there are, of a matrix that is not there."""
     asked = [r for r in plan.requests if isinstance(r, Activations) and r.positions is not None]
     declared = {(r.positions, r.model) for r in asked if r.positions is not None}
     try:
@@ -114,27 +117,69 @@ def _readable(plan: Planned, corpus: Corpus, recorder: Recorder, settings: Setti
                 recorder.own.check(corpus, settings.tokens, positions)
             else:
                 check_beside(model, recorder.of(model), corpus, settings.tokens, positions)
-    except InputError as fault:
+        check_requests(recorder, corpus, plan.requests, settings.tokens)
+    except (InputError, ClaimError) as fault:
         unfit = Outcome.SKIPPED if plan.collected.is_shipped else Outcome.ERROR
-        return replace(plan, outcome=unfit, message=str(fault))
+        return replace(plan, outcome=unfit, message=asking.text_of(fault))
+    except Exception as fault:  # a request that holds what no request can is this claim's fault alone
+        return replace(plan, outcome=Outcome.ERROR, message=_of_claim(plan, fault))
     return plan
 
 
-def run_digest(collected: Sequence[Collected], corpus: Corpus, shape: ModelShape, settings: Settings) -> str:
+def _of_claim(plan: Planned, fault: BaseException, what: str = "recording the requests") -> str:
+    """What came out of something that was done for a claim, with its name."""
+    claim = plan.collected.claim
+    return asking.told(fault, what, Hypothesis if claim is None else type(claim))
+
+
+def run_digest(
+    collected: Sequence[Collected],
+    corpus: Corpus,
+    shape: ModelShape,
+    settings: Settings,
+    unselected: Sequence[Collected] = (),
+) -> str:
     """SHA-256 of resolved settings, claims, corpus, model and versions of the arithmetic.
 
     On one machine, read in batches of one size, two runs with the same one have the same numbers to the bit, whatever the
     order, the neighbours or the workers. With another batch size, on another processor, or with other builds of numpy,
     scipy and torch the last digits differ: outcomes are equal, effects and limits within `numerics.SAME_WITHIN`, p-values
     and levels within `numerics.SAME_DRAWS` draws. Where a level stands that near to alpha the outcome may be another one.
+    Claims that were collected and not selected are part of it: a run of some claims is another run than that of all.
     """
     return settings.digest(
         corpus.digest,
         numerics.identity(),
         *_provenance(shape),
         *(f"beside {_network(other)}" for other in shape.models if shape.beside),
-        *(f"{one.id}={one.claim.digest() if one.claim is not None else one.fault}" for one in collected),
+        *(f"{one.id}={_pinned(one)}" for one in collected),
+        *(f"unselected {one.id}={_pinned(one)}" for one in unselected),
     )
+
+
+def _pinned(one: Collected) -> str:
+    return one.claim.digest() if one.claim is not None else one.fault
+
+
+def corrected_together(planned: Sequence[Planned]) -> int:
+    """How many claims are corrected together, from the plans of all that were collected; known before any pass.
+
+    What is SKIPPED stands outside. What cannot be weighed counts, a file that does not load as one claim.
+    """
+    return sum(one.outcome is not Outcome.SKIPPED for one in planned)
+
+
+def level_key(plan: Planned, corpus: Corpus, shape: ModelShape, settings: Settings) -> str:
+    """SHA-256 of all that the levels of one claim depend on, by which the log keeps them for runs that leave it out.
+
+    Correction comes after levels; models beside the run's own count only for claims that read them.
+    """
+    assert plan.collected.claim is not None
+    read = shape
+    if plan.collected.claim.models() == 1:
+        read, settings = replace(shape, beside=()), replace(settings, beside=())
+    numbers = run_digest((), corpus, read, replace(settings, correction="holm"))
+    return hashlib.sha256("\n".join([__version__, _network(shape), _noted(plan, shape), numbers]).encode()).hexdigest()
 
 
 def refuse_near_duplicates(corpus: Corpus) -> float:
@@ -160,19 +205,56 @@ def one_thread() -> Iterator[None]:
 
 
 def weigh(claim: Hypothesis, recording: Recording, weighing: Weighing) -> tuple[Weighed, tuple[Exhibit, ...]]:
-    """One claim's evidence, summarised, and its figures."""
+    """One claim's evidence, summarised, and its figures. Raises `ClaimError` for whatever goes wrong on the way."""
     with one_thread():
-        evidence = claim.weigh(recording.by_id(), weighing)
-        return summarise(claim, evidence, weighing.alpha, weighing.claims), evidence.exhibits
+        evidence = asking.weigh(claim, recording.by_id(), weighing)
+        found = asking.ask(
+            claim, "reading the evidence", lambda: summarise(claim, evidence, weighing.alpha, weighing.claims)
+        )
+        asking.ask(claim, "writing the evidence", lambda: _refuse_unwritable(found, evidence.exhibits))
+        return found, tuple(evidence.exhibits)
+
+
+def _refuse_unwritable(found: Weighed, exhibits: Sequence[Exhibit]) -> None:
+    """Raise what writing would raise after all claims are weighed, and for levels that would spoil the neighbours' correction."""
+    dump_json(found.as_dict()).encode()
+    for name in ("p_plus", "p_minus", "mc_plus", "mc_minus"):
+        levels = np.asarray(getattr(found, name), dtype=np.float64)
+        if not ((levels >= 0) & (levels <= 1)).all():
+            raise ClaimError(f"The evidence gives {name} = {getattr(found, name)}, and a level lies between 0 and 1.")
+    texts: dict[str, object] = {name: getattr(found, name) for name in _TEXTS}
+    texts |= {f"warning {i + 1}": words for i, words in enumerate(found.warnings)}
+    for one in exhibits:
+        texts |= {f"{name} of a figure": getattr(one, name) for name in ("kind", "title", "description")}
+        dump_json({name: words if isinstance(words, str) else [*words] for name, words in one.labels.items()}).encode()
+        if unfit := [name for name, array in one.arrays.items() if np.asarray(array).dtype.hasobject]:
+            raise ClaimError(
+                f"Figure {one.title!r} has an array {unfit[0]!r} of objects; arrays hold numbers or texts."
+            )
+    for name, words in texts.items():
+        if not isinstance(words, str):
+            raise ClaimError(f"The evidence gives {words!r} for {name}, which is a text.")
+
+
+_TEXTS = tuple(one.name for one in fields(Weighed) if one.type == "str")
+"""What of a weighed claim is told in words."""
 
 
 def _weigh_in_worker(
-    path: Path, name: str, cwd: Path, recording: Recording, weighing: Weighing
-) -> tuple[Weighed, tuple[Exhibit, ...]]:
-    (one,) = collect_file(path, cwd, name)
-    if one.claim is None:
-        raise ClaimError(one.fault)
-    return weigh(one.claim, recording, weighing)
+    path: Path, name: str, digest: str, cwd: Path, recording: Recording, weighing: Weighing
+) -> tuple[Weighed, tuple[Exhibit, ...]] | ClaimError:
+    """In a process of its own; what a claim raises is handed back by its words, for it may be of the claim's own kind."""
+    try:
+        (one,) = collect_file(path, cwd, name)
+        if one.claim is None:
+            return ClaimError(one.fault)
+        if one.claim.digest() != digest:
+            return ClaimError(f"{path.name} changed while the claims were weighed; run it again.")
+        return weigh(one.claim, recording, weighing)
+    except UsageError as fault:
+        return ClaimError(str(fault))
+    except ClaimError as fault:
+        return ClaimError(asking.text_of(fault))
 
 
 def execute(
@@ -187,21 +269,26 @@ def execute(
     progress: Progress | None = None,
     command: str = "",
     log: RunLog | None = None,
+    unselected: Sequence[Collected] = (),
 ) -> Finished:
     """Run claims: check, record the union of their requests once, then what answers call for, weigh, judge, write.
 
     `out` is the run folder, or None to keep the run in memory. Claims that an interrupted run of the same settings
     left in the folder are not weighed again. A claim that fails is ERROR and its neighbours go on. `log` tells how many
-    other claims were weighed on this corpus and model before, and learns of these.
+    other claims were weighed on this corpus and model before, and learns of these. Claims that are `unselected` were
+    collected with these: they are not weighed, and count in the correction with the levels that `log` has of them,
+    else as p = 1.
     Raises `InputError` before any pass, and `KeyboardInterrupt` after what was weighed has been kept.
     """
     progress, started = progress or Progress(), time.time()
     shape = recorder.shape
     positions = Positions(settings.positions)
-    planned = [_readable(plan, corpus, recorder, settings) for plan in prepare(collected, corpus, shape)]
+    planned = [readable(plan, corpus, recorder, settings) for plan in prepare(collected, corpus, shape)]
+    others = [readable(_prepare(one, corpus, shape), corpus, recorder, settings) for one in unselected]
     recorder.check(corpus, settings.tokens, positions)
     overlap = refuse_near_duplicates(corpus)
-    digest = run_digest(collected, corpus, shape, settings)
+    digest = run_digest(collected, corpus, shape, settings, unselected)
+    together = ClaimSet(corrected_together([*planned, *others]), _kept(log, others, corpus, shape, settings))
     folder = None if out is None else RunFolder(out, digest)
 
     weighed: dict[str, Weighed] = {}
@@ -218,26 +305,29 @@ def execute(
             waiting.append(plan)
     passes = ablation_passes = 0
     if waiting:
-        union = list(dict.fromkeys(r for p in waiting for r in p.requests))
-        recording = recorder.record(
-            corpus, union, tokens=settings.tokens, positions=positions, progress=progress.recording
-        )
-        passes, ablation_passes = recording.passes, recording.ablation_passes
-        further, failed = _further(waiting, recording, settings)
-        faults |= failed
-        waiting = [plan for plan in waiting if plan.collected.id not in failed]
-        if further:
-            union += [r for r in further if r not in set(union)]
-            recording = recorder.record(
-                corpus, union, tokens=settings.tokens, positions=positions, progress=progress.recording
+
+        def record(asked: Sequence[Request]) -> Recording:
+            return recorder.record(
+                corpus, asked, tokens=settings.tokens, positions=positions, progress=progress.recording
             )
+
+        asked = {plan.collected.id: plan.requests for plan in waiting}
+        recording, failed = _record(waiting, asked, record)
+        passes, ablation_passes = recording.passes, recording.ablation_passes
+        further, lost = _further([p for p in waiting if p.collected.id not in failed], recording, settings)
+        failed |= lost
+        if any(further.values()):
+            asked = {name: (*mine, *further.get(name, ())) for name, mine in asked.items() if name not in failed}
+            recording, lost = _record([p for p in waiting if p.collected.id in asked], asked, record)
+            failed |= lost
             passes += recording.passes
             ablation_passes += recording.ablation_passes
+        faults |= failed
+        waiting = [plan for plan in waiting if plan.collected.id not in failed]
         for plan, result in _weigh_all(waiting, recording, settings, cwd, progress):
             name = plan.collected.id
-            if isinstance(result, Exception):
-                message = str(result) if isinstance(result, ClaimError) else f"{type(result).__name__}: {result}"
-                faults[name] = replace(plan, outcome=Outcome.ERROR, message=message)
+            if isinstance(result, ClaimError):
+                faults[name] = replace(plan, outcome=Outcome.ERROR, message=asking.text_of(result))
                 continue
             weighed[name], exhibits[name] = result
             if folder is not None:
@@ -246,7 +336,7 @@ def execute(
                 weighed[name] = Weighed.from_dict(folder.read_claim(name)[0])
 
     ordered = {p.collected.id: weighed[p.collected.id] for p in planned if p.collected.id in weighed}
-    verdicts = judge(ordered, alpha=settings.alpha, correction=settings.correction)
+    verdicts = judge(ordered, alpha=settings.alpha, correction=settings.correction, together=together)
     for name, plan in faults.items():
         outcome = plan.outcome or Outcome.ERROR
         verdicts[name] = Verdict(outcome, None, message=plan.message)
@@ -258,43 +348,95 @@ def execute(
         )
         for p in planned
     ]
-    hashes = {p.collected.id: _noted(p, shape) for p in planned if p.collected.claim is not None}
+    hashes = {p.collected.id: _noted(p, shape) for p in (*planned, *others) if p.collected.claim is not None}
     network = _network(shape)
     before = 0 if log is None else log.others(corpus.digest, network, hashes.values())
+    known = [p for p in (*planned, *others) if p.outcome is None]
+    keys = {p.collected.id: level_key(p, corpus, shape, settings) for p in known}
+    reruns = 0 if log is None else log.reruns(corpus.digest, network, [hashes[name] for name in keys], keys.values())
     run = Run(
-        facts(corpus, shape, settings, records, overlap, command, passes, started, cwd, before, ablation_passes),
+        facts(
+            *(corpus, shape, settings, records, overlap, command, passes, started, cwd, before, ablation_passes),
+            together=together,
+            reruns=reruns,
+        ),
         tuple(records),
     )
     if folder is not None:
         folder.finish(run, render(run) if render is not None else {})
     if log is not None:
-        log.add(corpus.digest, network, {hashes[name]: verdicts[name].outcome.word for name in ordered})
+        log.add(
+            corpus.digest,
+            network,
+            {hashes[name]: verdicts[name].outcome.word for name in ordered},
+            {keys[name]: Kept(w.p_plus, w.p_minus, w.mc_plus[1], w.mc_minus[1]) for name, w in ordered.items()},
+        )
     return Finished(run, out, {p.collected.id: verdicts[p.collected.id] for p in planned}, weighed)
+
+
+def _record(
+    waiting: Sequence[Planned],
+    asked: Mapping[str, Sequence[Request]],
+    record: Callable[[Sequence[Request]], Recording],
+) -> tuple[Recording, dict[str, Planned]]:
+    """The recording of the union of what claims ask for, and the claims for which it fails.
+
+    Where the union fails, each claim's requests are tried by themselves, so that one's fault is told as its own; what was
+    recorded on the way lies in the store. Raises what came first where none can be recorded, for then it is not the claims'.
+    """
+    try:
+        return record(list(dict.fromkeys(r for p in waiting for r in asked[p.collected.id]))), {}
+    except Exception as fault:
+        if not waiting or (len(waiting) == 1 and isinstance(fault, InputError)):
+            raise
+        first, failed = fault, {}
+    for plan in waiting:
+        try:
+            record(list(dict.fromkeys(asked[plan.collected.id])))
+        except Exception as fault:
+            failed[plan.collected.id] = replace(plan, outcome=Outcome.ERROR, message=_of_claim(plan, fault))
+    if len(failed) == len(waiting) and isinstance(first, InputError):
+        raise first
+    whole = [plan for plan in waiting if plan.collected.id not in failed]
+    return record(list(dict.fromkeys(r for p in whole for r in asked[p.collected.id]))), failed
+
+
+def _kept(
+    log: RunLog | None, others: Sequence[Planned], corpus: Corpus, shape: ModelShape, settings: Settings
+) -> tuple[Kept, ...]:
+    """What earlier runs left of claims that this one could weigh and does not."""
+    keys = [level_key(plan, corpus, shape, settings) for plan in others if plan.outcome is None]
+    if log is None or not keys:
+        return ()
+    found = log.levels(keys)
+    return tuple(found[key] for key in keys if key in found)
 
 
 def _further(
     waiting: Sequence[Planned], recording: Recording, settings: Settings
-) -> tuple[list[Request], dict[str, Planned]]:
-    """The union of what claims ask for once they see the first recording, and the claims that cannot be weighed on it."""
-    found: dict[Request, None] = {}
+) -> tuple[dict[str, tuple[Request, ...]], dict[str, Planned]]:
+    """What each claim asks for once it sees the first recording, and the claims that cannot be weighed on it."""
+    found: dict[str, tuple[Request, ...]] = {}
     failed: dict[str, Planned] = {}
     ordered = recording.by_id()
     with one_thread():
         for plan in waiting:
-            claim = plan.collected.claim
+            claim, name = plan.collected.claim, plan.collected.id
             if claim is None or type(claim).further is Hypothesis.further:
                 continue
             try:
-                found |= dict.fromkeys(claim.further(ordered, settings.weighing))
-            except Exception as fault:  # one claim's fault; its neighbours go on
-                message = str(fault) if isinstance(fault, ClaimError) else f"{type(fault).__name__}: {fault}"
-                failed[plan.collected.id] = replace(plan, outcome=Outcome.ERROR, message=message)
-    return list(found), failed
+                found[name] = asking.further(claim, ordered, settings.weighing)
+            except ClaimError as fault:  # one claim's fault; its neighbours go on
+                failed[name] = replace(plan, outcome=Outcome.ERROR, message=asking.text_of(fault))
+    return found, failed
+
+
+Result = tuple[Weighed, tuple[Exhibit, ...]] | ClaimError
 
 
 def _weigh_all(
     waiting: Sequence[Planned], recording: Recording, settings: Settings, cwd: Path, progress: Progress
-) -> Iterator[tuple[Planned, tuple[Weighed, tuple[Exhibit, ...]] | Exception]]:
+) -> Iterator[tuple[Planned, Result]]:
     total = len(waiting)
     if settings.workers == 1 or total == 1:
         for done, plan in enumerate(waiting):
@@ -303,43 +445,77 @@ def _weigh_all(
             try:
                 if plan.collected.claim is None:
                     raise ClaimError(plan.message)
-                result: tuple[Weighed, tuple[Exhibit, ...]] | Exception = weigh(
-                    plan.collected.claim, recording, settings.weighing
-                )
-            except Exception as fault:  # one claim's fault; its neighbours are weighed
+                result: Result = weigh(plan.collected.claim, recording, settings.weighing)
+            except ClaimError as fault:  # one claim's fault; its neighbours are weighed
                 result = fault
             yield plan, result
     else:
-        with workers.pool(min(settings.workers, total)) as pool:
-            jobs = {
-                pool.submit(_weigh_in_worker, p.collected.path, p.collected.name, cwd, recording, settings.weighing): p
-                for p in waiting
-            }
-            adjust(np.ones(2), settings.correction)  # imports what it needs while the workers are busy
-            for done, job in enumerate(as_completed(jobs)):
-                if progress.weighing:
-                    progress.weighing(done, total, jobs[job].collected.id)
-                failed = job.exception()
-                yield jobs[job], failed if isinstance(failed, Exception) else job.result()
+        found = _in_workers(waiting, min(settings.workers, total), recording, settings, cwd)
+        for done, (plan, result) in enumerate(found):
+            if progress.weighing:
+                progress.weighing(done, total, plan.collected.id)
+            yield plan, result
     if progress.weighing:
         progress.weighing(total, total, "")
+
+
+def _in_workers(
+    waiting: Sequence[Planned], count: int, recording: Recording, settings: Settings, cwd: Path
+) -> Iterator[tuple[Planned, Result]]:
+    """Claims weighed in so many processes, as they are done. What ends its process, and that of its neighbours with it, is
+    found by weighing those again that had no answer, each in a process of its own."""
+    lost: list[Planned] = []
+    with workers.pool(count) as pool:
+        jobs = {
+            pool.submit(
+                _weigh_in_worker,
+                plan.collected.path,
+                plan.collected.name,
+                plan.collected.claim.digest() if plan.collected.claim is not None else "",
+                cwd,
+                recording,
+                settings.weighing,
+            ): plan
+            for plan in waiting
+        }
+        adjust(np.ones(2), settings.correction)  # imports what it needs while the workers are busy
+        for job in as_completed(jobs):
+            try:
+                result = job.result()
+            except BrokenProcessPool:
+                lost.append(jobs[job])
+                continue
+            except Exception as fault:  # what cannot be handed from one process to another
+                result = ClaimCodeError(_of_claim(jobs[job], fault, "handing over what was weighed"))
+            yield jobs[job], result
+    for plan in lost if len(waiting) > 1 else ():
+        _, result = next(_in_workers([plan], 1, recording, settings, cwd))
+        yield plan, result
+    if lost and len(waiting) == 1:
+        yield (
+            lost[0],
+            ClaimCodeError(
+                "The process that weighed it ended without an answer: it ran out of memory, or was ended from within."
+            ),
+        )
 
 
 def summary(one: Collected, verdict: Verdict, w: Weighed | None) -> dict[str, Any]:
     """The claim's object in run.json."""
     claim = one.claim
+    declared = claim.declared() if claim else {}
     body: dict[str, Any] = {
         "id": one.id,
         "family": claim.family() if claim else None,
         "claim": claim.sentence() if claim else one.id,
-        "expect": claim.expect if claim else None,
+        "expect": declared["expect"] if declared.get("expect") in EXPECTATIONS else None,
         "outcome": verdict.outcome.word,
         "as_expected": verdict.as_expected,
         "sentence": verdict.sentence,
         "reason": verdict.reason,
         "message": verdict.message,
         "warnings": list(verdict.warnings),
-        "constants": claim.declared() if claim else {},
+        "constants": declared,
     }
     names = [
         "effect",
@@ -399,6 +575,9 @@ def facts(
     cwd: Path,
     before: int = 0,
     ablation_passes: int = 0,
+    *,
+    together: ClaimSet,
+    reruns: int = 0,
 ) -> dict[str, Any]:
     """run.json without its claims. What differs between two runs of the same thing stands under `made` alone."""
     outcomes = [r.summary["outcome"] for r in records]
@@ -444,9 +623,12 @@ def facts(
             "weighed": sum(o not in ("error", "skipped") for o in outcomes),
             "skipped": outcomes.count("skipped"),
             "errors": outcomes.count("error"),
+            "corrected_over": together.size,
+            "from_earlier_runs": len(together.kept),
             "cells": sum(r.summary["n_cells"] or 0 for r in records),
             "degenerate": sum(len(r.summary["degenerate"]) for r in records),
             "weighed_before": before,
+            "other_settings_before": reruns,
         },
     }
 
@@ -472,7 +654,7 @@ def _noted(plan: Planned, shape: ModelShape) -> str:
     """Hash of a claim as the log knows it: one that reads further models is another claim beside other ones."""
     assert plan.collected.claim is not None
     digest = plan.collected.claim.digest()
-    if plan.collected.claim.models() == 1:
+    if plan.outcome is Outcome.ERROR or plan.collected.claim.models() == 1:
         return digest
     return hashlib.sha256("\n".join([digest, *map(_network, shape.models)]).encode()).hexdigest()
 

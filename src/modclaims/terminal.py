@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modclaims.decimals import decimals_of_effect, rounded
+from modclaims.claim_set import corrected_over
+from modclaims.decimals import decimals_of_effect, level_words, rounded
 
 if TYPE_CHECKING:
     from modclaims.runner import Finished, Progress
@@ -78,6 +79,10 @@ def tell(finished: Finished, cwd: Path) -> None:
     against = sum(c["as_expected"] is False and c["outcome"] in ("supported", "refuted") for c in claims)
     told = ", ".join(f"{n} {word}" for word, n in counts.items())
     click.echo(f"\n{len(claims)} claim{'s' if len(claims) > 1 else ''}: {told}; {against} against expectation.")
+    tests, correction = finished.run.facts["tests"], finished.run.facts["settings"]["correction"]
+    if correction != "none":
+        over = corrected_over(tests["corrected_over"], tests["weighed"], tests["from_earlier_runs"])
+        click.echo(f"Corrected ({correction}) over {over}.")
     if finished.folder is not None:
         try:
             place = finished.folder.resolve().relative_to(cwd.resolve())
@@ -103,9 +108,14 @@ def verdict_line(c: Mapping[str, Any], width: int) -> str:
         tail = str(c["reason"])
     elif outcome == "supported":
         how = f"exact, {c['draws']:,}" if c["exact"] else f"{c['draws']:,} draws"
-        tail = f"p+ {c['p_plus_adjusted']:.2g} ({how})"
+        tail = f"p+ {_level(c['p_plus_adjusted'])} ({how})"
     else:
-        tail = f"p- {c['p_minus_adjusted']:.2g}"
+        tail = f"p- {_level(c['p_minus_adjusted'])}"
     if (outcome != "inconclusive" and c["expect"] != "supported") or not c["as_expected"]:
         tail += f"   {expected}" if outcome != "inconclusive" else ""
     return f"{head}  {numbers:58}  {tail}"
+
+
+def _level(value: float) -> str:
+    words = level_words(value)
+    return f"0{words}" if words.startswith(".") else words

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from modclaims.decimals import decimals_of_effect, rounded
+from modclaims.claim_set import ClaimSet
+from modclaims.decimals import decimals_of_effect, level_words, rounded
 from modclaims.hypothesis import Hypothesis
 from modclaims.stats.evidence import Cell, Evidence
-from modclaims.stats.multiplicity import Correction, adjust
+from modclaims.stats.multiplicity import Correction, at_most
 
 
 class Outcome(Enum):
@@ -242,34 +243,54 @@ def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[dict[str,
     return rows
 
 
-def judge(weighed: Mapping[str, Weighed], *, alpha: float, correction: Correction) -> dict[str, Verdict]:
-    """Correct over claims on each side apart, and read every outcome.
+def judge(
+    weighed: Mapping[str, Weighed], *, alpha: float, correction: Correction, together: ClaimSet | None = None
+) -> dict[str, Verdict]:
+    """Correct over claims on each side apart, and read every outcome; `together` are those weighed unless it is given.
 
     SUPPORTED where p+ after correction is at most alpha, REFUTED where p- after correction is (three-sided testing:
     Goeman, Solari & Stijnen 2010). Where levels were drawn, their upper Monte Carlo limits, corrected alike, must be
     at most alpha as well, so that other draws would hardly decide otherwise; a smaller level never undoes an outcome.
     """
     names = list(weighed)
-
-    def corrected(levels: list[float]) -> list[float]:
-        return list(map(float, adjust(np.array(levels), correction)))
-
-    plus, minus = corrected([weighed[n].p_plus for n in names]), corrected([weighed[n].p_minus for n in names])
-    sure_plus = corrected([weighed[n].mc_plus[1] for n in names])
-    sure_minus = corrected([weighed[n].mc_minus[1] for n in names])
+    together = together or ClaimSet(len(names))
+    plus = together.corrected([weighed[n].p_plus for n in names], lambda kept: kept.p_plus, correction)
+    minus = together.corrected([weighed[n].p_minus for n in names], lambda kept: kept.p_minus, correction)
+    sure_plus = together.corrected([weighed[n].mc_plus[1] for n in names], lambda kept: kept.most_plus, correction)
+    sure_minus = together.corrected([weighed[n].mc_minus[1] for n in names], lambda kept: kept.most_minus, correction)
     verdicts = {}
     for i, name in enumerate(names):
         outcome = Outcome.INCONCLUSIVE
-        if max(plus[i], sure_plus[i]) <= alpha:
+        if at_most(max(plus[i], sure_plus[i]), alpha):
             outcome = Outcome.SUPPORTED
-        elif max(minus[i], sure_minus[i]) <= alpha:
+        elif at_most(max(minus[i], sure_minus[i]), alpha):
             outcome = Outcome.REFUTED
-        verdicts[name] = _verdict(weighed[name], outcome, plus[i], minus[i], alpha, len(names))
+        verdicts[name] = _verdict(weighed[name], outcome, plus[i], minus[i], alpha, _Corrected(together, len(names)))
     return verdicts
 
 
-def _verdict(w: Weighed, outcome: Outcome, plus: float, minus: float, alpha: float, claims: int) -> Verdict:
-    reason, message = ("", "") if outcome is not Outcome.INCONCLUSIVE else _why(w, plus, minus, alpha, claims)
+@dataclass(frozen=True)
+class _Corrected:
+    """What levels were corrected over."""
+
+    together: ClaimSet
+    weighed: int
+
+    def words(self) -> str:
+        """What stands after "over"."""
+        if self.weighed == self.together.size:
+            return f"the {self.weighed} claims of this run"
+        return f"{self.together.words(self.weighed)},"
+
+    def advice(self) -> str:
+        """What would help, where others of the set may still be weighed."""
+        if self.weighed + len(self.together.kept) == self.together.size:
+            return ""
+        return " What is not weighed, or could not be, counts as p = 1; weighed beside it, the others might settle it."
+
+
+def _verdict(w: Weighed, outcome: Outcome, plus: float, minus: float, alpha: float, over: _Corrected) -> Verdict:
+    reason, message = ("", "") if outcome is not Outcome.INCONCLUSIVE else _why(w, plus, minus, alpha, over)
     sentence, reason, message = (_of_unit(words, w) for words in (_sentence(w, outcome), reason, message))
     return Verdict(outcome, outcome.word == w.expect, plus, minus, sentence, reason, message, tuple(w.warnings))
 
@@ -279,7 +300,7 @@ def _of_unit(words: str, w: Weighed) -> str:
     return words.replace("texts", "sequences") if w.unit == "sequence" else words
 
 
-def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> tuple[str, str]:
+def _why(w: Weighed, plus: float, minus: float, alpha: float, over: _Corrected) -> tuple[str, str]:
     """Why nothing is settled: in a few words, and in sentences."""
     if w.undecided:
         return w.undecided.split(":")[0], w.undecided
@@ -296,19 +317,19 @@ def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> tu
             "No bound: the effect stands at the end of its scale or does not vary between texts, so the bootstrap says "
             "nothing of it. More texts would."
         )
-    if min(plus, minus) <= alpha:
+    if at_most(min(plus, minus), alpha):
         return "more draws would decide", (
             "The Monte Carlo interval of the level, corrected like the level itself, straddles the deciding value; more draws "
             f"({'--permutations, --resamples, or constants of the claim' if w.n_texts else 'draws = ..., --resamples'}) would decide."
         )
-    floor = max(w.smallest_attainable_p, w.bound_floor)
+    floor, claims = max(w.smallest_attainable_p, w.bound_floor), over.together.size
     known = ""
-    if floor * claims > alpha:
+    if not at_most(floor * claims, alpha):
         known = f" With {claims} claims the smallest level that this design and these draws attain, {_p(floor)}, cannot pass."
-    if min(w.p_plus, w.p_minus) <= alpha:
+    if at_most(min(w.p_plus, w.p_minus), alpha):
         side, raw, after = ("supported", w.p_plus, plus) if w.p_plus < w.p_minus else ("refuted", w.p_minus, minus)
         return f"lost to correction over {claims} claims", (
-            f"Alone it would be {side} ({_p(raw)}); corrected over the {claims} claims of this run it is not ({_p(after)}).{known}"
+            f"Alone it would be {side} ({_p(raw)}); corrected over {over.words()} it is not ({_p(after)}).{over.advice()}{known}"
         )
     if w.n_texts == 0:
         return "more null objects would decide", (
@@ -337,7 +358,7 @@ def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> tu
 
 
 def _p(value: float) -> str:
-    return f"{value:.2g}".replace("0.", ".", 1) if value < 1 else "1"
+    return level_words(value)
 
 
 def _of_models(outcome: Outcome, w: Weighed) -> str:

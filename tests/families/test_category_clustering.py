@@ -57,10 +57,96 @@ def test_what_words_do_not_explain_is_left_beyond_them():
     assert evidence.test.p_adjusted[1] <= 0.05
 
 
-def test_a_difference_of_centroids_is_one_of_location():
-    assert weigh()[1].location is True
-    assert weigh(similarity="magnitude_aware")[1].location is False  # not an inner product
-    assert weigh(similarity="euclidean")[1].location is False
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_a_difference_of_centroids_is_one_of_location_whatever_the_similarity(similarity):
+    assert weigh(similarity=similarity)[1].location is True
+
+
+class Clouds(PlantedRecorder):
+    """Categories of one centre in every coordinate, the last three times as wide; `massive` coordinates besides."""
+
+    def __init__(self, massive=0, apart=0.0, **settings):
+        super().__init__(effect=0.0, **settings)
+        self.massive, self.apart = massive, apart
+
+    def _array(self, corpus, request, layer):
+        x = np.random.default_rng(layer).normal(size=(len(corpus), 3, 16))
+        last = np.array([t.labels["style"] == "style1" for t in corpus.texts])
+        x[last] *= 3
+        x += 1.0
+        x[last, :, 0] += self.apart
+        if self.massive:
+            x[:, :, -self.massive :] = 3000 * x[:, :, -self.massive :]
+        return x
+
+
+def uneven_corpus(few=12, many=60):
+    """Texts of two styles, of the second fewer."""
+    corpus = planted_corpus(topics=1, styles=2, texts=many)
+    kept, second = [], 0
+    for text in corpus.texts:
+        second += text.labels["style"] == "style1"
+        if text.labels["style"] == "style0" or second <= few:
+            kept.append(text)
+    return replace(corpus, texts=tuple(kept))
+
+
+@pytest.mark.parametrize("massive", [0, 1, 3])
+@pytest.mark.parametrize("similarity", ["cosine", "euclidean"])
+def test_a_wider_category_about_the_same_centre_is_never_one_of_location(similarity, massive):
+    constants = {"within": None, "similarity": similarity, "layers": (0,)}
+    _, evidence = weigh(Clouds(massive), uneven_corpus(), **constants)
+    assert evidence.location is False
+    spread = next(c for c in evidence.controls if c.name == "spread")
+    assert spread.numbers["p_adjusted"] > 0.05
+    assert spread.numbers["permdisp_p"] <= 0.05
+    assert spread.numbers["spread_ratio"] > 2
+    assert "each coordinate divided by its sd" in spread.sentence
+
+
+@pytest.mark.parametrize("massive", [0, 1, 3])
+def test_a_place_that_differs_is_found_beside_massive_coordinates(massive):
+    _, evidence = weigh(Clouds(massive, apart=8.0), uneven_corpus(), within=None, layers=(0,))
+    assert evidence.location is True
+
+
+def test_categories_that_differ_in_size_and_in_spread_carry_a_warning():
+    _, evidence = weigh(Clouds(), uneven_corpus(), within=None, layers=(0,))
+    assert any(
+        w.startswith("Categories of style differ in size (style1 has 12 texts, style0 60)") for w in evidence.warnings
+    )
+    _, evidence = weigh(Clouds(), uneven_corpus(few=40), within=None, layers=(0,))
+    assert not any("differ in size" in w for w in evidence.warnings)
+    _, evidence = weigh(PlantedRecorder(), uneven_corpus(), within=None, layers=(0,))
+    assert not any("differ in size" in w for w in evidence.warnings)
+
+
+def test_pooled_r_stands_beside_a_delta_in_which_every_category_weighs_the_same():
+    _, evidence = weigh(Clouds(), uneven_corpus(), within=None, layers=(0,), similarity="euclidean")
+    assert (
+        abs(evidence.bounds.effect[0]) < 0.15
+    )  # one category's pairs are closer than those between, the other's farther
+    assert evidence.secondary["ANOSIM R (all pairs alike)"][0] > 0.5
+    _, even = weigh(within=None)
+    assert even.secondary["ANOSIM R (all pairs alike)"] == pytest.approx(even.bounds.effect)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_texts_whose_vectors_all_point_one_way_are_a_cell_that_cannot_be_weighed(dtype):
+    class OneWay(PlantedRecorder):
+        def _array(self, corpus, request, layer):
+            x = super()._array(corpus, request, layer)
+            if layer == 2 and isinstance(request, Activations) and request.site == "attn_out":
+                length = np.random.default_rng(7).uniform(0.2, 5, size=(len(corpus), 1, 1))
+                x = length * np.random.default_rng(8).normal(size=x.shape[1:])
+            return x.astype(dtype)
+
+    claim, evidence = weigh(OneWay())
+    assert evidence.degenerate == (2,)
+    assert evidence.bounds.effect[2] == 0
+    assert evidence.bounds.se[2] == 0
+    assert evidence.test.p_adjusted[2] == 1
+    assert summarise(claim, evidence, 0.05).degenerate == ["layer 2"]
 
 
 def test_a_difference_of_spread_alone_is_not_one_of_location():
@@ -217,6 +303,13 @@ def test_figures_say_what_they_show():
     assert all(e.description and e.arrays for e in evidence.exhibits)
     maps = evidence.exhibits[1]
     assert maps.arrays["maps"].shape[1] == len(maps.labels["categories"])
+
+
+def test_captions_name_the_layer_that_they_read():
+    _, evidence = weigh(layers=(-3, -2))
+    levels = next(e for e in evidence.exhibits if e.kind == "levels_by_depth")
+    assert "At layer 1: " in levels.description
+    assert not any("last layer" in e.description for e in evidence.exhibits)
 
 
 def test_many_texts_in_few_dimensions_take_the_cheaper_way_to_the_same_p(monkeypatch):

@@ -5,11 +5,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from modclaims.families.controls import measures, plain_measures, trained_minus_untrained
+from modclaims.families.controls import (
+    Spread,
+    activation_distances,
+    measures,
+    plain_measures,
+    spread,
+    trained_minus_untrained,
+)
 from modclaims.families.units import Units
 from modclaims.hypothesis import Weighing
-from modclaims.stats.actions import Design
+from modclaims.recording import Activations
+from modclaims.stats.actions import Design, relabellings
 from modclaims.stats.bootstrap import resample
+from modclaims.stats.evidence import Control
 from modclaims.stats.pair_effects import cliffs_delta
 from modclaims.stats.permutation import Pairs
 
@@ -87,3 +96,71 @@ def test_twins_and_whole_clusters_are_drawn_as_two_factors():
     assert bounds.se[0] == pytest.approx(np.sqrt(apart.var(ddof=1) / 8 + seeds))
     assert bounds.t.shape == (199, 1)
     assert bounds.lower(0.05)[0] > 0.2
+
+
+def recorded(array, site="attn_out"):
+    """A recording that answers one request with one array, (text, position, ..., unit), at every layer."""
+    shape = SimpleNamespace(resolve_layers=lambda request: (0, 1))
+    return SimpleNamespace(shape=shape, array=lambda request, layer: array * (1 + layer)), Activations(site)
+
+
+def test_texts_lie_apart_by_their_means_over_positions_each_coordinate_over_its_sd():
+    x = np.random.default_rng(3).normal(size=(6, 4, 5)) * [1, 10, 100, 1, 1]
+    x[:, :, 4] = 7.0
+    units = Units(Design.of(list("aaabbb")), "text", None, ())
+    means = x.mean(axis=1)[:, :4]
+    scaled = means / means.std(axis=0, ddof=1)
+    by_hand = ((scaled[:, None] - scaled) ** 2).sum(axis=2)
+    found = activation_distances(*recorded(x), units)
+    assert len(found) == 2
+    assert np.allclose(found, by_hand)  # twice as large at layer 1, and no farther apart
+
+
+def test_heads_lie_apart_one_by_one_and_blocks_by_the_means_of_their_texts():
+    x = np.random.default_rng(4).normal(size=(8, 2, 3, 5))
+    groups = tuple(np.array([2 * b, 2 * b + 1]) for b in range(4))
+    units = Units(Design.of(list("aabb")), "block", groups, ())
+    means = x.mean(axis=1).reshape(4, 2, 3, 5).mean(axis=1)[:, 2]
+    scaled = means / means.std(axis=0, ddof=1)
+    found = activation_distances(*recorded(x, "head_z"), units)
+    assert len(found) == 6
+    assert np.allclose(found[2], ((scaled[:, None] - scaled) ** 2).sum(axis=2))
+
+
+def test_a_coordinate_that_varies_by_rounding_of_what_was_recorded_is_left_out():
+    x = np.random.default_rng(5).normal(size=(6, 2, 3))
+    units = Units(Design.of(list("aaabbb")), "text", None, ())
+    still = np.concatenate([x, 3000 * (1 + 1e-7 * x[:, :, :1])], axis=2).astype(np.float32)
+    here, there = activation_distances(*recorded(still), units)[0], activation_distances(*recorded(x), units)[0]
+    assert np.allclose(here, there, rtol=1e-5)
+
+
+def spread_of(ratio, p, sizes):
+    units = Units(Design.of(["a"] * sizes[0] + ["b"] * sizes[1]), "text", None, ())
+    return Spread(Control("spread", ""), np.array([0.5]), ratio, p).warnings(units, "style", "at layer 0", 0.05)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "p", "sizes", "warned"),
+    [(1.5, 0.05, (12, 6), True), (1.49, 0.01, (12, 6), False), (3, 0.06, (12, 6), False), (3, 0.01, (11, 6), False)],
+)
+def test_a_warning_stands_where_size_and_spread_are_both_uneven(ratio, p, sizes, warned):
+    found = spread_of(ratio, p, sizes)
+    assert bool(found) == warned
+    assert all("(b has 6 texts, a 12)" in w and f"({ratio} times at layer 0" in w for w in found)
+
+
+def test_f2_says_nothing_of_location_where_it_was_not_asked():
+    x = np.random.default_rng(6).normal(size=(12, 2, 3))
+    units = Units(Design.of(list("a" * 6 + "b" * 6)), "text", None, ())
+    arrangements = relabellings(units.design, budget=99, rng=np.random.default_rng(0), blind="within_strata")
+    apart = activation_distances(*recorded(x), units)
+    asked, unasked = (
+        spread(apart, units, Pairs.of(units.design), arrangements, 0, "at layer 0", 0.05, asked=is_asked)
+        for is_asked in (True, False)
+    )
+    assert asked.control.numbers == unasked.control.numbers
+    assert "only in spread" in asked.control.sentence
+    assert "nothing taken out" in unasked.control.sentence
+    assert "only in spread" not in unasked.control.sentence
+    assert f"spreads {asked.ratio:.2f} times" in asked.control.sentence

@@ -135,6 +135,14 @@ def test_depths_may_be_named():
     assert [str(cell) for cell in evidence.cells] == ["relative depth 0.25", "relative depth 1"]
 
 
+def test_the_caption_of_a_difference_tells_every_depth_and_names_none_as_the_claims():
+    _, evidence = weigh(Differ, ladder([0.0, 0.5]), depths=(1.0, 0.25))
+    told = ", ".join(
+        f"{effect:.2f} at {depth:g}" for effect, depth in zip(evidence.bounds.effect, (0.25, 1.0), strict=True)
+    )
+    assert evidence.exhibits[0].description.endswith(f" % bounds: {told}.")
+
+
 def test_of_several_models_the_ends_are_compared_and_all_pairs_shown():
     claim, evidence = weigh(Differ, ladder([0.1, 0.6, 0.3]))
     pairs = next(c for c in evidence.controls if c.name == "all_pairs")

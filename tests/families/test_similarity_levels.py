@@ -102,6 +102,13 @@ def test_levels_are_means_over_pairs_of_different_positions(level, kind):
     assert evidence.test is None
 
 
+def test_captions_name_the_layer_that_they_read():
+    exhibits = claim_with(layers=(-3, -2)).weigh(recorded(claim_with(layers=(-3, -2))).by_id(), WEIGHING).exhibits
+    levels = next(e for e in exhibits if e.kind == "levels_by_depth")
+    assert "At layer 3: " in levels.description
+    assert not any("last layer" in e.description for e in exhibits)
+
+
 def test_inside_strata_pairs_of_other_strata_do_not_count():
     claim = claim_with(within="topic", level="different_category")
     recording = recorded(claim).by_id()

@@ -707,7 +707,16 @@ FACTS: dict[str, Any] = {
         "keyword": "",
     },
     "command": "modclaims run hypotheses/card.py --model embedded --corpus embedded --seed 0",
-    "tests": {"claims": 9, "cells": 133, "skipped": 1, "degenerate": 2, "weighed_before": 3},
+    "tests": {
+        "claims": 9,
+        "weighed": 7,
+        "cells": 133,
+        "skipped": 1,
+        "degenerate": 2,
+        "weighed_before": 3,
+        "corrected_over": 12,
+        "from_earlier_runs": 2,
+    },
     "locked": "exploratory",
 }
 

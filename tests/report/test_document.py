@@ -89,6 +89,37 @@ def test_the_level_and_the_correction_are_those_of_the_run(one_claim: Callable[.
     assert "not corrected" in dict(told.reading)["p+ and p−"]
 
 
+OVER = "12 claims, of which 7 were weighed and 2 taken from an earlier run"
+
+
+def test_wherever_a_corrected_level_stands_it_is_said_what_it_was_corrected_over(run: Run) -> None:
+    told = Document.of(run)
+    assert told.correction_name == f"after Holm's correction over {OVER}"
+    assert f"Each side is corrected over {OVER}: all that were collected together" in dict(told.reading)["p+ and p−"]
+    counted = dict(told.tested.rows)
+    assert counted["claims corrected together, weighed or not"] == "12"
+    assert counted["of these with the levels that an earlier run left"] == "2"
+    rows = dict(next(t for t in told.claims[0].numbers if t.head[0] == "Test").rows)
+    assert rows["p+, to support it"].startswith("alone .")
+    assert f"; corrected over {OVER}: ." in rows["p+, to support it"]
+
+
+def test_a_run_of_old_says_how_many_were_weighed_and_one_without_correction_nothing(run: Run) -> None:
+    tests = {k: v for k, v in run.facts["tests"].items() if k not in ("corrected_over", "from_earlier_runs")}
+    old = Document.of(Run({**run.facts, "tests": tests}, run.claims))
+    assert old.correction_name == "after Holm's correction over 7 claims"
+    raw = Document.of(Run({**run.facts, "settings": {**run.facts["settings"], "correction": "none"}}, run.claims))
+    assert raw.correction_name == "without correction"
+    assert all("corrected" not in c.levels for c in raw.claims)
+
+
+def test_p_over_one_cell_is_not_called_one_over_cells(run: Run) -> None:
+    for cells, word in ((1, "p, of any effect"), (6, "p over cells, of any effect")):
+        claim = dataclasses.replace(run.claims[0], summary={**run.claims[0].summary, "n_cells": cells, "p": 0.01})
+        table = next(t for t in Document.of(Run(run.facts, [claim])).claims[0].numbers if t.head[0] == "Test")
+        assert dict(table.rows)[word] == ".01"
+
+
 def test_what_was_tested_counts_skipped_and_degenerate_and_names_them(run: Run) -> None:
     told = Document.of(run)
     counted = dict(told.tested.rows)

@@ -13,7 +13,7 @@ from pingouin import compute_effsize
 from sklearn.datasets import load_iris
 
 from modclaims.errors import ClaimError
-from modclaims.stats import pair_effects
+from modclaims.stats import permutation
 from modclaims.stats.actions import Arrangements, Design
 from modclaims.stats.bootstrap import Resamples, bootstrap_t, resample
 from modclaims.stats.cluster_sums import ClusterSums
@@ -26,8 +26,9 @@ from modclaims.stats.omega_squared import (
     omega_squared_bounds,
     omega_squared_replicates,
 )
-from modclaims.stats.pair_effects import cliffs_delta, cohens_d, gap, same_pairs
+from modclaims.stats.pair_effects import cliffs_delta, cohens_d, constant, gap, same_pairs
 from modclaims.stats.permutation import Pairs, degrees_of_freedom, delta_null, f_null, gap_null
+from modclaims.stats.ties import tolerance
 from modclaims.stats.two_groups import auc, hedges_g
 
 Floats = NDArray[np.float64]
@@ -86,17 +87,27 @@ def similarities(a: Design, cells: int, seed: int = 0, decimals: int | None = No
     return values if decimals is None else np.round(values, decimals)
 
 
-def slow_delta(column: Floats, a: Design, pairs: Pairs, times: Floats) -> float:
-    """2 AUC - 1 with pair i, j weighing m_i m_j, stratum by stratum."""
+def slow_delta(column: Floats, a: Design, pairs: Pairs, times: Floats, pooled: bool = False) -> float:
+    """2 AUC - 1 with pair i, j weighing m_i m_j: of each category over each pair of categories, stratum by stratum."""
     found = []
     for where in pairs.slices:
         weight = times[pairs.i[where]] * times[pairs.j[where]]
-        same = a.labels[pairs.i[where]] == a.labels[pairs.j[where]]
-        values = column[where]
-        w, b = weight[same], weight[~same]
-        if w.sum() > 0 and b.sum() > 0:
-            sign = np.sign(values[same][:, None] - values[~same][None, :])
-            found.append((w[:, None] * b[None, :] * sign).sum() / (w.sum() * b.sum()))
+        kinds = [tuple(sorted(pair)) for pair in zip(a.labels[pairs.i[where]], a.labels[pairs.j[where]], strict=True)]
+        if pooled:
+            kinds = [(0, 0) if one == other else (0, 1) for one, other in kinds]
+        parts: dict[tuple[int, int], tuple[Floats, Floats]] = {}
+        for kind in sorted(set(kinds)):
+            mine = np.array([k == kind for k in kinds])
+            if weight[mine].sum() > 0:
+                parts[kind] = column[where][mine], weight[mine] / weight[mine].sum()
+        deltas = [
+            (w[:, None] * b[None, :] * np.sign(x[:, None] - y[None, :])).sum()
+            for (k, same), (x, w) in parts.items()
+            for (m, n), (y, b) in parts.items()
+            if k == same and m != n
+        ]
+        if deltas:
+            found.append(np.mean(deltas))
     return float(np.mean(found)) if found else float("nan")
 
 
@@ -145,6 +156,48 @@ def test_delta_of_a_cell_that_is_not_finite_is_no_number() -> None:
     assert np.isfinite(found.value[:, [0, 2]]).all()
 
 
+@pytest.mark.parametrize("a", [*map(design, DESIGNS), *map(clustered, CLUSTERED)])
+@pytest.mark.parametrize("level", [1.0, -3e-7, 1e9])
+def test_similarities_that_differ_by_rounding_are_constant_and_have_delta_0(a: Design, level: float) -> None:
+    pairs, resamples = Pairs.of(a), resample(a, count=50, rng=rng(3))
+    shake = rng(4).uniform(-40, 40, size=(len(pairs), 1)) * np.finfo(float).eps
+    values = np.concatenate([level * (1 + shake), level * (1 + 1e3 * shake)], axis=1)
+    found = cliffs_delta(values, a, pairs, resamples)
+    assert constant(values, pairs).tolist() == [True, False]
+    defined = np.isfinite(found.value[:, 0])
+    np.testing.assert_array_equal(found.value[defined, 0], 0)
+    assert not found.influence[:, :, 0].any()
+    assert found.influence[:, :, 1].any()
+
+
+def test_a_cell_is_constant_where_each_stratum_is() -> None:
+    a = design("strata")
+    pairs = Pairs.of(a)
+    values = np.zeros((len(pairs), 2))
+    values[pairs.slices[0]], values[pairs.slices[1]] = 0.3, 0.8
+    values[0, 1] = 0.9
+    assert constant(values, pairs).tolist() == [True, False]
+
+
+def test_what_is_left_of_similarities_is_constant_by_what_they_were() -> None:
+    a = design("equal")
+    pairs = Pairs.of(a)
+    left = 1e-15 * similarities(a, 1)
+    assert not constant(left, pairs)[0]
+    assert constant(left, pairs, tolerance(np.full((1, 1), 0.9)))[0]
+    found = cliffs_delta(left, a, pairs, resample(a, count=5, rng=rng()), slack=np.array([1e-13]))
+    assert not found.value.any() and not found.influence.any()
+
+
+def test_two_similarities_tie_by_their_size_and_not_by_their_range() -> None:
+    # within .5 (ab would be .5 + 1e-15): level with one pair between, above the other; the range is 2e-15
+    a = Design.of(list("aab"))
+    values = np.array([[0.5], [0.5 + 1e-15], [0.5 - 1e-12]])
+    one = Resamples(np.ones((1, 3)), a.cells)
+    assert cliffs_delta(values, a, Pairs.of(a), one).value[0, 0] == 0.5
+    assert cliffs_delta(values, a, Pairs.of(a), one, slack=np.zeros(1)).value[0, 0] == 0
+
+
 def test_responses_that_do_not_vary_have_no_bounds_and_no_effect() -> None:
     a = design("equal")
     bounds = omega_squared_bounds(
@@ -191,6 +244,39 @@ def test_delta_of_three_texts_by_hand_with_one_drawn_twice() -> None:
     assert found.value[2, 0] == pytest.approx(0)  # between weights 2 and 2
 
 
+def test_delta_lets_every_category_weigh_the_same() -> None:
+    # within a .9, within b .1, between .3: one exceeds, one is exceeded; pooled, 3 of 4 pairs within exceed
+    a = Design.of(list("aaabb"))
+    pairs, one = Pairs.of(a), Resamples(np.ones((1, 5)), np.zeros(5, dtype=np.int64))
+    same = a.labels[pairs.i] == a.labels[pairs.j]
+    values = np.where(same, np.where(a.labels[pairs.i] == 0, 0.9, 0.1), 0.3)[:, None]
+    assert cliffs_delta(values, a, pairs, one).value[0, 0] == 0
+    assert cliffs_delta(values, a, pairs, one, pooled=True).value[0, 0] == 0.5
+
+
+def test_delta_lets_every_pair_of_categories_weigh_the_same() -> None:
+    # within .5; a-b (4 pairs) .9, a-c and b-c (2 pairs each) .1: (-1 + 1 + 1) / 3, pooled (-4 + 2 + 2) / 8
+    a = Design.of(list("aabbc"))
+    pairs, one = Pairs.of(a), Resamples(np.ones((1, 5)), np.zeros(5, dtype=np.int64))
+    first, second = a.labels[pairs.i], a.labels[pairs.j]
+    values = np.where(first == second, 0.5, np.where(second == 2, 0.1, 0.9))[:, None]
+    assert cliffs_delta(values, a, pairs, one).value[0, 0] == pytest.approx(1 / 3)
+    assert cliffs_delta(values, a, pairs, one, pooled=True).value[0, 0] == 0
+
+
+def test_a_category_whose_draws_are_all_one_text_is_left_out_of_that_resample() -> None:
+    # b is drawn as two copies of text 3: what is left is a's pairs .9 (one, twice as heavy: m = 2, 1, 0) over a-b .3
+    a = Design.of(list("aaabb"))
+    pairs = Pairs.of(a)
+    same = a.labels[pairs.i] == a.labels[pairs.j]
+    values = np.where(same, np.where(a.labels[pairs.i] == 0, 0.9, 0.1), 0.3)[:, None]
+    times = np.array([[1.0, 1, 1, 1, 1], [2, 1, 0, 2, 0], [3, 0, 0, 1, 1], [3, 0, 0, 2, 0]])
+    found = cliffs_delta(values, a, pairs, Resamples(times, a.cells))
+    np.testing.assert_array_equal(found.value[:3, 0], [0, 1, -1])
+    assert np.isnan(found.value[3, 0])
+    assert not found.influence[1:].any()
+
+
 def test_the_gap_lets_every_category_weigh_the_same() -> None:
     a = Design.of(list("aaabb"))
     pairs = Pairs.of(a)
@@ -204,7 +290,7 @@ def test_cohens_d_over_pairs_is_pingouins_inside_each_stratum() -> None:
     for design in (Design.of(list("aabbb")), Design.of(list("aabbbaabb"), list("xxxxxyyyy"))):
         pairs = Pairs.of(design)
         similarities = rng.normal(size=(len(pairs), 2))
-        similarities[:, 1] = 3.0
+        similarities[:, 1] = 0.1 * (1 + 20 * np.finfo(float).eps * rng.random(len(pairs)))  # no more than rounding
         same = same_pairs(design, pairs)
         expected = [
             compute_effsize(similarities[w, 0][same[w]], similarities[w, 0][~same[w]], eftype="cohen")
@@ -231,42 +317,49 @@ def test_the_bootstraps_scale_leads_back() -> None:
 
 @pytest.mark.parametrize("decimals", [None, 0])
 @pytest.mark.parametrize("name", DESIGNS)
-@pytest.mark.parametrize("kernel", [0, 60_000])
-def test_delta_equals_brute_force_under_every_resample(
-    name: str, decimals: int | None, kernel: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pair_effects, "KERNEL", kernel)  # by sorting, and by comparing all with all
+@pytest.mark.parametrize("pooled", [False, True])
+def test_delta_equals_brute_force_under_every_resample(name: str, decimals: int | None, pooled: bool) -> None:
     a = design(name)
     pairs, values = Pairs.of(a), similarities(a, 2, decimals=decimals)
     resamples = resample(a, count=30, rng=rng(1))
-    found = cliffs_delta(values, a, pairs, resamples)
+    found = cliffs_delta(values, a, pairs, resamples, pooled=pooled)
     for row, times in enumerate(resamples.times):
         for c in range(2):
             assert found.value[row, c] == pytest.approx(
-                slow_delta(values[:, c], a, pairs, times), abs=1e-12, nan_ok=True
+                slow_delta(values[:, c], a, pairs, times, pooled), abs=1e-12, nan_ok=True
             )
 
 
 @pytest.mark.parametrize("decimals", [None, 0])
 @pytest.mark.parametrize("name", DESIGNS)
-@pytest.mark.parametrize("kernel", [0, 60_000])
+@pytest.mark.parametrize("pooled", [False, True])
 def test_the_influence_on_delta_is_its_derivative_by_multiplicity(
-    name: str, decimals: int | None, kernel: int, monkeypatch: pytest.MonkeyPatch
+    name: str, decimals: int | None, pooled: bool
 ) -> None:
-    monkeypatch.setattr(pair_effects, "KERNEL", kernel)
     a = design(name)
     pairs, values = Pairs.of(a), similarities(a, 1, decimals=decimals)
     resamples = resample(a, count=6, rng=rng(2))
-    found = cliffs_delta(values, a, pairs, resamples)
+    found = cliffs_delta(values, a, pairs, resamples, pooled=pooled)
     for row, times in enumerate(resamples.times):
         if np.isnan(found.value[row, 0]):
             continue
         for i in np.flatnonzero(times):
             step = np.zeros(a.n)
             step[i] = 1e-5
-            up, down = (slow_delta(values[:, 0], a, pairs, times + s) for s in (step, -step))
+            up, down = (slow_delta(values[:, 0], a, pairs, times + s, pooled) for s in (step, -step))
             assert found.influence[row, i, 0] == pytest.approx((up - down) / 2e-5, abs=1e-7)
         assert not found.influence[row, times == 0].any()
+
+
+@pytest.mark.parametrize("chunk", [64, 4096])
+def test_delta_in_small_chunks_is_the_same_to_the_last_bit(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    a = design("unequal strata")
+    pairs, values, resamples = Pairs.of(a), similarities(a, 2), resample(a, count=40, rng=rng(5))
+    whole = cliffs_delta(values, a, pairs, resamples)
+    monkeypatch.setattr(permutation, "CHUNK_BYTES", chunk)
+    parts = cliffs_delta(values, a, pairs, resamples)
+    np.testing.assert_array_equal(whole.value, parts.value)
+    np.testing.assert_array_equal(whole.influence, parts.influence)
 
 
 @pytest.mark.parametrize("name", DESIGNS)

@@ -13,7 +13,7 @@ from scipy.stats import beta, entropy
 
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, Resamples, resample
-from modclaims.stats.delta_bounds import Part, combined_bounds, delta_bounds
+from modclaims.stats.delta_bounds import Part, combined_bounds, delta_bounds, lower_limits_under_any_law
 from modclaims.stats.end_of_scale import (
     CombinedEnds,
     EndLaw,
@@ -85,6 +85,16 @@ def test_disjoint_comparisons_share_no_text() -> None:
     for n, b in ((3, 1), (4, 2), (6, 2), (7, 3), (8, 4), (20, 10)):
         assert disjoint_comparisons(two(n)) == b
     assert disjoint_comparisons(Design.of(list("aaaaabbbbbccccc"))) == 3 * 5 // 4
+
+
+def test_the_limit_that_assumes_nothing_lies_below_the_one_that_does() -> None:
+    design = two(20)
+    free = lower_limits_under_any_law(np.array([1.0, 0.5, np.nan]), design, 0.05)
+    assert free is not None
+    assert free[0] == pytest.approx(2 * 0.05 ** (1 / 10) - 1)
+    assert free[1] < EndLaw.of_delta(np.array([0.5]), design).lower(np.array([0.5]), 0.05)[0]
+    assert np.isnan(free[2])
+    assert lower_limits_under_any_law(np.array([1.0]), two(2), 0.05) is None
 
 
 def test_the_law_of_means_is_that_of_clopper_and_pearson_at_the_end() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ from modclaims.stats.actions import Arrangements, Design
 from modclaims.stats.omega_squared import omega_squared
 from modclaims.stats.permutation import degrees_of_freedom, f_null
 from modclaims.stats.rotations import (
+    ULPS,
     Coordinates,
     Directions,
+    Scale,
+    Space,
     Turning,
     UnitBasis,
     draws,
@@ -55,6 +59,11 @@ def reflected(rows: Floats, width: int, rng: np.random.Generator) -> Floats:
         x[k] += signs[k] * np.linalg.norm(normal[k:, k])
         matrix = (np.eye(width) - 2 * np.outer(x, x) / (x @ x)) @ matrix
     return np.asarray(rows @ (-signs[:, None] * matrix)[:used])
+
+
+def turning_of(vectors: Floats, design: Design) -> Turning:
+    """In the vectors' own scale, all coordinates kept."""
+    return Turning.of(vectors, np.ones((len(vectors), vectors.shape[2]), dtype=bool), design)
 
 
 def observed_f(y: Floats, design: Design) -> Floats:
@@ -167,7 +176,7 @@ def test_draws_come_in_order_whoever_finishes_first(workers: int, monkeypatch: p
 
 
 def test_turned_directions_do_not_hang_on_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    turning = Turning.of(np.random.default_rng(0).normal(size=(2, 12, 10)), DESIGNS["equal"])
+    turning = turning_of(np.random.default_rng(0).normal(size=(2, 12, 10)), DESIGNS["equal"])
     found = []
     for workers in (1, 2, 4):
         monkeypatch.setattr(rotations, "WORKERS", workers)
@@ -199,7 +208,6 @@ def test_omega_squared_of_directions_is_that_of_f(name: str) -> None:
     for layer in range(2):
         expected = omega_squared(observed_f(y[layer], design), df1, design.n)
         np.testing.assert_allclose(found.omega2[layer], expected, rtol=0, atol=1e-12)
-        np.testing.assert_allclose(found.size[layer], np.sqrt((y[layer] ** 2).mean(axis=0)), rtol=1e-12)
 
 
 def test_omega_squared_of_a_direction_by_hand() -> None:
@@ -208,7 +216,6 @@ def test_omega_squared_of_a_direction_by_hand() -> None:
     basis = UnitBasis.of(design)
     found = basis.directions(basis.rows(np.array([1.0, 2, 3, 5, 6, 7])[None, :, None]))
     assert found.omega2[0, 0] == pytest.approx(23 / 29)
-    assert found.size[0, 0] == pytest.approx(np.sqrt(124 / 6))
 
 
 def test_omega_squared_of_directions_does_not_hang_on_their_scale_and_place() -> None:
@@ -241,7 +248,7 @@ def test_a_coordinate_that_is_its_category_gives_one() -> None:
 def test_turning_axes_turns_the_activations_of_all_layers_alike(width: int) -> None:
     design = DESIGNS["unequal strata"]
     vectors = np.random.default_rng(8).normal(size=(2, design.n, width)) + 2.0
-    turning = Turning.of(vectors, design)
+    turning = turning_of(vectors, design)
     np.testing.assert_allclose(
         turning.axes().omega2, turning.basis.directions(turning.basis.rows(vectors)).omega2, atol=1e-12
     )
@@ -250,17 +257,123 @@ def test_turning_axes_turns_the_activations_of_all_layers_alike(width: int) -> N
         matrix = Coordinates.of(np.eye(width)).turned(np.random.default_rng(9))
         expected = turning.basis.directions(turning.basis.rows(vectors @ matrix))
         np.testing.assert_allclose(found.omega2, expected.omega2, rtol=0, atol=1e-6)  # single precision
-        np.testing.assert_allclose(found.size, expected.size, rtol=1e-6)
-    # a rotation keeps the length of every text
-    np.testing.assert_allclose((found.size**2).sum(axis=1), (vectors**2).mean(axis=1).sum(axis=1), rtol=1e-6)
 
 
-# ---- outliers, summaries
+# ---- the scale of coordinates
 
 
-def directions(omega2: list[list[float]], size: list[list[float]] | None = None) -> Directions:
+@pytest.mark.parametrize("name", DESIGNS)
+def test_the_scale_is_the_error_of_a_linear_model_of_category_and_stratum(name: str) -> None:
+    design, rng = DESIGNS[name], np.random.default_rng(20)
+    y = (
+        rng.normal(size=(2, design.n, 5)) * rng.exponential(size=5)
+        + 3 * design.labels[:, None]
+        - 2 * design.strata[:, None]
+    )
+    hot = np.hstack([(v[:, None] == np.unique(v)).astype(float) for v in (design.labels, design.strata)])
+    _, df2 = degrees_of_freedom(design)
+    for layer, found in enumerate(Scale.of(y, design).spread):
+        left = y[layer] - hot @ np.linalg.lstsq(hot, y[layer], rcond=None)[0]
+        np.testing.assert_allclose(found, np.sqrt((left**2).sum(axis=0) / df2), rtol=1e-10)
+
+
+def test_the_scale_of_two_categories_by_hand() -> None:
+    """Groups 1, 2, 3 and 5, 6, 10: squares inside 2 + 14 on 4."""
+    found = Scale.of(np.array([1.0, 2, 3, 5, 6, 10])[None, :, None], Design.of(list("aaabbb")))
+    assert found.spread[0, 0] == pytest.approx(2)
+    assert found.kept.all()
+
+
+def test_a_scaled_coordinate_tells_as_much_as_before_and_has_error_one() -> None:
+    design, rng = DESIGNS["unequal strata"], np.random.default_rng(21)
+    y = rng.normal(size=(2, design.n, 6)) * 10.0 ** rng.normal(size=6) + design.labels[:, None]
+    scale, basis = Scale.of(y, design), UnitBasis.of(design)
+    scaled = scale.scaled(y)
+    np.testing.assert_allclose(Scale.of(scaled, design).spread, 1, rtol=1e-10)
+    np.testing.assert_allclose(
+        basis.directions(basis.rows(scaled)).omega2, basis.directions(basis.rows(y)).omega2, rtol=0, atol=1e-9
+    )
+
+
+def test_the_scale_of_a_coordinate_does_not_hang_on_what_it_tells_or_where_it_lies() -> None:
+    design, rng = DESIGNS["equal"], np.random.default_rng(22)
+    y = rng.normal(size=(1, design.n, 3))
+    told = y + 50.0 * design.labels[:, None] + 1000
+    np.testing.assert_allclose(Scale.of(told, design).spread, Scale.of(y, design).spread, rtol=1e-9)
+
+
+def test_a_coordinate_that_is_the_same_in_all_units_is_still_and_one_that_is_its_category_is_perfect() -> None:
+    design, rng = DESIGNS["unequal"], np.random.default_rng(23)
+    y = rng.normal(size=(2, design.n, 4))
+    y[0, :, 1], y[0, :, 2] = 7.3, 0.1 + 0.2 * design.labels
+    y[1, :, 3] = 0
+    scale = Scale.of(y, design)
+    assert scale.still.tolist() == [[False, True, False, False], [False, False, False, True]]
+    assert scale.perfect.tolist() == [[False, False, True, False], [False] * 4]
+    assert scale.kept.sum() == 5
+    scaled = scale.scaled(y)
+    assert not scaled[0, :, 1:3].any() and not scaled[1, :, 3].any()
+    assert np.isfinite(scaled).all()
+
+
+@pytest.mark.parametrize(("roundings", "kept"), [(ULPS / 4, False), (ULPS * 4, True)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_varies_by_a_hundred_roundings_of_its_precision_varies_by_rounding(
+    roundings: float, kept: bool, dtype: type[np.floating[Any]]
+) -> None:
+    design, eps = DESIGNS["two"], float(np.finfo(dtype).eps)
+    y = 1 + roundings * eps * np.random.default_rng(24).standard_normal((1, design.n, 1))
+    assert Scale.of(y, design, eps).kept.all() == kept
+
+
+def test_an_outlier_exceeds_the_median_spread_so_many_times_and_no_less() -> None:
+    spread = np.array([[1.0, 1.0, 2.0, 9.9, 10.1, 0.0], [0.0, 0.0, 1.0, 1.0, 5.0, 0.0]])
+    scale = Scale(spread, spread > 0, np.zeros(spread.shape, dtype=bool))
+    assert scale.outlying(5.0).tolist() == [[False] * 4 + [True, False], [False] * 6]
+    assert Scale(np.zeros((1, 3)), np.zeros((1, 3), bool), np.zeros((1, 3), bool)).outlying(5.0).sum() == 0
+
+
+def test_a_coordinate_large_in_every_unit_alike_is_no_outlier() -> None:
+    design, rng = DESIGNS["equal"], np.random.default_rng(10)
+    y = rng.normal(size=(3, design.n, 12))
+    y[1, :, 4] *= 40
+    y[2, :, 7] += 40
+    assert [np.flatnonzero(row).tolist() for row in Scale.of(y, design).outlying(5.0)] == [[], [4], []]
+
+
+# ---- the space that is turned
+
+
+def test_coordinates_that_are_left_out_leave_as_many_directions_as_there_are_axes() -> None:
+    design, rng = DESIGNS["equal"], np.random.default_rng(25)
+    y = rng.normal(size=(3, design.n, 7))
+    kept = np.ones((3, 7), dtype=bool)
+    kept[1, [2, 5]] = kept[2] = False
+    turned = Space.of(y, kept).turned(np.random.default_rng(1))
+    assert turned.shape == y.shape
+    assert not turned[1, :, 5:].any() and not turned[2].any()
+    for layer, columns in enumerate(kept[:2]):
+        own = y[layer][:, columns]
+        np.testing.assert_allclose(turned[layer] @ turned[layer].T, own @ own.T, atol=1e-11)
+    found = Turning.of(np.where(kept[:, None], y, 0.0), kept, design)
+    assert found.axes().varies.tolist() == kept.tolist()
+    assert found.turned(np.random.default_rng(1)).varies.sum(axis=1).tolist() == [7, 5, 0]
+
+
+def test_layers_with_the_same_coordinates_are_turned_alike() -> None:
+    y = np.random.default_rng(26).normal(size=(1, 12, 6))
+    kept = np.array([[True] * 6, [True] * 5 + [False], [True] * 6])
+    turned = Space.of(np.concatenate([y, y, y]), kept).turned(np.random.default_rng(2))
+    np.testing.assert_array_equal(turned[0], turned[2])
+    assert not np.allclose(turned[0], turned[1])
+
+
+# ---- summaries
+
+
+def directions(omega2: list[list[float]], varies: list[list[bool]] | None = None) -> Directions:
     values = np.array(omega2)
-    return Directions(values, np.ones(values.shape) if size is None else np.array(size), np.ones(values.shape, bool))
+    return Directions(values, np.ones(values.shape, bool) if varies is None else np.array(varies))
 
 
 @pytest.mark.parametrize(("shared", "outlying"), [(0.0, 1.0), (1e4, 1.0), (0.0, 1e4), (1e4, 1e4)])
@@ -271,46 +384,33 @@ def test_a_draw_in_single_precision_is_that_in_double_to_a_hundred_thousandth(sh
     vectors[0, :, 3] += 2 * a.labels
     vectors[:, :, 5] *= outlying
     vectors += shared
-    turning = Turning.of(vectors, a)
+    turning = turning_of(vectors, a)
     single = turning.turned(np.random.default_rng(4))
-    double = turning.basis.directions(turning.coordinates.turned(np.random.default_rng(4)).reshape(vectors.shape))
+    double = turning.basis.directions(turning.space.turned(np.random.default_rng(4)))
     np.testing.assert_allclose(single.omega2, double.omega2, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(single.size, double.size, rtol=0, atol=1e-6 * np.linalg.norm(double.size))
     np.testing.assert_array_equal(single.varies, double.varies)
 
 
-def test_a_planted_outlier_is_left_out_and_no_other_coordinate_is() -> None:
-    design, rng = DESIGNS["equal"], np.random.default_rng(10)
-    y = rng.normal(size=(3, design.n, 12))
-    y[1, :, 4] *= 40
-    y[2, :, 7] += 40  # large in every text alike
-    basis = UnitBasis.of(design)
-    found = basis.directions(basis.rows(y))
-    assert [np.flatnonzero(~row).tolist() for row in found.kept(5.0)] == [[], [4], [7]]
-    assert found.kept(None).all()
-
-
-def test_an_outlier_exceeds_the_median_so_many_times_and_no_less() -> None:
-    given = directions([[0.0] * 5], [[1.0, 1.0, 2.0, 9.9, 10.1]])
-    assert given.kept(5.0).tolist() == [[True, True, True, True, False]]
-    assert directions([[0.0] * 3], [[1.0, 1.0, 5.0]]).kept(5.0).all()
-
-
 def test_summaries_by_hand() -> None:
-    given = directions([[0.1, 0.5, 0.14, 0.9], [-0.1, 0.3, 0.2, 0.0]])
-    kept = np.array([[True, True, True, False], [True] * 4])
-    assert summarised(given, kept, "largest", 0.14).tolist() == [0.5, 0.3]
-    assert summarised(given, kept, "count", 0.14) == pytest.approx([2 / 3, 2 / 4])
+    given = directions(
+        [[0.1, 0.5, 0.14, 0.9], [-0.1, 0.3, 0.2, 0.0], [0.0] * 4],
+        [[True, True, True, False], [True] * 4, [False] * 4],
+    )
+    assert summarised(given, "largest", 0.14)[:2].tolist() == [0.5, 0.3]
+    assert summarised(given, "count", 0.14)[:2] == pytest.approx([2 / 3, 2 / 4])
     # 99 % of the way from the first to the last of three, then of four
     upper = [0.14 + 0.98 * (0.5 - 0.14), 0.2 + 0.97 * (0.3 - 0.2)]
-    assert summarised(given, kept, "upper", 0.14) == pytest.approx(upper)
+    assert summarised(given, "upper", 0.14)[:2] == pytest.approx(upper)
+    assert all(np.isnan(summarised(given, summary, 0.14)[2]) for summary in rotations.SUMMARIES)
 
 
 def test_shares_by_hand() -> None:
-    given = directions([[0.1, 0.5, 0.14, 0.9]])
     at = np.array([0.0, 0.1, 0.12, 0.5, 0.51, 1.0])
-    assert shares(given, np.array([[True, True, True, False]]), at)[0] == pytest.approx([1, 1, 2 / 3, 1 / 3, 0, 0])
-    assert shares(given, np.ones((1, 4), dtype=bool), at)[0] == pytest.approx([1, 1, 3 / 4, 2 / 4, 1 / 4, 0])
+    values = [[0.1, 0.5, 0.14, 0.9]]
+    some = directions(values, [[True, True, True, False]])
+    assert shares(some, at)[0] == pytest.approx([1, 1, 2 / 3, 1 / 3, 0, 0])
+    assert shares(directions(values), at)[0] == pytest.approx([1, 1, 3 / 4, 2 / 4, 1 / 4, 0])
+    assert not shares(directions(values, [[False] * 4]), at).any()
 
 
 # ---- kurtosis

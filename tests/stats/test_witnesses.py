@@ -32,7 +32,7 @@ from modclaims.stats.evidence import Cell, Evidence, NullTest
 from modclaims.stats.multiplicity import adjust, clopper_pearson, combined, weigh_cells
 from modclaims.stats.null_objects import mean_replicates
 from modclaims.stats.pair_effects import cliffs_delta, gap
-from modclaims.stats.permutation import Pairs, delta_null, f_null, gap_null
+from modclaims.stats.permutation import ROUNDED, Pairs, anosim_null, delta_null, f_null, gap_null
 from modclaims.stats.rivals import category_ss, distances_to_centroid, freedman_lane, permanova, pseudo_f2_null
 from modclaims.stats.two_groups import auc
 from modclaims.verdict import Outcome, judge, summarise
@@ -151,10 +151,11 @@ def test_distances_to_centroids_are_vegans(name: str, f: float, means: tuple[flo
 
 
 @pytest.mark.parametrize(("name", "r"), [("spread only", 0.911702940053456), ("nothing", -0.0589444444444445)])
-def test_delta_is_vegans_anosim_r(name: str, r: float) -> None:
+def test_pooled_delta_is_vegans_anosim_r(name: str, r: float) -> None:
     x, a = made(name)
     pairs = Pairs.of(a)
-    found = cliffs_delta(pairs.matrix([-distances(x)]), a, pairs, Resamples(np.ones((1, a.n)), a.cells))
+    one = Resamples(np.ones((1, a.n)), a.cells)
+    found = cliffs_delta(pairs.matrix([-distances(x)]), a, pairs, one, pooled=True)
     assert found.value[0, 0] == pytest.approx(r, rel=1e-9)
 
 
@@ -210,7 +211,7 @@ def test_drawn_p_are_vegans_within_monte_carlo_error(
     x, a = made(name)
     pairs, drawn = Pairs.of(a), relabellings(a, budget=9999, rng=rng(1))
     similarities = pairs.matrix([-distances(x)])
-    assert agree(p_of(delta_null(similarities, pairs, a, drawn)), anosim, 9999, 99_999)
+    assert agree(p_of(anosim_null(similarities, pairs, a, drawn)), anosim, 9999, 99_999)
     assert agree(p_of(permanova_null(similarities**2, pairs, a, drawn)), adonis, 9999, 99_999)
     if mrpp is not None:
         assert agree(p_of(gap_null(similarities, pairs, a, drawn)[0]), mrpp, 9999, 9999)
@@ -318,7 +319,7 @@ def test_drawn_p_are_scikit_bios_within_monte_carlo_error(labels: str) -> None:
             for test in (anosim, witness)
         ]
         ours = [
-            p_of(delta_null(pairs.matrix([-matrix]), pairs, a, drawn)),
+            p_of(anosim_null(pairs.matrix([-matrix]), pairs, a, drawn)),
             p_of(permanova_null(pairs.matrix([matrix**2]), pairs, a, drawn)),
         ]
         for p, q in zip(ours, theirs, strict=True):
@@ -340,14 +341,14 @@ def test_spread_in_all_dimensions_is_scikit_bios_once_its_ordination_keeps_them(
     assert ours != pytest.approx(cut, rel=1e-2)
 
 
-def test_delta_without_a_text_is_scikit_bios_r_of_the_others() -> None:
+def test_pooled_delta_without_a_text_is_scikit_bios_r_of_the_others() -> None:
     from skbio.stats.distance import DistanceMatrix, anosim
 
     labels = "aaaabbbbbccc"
     x, a = clouds(6, labels)
     pairs, matrix = Pairs.of(a), distances(x)
     left_out = Resamples(np.concatenate([np.ones((1, a.n)), 1 - np.eye(a.n)]), a.cells)
-    found = cliffs_delta(pairs.matrix([-matrix]), a, pairs, left_out).value[1:, 0]
+    found = cliffs_delta(pairs.matrix([-matrix]), a, pairs, left_out, pooled=True).value[1:, 0]
     for i, delta in enumerate(found):
         others = np.delete(np.arange(a.n), i)
         r = anosim(DistanceMatrix(matrix[np.ix_(others, others)]), a.labels[others], permutations=0)["test statistic"]
@@ -383,7 +384,8 @@ def test_without_a_proxy_what_is_left_beyond_it_is_mantels_r_with_the_categories
 # ---- live: scipy
 
 
-def test_the_exact_delta_null_is_scipys() -> None:
+@pytest.mark.parametrize("null", [delta_null, anosim_null])
+def test_the_exact_delta_null_is_scipys(null: Callable[..., Floats]) -> None:
     a = Design.of(list("aaaabbb"))
     pairs = Pairs.of(a)
     matrix = np.round(distances(clouds(8, "aaaabbb", shift=1.0)[0]), 1)  # with ties
@@ -392,9 +394,11 @@ def test_the_exact_delta_null_is_scipys() -> None:
     def statistic(first: Floats, second: Floats) -> float:
         labels = np.zeros(7, dtype=int)
         labels[second.astype(int)] = 1
-        same = labels[i] == labels[j]
-        within, between = matrix[i, j][same], matrix[i, j][~same]
-        return float(np.sign(between[:, None] - within).mean())
+        between = matrix[i, j][labels[i] != labels[j]]
+        within = [matrix[i, j][(labels[i] == k) & (labels[j] == k)] for k in (0, 1)]
+        if null is anosim_null:
+            within = [np.concatenate(within)]
+        return float(np.mean([np.sign(between[:, None] - one).mean() for one in within]))
 
     witness = permutation_test(
         (np.arange(4.0), np.arange(4.0, 7.0)),
@@ -404,9 +408,10 @@ def test_the_exact_delta_null_is_scipys() -> None:
         n_resamples=np.inf,
         alternative="greater",
     )
-    null = delta_null(pairs.matrix([-matrix]), pairs, a, relabellings(a, budget=99, rng=rng()))
-    np.testing.assert_allclose(np.sort(null[:, 0]), np.sort(witness.null_distribution), atol=1e-13)
-    assert p_of(null) == pytest.approx(witness.pvalue)
+    found = null(pairs.matrix([-matrix]), pairs, a, relabellings(a, budget=99, rng=rng()))
+    np.testing.assert_allclose(np.sort(found[:, 0]), np.sort(witness.null_distribution), atol=1e-13)
+    tests = weigh_cells(found, np.array([ROUNDED]))
+    assert tests.p[0] == pytest.approx((witness.null_distribution >= witness.statistic - ROUNDED).mean())
 
 
 def test_the_exact_null_of_sign_flips_is_scipys() -> None:

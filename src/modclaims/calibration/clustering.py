@@ -18,7 +18,6 @@ from modclaims.calibration.family import (
     by_law,
     exchanges,
     labelled,
-    nothing,
     places,
     with_power,
 )
@@ -44,12 +43,12 @@ from modclaims.recording import Activations, Recording
 from modclaims.stats.actions import relabellings
 from modclaims.stats.permutation import Pairs
 from modclaims.stats.quantifiers import along_depth, everywhere, in_fraction
-from modclaims.stats.similarity import text_similarity
 
 Floats = NDArray[np.float64]
 ALONG, ONE_CELL = "rises along depth", "one cell of 24"
 EVERYWHERE, HALF, SMALLEST = "everywhere", "in half of the layers", "by minP"
-SPREAD, DISTANCES = "location by inner products", "location by distances"
+SPREAD, SCALED, DISTANCES = "location by cosines", "location by scaled cosines", "location by distances"
+ONE_MASSIVE, THREE_MASSIVE = "location beside a massive coordinate", "location beside three massive coordinates"
 BEYOND, NOISY = "beyond shared words", "beyond a noisy proxy of shared words"
 GAP_TRUTH = ".75 sd in one cell"
 GAP = 0.75
@@ -59,7 +58,11 @@ STRONG = 0.6
 """Cliff's delta of layers that are above any doubt, where a claim speaks of several."""
 CENTRE = 1.0
 """Where all categories stand that differ in spread alone, in every coordinate."""
-UNEVEN = ("30 (24/6)", "30 (6/24)")
+UNEVEN = ("30 (24/6)", "30 (6/24)", "72 (60/12)", "72 (12/60)")
+APART, AWAY = "a centre 2 apart", 2.0
+"""How far off the others' the last category's centre stands on one coordinate where it does, noise having variance 1."""
+MASSIVE_SIZE, MASSIVE_SPREAD = 3000.0, 1000.0
+"""Mean and spread of massive coordinates, which know no category."""
 
 
 # ---- categories that differ in direction
@@ -105,9 +108,18 @@ def _in_one_cell(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
 # ---- categories that differ in spread alone
 
 
-def _spread(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...]) -> Recording:
-    """Categories about one centre, one of them three times as wide."""
+def _apart(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
+    """How far the last category's centre stands off, in its own spreads."""
+    return (AWAY * known.spread(scenario.texts, scenario.law)[-1] * (scenario.truth == APART),)
+
+
+def _spread(
+    rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...], massive: int = 0
+) -> Recording:
+    """Categories about one centre, or all but the last; under `unequal spread` the last is three times as wide."""
     x = CENTRE + known.noise(rng, layout, law, LAYERS, WIDTH)
+    x[layout.category == len(layout.sizes) - 1, :, :, 0] += strengths[0]
+    x[..., WIDTH - massive :] = MASSIVE_SIZE + MASSIVE_SPREAD * x[..., WIDTH - massive :]
     return known.recording(layout, known.by_layer(Activations("attn_out"), x), WIDTH)
 
 
@@ -116,12 +128,20 @@ def _location(claim: Hypothesis, recording: Recording, rng: np.random.Generator)
     assert isinstance(claim, CategoryClustering)
     units = Units.of(recording.corpus, claim.label, claim.within)
     arrangements = relabellings(units.design, budget=PERMUTATIONS, rng=rng, blind="within_strata")
-    squared = [
-        text_similarity(recording.array(Activations("attn_out"), layer), claim.similarity).squared_distance
-        for layer in range(LAYERS)
-    ]
-    found = [units.squared_distance(matrix) for matrix in squared if matrix is not None]
-    return controls.spread(found, units, Pairs.of(units.design), arrangements, 0, "", ALPHAS[0]).p_location
+    apart = controls.activation_distances(recording, Activations("attn_out"), units)
+    return controls.spread(apart, units, Pairs.of(units.design), arrangements, 0, "", ALPHAS[0]).p_location
+
+
+def _location_by(similarity: str, massive: int = 0, unpromised: tuple[str, ...] = (SIZE, SIZE_CELLS)) -> Question:
+    """Whether what is supported by a similarity is one of location; p of the gap knows spread from location in no way."""
+    return Question(
+        {"similarity": similarity},
+        by_law(partial(_spread, massive=massive)),
+        _apart,
+        supported=True,
+        location=_location,
+        unpromised=unpromised,
+    )
 
 
 # ---- the family
@@ -132,24 +152,14 @@ QUESTIONS = {
     HALF: Question({"holds": in_fraction(0.5)}, strengths=_first_aside, several=True),
     SMALLEST: Question({"adjust": "minP"}),
     ONE_CELL: Question(plant=by_law(partial(known.categories, width=WIDE_WIDTH)), strengths=_in_one_cell, cell=PLANTED),
-    # inner products and distances differ where categories of unequal size spread unequally, which is why location is
-    # asked for; distances alone would support the claim there
-    SPREAD: Question(
-        {"similarity": "scaled_cosine"},
-        by_law(_spread),
-        nothing,
-        supported=True,
-        location=_location,
-        unpromised=(SIZE, SIZE_CELLS),
-    ),
-    DISTANCES: Question(
-        {"similarity": "euclidean"},
-        by_law(_spread),
-        nothing,
-        supported=True,
-        location=_location,
-        unpromised=(SIZE, SIZE_CELLS, WRONG),
-    ),
+    # p of the gap is not kept where categories spread unequally: that of distances rejects always, but their delta, in
+    # which categories weigh the same, supports nothing. Cosines do know a wider category about the same centre, by its
+    # directions (delta .2), and support the claim; that is no difference of location
+    SPREAD: _location_by("cosine", unpromised=(SIZE, SIZE_CELLS, WRONG)),
+    SCALED: _location_by("scaled_cosine"),
+    DISTANCES: _location_by("euclidean"),
+    ONE_MASSIVE: _location_by("cosine", 1, unpromised=(SIZE, SIZE_CELLS, WRONG)),
+    THREE_MASSIVE: _location_by("cosine", 3, unpromised=(SIZE, SIZE_CELLS, WRONG)),
     # words that are taken out by a fit are not known exactly, so that p is a guide; nothing holds where they are misread
     BEYOND: Question(
         {"beyond": "shared_words"}, words.planted, words.effect_and_share, supported=True, unpromised=(SIZE, SIZE_CELLS)
@@ -172,8 +182,15 @@ CLUSTERING = Family(
         *places((MIDDLE,), LAWS[:1], (NONE, EDGE), HALF),
         *places((MIDDLE,), LAWS[:1], (NONE,), SMALLEST),
         *places((MIDDLE,), LAWS[:1], (GAP_TRUTH,), ONE_CELL),
+        *places(UNEVEN[2:], ("unequal spread",), (NONE, EDGE)),
         *places(UNEVEN, ("unequal spread",), (NONE,), SPREAD),
+        *places(UNEVEN[:2], ("unequal spread",), (NONE,), SCALED),
         *places(UNEVEN, ("unequal spread",), (NONE,), DISTANCES),
+        *places(UNEVEN[2:], ("unequal spread",), (NONE, APART), ONE_MASSIVE),
+        *places(UNEVEN[2:], ("unequal spread",), (NONE, APART), THREE_MASSIVE),
+        *places((MIDDLE,), LAWS[:1], (APART,), SPREAD),
+        *places((MIDDLE,), LAWS[:1], (NONE, APART), ONE_MASSIVE),
+        *places((MIDDLE,), LAWS[:1], (NONE, APART), THREE_MASSIVE),
         *places((MIDDLE,), tuple(words.LINKS), (NONE, BESIDE), BEYOND),
         *places((MIDDLE,), tuple(words.MISREAD), (NONE,), NOISY),
         *exchanges(),

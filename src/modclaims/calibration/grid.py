@@ -171,6 +171,8 @@ def levels_of(scenario: Scenario, claim: Hypothesis, evidence: Evidence) -> Rate
             here = int(np.argmin(plus))
             found[PLACED] = np.maximum(plus[[here]], evidence.secondary[LOCATION][[here]])
         return found
+    if question.location is not None:  # where it is to be found
+        return {POWER_P: evidence.secondary[LOCATION].min(keepdims=True)}
     if question.cell is not None:
         assert test is not None
         return {POWER_P: test.p_adjusted[[question.cell]]}

@@ -95,6 +95,8 @@ LAYOUTS = {
         Layout("48 in mixed blocks", (24, 24), block=4, mixed=True),
         Layout("30 (24/6)", (24, 6)),
         Layout("30 (6/24)", (6, 24)),
+        Layout("72 (60/12)", (60, 12)),
+        Layout("72 (12/60)", (12, 60)),
         Layout("96 in blocks", (12, 12, 12, 12), block=2),
         Layout("6 texts", (6,)),
         Layout("12 texts", (12,)),
@@ -188,20 +190,17 @@ def crowd(law: str) -> Floats:
 
 
 def _pair_kinds(layout: Layout, law: str) -> tuple[dict[tuple[int, int], float], dict[tuple[int, int], float]]:
-    """Kinds of pairs (category, category) within and between categories, and their shares in this layout.
+    """Kinds of pairs (category, category) within and between categories, and their shares: every category, and every pair of
+    categories, weighs the same.
 
     Categories of one spread are alike, so that two of them stand for all.
     """
+    count = len(layout.sizes)
     if law != "unequal spread":
         return {(0, 0): 1.0}, {(0, 1): 1.0}
-    sizes = np.array(layout.sizes) / layout.strata
-    last, n, wide = len(sizes) - 1, sizes.sum(), sizes[-1]
-    inside, own = (sizes * (sizes - 1)).sum(), wide * (wide - 1)
-    outside, touching = n**2 - (sizes**2).sum(), 2 * wide * (n - wide)
-    return (
-        {(0, 0): (inside - own) / inside, (last, last): own / inside},
-        {(0, 1): (outside - touching) / outside, (0, last): touching / outside},
-    )
+    last, wide = count - 1, 2 / count
+    between = {(0, last): wide} if count == 2 else {(0, 1): 1 - wide, (0, last): wide}
+    return {(0, 0): 1 - 1 / count, (last, last): 1 / count}, between
 
 
 def pair_similarities(
@@ -263,8 +262,8 @@ def _delta_inside_blocks(layout: Layout, law: str, strength: float, width: int) 
 
 def strength_of_delta(layout: Layout, law: str, delta: float, width: int = WIDTH) -> float:
     """The strength of the categories' directions at which Cliff's delta in the population is `delta`."""
-    if law != "unequal spread" and not layout.mixed:  # sizes do not matter where all pairs of a kind are alike
-        layout = Layout("any", (2, 2, 2, 2)[: len(layout.sizes)], min(layout.strata, 2), layout.block)
+    if not layout.mixed:  # sizes do not matter where categories weigh the same
+        layout = Layout("any", (2,) * len(layout.sizes), min(layout.strata, 2), layout.block)
     return _strength(layout, law, round(delta, 9), width)
 
 

@@ -12,6 +12,7 @@ from modclaims.calibration.family import (
     MIDDLE,
     UNCATEGORISED,
     Family,
+    Question,
     by_law,
     labelled,
     nothing,
@@ -19,6 +20,7 @@ from modclaims.calibration.family import (
     unlabelled,
 )
 from modclaims.calibration.known import AXES, CROWD, LAWS, LAYERS, POSITIONS, WIDTH, Layout
+from modclaims.calibration.responses import noise_of_means
 from modclaims.calibration.scenarios import EDGE, NONE, PERMUTATIONS, Scenario
 from modclaims.families.axes_against_rotations import AxesAgainstRotations
 from modclaims.families.heavy_tails import FIRST, HeavyTails
@@ -37,12 +39,52 @@ def _turned(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple
     return known.recording(layout, known.by_layer(Activations("resid_post"), x), AXES)
 
 
+MASSIVE = {"one massive coordinate": 1, "three massive coordinates": 3}
+"""Laws under which coordinates are of unequal size, and so many of them massive and unrelated to categories."""
+SCALED, SIZE = 64, 30.0
+"""Coordinates under these laws, and how large the massive ones are beside the median one."""
+AN_AXIS, AWAY = "an axis six sd out", 6.0
+"""What an axis tells beyond random directions is twice the smallest effect there, and less further out, where they tell all."""
+
+
+def _unequal(x: Floats, rng: np.random.Generator, law: str) -> Floats:
+    """The same data in other units, each coordinate in its own; massive ones come last."""
+    size = np.exp(rng.standard_normal(x.shape[-1]))
+    size[x.shape[-1] - MASSIVE.get(law, 0) :] = SIZE
+    return np.asarray(x * size)
+
+
+def _unrelated(rng: np.random.Generator, layout: Layout, law: str) -> Recording:
+    """Categories differ along directions that no basis of the other coordinates prefers, and not where massive ones lie."""
+    x = known.noise(rng, layout, "normal", LAYERS, SCALED)
+    centres = 0.5 * rng.standard_normal((len(layout.sizes), LAYERS, SCALED))
+    centres[..., SCALED - MASSIVE[law] :] = 0
+    x += centres[layout.category][:, None]
+    return known.recording(layout, known.by_layer(Activations("resid_post"), _unequal(x, rng, law)), SCALED)
+
+
+def _nowhere(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...]) -> Recording:
+    return _unrelated(rng, layout, law) if law in MASSIVE else _turned(rng, layout, law, strengths)
+
+
+def _on_an_axis(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...]) -> Recording:
+    """Categories stand in a row along the first coordinate, so many standard deviations of texts' means from its middle."""
+    x = known.noise(rng, layout, "normal", LAYERS, SCALED)
+    row = np.arange(len(layout.sizes)) - (len(layout.sizes) - 1) / 2
+    away = strengths[0] * np.sqrt(noise_of_means(layout, "normal")) * row / row.std()
+    x[..., 0] += away[layout.category][:, None, None]
+    return known.recording(layout, known.by_layer(Activations("resid_post"), _unequal(x, rng, law)), SCALED)
+
+
 AGAINST_ROTATIONS = Family(
     AxesAgainstRotations,
-    labelled(rotations=PERMUTATIONS, splits=5, outliers=None),
-    by_law(_turned),
+    labelled(rotations=PERMUTATIONS, splits=5),
+    by_law(_nowhere),
     nothing,
-    places((MIDDLE, "64 crossed"), LAWS[:2], (NONE,)),
+    places((MIDDLE, "64 crossed"), LAWS[:2], (NONE,))
+    + places((MIDDLE,), tuple(MASSIVE), (NONE,))
+    + places((MIDDLE,), (LAWS[0], *MASSIVE), ("2 s",), AN_AXIS),
+    {AN_AXIS: Question(plant=by_law(_on_an_axis), strengths=lambda scenario, claim: (AWAY,))},
     tested=True,
 )
 

@@ -16,11 +16,12 @@ from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording,
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, resample
 from modclaims.stats.depths import between_layers, relative_depths
 from modclaims.stats.evidence import Cell, Exhibit
-from modclaims.stats.pair_effects import cliffs_delta
+from modclaims.stats.pair_effects import cliffs_delta, unweighable
 from modclaims.stats.permutation import Pairs
 from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.similarity import SIMILARITIES, text_similarity
 from modclaims.stats.streams import stream
+from modclaims.stats.ties import tolerance
 
 Floats = NDArray[np.float64]
 ENDS = (-1.0, 1.0)
@@ -41,9 +42,10 @@ class Compared:
         fewer = Resamples(self.resamples.times[: controls.CONTROL_RESAMPLES + 1], self.resamples.groups)
         return replace(self, resamples=fewer)
 
-    def delta(self, similarities: Floats, weights: Floats) -> Replicates:
-        """Cliff's delta at relative depths under every resample, from (pair, layer) similarities."""
-        return cliffs_delta(similarities, self.units.design, self.pairs, self.resamples).weighted(weights)
+    def delta(self, similarities: Floats, weights: Floats, slack: Floats | None = None) -> Replicates:
+        """Cliff's delta at relative depths under every resample, from (pair, layer) similarities that tie within `slack`."""
+        delta = cliffs_delta(similarities, self.units.design, self.pairs, self.resamples, slack=slack)
+        return delta.weighted(weights)
 
 
 class AcrossModels(Hypothesis):
@@ -139,13 +141,12 @@ class AcrossModels(Hypothesis):
         similarities = self._similarities(one, depths, compared)
         name = type(self).__name__
         taken = controls.beyond_words(one, compared.units, compared.pairs, similarities, name, weighing, 1)
-        return compared.delta(taken.adjusted, self._weights(one.shape, depths))
+        return compared.delta(taken.adjusted, self._weights(one.shape, depths), tolerance(similarities))
 
     def _flat(self, one: Recording, depths: Floats, compared: Compared) -> NDArray[np.bool_]:
         """(depth,) where similarities of a layer that takes part do not vary."""
         similarities = self._similarities(one, depths, compared)
-        finite = np.isfinite(similarities).all(axis=0)
-        flat = ~finite | (np.ptp(np.where(finite, similarities, 0.0), axis=0) <= 1e-12)
+        flat = unweighable(similarities, compared.pairs)
         return np.asarray((self._weights(one.shape, depths) != 0)[flat].any(axis=0))
 
     def _compared(self, recording: Recording, weighing: Weighing, count: int) -> Compared:
@@ -222,10 +223,8 @@ def by_depth(
             "high": difference.upper(alpha),
             "smallest_effect": np.array(claim.smallest_effect),
         }
-        told += (
-            f" Below, {sides[0]} minus {sides[1]} with its own {100 * (1 - 2 * alpha):g} % bounds, largest "
-            f"{np.nanmax(difference.effect):.2f} at relative depth {depths[int(np.nanargmax(difference.effect))]:.2g}."
-        )
+        every = ", ".join(f"{value:.2f} at {d:.2g}" for value, d in zip(difference.effect, depths, strict=True))
+        told += f" Below, {sides[0]} minus {sides[1]} with its own {100 * (1 - 2 * alpha):g} % bounds: {every}."
     labels = {"models": [model.name for model in models], "sides": sides, "effect_name": "delta"}
     title = f"Cliff's delta of {claim.label} by relative depth, {claim.site}, a line a model"
     return Exhibit("models_by_depth", title, told, arrays, labels)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.corpus import Corpus
+from modclaims.decimals import decimals_of_effect, rounded
 from modclaims.errors import ClaimError
+from modclaims.families import controls
 from modclaims.families.axis_streams import SITES, stream_of
 from modclaims.families.halves import check_splits
 from modclaims.families.null_histograms import null_histogram
@@ -20,14 +23,15 @@ from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import Activations, ModelShape, Recording, Request
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample, resample_groups
-from modclaims.stats.evidence import Cell, Evidence, Exhibit, NullTest
+from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.log_ratios import log_ratio
 from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.rotations import (
     SUMMARIES,
     WORKERS,
-    Coordinates,
     Directions,
+    Scale,
+    Space,
     Turning,
     UnitBasis,
     draws,
@@ -40,6 +44,9 @@ from modclaims.stats.streams import stream
 Floats = NDArray[np.float64]
 RIVALS = 20
 POINTS = 101
+LISTED = 5
+"""Coordinates that a sentence names."""
+OUTLIERS = "outlying_coordinates"
 SUMMARY_WORDS = {
     "largest": "largest omega^2",
     "upper": "99th percentile of omega^2",
@@ -50,27 +57,35 @@ SUMMARY_WORDS = {
 class AxesAgainstRotations(Hypothesis):
     """The coordinate axes tell categories apart better than the axes of a random basis of the same space do.
 
-    Two numbers that must agree. p: a summary of all axes' omega^2 at a layer (the largest; the 99th percentile; the share
-    above a threshold) against the same summary after Haar-random rotations of the same activations, step-down over
-    layers; under the null, rotating the activations in all layers alike does not change their law, given these texts.
+    Coordinates are divided by their spread inside categories (within strata) before anything is turned: omega^2 of an axis
+    does not hang on its scale, but what a random direction is made of does, and one large coordinate would be all of it.
+    Two numbers must agree. p: a summary of all axes' omega^2 at a layer (the largest; the 99th percentile; the share
+    above a threshold) against the same summary after Haar-random rotations of the same coordinates, step-down over
+    layers. Under the null the law of the scaled coordinates is the same in every basis, all layers being turned alike; p is
+    conditional on these texts and on the scale that they give.
     Effect: in 20 seeded splits, the axis with the largest omega^2 on one half of the texts, measured on the other, minus
-    the mean over 20 random bases of their largest-picked direction, measured there in the same way; resampled crossed are
-    texts and bases, and levels are twice the median over splits.
+    the mean over 20 random bases of their largest-picked direction, measured there in the same way; what a direction is, the
+    scale included, is decided by the half that picks. Resampled crossed are texts and bases; levels are twice the median over
+    splits. Where an axis tells categories apart so well that any direction with a little of it does too, both
+    omega^2 are near 1 and the difference is small; where it could not be the smallest effect that matters, whatever the axes
+    told, it refutes nothing.
 
-    Outliers are coordinates whose root mean square over texts exceeds `outliers` times the layer's median one; they are
-    found anew in every basis and left out, of p and of the picking. omega^2 knows no scale, so standardising coordinates
-    changes nothing.
+    A coordinate that is the same in all texts is no part of the space. A layer in which one differs between categories
+    and is the same inside each is not weighed: that coordinate tells them apart without error and has no scale.
+    Outliers are coordinates whose spread inside categories exceeds `outliers` times the layer's median one. A control
+    weighs the named layer without them, taken out of its space before anything is turned.
     """
 
     site: str = "resid_post"
     """resid_post, resid_pre, attn_out, mlp_out, mlp_act or embed."""
     summary: str = "largest"
-    """largest, upper (99th percentile) or count (share of directions at `threshold` or above)."""
+    """largest, upper (99th percentile) or count (share of directions at `threshold` or above). The first speaks of one axis,
+    the others of how many there are: one that tells much lifts them in every random basis, of which most directions hold a little."""
     threshold: float = 0.14
     """omega^2 that counts, for summary = "count"."""
     rotations: int = 2999
     outliers: float | None = 5.0
-    """None keeps all coordinates."""
+    """Spread inside categories, in medians of the layer, above which the control leaves a coordinate out; None for no control."""
     splits: int = 20
     layers: tuple[int, ...] | None = None
     """Layers to look at; None for all."""
@@ -108,110 +123,298 @@ class AxesAgainstRotations(Hypothesis):
         design, name = units.design, type(self).__name__
         layers = recording.shape.resolve_layers(self._request())
         cells = tuple(Cell(layer=layer) for layer in layers)
-        tokens = [np.asarray(recording.array(self._request(), layer), dtype=np.float64) for layer in layers]
-        vectors = np.stack([units.responses(t.mean(axis=1)) for t in tokens])
-        turning = Turning.of(vectors, design)
+        arrays = [recording.array(self._request(), layer) for layer in layers]
+        tokens = [np.asarray(a, dtype=np.float64) for a in arrays]
+        data = _Vectors.of(np.stack([units.responses(t.mean(axis=1)) for t in tokens]), units, arrays[0].dtype)
+        scale = data.scale
+        turning = data.turning()
         own = turning.axes()
-        kept = own.kept(self.outliers)
-        at = np.linspace(0, max(1e-6, float(np.nanmax(np.where(kept, own.omega2, 0)))) * 1.05, POINTS)
+        at = np.linspace(0, max(1e-6, float(own.omega2.max())) * 1.05, POINTS)
 
         def one(rng: np.random.Generator) -> tuple[Floats, Floats]:
             found = turning.turned(rng)
-            mask = found.kept(self.outliers)
-            return summarised(found, mask, self.summary, self.threshold), shares(found, mask, at)
+            return summarised(found, self.summary, self.threshold), shares(found, at)
 
         drawn = draws(self.rotations, stream(weighing.seed, name, design.digest, "rotations"), one)
-        observed = summarised(own, kept, self.summary, self.threshold)
-        null = np.concatenate([observed[None], np.stack([summary for summary, _ in drawn])])
-        test = NullTest.of(
-            f"{SUMMARY_WORDS[self.summary]} of {self.label}",
-            null,
-            1e-9 * np.abs(observed),
-            exact=False,
-            action="turning the coordinate axes at random",
-            by=self.adjust,
-        )
-        bounds, picks = self._bounds(vectors, units, cells, weighing)
-        bare = Evidence(cells, self.effect_name, bounds, test, units.n, n_units=units.n)
-        if weighing.bare:
-            return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
-        left_out = (own.varies & ~kept).sum(axis=1)
-        favourite, often = _most_common([pick[named] for pick in picks])
-        followed = np.stack([t[..., favourite] for t in tokens], axis=2)
-        return Evidence(
+        test = self._test(turning, [summary for summary, _ in drawn])
+        picked = self._picked(data, weighing, (name, design.digest))
+        bounds = picked.bounds
+        degenerate = tuple(int(c) for c in np.flatnonzero(~np.isfinite(test.observed)))
+        lost, beyond = _without_scale(scale, cells, self.label), self._out_of_reach(picked, cells)
+        bare = Evidence(
             cells,
             self.effect_name,
             bounds,
             test,
-            len(recording.corpus),
-            unit=units.unit,
+            units.n,
             n_units=units.n,
+            degenerate=degenerate,
+            undecided=_undecided(self.holds.chosen(cells), bounds.beyond, degenerate, (*lost, *beyond)),
+        )
+        if weighing.bare:
+            return bare
+        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
+        favourite, often = _most_common([axes[named] for axes in picked.axes])
+        followed = np.stack([t[..., favourite] for t in tokens], axis=2)
+        summary = SUMMARY_WORDS[self.summary]
+        pictures = [stream_of(recording, self.label, followed, layers, f"axis {favourite}", self.site)]
+        if len(degenerate) < len(cells):
+            shown = [s for _, s in drawn]
+            pictures.insert(0, _distributions(own, shown, at, test, cells, self.summary, self.rotations))
+        if named not in degenerate:
+            pictures.append(null_histogram(test, named, cells))
+        return replace(
+            bare,
+            n_texts=len(recording.corpus),
+            unit=units.unit,
             resampled=f"{units.resampled} and random bases",
-            exhibits=(
-                _distributions(own, kept, [s for _, s in drawn], at, null, test, cells, self.summary, self.rotations),
-                stream_of(recording, self.label, followed, layers, f"axis {favourite}", self.site),
-                null_histogram(test, named, cells),
-            ),
+            controls=self._without_outliers(data, test, named, cells, weighing),
+            exhibits=tuple(pictures),
             secondary={
-                SUMMARY_WORDS[self.summary]: observed,
-                f"{SUMMARY_WORDS[self.summary]}, median over rotations": np.median(null[1:], axis=0),
-                "outlying coordinates left out": left_out.astype(np.float64),
+                summary: test.observed,
+                f"{summary}, median over rotations": np.median(test.null[1:], axis=0),
+                "omega^2 of the picked axis": picked.omega2[0],
+                "omega^2 of picked random directions": picked.omega2[1],
+                "coordinates that do not vary": scale.still.sum(axis=1).astype(np.float64),
+                **self._outlying(scale),
             },
-            warnings=units.warnings,
-            note=(
-                f"site {self.site}; outliers: root mean square above {self.outliers:g} x the median"
-                if self.outliers is not None
-                else f"site {self.site}; no coordinate left out"
-            )
-            + units.note,
-            detail=f"On the first half of the texts axis {favourite} was picked most often there, in {often} of {self.splits} splits. "
-            f"p is conditional on these texts; outlying coordinates left out: {int(left_out[named])}.",
+            warnings=(
+                *units.warnings,
+                *lost,
+                *beyond,
+            ),
+            note=f"site {self.site}; coordinates divided by their spread inside categories{units.note}",
+            detail="" if named in degenerate else self._detail(favourite, often, int(scale.still[named].sum())),
         )
 
-    def _bounds(
-        self, vectors: Floats, units: Units, cells: Cells, weighing: Weighing
-    ) -> tuple[MedianBounds, list[list[int]]]:
-        """Best axis minus best random directions, picked and measured on disjoint halves; and the axes picked."""
-        design, name = units.design, type(self).__name__
-        layers, n, width = vectors.shape
-        coordinates = Coordinates.of(vectors.reshape(-1, width))
+    def _test(self, turning: Turning, drawn: Sequence[Floats]) -> NullTest:
+        """The summary of the axes against that of turned axes, for every layer."""
+        observed = summarised(turning.axes(), self.summary, self.threshold)
+        return NullTest.of(
+            f"{SUMMARY_WORDS[self.summary]} of {self.label}",
+            np.concatenate([observed[None], np.stack(drawn)]),
+            1e-9 * np.abs(observed),
+            exact=False,
+            action="turning the scaled coordinate axes at random",
+            by=self.adjust,
+        )
 
-        def one_split(split: int) -> tuple[list[NDArray[np.int64]], Bounds]:
-            key = (name, design.digest, "split", str(split))
-            turned = draws(RIVALS, stream(weighing.seed, *key, "bases"), coordinates.turned)
-            bases = [vectors, *(t.reshape(layers, n, width) for t in turned)]
+    def _picked(self, data: _Vectors, weighing: Weighing, key: tuple[str, ...]) -> _Picked:
+        """Best axis and best random directions, picked and measured on disjoint halves."""
+        design, layers = data.units.design, np.arange(len(data.vectors))
 
-            def measured(half: Half, picked: list[NDArray[np.int64]]) -> Bounds:
-                values = [array[:, np.arange(layers), best] for array, best in zip(half.arrays, picked, strict=True)]
-                texts = resample(half.design, count=weighing.resamples, rng=stream(weighing.seed, *key, "texts"))
+        def one_split(split: int) -> tuple[list[NDArray[np.int64]], tuple[Bounds, Floats]]:
+            mine = (*key, "split", str(split))
+            scale, _ = picked_and_measured(  # the same halves as below, so that the half that picks decides the scale
+                [data.vectors.transpose(1, 0, 2)],
+                design,
+                stream(weighing.seed, *mine),
+                lambda half: data.scale_of(half.arrays[0].transpose(1, 0, 2), half.design),
+                lambda half, picked: None,
+            )
+            axes = scale.scaled(data.vectors)
+            space = Space.of(axes, scale.kept)
+            turned = draws(RIVALS, stream(weighing.seed, *mine, "bases"), space.turned)
+
+            def measured(half: Half, picked: list[NDArray[np.int64]]) -> tuple[Bounds, Floats]:
+                values = np.stack([array[:, layers, best] for array, best in zip(half.arrays, picked, strict=True)])
+                basis = UnitBasis.of(half.design)
+                omega2 = basis.directions(basis.rows(values)).omega2
+                texts = resample(half.design, count=weighing.resamples, rng=stream(weighing.seed, *mine, "texts"))
                 rivals = resample_groups(
                     np.zeros(RIVALS, dtype=np.int64),
                     count=weighing.resamples,
-                    rng=stream(weighing.seed, *key, "rivals"),
+                    rng=stream(weighing.seed, *mine, "rivals"),
                 )
-                return _against_rivals(np.stack(values), half.design, texts, rivals)
+                both = np.stack([omega2[0], omega2[1:].mean(axis=0)])
+                return _against_rivals(values, half.design, texts, rivals), both
 
             return picked_and_measured(
-                [basis.transpose(1, 0, 2) for basis in bases],
+                [basis.transpose(1, 0, 2) for basis in (axes, *turned)],
                 design,
-                stream(weighing.seed, *key),
-                lambda half: _best_directions(half, self.outliers),
+                stream(weighing.seed, *mine),
+                _best_directions,
                 measured,
             )
 
         with ThreadPoolExecutor(WORKERS) as pool:  # splits have streams of their own, so that order is no matter
-            picks, parts = zip(*pool.map(one_split, range(self.splits)), strict=True)
-        return MedianBounds.of(parts), [[int(k) for k in picked[0]] for picked in picks]
+            picks, found = zip(*pool.map(one_split, range(self.splits)), strict=True)
+        omega2 = np.median([both for _, both in found], axis=0)
+        bounds = _Reachable.of([bounds for bounds, _ in found])
+        return _Picked(
+            replace(bounds, beyond=omega2[1] + self.smallest_effect >= 1),
+            [[int(k) for k in picked[0]] for picked in picks],
+            omega2,
+        )
+
+    def _out_of_reach(self, picked: _Picked, cells: Sequence[Cell]) -> tuple[str, ...]:
+        """A warning for each layer where random directions leave no room for the smallest effect that matters."""
+        return tuple(
+            f"At {cell} random directions tell {self.label} apart nearly without error (omega^2 {rivals:.2f}): no axis can be "
+            f"better by {self.smallest_effect:g}, so that this is not held against the claim."
+            for cell, rivals, no in zip(cells, picked.omega2[1], picked.bounds.beyond, strict=True)
+            if no
+        )
+
+    def _outlying(self, scale: Scale) -> dict[str, Floats]:
+        """(layer,) number of outlying coordinates, where they are asked for."""
+        if self.outliers is None:
+            return {}
+        return {"outlying coordinates": scale.outlying(self.outliers).sum(axis=1).astype(np.float64)}
+
+    def _without_outliers(
+        self, data: _Vectors, test: NullTest, named: int, cells: Sequence[Cell], weighing: Weighing
+    ) -> tuple[Control, ...]:
+        """The same test and bounds at the named layer, without its outlying coordinates."""
+        if self.outliers is None or not data.scale.kept[named].any():
+            return ()
+        rule = f"spread inside categories above {self.outliers:g} times the layer's median"
+        where, summary = f"at {cells[named]}", SUMMARY_WORDS[self.summary]
+        out = np.flatnonzero(data.scale.outlying(self.outliers)[named])
+        if not len(out):
+            return (Control(OUTLIERS, f"No coordinate {where} is outlying ({rule}).", {"coordinates": []}),)
+        rest = data.at(named, np.delete(np.arange(data.vectors.shape[2]), out))
+        key = (type(self).__name__, data.units.design.digest, "without outliers")
+        turning = rest.turning()
+        drawn = draws(
+            min(self.rotations, controls.CONTROL_DRAWS),
+            stream(weighing.seed, *key, "rotations"),
+            lambda rng: summarised(turning.turned(rng), self.summary, self.threshold),
+        )
+        alone = self._test(turning, drawn)
+        fewer = replace(weighing, resamples=min(weighing.resamples, controls.CONTROL_RESAMPLES))
+        bounds = self._picked(rest, fewer, key).bounds
+        effect, low, high = (
+            float(v[0]) for v in (bounds.effect, bounds.lower(weighing.alpha), bounds.upper(weighing.alpha))
+        )
+        median, p, p_with = float(np.median(alone.null[1:])), float(alone.p[0]), float(test.p[named])
+        decimals = decimals_of_effect(None, low, high)
+        difference, *limits = (rounded(v, decimals) for v in (effect, low, high))
+        one = len(out) == 1
+        return (
+            Control(
+                OUTLIERS,
+                f"Without {'coordinate' if one else f'{len(out)} coordinates'} {_listed(out)} ({rule}), taken out before anything "
+                f"is turned, the {summary} {where} is {float(alone.observed[0]):.2f}, {median:.2f} in the median random basis "
+                f"(p {p:.2g}; with {'it' if one else 'them'}, at this layer by itself, {p_with:.2g}), and the {self.effect_name} is "
+                f"{difference} [{', '.join(limits)}].",
+                {
+                    "coordinates": [int(k) for k in out],
+                    "summary": float(alone.observed[0]),
+                    "summary_random": median,
+                    "p": p,
+                    "p_with_outliers": p_with,
+                    "difference": effect,
+                    "low": low,
+                    "high": high,
+                },
+            ),
+        )
+
+    def _detail(self, favourite: int, often: int, still: int) -> str:
+        left_out = "" if not still else f" Coordinates that do not vary there, left out: {still}."
+        return (
+            f"On the first half of the texts axis {favourite} was picked most often there, in {often} of {self.splits} splits. "
+            f"p is conditional on these texts and the scale that they give each coordinate.{left_out}"
+        )
 
 
-def _best_directions(half: Half, outliers: float | None) -> list[NDArray[np.int64]]:
+@dataclass(frozen=True)
+class _Reachable(MedianBounds):
+    """Bounds that refute nothing where rivals leave no room: a difference that no axis could have is not a small one."""
+
+    beyond: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    """(layer,) whether rivals tell so much that the smallest effect that matters lies beyond a perfect axis."""
+
+    def _p_upper(self, smallest: float, cells: NDArray[np.int64] | None) -> Floats:
+        return np.where(self.beyond, 1.0, super()._p_upper(smallest, cells))
+
+
+@dataclass(frozen=True)
+class _Picked:
+    """What was picked on one half of the units and measured on the other, over the splits."""
+
+    bounds: _Reachable
+    """Of the axis' omega^2 minus the mean one of its rivals."""
+    axes: list[list[int]]
+    """(split, layer)."""
+    omega2: Floats
+    """(axis and mean of its rivals, layer) median over splits."""
+
+
+@dataclass(frozen=True)
+class _Vectors:
+    """Vectors of units by layer, and the scale that all units together give their coordinates."""
+
+    vectors: Floats
+    """(layer, unit, coordinate); 0 in a layer that cannot be weighed, of which nothing is known then."""
+    units: Units
+    scale: Scale
+    eps: float
+    """What a value is known to, in parts of itself."""
+
+    @classmethod
+    def of(cls, vectors: Floats, units: Units, dtype: np.dtype[np.floating]) -> _Vectors:
+        """From vectors that were recorded as `dtype`."""
+        eps = float(np.finfo(dtype).eps)
+        scale = Scale.of(vectors, units.design, eps)
+        whole = np.asarray(~scale.perfect.any(axis=1, keepdims=True))
+        return cls(np.where(whole[:, None], vectors, 0.0), units, replace(scale, kept=scale.kept & whole), eps)
+
+    def at(self, layer: int, coordinates: NDArray[np.int64]) -> _Vectors:
+        """Some coordinates of one layer."""
+        scale = self.scale
+        parts = (m[layer, coordinates][None] for m in (scale.spread, scale.kept, scale.perfect))
+        return _Vectors(self.vectors[layer][None][:, :, coordinates], self.units, Scale(*parts), self.eps)
+
+    def turning(self) -> Turning:
+        """All units in their own scale, ready to be turned."""
+        return Turning.of(self.scale.scaled(self.vectors), self.scale.kept, self.units.design)
+
+    def scale_of(self, vectors: Floats, design: Design) -> Scale:
+        """The scale that some of the units give."""
+        return Scale.of(vectors, design, self.eps)
+
+
+def _without_scale(scale: Scale, cells: Sequence[Cell], label: str) -> tuple[str, ...]:
+    """A warning for each layer that cannot be weighed."""
+    return tuple(
+        f"At {cell} coordinate{'' if len(found) == 1 else 's'} {_listed(found)} differ{'s' if len(found) == 1 else ''} between "
+        f"values of {label} and {'is' if len(found) == 1 else 'are'} the same inside each, told apart without error: what random "
+        "directions would tell has no scale then, and the layer is not weighed."
+        for cell, mask in zip(cells, scale.perfect, strict=True)
+        if len(found := np.flatnonzero(mask))
+    )
+
+
+def _undecided(
+    chosen: NDArray[np.int64], beyond: NDArray[np.bool_], degenerate: Sequence[int], why: Sequence[str]
+) -> str:
+    """Why nothing is settled where no layer that the claim speaks of could have settled it; empty otherwise."""
+    if not set(chosen.tolist()) <= {*degenerate, *np.flatnonzero(beyond).tolist()}:
+        return ""
+    few = "no coordinate with a scale" if set(chosen.tolist()) <= set(degenerate) else "no room above random directions"
+    return f"{few}: {' '.join(why) or 'all texts have the same values.'}"
+
+
+def _listed(coordinates: NDArray[np.int64]) -> str:
+    """The first few numbers of coordinates."""
+    more = "" if len(coordinates) <= LISTED else f" and {len(coordinates) - LISTED} more"
+    return ", ".join(str(k) for k in coordinates[:LISTED]) + more
+
+
+def _best_directions(half: Half) -> list[NDArray[np.int64]]:
     """For each basis, from (unit, layer, direction) coordinates, each layer's direction with the largest omega^2."""
     basis, best = UnitBasis.of(half.design), []
     for array in half.arrays:
         directions = basis.directions(basis.rows(np.ascontiguousarray(array.transpose(1, 0, 2))))
-        best.append(np.where(directions.kept(outliers), directions.omega2, -np.inf).argmax(axis=1))
+        best.append(np.where(directions.varies, directions.omega2, -np.inf).argmax(axis=1))
     return best
+
+
+def _on_scale(value: Floats) -> Floats:
+    """A difference of two omega^2, each of which is corrected for its bias and so may lie a little below 0."""
+    return np.clip(value, -1.0, 1.0)
 
 
 def _against_rivals(responses: Floats, design: Design, texts: Resamples, rivals: Resamples) -> Bounds:
@@ -239,15 +442,13 @@ def _against_rivals(responses: Floats, design: Design, texts: Resamples, rivals:
             weights = np.hstack([slope[:, :1], -share * slope[:, 1:]])
             influence[rows, :n, layer] = block.influence(weights)
             influence[rows, n:, layer] = -(omega2[:, 1:] - mean[:, None]) / count
-    return bootstrap_t(Replicates(value, influence, centre), both, ends=(-2.0, 2.0))
+    return bootstrap_t(Replicates(value, influence, centre), both, backward=_on_scale, ends=(-1.0, 1.0))
 
 
 def _distributions(
     own: Directions,
-    kept: NDArray[np.bool_],
     drawn: Sequence[Floats],
     at: Floats,
-    null: Floats,
     test: NullTest,
     cells: Cells,
     summary: str,
@@ -256,23 +457,24 @@ def _distributions(
     """omega^2 of axes and of random directions, as the share of directions at least so large."""
     random = np.stack(drawn)  # (rotation, layer, point)
     drawable = np.nan if summary == "count" else 1.0  # a share has no place on the axis of omega^2
-    low, middle, high = np.quantile(null[1:], (0.05, 0.5, 0.95), axis=0)
+    low, middle, high = np.quantile(test.null[1:], (0.05, 0.5, 0.95), axis=0)
     told = "; ".join(
         f"{cell}: {axes:.2f} against {m:.2f} [{a:.2f}, {b:.2f}]"
-        for cell, axes, a, m, b in zip(cells, null[0], low, middle, high, strict=True)
+        for cell, axes, a, m, b in zip(cells, test.observed, low, middle, high, strict=True)
+        if np.isfinite(axes)
     )
     return Exhibit(
         "two_distributions",
         "omega^2 of the axes and of random directions",
-        f"Share of directions whose omega^2 is at least so large: the network's axes, and {rotations:,} random bases of the same "
-        f"space (mean, 5 % to 95 %). {SUMMARY_WORDS[summary].capitalize()}, axes against the median basis: {told}.",
+        "Share of directions whose omega^2 is at least so large, coordinates being divided by their spread inside categories: the "
+        f"network's axes, and {rotations:,} random bases of the same space (mean, 5 % to 95 %). {SUMMARY_WORDS[summary].capitalize()}, axes against the median basis: {told}.",
         {
             "at": at,
-            "axes": shares(own, kept, at),
+            "axes": shares(own, at),
             "random": random.mean(axis=0),
             "random_low": np.quantile(random, 0.05, axis=0),
             "random_high": np.quantile(random, 0.95, axis=0),
-            "summary_axes": drawable * null[0],
+            "summary_axes": drawable * test.observed,
             "summary_random": drawable * np.stack([low, middle, high], axis=1),
             "p_adjusted": test.p_adjusted,
         },

@@ -293,7 +293,7 @@ def stream_of(
         "stream",
         f"The stream of {coordinate}",
         f"Value of {coordinate} of {site} by layer, a line for each of {texts} texts at each of {positions} positions, hue by "
-        f"{label} and shade by text, zoomed on the middle 98 % and whole. Means at the last layer: {last}.",
+        f"{label} and shade by text, zoomed on the middle 98 % and whole. Means at layer {layers[-1]}: {last}.",
         {
             "values": values.reshape(texts * positions, -1).astype(np.float32),
             "text": np.repeat(np.arange(texts), positions),

@@ -17,14 +17,23 @@ from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import HEAD_SITES, LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import Arrangements, Design, relabellings
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, resample
-from modclaims.stats.delta_bounds import Part, combined_bounds, delta_bounds
+from modclaims.stats.delta_bounds import Part, combined_bounds, delta_bounds, lower_limits_under_any_law
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
-from modclaims.stats.pair_effects import cliffs_delta, cohens_d, gap
-from modclaims.stats.permutation import Pairs, cheaper_by_vectors, delta_null, gap_null, gap_null_from_vectors
+from modclaims.stats.pair_effects import cliffs_delta, cohens_d, gap, unweighable
+from modclaims.stats.permutation import (
+    ROUNDED,
+    Pairs,
+    anosim_null,
+    cheaper_by_vectors,
+    delta_null,
+    gap_null,
+    gap_null_from_vectors,
+)
 from modclaims.stats.quantifiers import AlongDepth, Holds, slope_weights, somewhere
 from modclaims.stats.rivals import Beyond, permanova
-from modclaims.stats.similarity import INNER_PRODUCTS, SIMILARITIES, Similarity, text_similarity
+from modclaims.stats.similarity import SIMILARITIES, Similarity, text_similarity
 from modclaims.stats.streams import stream
+from modclaims.stats.ties import tolerance as rounding
 
 Floats = NDArray[np.float64]
 GIVEN = {"shared_words": "the words", "induction": "what induction heads copy"}
@@ -35,7 +44,8 @@ class CategoryClustering(Hypothesis):
     """Texts of one category look alike inside the model.
 
     The effect is Cliff's delta of the similarities of same-category pairs over those of different-category pairs
-    (2 AUC - 1, positive when same-category texts are more alike); the p-value is that of the gap mean within - mean
+    (2 AUC - 1, positive when same-category texts are more alike; every category, and every pair of categories, weighing the
+    same); the p-value is that of the gap mean within - mean
     between under exchange of labels, studentised and step-down over cells (layers, or layers x heads for head
     sites). With `within`, only pairs inside one stratum are compared. Exchangeable under the null: the labels of
     texts, inside strata. With `beyond = "shared_words"` both are taken after the part that TF-IDF and input
@@ -101,7 +111,7 @@ class CategoryClustering(Hypothesis):
             rng=stream(weighing.seed, name, units.design.digest, "relabellings"),
             blind="within_strata",
         )
-        action = units.action(self.label, self.within)
+        action, slack = units.action(self.label, self.within), rounding(similarities)
         if self.beyond:
             taken = self._beyond(recording, units, pairs, similarities, cells, weighing, weighing.permutations)
             test = NullTest.of(
@@ -112,14 +122,16 @@ class CategoryClustering(Hypothesis):
                 action=f"{action} given {GIVEN[self.beyond]}",
                 by=self.adjust,
             )
-            effect = cliffs_delta(taken.adjusted, units.design, pairs, resamples)
+            effect = cliffs_delta(taken.adjusted, units.design, pairs, resamples, slack=slack)
+            flat = unweighable(taken.adjusted, pairs, slack)
         else:
             null, tolerance = _gap_null(per_cell, similarities, units, pairs, arrangements)
             test = NullTest.of(
                 "gap within - between", null, tolerance, exact=arrangements.exact, action=action, by=self.adjust
             )
             effect = cliffs_delta(similarities, units.design, pairs, resamples)
-        by_cell = delta_bounds(effect, units.design, resamples)
+            flat = unweighable(similarities, pairs)
+        by_cell = delta_bounds(effect, units.design, resamples, flat=flat)
         contrast = (
             self._slope(cells, effect, units.design, resamples) if isinstance(self.holds, AlongDepth) else by_cell
         )
@@ -144,13 +156,17 @@ class CategoryClustering(Hypothesis):
         ]
         beside: tuple[Exhibit, ...] = ()
         rival_warnings: tuple[str, ...] = ()
-        # F2 knows nothing of what words explain; elsewhere location is claimed on inner products alone, and if F2 agrees
-        location = None if self.beyond else False
+        apart = controls.activation_distances(recording, self._request(), units)
+        asked = not self.beyond  # F2 knows nothing of what words or copying explain
+        spread = controls.spread(apart, units, pairs, arrangements, named, where, weighing.alpha, asked=asked)
+        rivals.append(spread.control)
         squared = [s.squared_distance for s in per_cell]
         secondary: dict[str, Floats] = {
             "gap within - between": gap(similarities, units.design, pairs),
             "Cohen's d over pairs": cohens_d(similarities, units.design, pairs),
         }
+        if (free := lower_limits_under_any_law(by_cell.effect, units.design, weighing.alpha)) is not None:
+            secondary["lower limit of delta under any law"] = free
         if self.beyond == "induction":
             copied = copying.Copying.of(recording)
             raw = delta_bounds(cliffs_delta(similarities, units.design, pairs, resamples), units.design, resamples)
@@ -167,13 +183,11 @@ class CategoryClustering(Hypothesis):
                 )
             beside = self._beside(copied, taken, raw, by_cell, cells, recording.shape, weighing.alpha)
         band = delta_null(similarities, pairs, units.design, controls.fewer(arrangements))
-        secondary["ANOSIM p (ranks)"] = (band >= band[0] - 1e-12).mean(axis=0)
+        pooled = anosim_null(similarities, pairs, units.design, controls.fewer(arrangements))
+        secondary["ANOSIM R (all pairs alike)"] = pooled[0]
+        secondary["ANOSIM p (ranks)"] = (pooled >= pooled[0] - ROUNDED).mean(axis=0)
         if all(s is not None for s in squared):
             unit_squared = [units.squared_distance(s) for s in squared if s is not None]
-            spread = controls.spread(unit_squared, units, pairs, arrangements, named, where, weighing.alpha)
-            rivals.append(spread.control)
-            if self.similarity in INNER_PRODUCTS and not self.beyond:
-                location = bool(spread.p_location[named] <= weighing.alpha)
             analysis = permanova(pairs.matrix(unit_squared), pairs, units.design)
             secondary |= {"PERMANOVA F": analysis.f, "PERMANOVA omega^2": analysis.omega2}
             secondary["silhouette"] = _silhouettes(unit_squared, units)
@@ -186,8 +200,8 @@ class CategoryClustering(Hypothesis):
         final_cells, final_bounds, degenerate, warnings = (
             cells,
             by_cell,
-            _degenerate(similarities),
-            units.warnings + rival_warnings,
+            tuple(flat.tolist()),
+            units.warnings + rival_warnings + spread.warnings(units, self.label, where, weighing.alpha),
         )
         final_test: NullTest | None = test
         if isinstance(self.holds, AlongDepth):  # one cell, the contrast; layers that cannot enter it are named
@@ -207,7 +221,7 @@ class CategoryClustering(Hypothesis):
             controls=tuple(rivals),
             exhibits=beside + exhibits,
             secondary={} if isinstance(self.holds, AlongDepth) else secondary,
-            location=location,
+            location=bool(spread.p_location[named] <= weighing.alpha) if asked else None,
             warnings=warnings,
             note=f"similarity {self.similarity}, site {self.site}{units.note}",
         )
@@ -395,13 +409,6 @@ def _gap_null(
 def _bare(cells: tuple[Cell, ...], bounds: Bounds, test: NullTest, units: Units) -> Evidence:
     """Just enough evidence to ask which cell a quantifier names."""
     return Evidence(cells, "delta", bounds, test, units.n, n_units=units.n)
-
-
-def _degenerate(similarities: Floats) -> tuple[int, ...]:
-    """Cells in which every pair is equally similar, or not finite."""
-    finite = np.isfinite(similarities).all(axis=0)
-    flat = np.ptp(np.where(finite, similarities, 0.0), axis=0) <= 1e-12
-    return tuple(int(c) for c in np.flatnonzero(flat | ~finite))
 
 
 def _silhouettes(squared: list[Floats], units: Units) -> Floats:

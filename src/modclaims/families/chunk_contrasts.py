@@ -18,7 +18,6 @@ from modclaims.recording import ModelShape, Recording, Request
 from modclaims.stats.actions import sign_flips
 from modclaims.stats.bootstrap import Resamples
 from modclaims.stats.chunks import (
-    ROUNDING,
     Division,
     best_division,
     change_frequencies,
@@ -30,6 +29,7 @@ from modclaims.stats.conjunction import ConjoinedBounds, ConjoinedTest
 from modclaims.stats.evidence import Control, Evidence, NullTest
 from modclaims.stats.null_objects import mean_replicates
 from modclaims.stats.streams import stream
+from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]
 SPLITS = 20

@@ -17,10 +17,10 @@ from modclaims.families.units import Sample
 from modclaims.hypothesis import Weighing
 from modclaims.recording import Activations, ModelShape, Recording, Request
 from modclaims.stats.bootstrap import bootstrap_t
-from modclaims.stats.chunks import ROUNDING
 from modclaims.stats.end_of_scale import EndLaw
 from modclaims.stats.evidence import Cell, Control, Evidence
 from modclaims.stats.null_objects import mean_replicates
+from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]
 SITE = "head_z"

@@ -18,7 +18,7 @@ from modclaims.stats.bootstrap import bootstrap_t
 from modclaims.stats.evidence import Cell, Evidence, Exhibit
 from modclaims.stats.null_objects import MIN_DRAWS, against_null, resample_texts_and_draws
 from modclaims.stats.quantifiers import Holds, somewhere
-from modclaims.stats.rotations import Coordinates, draws, gaussian_kurtosis, kurtosis
+from modclaims.stats.rotations import ULPS, Coordinates, draws, gaussian_kurtosis, kurtosis
 from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
@@ -39,7 +39,7 @@ class HeavyTails(Hypothesis):
     first_token: bool = False
     """Whether the first token of each text counts like the run's positions."""
     standardised: bool = False
-    """Whether each coordinate is first brought to mean 0 and spread 1 over all tokens of its layer, in every basis anew."""
+    """Whether each coordinate is first brought to mean 0 and spread 1 over all tokens of its layer, before anything is turned."""
     draws: int = MIN_DRAWS
     """Random rotations."""
     layers: tuple[int, ...] | None = None
@@ -91,13 +91,12 @@ class HeavyTails(Hypothesis):
                 for layer in layers
             ]
         )
+        if self.standardised:
+            tokens = _standardised(tokens)
         coordinates = Coordinates.of(tokens.reshape(-1, tokens.shape[-1]))
 
         def measured(values: Floats) -> Floats:
             """(unit, layer, with and without the first token and it alone)."""
-            if self.standardised:
-                spread = values[:, :, 1:].std(axis=(1, 2), keepdims=True)
-                values = (values - values[:, :, 1:].mean(axis=(1, 2), keepdims=True)) / np.where(spread > 0, spread, 1)
             found = kurtosis(values)
             each = np.stack([found[:, :, 1:].mean(axis=2), found.mean(axis=2), found[:, :, 0]], axis=2)
             return sample.units(each.transpose(1, 0, 2))
@@ -171,3 +170,16 @@ class HeavyTails(Hypothesis):
             },
             {"site": self.site},
         )
+
+
+def _standardised(tokens: Floats) -> Floats:
+    """(layer, text, 1 + position, unit) tokens, each coordinate at mean 0 and spread 1 over all but the first ones.
+
+    Once, before anything is turned: standardised in every basis anew, one large coordinate would be all that a turned token is
+    made of, and its kurtosis 1. A coordinate that does not vary, within rounding, is 0.
+    """
+    later = tokens[:, :, 1:]
+    centred = tokens - later.mean(axis=(1, 2), keepdims=True)
+    spread = later.std(axis=(1, 2), keepdims=True)
+    varies = spread > ULPS * np.finfo(np.float64).eps * np.abs(later).max(axis=(1, 2), keepdims=True)
+    return np.where(varies, centred / np.where(varies, spread, 1.0), 0.0)

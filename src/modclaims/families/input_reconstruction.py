@@ -25,12 +25,12 @@ from modclaims.families.units import Sample
 from modclaims.hypothesis import Weighing
 from modclaims.recording import ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import sign_flips
-from modclaims.stats.chunks import ROUNDING
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.quantifiers import AlongDepth, Holds, along_depth, slope_weights
 from modclaims.stats.retrieval import Vocabulary, one_cycle
 from modclaims.stats.ridge import cross_fitted, folds_of
 from modclaims.stats.streams import stream
+from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -134,7 +134,7 @@ class InputReconstruction(TokenMap):
             None if self.along else self._flipped(values, sample, weighing),
             sample.texts,
             n_units=len(values),
-            degenerate=tuple(int(c) for c in np.flatnonzero(np.ptp(values, axis=0) <= 1e-12)),
+            degenerate=tuple(int(c) for c in np.flatnonzero(np.ptp(values, axis=0) <= ROUNDING)),
         )
         if weighing.bare:
             return bare

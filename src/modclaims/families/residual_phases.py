@@ -18,7 +18,7 @@ from modclaims.hypothesis import Weighing
 from modclaims.recording import Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import sign_flips
 from modclaims.stats.bootstrap import Resamples
-from modclaims.stats.chunks import ROUNDING, change_frequencies
+from modclaims.stats.chunks import change_frequencies
 from modclaims.stats.conjunction import ConjoinedBounds, ConjoinedTest
 from modclaims.stats.evidence import Cell, Control, Evidence, NullTest
 from modclaims.stats.phases import (
@@ -33,6 +33,7 @@ from modclaims.stats.phases import (
     reduction_bounds,
 )
 from modclaims.stats.streams import stream
+from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]
 PHASES = "phases"

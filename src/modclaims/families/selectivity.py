@@ -130,7 +130,7 @@ class Selectivity(Hypothesis):
         taken = controls.beyond_words(
             recording, units, pairs, -np.sqrt(pairs.matrix(squared)), name, weighing, controls.CONTROL_DRAWS
         )
-        spread = controls.spread(squared, units, pairs, arrangements, here, where, weighing.alpha)
+        spread = controls.spread(squared, units, pairs, arrangements, here, where, weighing.alpha, of="responses")
         alike = -np.sqrt(pairs.vector(squared[here]))
         rivals = [
             controls.shared_words(taken, here, where),

@@ -19,10 +19,11 @@ from modclaims.hypothesis import Hypothesis, Weighing
 from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.bootstrap import Replicates, Resamples, bootstrap_t, resample
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit
-from modclaims.stats.levels import LEVELS, ROUNDING, compared, level_replicates
+from modclaims.stats.levels import LEVELS, compared, level_replicates
 from modclaims.stats.quantifiers import AlongDepth, Holds, slope_weights, somewhere
 from modclaims.stats.similarity import INNER_PRODUCTS, SIMILARITIES, apart_similarity
 from modclaims.stats.streams import stream
+from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]
 Layers = tuple[int, ...] | str
@@ -285,7 +286,7 @@ class SimilarityLevels(Hypothesis):
                 "levels_by_depth",
                 "Same text, same category, different category",
                 "Mean similarity by layer between activations at different positions of one text, of two texts of one category, "
-                f"and of two categories. At the last layer: {last}.",
+                f"and of two categories. At layer {layers[-1]}: {last}.",
                 {"depth": np.array(layers) / max(count - 1, 1), "layer": np.array(layers), **three},
                 {"similarity": self.similarity},
             ),

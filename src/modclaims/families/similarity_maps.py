@@ -71,7 +71,7 @@ def similarity_maps(
             "levels_by_depth",
             "Same text, same category, different category",
             "Mean similarity by layer between activations at different positions of one text, of two texts of one category, "
-            f"and of two categories. At the last layer: {level[-1, 0]:.2f}, {level[-1, 1]:.2f}, {level[-1, 2]:.2f}.",
+            f"and of two categories. At {panels[-1]}: {level[-1, 0]:.2f}, {level[-1, 1]:.2f}, {level[-1, 2]:.2f}.",
             {
                 "depth": layers / depth,
                 "layer": layers,

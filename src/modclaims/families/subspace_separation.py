@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.corpus import Corpus
-from modclaims.decimals import from_to
+from modclaims.decimals import from_to, p_word
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.halves import Halves, check_splits
@@ -226,7 +226,7 @@ class SubspaceSeparation(Hypothesis):
         return Control(
             "other_centre",
             f"Of {told} (centred on {_WORDS[other]}) the mean squared sine at {cells[named]} is {observed:.2f}, under exchange "
-            f"of labels {chance:.2f} (adjusted p {p:.2g}): "
+            f"of labels {chance:.2f} ({p_word(len(test.p_adjusted))} {p:.2g}): "
             + ("subspaces differ so, too." if p <= alpha else "no difference is seen so."),
             {"observed": observed, "chance": chance, "p_adjusted": p},
         )

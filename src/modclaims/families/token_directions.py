@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from modclaims.decimals import p_word
 from modclaims.errors import ClaimError
 from modclaims.families.null_histograms import null_histogram
 from modclaims.families.weight_claims import Beside, WeightClaim, by_depth, matrix
@@ -189,12 +190,13 @@ class OVDirections(WeightClaim):
 
     def _frequency(self, other: Beside, named: int, measure: int) -> Control:
         """The same claim with, or without, what tokens have in common by being as frequent."""
-        p = float(other.test(self).p_adjusted[named])
+        adjusted = other.test(self).p_adjusted
+        p = float(adjusted[named])
         effect = float(other.own[named] - other.null[:, named].mean())
         words = "Beyond token frequency (the tokenizer's order)" if measure == 0 else "With what frequency explains"
         return Control(
             "token_frequency",
-            f"{words}, at layer {other.layers[named]}, the {self.effect_name} is {effect:.2f} (adjusted p = {p:.2g}).",
+            f"{words}, at layer {other.layers[named]}, the {self.effect_name} is {effect:.2f} ({p_word(len(adjusted))} = {p:.2g}).",
             {"effect": effect, "p_adjusted": p},
         )
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.corpus import Corpus
+from modclaims.decimals import p_word
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.category_clustering import CategoryClustering
@@ -19,11 +20,12 @@ from modclaims.stats.actions import relabellings
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, resample
 from modclaims.stats.delta_bounds import Part, combined_bounds, delta_bounds
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
-from modclaims.stats.pair_effects import cliffs_delta
+from modclaims.stats.pair_effects import cliffs_delta, unweighable
 from modclaims.stats.permutation import Pairs, gap_null
 from modclaims.stats.quantifiers import AlongDepth, slope_weights
 from modclaims.stats.similarity import Similarity
 from modclaims.stats.streams import stream
+from modclaims.stats.ties import tolerance
 
 Floats = NDArray[np.float64]
 
@@ -52,9 +54,9 @@ class Side:
         """(pair, cell) similarities of the pairs that this side compares."""
         return self.pairs.matrix([self.units.similarity(s.values) for s in per_cell])
 
-    def delta(self, similarities: Floats, resamples: Resamples) -> Replicates:
-        """Cliff's delta of this factor under every resample."""
-        return cliffs_delta(similarities, self.units.design, self.pairs, resamples)
+    def delta(self, similarities: Floats, resamples: Resamples, slack: Floats | None = None) -> Replicates:
+        """Cliff's delta of this factor under every resample, of similarities that tie within `slack`."""
+        return cliffs_delta(similarities, self.units.design, self.pairs, resamples, slack=slack)
 
 
 class WithinVersusStyle(CategoryClustering):
@@ -109,7 +111,8 @@ class WithinVersusStyle(CategoryClustering):
             ]
         else:
             taken = similarities
-        deltas = [side.delta(found, resamples) for side, found in zip(sides, taken, strict=True)]
+        slacks = [tolerance(found) for found in similarities]  # of what they were, whatever was taken out
+        deltas = [side.delta(x, resamples, slack) for side, x, slack in zip(sides, taken, slacks, strict=True)]
         by_cell = _difference(sides, deltas, np.eye(len(cells)), resamples)
         bare = Evidence(cells, self.effect_name, by_cell, None, len(recording.corpus), n_units=units.n)
         along = isinstance(self.holds, AlongDepth)
@@ -125,8 +128,8 @@ class WithinVersusStyle(CategoryClustering):
             named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
         own = [delta_bounds(d, side.units.design, resamples) for side, d in zip(sides, deltas, strict=True)]
         tests = [self._test(side, found, weighing) for side, found in zip(sides, similarities, strict=True)]
-        flat = np.flatnonzero(
-            ~np.isfinite(np.vstack(similarities)).all(axis=0) | (np.ptp(np.vstack(similarities), axis=0) <= 1e-12)
+        flat = np.unique(
+            np.concatenate([unweighable(x, s.pairs, slack) for s, x, slack in zip(sides, taken, slacks, strict=True)])
         )
         warnings = units.warnings + tuple(w for w in sides[1].units.warnings if w not in units.warnings)
         few = Resamples(resamples.times[: controls.CONTROL_RESAMPLES + 1], resamples.groups)
@@ -140,7 +143,7 @@ class WithinVersusStyle(CategoryClustering):
         secondary: dict[str, Floats] = {}
         for side, bounds, test in zip(sides, own, tests, strict=True):
             secondary[f"delta of {side.words}"] = bounds.effect
-            secondary[f"adjusted p of {side.words}"] = test.p_adjusted
+            secondary[f"{p_word(len(test.p_adjusted))} of {side.words}"] = test.p_adjusted
         return replace(
             whole if along else bare,
             unit=units.unit,
@@ -182,7 +185,8 @@ class WithinVersusStyle(CategoryClustering):
         for side, bounds, test in zip(sides, own, tests, strict=True):
             effect, p = float(bounds.effect[named]), float(test.p_adjusted[named])
             low, high = float(bounds.lower(alpha)[named]), float(bounds.upper(alpha)[named])
-            told.append(f"{side.words} reaches delta {effect:.2f} [{low:.2f}, {high:.2f}] (adjusted p {p:.2g})")
+            word = p_word(len(test.p_adjusted))
+            told.append(f"{side.words} reaches delta {effect:.2f} [{low:.2f}, {high:.2f}] ({word} {p:.2g})")
             numbers |= {
                 f"delta_{side.label}": effect,
                 f"low_{side.label}": low,

@@ -326,7 +326,14 @@ class LanguageModel:
         last = max(positions.resolve(tokens))
         self._check_length(corpus, tokens, last + 1, f"position {last}")
 
-    def _check_length(self, corpus: Corpus, tokens: int, needed: int, what: str) -> None:
+    def _check_length(
+        self,
+        corpus: Corpus,
+        tokens: int,
+        needed: int,
+        what: str,
+        remedy: str = "choose earlier --positions or fewer --tokens",
+    ) -> None:
         read = self._read(corpus, tokens)
         short = [
             (text.id, len(found.ids)) for text, found in zip(corpus.texts, read, strict=True) if len(found.ids) < needed
@@ -337,7 +344,7 @@ class LanguageModel:
         more = f" and {len(short) - NAMED_AT_MOST} more" if len(short) > NAMED_AT_MOST else ""
         raise CorpusError(
             f"Corpus {corpus.name!r} has {len(short)} of {len(corpus.texts)} texts too short for {what}, which takes {needed} "
-            f"tokens; their lengths in tokens: {named}{more}. Leave them out, or choose earlier --positions or fewer --tokens "
+            f"tokens; their lengths in tokens: {named}{more}. Leave them out, or {remedy} "
             f"(the shortest text has {min(length for _, length in short)})."
         )
 
@@ -518,6 +525,12 @@ class LanguageModel:
     def _variant(self, request: Request) -> Variant | None:
         return Variant.parse(request.variant) if request.variant is not None else self.checkpoint.variant
 
+    def check_requests(self, corpus: Corpus, requests: Iterable[Request], tokens: int) -> None:
+        """Raise what `record` would raise for these requests before its first pass."""
+        for request in requests:
+            self._variant(request)
+            self._check_request(request, corpus, tokens)
+
     def _check_request(self, request: Request, corpus: Corpus, tokens: int) -> None:
         if (other := model_of(request)) is not None:
             raise ClaimError(f"Model {self.shape.name!r} is read alone, and something was asked of {other!r}.")
@@ -525,7 +538,8 @@ class LanguageModel:
             if request.positions is not None:
                 self.check(corpus, tokens, request.positions)
         elif isinstance(request, Jacobian):
-            self._check_length(corpus, tokens, request.tokens, f"a Jacobian at {request.tokens} tokens")
+            what = f"a Jacobian at {request.tokens} tokens"
+            self._check_length(corpus, tokens, request.tokens, what, "lower tokens = ... of the claim")
         elif isinstance(request, Weights):
             if request.matrix == "unembedding" and not self.shape.causal:
                 raise ClaimError(f"Model {self.shape.name!r} is an encoder and has no unembedding.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from modclaims.corpus import Corpus
@@ -32,11 +32,6 @@ class Outline(LanguageModel):
     def lengths(self, corpus: Corpus, tokens: int) -> tuple[int, ...]:
         """(text,) tokens that are read of each text, at most `tokens`."""
         return tuple(len(text.ids) for text in self._read(corpus, tokens))
-
-    def check_requests(self, corpus: Corpus, requests: Iterable[Request], tokens: int) -> None:
-        """Raise what `record` would raise for these requests before its first pass."""
-        for request in requests:
-            self._check_request(request, corpus, tokens)
 
     def record(self, corpus: Corpus, requests: Sequence[Request], **options: Any) -> Recording:
         raise ModelError(f"Of model {self.shape.name!r} only the outline was read; load it to record anything.")

@@ -124,7 +124,7 @@ def axis_streams(claim: AxisStreams, before: Before) -> Sketch:
 def axes_against_rotations(claim: AxesAgainstRotations, before: Before) -> Sketch:
     return replace(
         labelled(claim, Units.of(before.corpus, claim.label, claim.within), before),
-        action="turning the coordinate axes at random",
+        action="turning the scaled coordinate axes at random",
         bounds=bounds(before, [0], FACTOR),
         cells=before.cells(claim),
         test=Counted(claim.rotations + 1, False, "rotations"),

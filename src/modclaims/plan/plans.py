@@ -7,17 +7,20 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from modclaims import asking
+from modclaims.claim_set import corrected_over
 from modclaims.collect import Collected
 from modclaims.corpus import Corpus, some
 from modclaims.errors import ClaimError
 from modclaims.plan.cost import Cost, Reading, cost
 from modclaims.plan.power import POWER, Asked, Found, detectable
-from modclaims.plan.reach import Side, sides
+from modclaims.plan.reach import Others, Side, sides
 from modclaims.plan.sketch import Before, Sketch
 from modclaims.plan.sketches import sketch
-from modclaims.recording import ModelShape, Request
-from modclaims.runner import Planned, prepare
+from modclaims.recording import ModelShape, Recorder, Request
+from modclaims.runner import Planned, prepare, readable
 from modclaims.settings import Settings
+from modclaims.stats.multiplicity import at_most
 from modclaims.stats.quantifiers import AlongDepth, InFraction
 from modclaims.verdict import Outcome
 
@@ -39,6 +42,8 @@ class ClaimPlan:
     refuted: Side | None = None
     found: Found | None = None
     """What would be found before correction; None where nothing sensible can be said."""
+    further_passes: int = 0
+    """The most passes that it may ask for once it sees the first recording."""
     outcome: Outcome | None = None
     """ERROR or SKIPPED."""
     message: str = ""
@@ -115,11 +120,18 @@ class Plan:
     """All models of the run, by number of parameters."""
     further_passes: int = 0
     """The most passes that claims may ask for once they see the first recording."""
+    unselected: int = 0
+    """Claims that were collected with these and not selected: they count in the correction."""
 
     @property
     def weighable(self) -> tuple[ClaimPlan, ...]:
-        """Claims that would be weighed; the others count in no correction."""
+        """Claims that would be weighed."""
         return tuple(c for c in self.claims if c.sketch is not None)
+
+    @property
+    def corrected_over(self) -> int:
+        """Claims that would be corrected together: those not SKIPPED, selected or not."""
+        return sum(c.outcome is not Outcome.SKIPPED for c in self.claims) + self.unselected
 
     @property
     def draws(self) -> int:
@@ -170,6 +182,7 @@ class Plan:
             "models": [{"name": one.name, "layers": one.layers, "parameters": one.parameters} for one in self.models],
             "alpha": self.alpha,
             "correction": self.correction,
+            "corrected_over": self.corrected_over,
             "claims": [c.as_dict() for c in self.claims],
             **asdict(self.cost),
             "further_passes": self.further_passes,
@@ -203,17 +216,49 @@ class Plan:
             f"{cost.passes:,} forward passes ({_counted(cost.texts, 'text')}, {_counted(cost.networks, 'network')}), "
             f"{further}{cost.tokens:,} tokens, about {_size(cost.bytes)} of recordings, less what earlier runs have left; at most "
             f"{self.draws:,} draws of a kind a claim.",
+            *self._correction(),
             self.summary,
         ]
 
+    def _correction(self) -> list[str]:
+        """What correction is over, where that is not what is weighed."""
+        if self.correction == "none" or self.corrected_over == len(self.weighable):
+            return []
+        words = f"Corrected over {corrected_over(self.corrected_over, len(self.weighable), 0).replace('were', 'would be').replace('was', 'would be')}"
+        if not self.unselected:
+            return [f"{words}: a claim that cannot be weighed counts as p = 1."]
+        return [
+            f"{words}. What is not selected counts as p = 1, or with the levels that an earlier run of the same recording, "
+            "seed and claim left; here it is taken as settled, which is the most that could be."
+        ]
 
-def make_plan(collected: Sequence[Collected], corpus: Corpus, reading: Reading, settings: Settings) -> Plan:
-    """Sketch every claim, and ask of each what it can reach among the others. Raises `NothingSelected` for no claim."""
+
+def make_plan(
+    collected: Sequence[Collected],
+    corpus: Corpus,
+    reading: Reading,
+    settings: Settings,
+    recorder: Recorder | None = None,
+    unselected: Sequence[Collected] = (),
+) -> Plan:
+    """Sketch every claim, and ask of each what it can reach among the others. Raises `NothingSelected` for no claim.
+
+    A claim that asks for what `recorder` cannot give is ERROR, as it would be in a run; None asks nobody. Claims that are
+    `unselected` count in the correction. What an earlier run left of them is not known before weights are read, so they are
+    taken as settled: what is said to be out of reach is so whatever that was.
+    """
     by_id = corpus.select(sorted(range(len(corpus)), key=lambda i: corpus.texts[i].id))
     before = Before(by_id, reading.shape, reading.positions, settings.weighing)
     planned = prepare(collected, corpus, reading.shape)
+    if recorder is not None:
+        planned = [one if one.outcome else readable(one, corpus, recorder, settings) for one in planned]
     claims = [_sketched(one, before) for one in planned]
-    reached = sides({c.id: c.sketch for c in claims if c.sketch is not None}, settings)
+    left = prepare(unselected, corpus, reading.shape) if unselected else []
+    others = Others(
+        settled=sum(one.outcome is None for one in left),
+        lost=[*(one.outcome for one in claims), *(one.outcome for one in left)].count(Outcome.ERROR),
+    )
+    reached = sides({c.id: c.sketch for c in claims if c.sketch is not None}, settings, others)
     requests = tuple(dict.fromkeys(r for p in planned if p.outcome is None for r in p.requests))
     return Plan(
         tuple(
@@ -234,12 +279,9 @@ def make_plan(collected: Sequence[Collected], corpus: Corpus, reading: Reading, 
         corpus.name,
         reading.shape.name,
         reading.shape.models,
-        sum(_further(p, by_id, reading) for p in planned if p.outcome is None),
+        sum(c.further_passes for c in claims),
+        sum(one.outcome is not Outcome.SKIPPED for one in left),
     )
-
-
-def _further(one: Planned, corpus: Corpus, reading: Reading) -> int:
-    return 0 if one.collected.claim is None else one.collected.claim.further_passes(corpus, reading.shape)
 
 
 def _sketched(one: Planned, before: Before) -> ClaimPlan:
@@ -252,9 +294,13 @@ def _sketched(one: Planned, before: Before) -> ClaimPlan:
         name = f"rise of {name}"
     made = ClaimPlan(one.collected.id, claim.family(), name, float(claim.smallest_effect), claim.expect)
     try:
-        return replace(made, sketch=sketch(claim, before))
+        return replace(
+            made,
+            sketch=asking.ask(claim, "the plan", lambda: sketch(claim, before)),
+            further_passes=asking.further_passes(claim, before.corpus, before.shape),
+        )
     except ClaimError as fault:  # what a run finds out when it weighs
-        return replace(made, outcome=Outcome.ERROR, message=str(fault))
+        return replace(made, outcome=Outcome.ERROR, message=asking.text_of(fault))
 
 
 def _found(made: Sketch, smallest: float, alpha: float) -> Found | None:
@@ -292,7 +338,7 @@ def _told(one: ClaimPlan, width: int, plan: Plan) -> list[str]:
     for word, side in (("SUPPORTED", supported), ("REFUTED", refuted)):
         if not side.reachable:
             lines.append(f"    not {word}: {side.why}; {side.remedy}")
-        elif side.alone > plan.alpha:
+        elif not at_most(side.alone, plan.alpha):
             lines.append(f"    {word} only where other claims are too: else {side.alone:.2g} after {plan.correction}")
     return lines
 

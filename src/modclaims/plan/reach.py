@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from modclaims.claim_set import ClaimSet, Kept
 from modclaims.plan.sketch import Counted, Sketch
 from modclaims.settings import Settings
-from modclaims.stats.multiplicity import adjust
+from modclaims.stats.multiplicity import adjust, at_most
 from modclaims.stats.quantifiers import InFraction
 from modclaims.verdict import Outcome, Weighed, judge
 
@@ -33,6 +34,14 @@ class Side:
     """What stands in the way ..."""
     remedy: str = ""
     """... and what would help."""
+
+
+@dataclass(frozen=True)
+class Others:
+    """Claims corrected together with those that are sketched: such as may be settled, and such as count as p = 1."""
+
+    settled: int = 0
+    lost: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,10 +73,12 @@ class _Level:
         return max(self.sources, key=lambda source: source.interval(source.floor)[1])
 
 
-def sides(sketches: Mapping[str, Sketch], settings: Settings) -> dict[str, tuple[Side, Side]]:
-    """(SUPPORTED, REFUTED) of every claim among the others."""
-    supported = _sides({name: _upward(made) for name, made in sketches.items()}, settings, Outcome.SUPPORTED)
-    refuted = _sides({name: _downward(made) for name, made in sketches.items()}, settings, Outcome.REFUTED)
+def sides(
+    sketches: Mapping[str, Sketch], settings: Settings, others: Others = Others()
+) -> dict[str, tuple[Side, Side]]:
+    """(SUPPORTED, REFUTED) of every claim among these, and among `others` that are not sketched."""
+    supported = _sides({name: _upward(made) for name, made in sketches.items()}, settings, Outcome.SUPPORTED, others)
+    refuted = _sides({name: _downward(made) for name, made in sketches.items()}, settings, Outcome.REFUTED, others)
     barred = {name: _barred(made) for name, made in sketches.items() if made.undecided}
     return {name: barred.get(name, (supported[name], refuted[name])) for name in sketches}
 
@@ -94,21 +105,24 @@ def _downward(made: Sketch) -> _Level:
     return _Level.of((made.bounds,), made.needed if isinstance(made.holds, InFraction) else 1)
 
 
-def _sides(levels: Mapping[str, _Level], settings: Settings, outcome: Outcome) -> dict[str, Side]:
-    judged, alone = _judged(levels, settings, outcome), _alone(len(levels), settings)
+def _sides(levels: Mapping[str, _Level], settings: Settings, outcome: Outcome, others: Others) -> dict[str, Side]:
+    together = ClaimSet(len(levels) + others.settled + others.lost, (Kept(0.0, 0.0, 0.0, 0.0),) * others.settled)
+    judged, alone = _judged(levels, settings, outcome, together), _alone(together.size, settings)
     found = {}
     for name, level in levels.items():
         reached, corrected = judged[name]
         side = Side(level.value, corrected, min(1.0, alone * level.value), reached)
-        found[name] = side if reached else _explained(side, level, levels, settings, outcome)
+        found[name] = side if reached else _explained(side, level, levels, settings, outcome, together)
     return found
 
 
-def _judged(levels: Mapping[str, _Level], settings: Settings, outcome: Outcome) -> dict[str, tuple[bool, float]]:
+def _judged(
+    levels: Mapping[str, _Level], settings: Settings, outcome: Outcome, together: ClaimSet
+) -> dict[str, tuple[bool, float]]:
     """Whether `judge` gives the outcome at these levels, nothing speaking for the contrary; and the levels corrected."""
     plus = outcome is Outcome.SUPPORTED
     weighed = {name: _weighed(level, plus) for name, level in levels.items()}
-    verdicts = judge(weighed, alpha=settings.alpha, correction=settings.correction)
+    verdicts = judge(weighed, alpha=settings.alpha, correction=settings.correction, together=together)
     return {
         name: (v.outcome is outcome, float((v.p_plus_adjusted if plus else v.p_minus_adjusted) or 0.0))
         for name, v in verdicts.items()
@@ -160,10 +174,17 @@ def _alone(claims: int, settings: Settings) -> float:
     return float(adjust(np.array([tiny] + [1.0] * (claims - 1)), settings.correction)[0]) / tiny
 
 
-def _explained(side: Side, level: _Level, levels: Mapping[str, _Level], settings: Settings, outcome: Outcome) -> Side:
+def _explained(
+    side: Side,
+    level: _Level,
+    levels: Mapping[str, _Level],
+    settings: Settings,
+    outcome: Outcome,
+    together: ClaimSet,
+) -> Side:
     """What stands in the way, and what would help."""
-    alpha, claims = settings.alpha, len(levels)
-    by = level.widest if side.corrected > alpha else level.vaguest
+    alpha, claims = settings.alpha, together.size
+    by = level.vaguest if at_most(side.corrected, alpha) else level.widest
     alone = _alone(claims, settings)
     name = "p+" if outcome is Outcome.SUPPORTED else "p-"
     spent = round(by.least - 1) if by.raised_by == "--resamples" else 0
@@ -174,11 +195,12 @@ def _explained(side: Side, level: _Level, levels: Mapping[str, _Level], settings
         if side.corrected > side.level
         else ""
     )
-    if side.corrected > alpha:
+    if not at_most(side.corrected, alpha):
         why = f"{name} cannot fall below {side.level:.2g} ({drawn}{twice}){after}"
     else:
-        highest = adjust(
-            np.array([level.interval[1]] + [v.interval[1] for v in levels.values() if v is not level]),
+        highest = together.corrected(
+            [level.interval[1]] + [v.interval[1] for v in levels.values() if v is not level],
+            lambda kept: kept.p_plus,
             settings.correction,
         )
         why = f"{name} of {side.level:.2g} ({drawn}{twice}){after} may be {highest[0]:.2g} by its 99 % interval"
@@ -192,6 +214,6 @@ def _explained(side: Side, level: _Level, levels: Mapping[str, _Level], settings
         # so many that the smallest level lies below alpha for sure, whatever becomes of the other claims
         draws = math.ceil(math.log(0.005) / math.log1p(-alpha / (level.factor * by.factor * alone)))
         remedies = [f"raise {by.raised_by} to {1000 * math.ceil((draws + 1) / 1000) - 1}"]
-    if claims > 1 and side.level <= alpha < side.corrected:
-        remedies.append("weigh fewer claims together")
+    if claims > 1 and at_most(side.level, alpha) and not at_most(side.corrected, alpha):
+        remedies.append("state fewer claims together")
     return replace(side, why=why, remedy=", or ".join(remedies))

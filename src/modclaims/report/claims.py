@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from modclaims.claim_set import corrected_over
 from modclaims.decimals import decimals_for, decimals_of_effect
 from modclaims.report.numerals import (
     NOTHING,
@@ -58,6 +59,8 @@ class Claim:
     smallest: str
     p_plus: str
     p_minus: str
+    levels: str
+    """Both, before correction and after, and what it was over."""
     sentence: str
     message: tuple[str, ...]
     """Why it is undecided, or what went wrong, line by line."""
@@ -89,6 +92,8 @@ class Terms:
     correction: str
     adjusted: str
     """Head of a p-value's column."""
+    over: str
+    """What levels were corrected over, in words that follow "over"; empty where nothing was, or a run does not say."""
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Terms:
@@ -108,7 +113,23 @@ class Terms:
             f"{100 * (1 - 2 * alpha):g} % interval",
             corrections.get(correction, f"after correction ({correction})"),
             "uncorrected" if correction == "none" else "corrected",
+            "" if correction == "none" else _over(facts.get("tests") or {}),
         )
+
+    @property
+    def corrected(self) -> str:
+        """`after Holm's correction over 22 claims, of which 3 were weighed`."""
+        return f"{self.correction} over {self.over}" if self.over else self.correction
+
+
+def _over(tests: Mapping[str, Any]) -> str:
+    """From the counts of run.json; runs of old say only how many were weighed."""
+    weighed = tests.get("weighed")
+    size = tests.get("corrected_over", weighed)
+    if not is_number(weighed) or not is_number(size):
+        return ""
+    earlier = tests.get("from_earlier_runs")
+    return corrected_over(int(size), int(weighed), int(earlier) if is_number(earlier) else 0)
 
 
 def claim_of(
@@ -141,6 +162,7 @@ def claim_of(
         smallest=_smallest(summary),
         p_plus=p_value(summary.get("p_plus_adjusted")),
         p_minus=p_value(summary.get("p_minus_adjusted")),
+        levels=_levels(summary, terms),
         sentence=said(summary.get("sentence") or _sentence(summary, terms, decimals)),
         message=tuple(line for line in map(said, str(summary.get("message") or "").splitlines()) if line),
         warnings=tuple(said(w) for w in summary.get("warnings") or () if w),
@@ -170,7 +192,8 @@ def _sentence(summary: Mapping[str, Any], terms: Terms, decimals: int) -> str:
     parts += f" = {number(_real(summary['effect']), decimals)}"
     found = interval(summary.get("effect_low"), summary.get("effect_high"), decimals)
     parts += f", {terms.interval} {found}" if found != NOTHING else ""
-    return parts + (f", p over cells = {p_value(summary['p'])}." if is_number(summary.get("p")) else ".")
+    word = "p" if summary.get("n_cells") == 1 else "p over cells"
+    return parts + (f", {word} = {p_value(summary['p'])}." if is_number(summary.get("p")) else ".")
 
 
 def _draws(summary: Mapping[str, Any]) -> str:
@@ -208,7 +231,7 @@ def _numbers(summary: Mapping[str, Any], terms: Terms, decimals: int) -> tuple[T
     chance = [
         ("p+, to support it", _both(get("p_plus"), get("p_plus_adjusted"), terms)),
         ("p−, to refute it", _both(get("p_minus"), get("p_minus_adjusted"), terms)),
-        ("p over cells, of any effect", p_value(get("p"))),
+        ("p, of any effect" if get("n_cells") == 1 else "p over cells, of any effect", p_value(get("p"))),
         ("p of the named cell", p_value(get("p_cell")) if (get("n_cells") or 0) > 1 else ""),
         ("p over all cells together", _combined(get("intersection"))),
         ("chance", plain(get("action") or "")),
@@ -241,12 +264,22 @@ def _about(value: Any) -> str:
     return f"about {number(value)}" if is_number(value) else ""
 
 
+def _levels(summary: Mapping[str, Any], terms: Terms) -> str:
+    plus, minus = (p_value(summary.get(f"{side}_adjusted")) for side in ("p_plus", "p_minus"))
+    words = f"p+ {plus}, p- {minus}"
+    if terms.adjusted == "uncorrected" or not is_number(summary.get("p_plus")):
+        return words
+    alone = " and ".join(p_value(summary.get(side)) for side in ("p_plus", "p_minus"))
+    return f"{words} (alone {alone}; corrected over {terms.over or 'the claims of this run'})"
+
+
 def _both(raw: Any, adjusted: Any, terms: Terms) -> str:
     if not is_number(adjusted):
         return p_value(raw)
     if not is_number(raw) or terms.adjusted == "uncorrected":
         return p_value(adjusted)
-    return f"{p_value(adjusted)} corrected, {p_value(raw)} before"
+    over = f"corrected over {terms.over}" if terms.over else "corrected"
+    return f"alone {p_value(raw)}; {over}: {p_value(adjusted)}"
 
 
 def _control(body: Mapping[str, Any]) -> Control:

@@ -77,7 +77,7 @@ class Document:
             provenance=provenance_of(facts),
             command=plain(facts.get("command") or ""),
             interval_name=terms.interval,
-            correction_name=terms.correction,
+            correction_name=terms.corrected,
         )
 
     def figures(self) -> tuple[Figure, ...]:
@@ -222,7 +222,9 @@ def _reading(claims: Sequence[Claim], terms: Terms, facts: Mapping[str, Any]) ->
             + (
                 "They are not corrected over the claims of this run."
                 if terms.adjusted == "uncorrected"
-                else f"Each side is corrected over all {count(_family(claims), 'weighed claim')} of this run."
+                else f"Each side is corrected over {terms.over or 'the claims of this run'}: all that were collected together, but "
+                "for skipped ones. What was not selected counts with the levels that an earlier run left; without such, and where a "
+                "claim could not be weighed, p is 1."
             ),
         ),
         (
@@ -255,6 +257,7 @@ def _tested(facts: Mapping[str, Any], claims: Sequence[Claim], summaries: Sequen
     rows = [
         ("claims in this run", _first(_many(tests.get("claims")), fallback["claims"])),
         ("claims weighed", _family(claims)),
+        *_together(tests),
         ("claims skipped, for want of a column or of models", _first(_many(tests.get("skipped")), fallback["skipped"])),
         ("claims that could not be weighed", outcomes.count("error")),
         ("cells tested (layers, heads, axes)", _first(_many(tests.get("cells")), fallback["cells"])),
@@ -268,7 +271,16 @@ def _tested(facts: Mapping[str, Any], claims: Sequence[Claim], summaries: Sequen
         rows.append(
             ("other claims weighed on this corpus and model before, on this machine (not in the correction)", before)
         )
+    if again := _many(tests.get("other_settings_before")):
+        rows.append(("other settings or versions under which some of these claims were weighed before, here", again))
     return Table(("counted", "number"), tuple((a, number(b)) for a, b in rows))
+
+
+def _together(tests: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """What correction was over; nothing for a run that does not say."""
+    size, earlier = _many(tests.get("corrected_over")), _many(tests.get("from_earlier_runs"))
+    rows = [] if size is None else [("claims corrected together, weighed or not", size)]
+    return rows + ([("of these with the levels that an earlier run left", earlier)] if earlier else [])
 
 
 def _first(value: int | None, fallback: int) -> int:

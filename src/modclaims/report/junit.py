@@ -54,11 +54,10 @@ def _ending(claim: Claim) -> tuple[str, str, str] | None:
     if claim.met:
         return None
     if claim.outcome == "inconclusive":
-        return "skipped", f"INCONCLUSIVE: {reason or claim.sentence}", claim.sentence
+        return "skipped", f"INCONCLUSIVE: {reason or claim.sentence}", "\n".join([claim.sentence, claim.levels])
     numbers = f"{claim.effect_name} {claim.effect} {claim.interval}, smallest effect {claim.smallest}"
-    levels = f"p+ {claim.p_plus}, p- {claim.p_minus}"
     return (
         "failure",
-        f"{claim.verdict}, {claim.standing}: {numbers}; {levels}",
+        f"{claim.verdict}, {claim.standing}: {numbers}; {claim.levels}",
         "\n".join([claim.claim, claim.sentence]),
     )

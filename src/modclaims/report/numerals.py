@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterable
 from typing import Any, TypeGuard
 
+from modclaims.decimals import level_words
+
 NOTHING = "–"
 _JOINERS = "\u200c\u200d"
-_LEVELS = (0.1, 0.05, 0.01, 0.001)
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
@@ -73,20 +74,7 @@ def p_value(value: Any) -> str:
     """A p-value with two significant digits and no leading zero; more digits where two would hide a side of .05."""
     if not is_number(value):
         return NOTHING
-    if value >= 1:
-        return "1"
-    if value <= 0:
-        return "< .0001"
-    size = math.floor(math.log10(value))
-    if size < -6:
-        return _scaled(value, 2)
-    for digits in (2, 3, 4, 5, 6):
-        text = f"{value:.{digits - 1 - size}f}"
-        if math.isclose(float(text), value, rel_tol=1e-9):
-            text = text.rstrip("0")  # exactly .05 or 1/10,000: nothing was rounded away
-        if float(text) not in _LEVELS or math.isclose(float(text), value, rel_tol=1e-9):
-            break
-    return "1" if float(text) >= 1 else text.lstrip("0")
+    return _scaled(value, 2) if 0 < value < 1e-6 else level_words(value)
 
 
 def interval(low: Any, high: Any, decimals: int = 2) -> str:

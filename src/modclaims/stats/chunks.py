@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
 from modclaims.stats.bootstrap import Bounds, Resamples, StudentT
+from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]
 ENDS = ("both", "early", "last")
@@ -76,10 +77,6 @@ def contrasts(divisions: Sequence[Division], layers: int, ends: str) -> Floats:
             out[middle.start : middle.stop, p, d] = 1 / len(middle)
             out[end.start : end.stop, p, d] = -1 / len(end)
     return out
-
-
-ROUNDING = 100 * np.finfo(np.float64).eps
-"""Differences smaller than this, relative to the numbers that they are differences of, are none."""
 
 
 def mean_bounds(values: Floats, resamples: Resamples, ends: tuple[float, float], size: float = 0.0) -> Bounds:

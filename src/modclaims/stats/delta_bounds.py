@@ -10,21 +10,36 @@ from numpy.typing import NDArray
 
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t
-from modclaims.stats.end_of_scale import CombinedEnds, EndLaw
+from modclaims.stats.end_of_scale import CombinedEnds, EndLaw, disjoint_comparisons
 
 Floats = NDArray[np.float64]
 ENDS = (-1.0, 1.0)
 
 
 def delta_bounds(
-    delta: Replicates, design: Design, resamples: Resamples, *, constant: NDArray[np.bool_] | None = None
+    delta: Replicates, design: Design, resamples: Resamples, *, flat: NDArray[np.int64] | None = None
 ) -> Bounds:
     """Bounds of Cliff's delta over pairs of units of a design, a value for each cell, valid to the end of the scale.
 
-    `constant` (cell,): where all similarities are alike but for rounding.
+    `flat` are cells whose similarities are all alike but for rounding, or are not finite.
     """
     bounds = bootstrap_t(delta, resamples, ends=ENDS)
-    return replace(bounds, end=EndLaw.of_delta(delta.value[0], design), constant=constant)
+    constant = np.zeros(len(delta.centre), dtype=bool)
+    if flat is not None:
+        constant[flat] = True
+    constant &= np.isfinite(delta.value[0])
+    return replace(bounds, end=EndLaw.of_delta(delta.value[0], design), constant=constant if constant.any() else None)
+
+
+def lower_limits_under_any_law(delta: Floats, design: Design, level: float) -> Floats | None:
+    """(cell,) lower limits of delta from comparisons that share no text, which assume nothing of how texts vary.
+
+    None where a design has too few texts for a single one, or where clusters are drawn.
+    """
+    if design.members or not (b := disjoint_comparisons(design)):
+        return None
+    law = EndLaw.of(delta, b=b, ends=ENDS, fewest=1)
+    return law.lower(np.full(delta.shape, -1.0), level)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from modclaims.errors import ClaimError
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Replicates, Resamples
 from modclaims.stats.permutation import chunks
+from modclaims.stats.ties import alike, tolerance
 
 Floats = NDArray[np.float64]
 LEVELS = {
@@ -20,10 +21,6 @@ LEVELS = {
     "other_text": "different texts",
 }
 """Which pairs a level is the mean over, in words."""
-
-
-ROUNDING = 1e-12
-"""Similarities that differ by less than this share of the largest do not differ."""
 
 
 def compared(design: Design, level: str, category: str | None = None) -> Floats:
@@ -83,8 +80,8 @@ def level_replicates(
     else:
         found = _of_pairs(similarities, weights, resamples)
     for c, similarity in enumerate(similarities):
-        values = similarity[weights > 0]
-        if np.ptp(values) <= ROUNDING * np.abs(values).max():
+        values = similarity[weights > 0][:, None]
+        if alike(values, tolerance(values))[0]:
             found.influence[..., c] = 0.0
             found.value[:, c] = np.where(np.isfinite(found.value[:, c]), found.centre[c], np.nan)
     return found

@@ -132,6 +132,14 @@ def partial_conjunction(p: Floats, at_least: int) -> float:
     return float(min(1.0, (len(p) - at_least + 1) * ordered[at_least - 1]))
 
 
+def at_most(level: float, alpha: float) -> bool:
+    """Whether a level settles a claim at alpha: at most that, but for the rounding of quotients and products.
+
+    3 x .05 / 3 lies above .05 in floating point. Levels are multiples of 1 / draws, so that no two that differ come so close.
+    """
+    return bool(level <= alpha * (1 + 1e-9))
+
+
 def adjust(p: Floats, correction: Correction) -> Floats:
     """p-values corrected over claims: Holm (family-wise), BH or BY (false discovery rate), or none."""
     if len(p) <= 1 or correction == "none":

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, StudentT, bootstrap_t, resample_groups
-from modclaims.stats.chunks import ROUNDING
 from modclaims.stats.permutation import chunks
+from modclaims.stats.ties import ROUNDING, tolerance
 
 Floats = NDArray[np.float64]
 MIN_DRAWS = 20
@@ -103,7 +103,7 @@ def draw_bounds(
     draws, cells = null.shape
     spread = null - null.mean(axis=0)
     # deviations that are rounding are none, so that null objects that all agree carry no bound
-    spread[:, np.abs(spread).max(axis=0) <= 1e-12 * np.abs(null).max(axis=0)] = 0.0
+    spread[:, np.abs(spread).max(axis=0) <= tolerance(null)] = 0.0
     middle = null.mean(axis=0)
     mix = np.eye(cells) if weights is None else weights
     value, se = np.empty((len(resamples.times), mix.shape[1])), np.empty((len(resamples.times), mix.shape[1]))

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from modclaims.stats.actions import Arrangements, Design
 from modclaims.stats.bootstrap import Bounds, NoncentralF, Replicates, Resamples
-from modclaims.stats.chunks import ROUNDING
 from modclaims.stats.cluster_sums import ClusterSums
 from modclaims.stats.log_ratios import ClusterLogRatio, log_ratio
 from modclaims.stats.permutation import between_ss_null, chunks, degrees_of_freedom, f_null, indicator_gram, unvarying
+from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.actions import Design
+from modclaims.stats.actions import Codes, Design
 from modclaims.stats.bootstrap import Replicates, Resamples
-from modclaims.stats.permutation import GapWeights, Pairs, chunks, doubled_midranks
+from modclaims.stats.permutation import GapWeights, Pairs, chunks
+from modclaims.stats.ties import alike, codes, tolerance
 
 Floats = NDArray[np.float64]
-Counts = NDArray[np.floating]
-"""Weights of pairs: whole numbers and halves, exact in float32 too."""
+Indices = NDArray[np.int64]
+DECIMALS, NOTHING = 13, 1e-15
+"""What a sum of weights leaves beyond these decimals of delta, and an influence of a text up to this, is rounding: one pair
+that changes places moves delta by 1e-11 in 1,024 texts. So equal deltas are equal, and none is a hair below 1."""
 
 
 def same_pairs(design: Design, pairs: Pairs) -> NDArray[np.bool_]:
@@ -39,85 +44,107 @@ def cohens_d(similarities: Floats, design: Design, pairs: Pairs) -> Floats:
     """(cell,) Cohen's d of same-category over other pairs, spreads pooled inside each stratum and averaged over strata.
 
     `similarities` is (pair, cell). For show: pairs that share a text are not independent, so d gets no interval here
-    (one over pairs, said to cover 95 %, covered 60 % at 60 texts). 0 where nothing varies.
+    (one over pairs, said to cover 95 %, covered 60 % at 60 texts). 0 where nothing varies but for rounding.
     """
-    same, parts = same_pairs(design, pairs), []
+    same, slack, parts = same_pairs(design, pairs), tolerance(similarities), []
     for where in pairs.slices:
         inside, outside = similarities[where][same[where]], similarities[where][~same[where]]
         squares = sum(((part - part.mean(axis=0)) ** 2).sum(axis=0) for part in (inside, outside))
         sd = np.sqrt(squares / max(len(inside) + len(outside) - 2, 1))
         difference = inside.mean(axis=0) - outside.mean(axis=0)
-        parts.append(np.divide(difference, sd, out=np.zeros_like(sd), where=sd > 0))
+        parts.append(np.divide(difference, sd, out=np.zeros_like(sd), where=sd > slack))
     return np.asarray(np.mean(parts, axis=0))
 
 
-def cliffs_delta(similarities: Floats, design: Design, pairs: Pairs, resamples: Resamples) -> Replicates:
+def constant(similarities: Floats, pairs: Pairs, slack: Floats | None = None) -> NDArray[np.bool_]:
+    """(cell,) whether all pairs that are compared, those of each stratum, are equally similar but for rounding.
+
+    `similarities` is (pair, cell). Such a cell has delta 0 and no spread. `slack`, (cell,), is what rounding may make
+    of them: 100 eps max|S| where not given; give it where something has been taken from the similarities before.
+    """
+    slack = tolerance(similarities) if slack is None else slack
+    found = [alike(similarities[where], slack) for where in pairs.slices]
+    return np.asarray(np.logical_and.reduce(found))
+
+
+def unweighable(similarities: Floats, pairs: Pairs, slack: Floats | None = None) -> Indices:
+    """Cells in which nothing can be weighed: `constant` ones, and those with a value that is not finite."""
+    return np.flatnonzero(constant(similarities, pairs, slack) | ~np.isfinite(similarities).all(axis=0))
+
+
+def cliffs_delta(
+    similarities: Floats,
+    design: Design,
+    pairs: Pairs,
+    resamples: Resamples,
+    *,
+    pooled: bool = False,
+    slack: Floats | None = None,
+) -> Replicates:
     """Cliff's delta of within-category over between-category similarities, 2 AUC - 1, averaged over strata.
 
-    `similarities` is (pair, cell); the same number as ANOSIM's R. Positive when same-category texts are more
-    alike. Two copies of one text are no pair; a pair drawn m_i m_j times weighs that much. The influence of text
-    i is the derivative by m_i. A stratum whose resample has no within or no between pair is left out of that
-    replicate's average. Where whole clusters are drawn, a copy of one brings its own pairs again: each of its strata
-    weighs as often as the cluster was drawn.
+    `similarities` is (pair, cell). Positive when same-category texts are more alike. The pairs within each category
+    weigh the same together, and those between each two categories: delta is the mean, over categories and pairs of
+    categories, of the delta of the ones over the others. Where all pairs weigh the same (`pooled`) it is ANOSIM's R, and
+    both are one number where categories are of one size. Two copies of one text are no pair; a pair drawn m_i m_j times
+    weighs that much. The influence of text i is the derivative by m_i. Where a resample leaves a category no pair within
+    (all its draws are copies of one text), or two categories none between, the others are averaged; a stratum without
+    any is left out of that replicate's average. Where whole clusters are drawn, a copy of one brings its own pairs
+    again: each of its strata weighs as often as the cluster was drawn. Similarities tie within `slack`, (cell,), which
+    is 100 eps max|S| where not given. A constant cell has delta 0 and no influence.
     """
-    if design.members:
-        return _delta_of_clusters(similarities, design, pairs, resamples)
+    slack = tolerance(similarities) if slack is None else slack
+    found = (_delta_of_clusters if design.members else _delta_of_texts)(
+        similarities, design, pairs, resamples, pooled, slack
+    )
+    found.influence[:, :, constant(similarities, pairs, slack)] = 0.0
+    found.influence[np.abs(found.influence) <= NOTHING] = 0.0
+    value = np.round(found.value, DECIMALS)
+    return Replicates(value, found.influence, value[0])
+
+
+def _delta_of_texts(
+    similarities: Floats, design: Design, pairs: Pairs, resamples: Resamples, pooled: bool, slack: Floats
+) -> Replicates:
     times = resamples.times
     rows, cells = len(times), similarities.shape[1]
     influence = np.zeros((rows, design.n, cells))
-    same = same_pairs(design, pairs)
     total, defined = np.zeros((rows, cells)), np.zeros((rows, 1))
     widest = max(s.stop - s.start for s in pairs.slices)
     for members, where in zip(pairs.members, pairs.slices, strict=True):
-        size = len(members)
-        first, second = np.triu_indices(size, 1)
-        order = np.argsort(~same[where], kind="stable")  # within pairs first
-        first, second, count = first[order], second[order], int(same[where].sum())
-        ordered = similarities[where][order]
-        incidence = np.zeros((len(first), size))
-        incidence[np.arange(len(first)), first] = incidence[np.arange(len(first)), second] = 1.0
-        # Few pairs: which of them exceed which, as a matrix. Many: sort, and cumulate weights.
-        kernels = [
-            _exceeds(column[:count], column[count:]) if count * (len(first) - count) <= KERNEL else None
-            for column in ordered.T
-        ]
+        kinds = _Kinds.of(design.labels[members], pooled)
+        ordered = similarities[where][kinds.order]
+        places = [_Places.of(column, kinds.within, s) for column, s in zip(ordered.T, slack, strict=True)]
         for block in chunks(rows, widest):
             m = times[block][:, members]
-            weight = m[:, first] * m[:, second]
-            within, between = weight[:, :count].sum(axis=1), weight[:, count:].sum(axis=1)
-            good = (within > 0) & (between > 0)
-            defined[block, 0] += good
-            per_text = np.divide(1.0, m, out=np.zeros_like(m), where=m > 0)
-            # Counts of pairs and their halves: float32 holds them exactly below 2^23, in half the memory traffic.
-            counted: Counts = weight.astype(np.float32) if size**2 < 2**23 else weight
-            above: Counts
-            below: Counts
-            for c, kernel in enumerate(kernels):
-                if kernel is not None:
-                    exceeds = kernel.astype(counted.dtype)
-                    above, below = counted[:, count:] @ exceeds.T, counted[:, :count] @ exceeds
-                else:
-                    above, below = _by_sorting(counted, count, ordered[:, c])
-                auc, slope = _weighted_auc(weight, count, above, below, within, between)
-                total[block, c] += np.where(good, 2 * auc - 1, 0.0)
-                influence[block, members, c] = 2 * np.where(good[:, None], (slope @ incidence) * per_text, 0.0)
+            weight = _Weight.of(m, kinds)
+            defined[block, 0] += weight.good
+            per_text = np.divide(1.0, m, out=np.zeros_like(m), where=m > 0) * weight.good[:, None]
+            for c, place in enumerate(places):
+                auc, slope = weight.auc(place)
+                total[block, c] += np.where(weight.good, 2 * auc - 1, 0.0)
+                influence[block, members, c] = 2 * per_text * slope[:, kinds.of_text].sum(axis=2)
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.where((defined > 0) & np.isfinite(similarities).all(axis=0), total / defined, np.nan)
         influence /= np.maximum(defined, 1)[:, :, None]
     return Replicates(value, influence, value[0])
 
 
-def _delta_of_clusters(similarities: Floats, design: Design, pairs: Pairs, resamples: Resamples) -> Replicates:
+def _delta_of_clusters(
+    similarities: Floats, design: Design, pairs: Pairs, resamples: Resamples, pooled: bool, slack: Floats
+) -> Replicates:
     """`cliffs_delta` where clusters are drawn: the mean over strata of what is fixed in each, influences by cluster."""
-    finite, same, times = np.isfinite(similarities).all(axis=0), same_pairs(design, pairs), resamples.times
+    finite, times = np.isfinite(similarities).all(axis=0), resamples.times
     sums, strata = np.zeros((len(design.members), similarities.shape[1])), np.zeros(len(design.members))
     home = {int(unit): c for c, units in enumerate(design.members) for unit in units}
     for members, where in zip(pairs.members, pairs.slices, strict=True):
-        inside, cluster = int(same[where].sum()), home[int(members[0])]
-        values = np.where(finite, similarities[where], 0.0)
-        ranks = np.stack([doubled_midranks(column) for column in values.T], axis=1)
-        above = ranks[same[where]].sum(axis=0) - inside * (inside + 1)
-        sums[cluster] += above / (inside * (len(values) - inside)) - 1
+        cluster, kinds = home[int(members[0])], _Kinds.of(design.labels[members], pooled)
+        values, once = (
+            np.where(finite, similarities[where], 0.0)[kinds.order],
+            _Weight.of(np.ones((1, len(members))), kinds),
+        )
+        places = [_Places.of(column, kinds.within, s) for column, s in zip(values.T, slack, strict=True)]
+        sums[cluster] += [2 * float(once.auc(place)[0][0]) - 1 for place in places]
         strata[cluster] += 1
     drawn = (times @ strata)[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -126,62 +153,119 @@ def _delta_of_clusters(similarities: Floats, design: Design, pairs: Pairs, resam
     return Replicates(value, np.where(times[:, :, None] > 0, influence, 0.0), value[0])
 
 
-KERNEL = 60_000
-"""Within pairs x between pairs up to which a comparison matrix is faster than sorting."""
+@dataclass(frozen=True)
+class _Kinds:
+    """The pairs of one stratum by kind: those within each category first, then those between each two."""
+
+    first: Indices
+    """(pair,) texts of each pair, in the order of kinds."""
+    second: Indices
+    order: Indices
+    """(pair,) where these pairs lie among the stratum's."""
+    slices: tuple[slice, ...]
+    """Where the pairs of each kind lie."""
+    categories: int
+    """How many of the kinds, the first, are within a category."""
+    within: int
+    """How many pairs are."""
+    of_text: Indices
+    """(text, other text) the pairs of each text."""
+
+    @classmethod
+    def of(cls, labels: Codes, pooled: bool) -> _Kinds:
+        """Of a stratum's (text,) labels; `pooled`: two kinds, within and between."""
+        size, k = len(labels), int(labels.max()) + 1
+        first, second = np.triu_indices(size, 1)
+        low, high = (pick(labels[first], labels[second]).astype(np.int64) for pick in (np.minimum, np.maximum))
+        apart = low != high
+        kind = apart * k * k if pooled else apart * k * k + low * k + high
+        order = np.argsort(kind, kind="stable")
+        starts = np.flatnonzero(np.diff(kind[order], prepend=-1))
+        slices = tuple(slice(a, b) for a, b in zip(starts.tolist(), [*starts[1:].tolist(), len(order)], strict=True))
+        within = int((~apart).sum())
+        place = np.zeros((size, size), dtype=np.int64)
+        place[first[order], second[order]] = place[second[order], first[order]] = np.arange(len(order))
+        of_text = place[~np.eye(size, dtype=bool)].reshape(size, size - 1)
+        return cls(first[order], second[order], order, slices, int((starts < within).sum()), within, of_text)
 
 
-def _exceeds(inside: Floats, outside: Floats) -> Floats:
-    """(within pair, between pair) 1 where the first is larger, 1/2 where they tie (within 1e-12 of the range)."""
-    difference = inside[:, None] - outside[None, :]
-    span = max(float(inside.max()), float(outside.max())) - min(float(inside.min()), float(outside.min()))
-    tie = np.abs(difference) <= 1e-12 * span
-    return np.where(tie, 0.5, (difference > 0).astype(np.float64))
+@dataclass(frozen=True)
+class _Places:
+    """Where pairs within lie among those between, and the other way round, at one cell."""
+
+    outside: Indices
+    """Pairs between, from the least to the most alike."""
+    inside: Indices
+    """Pairs within, likewise."""
+    under: Indices
+    """(pair within,) how many pairs between lie below it, and how many below it or level with it."""
+    upto: Indices
+    over: Indices
+    """(pair between,) how many pairs within lie below it, and how many below it or level with it."""
+    beyond: Indices
+
+    @classmethod
+    def of(cls, values: Floats, within: int, slack: float) -> _Places:
+        """Of one cell's similarities in the order of kinds."""
+        ranks = codes(values, slack)
+        mine, others = ranks[:within], ranks[within:]
+        inside, outside = np.argsort(mine, kind="stable"), np.argsort(others, kind="stable")
+        under, upto = (np.searchsorted(others[outside], mine, side) for side in ("left", "right"))
+        over, beyond = (np.searchsorted(mine[inside], others, side) for side in ("left", "right"))
+        return cls(outside, inside, under, upto, over, beyond)
 
 
-def _by_sorting(weight: Counts, count: int, values: Floats) -> tuple[Counts, Counts]:
-    """For each within pair the weight of between pairs below it, and for each between pair that of within pairs above it."""
-    order = np.argsort(values, kind="stable")
-    back = np.argsort(order, kind="stable")
-    inside = order < count
-    sorted_weight = np.take(weight, order, axis=1)
-    outer = _mid_cumulative(sorted_weight * ~inside, values[order])
-    inner = _mid_cumulative(sorted_weight * inside, values[order])
-    within = weight[:, :count].sum(axis=1)
-    return np.take(outer, back[:count], axis=1), within[:, None] - np.take(inner, back[count:], axis=1)
+@dataclass(frozen=True)
+class _Weight:
+    """What the pairs of one stratum weigh under some resamples."""
+
+    kinds: _Kinds
+    share: Floats
+    """(resample, pair) weights that add up to 1 over pairs within and over pairs between, each kind as heavy as another."""
+    defined: tuple[Floats, Floats]
+    """(resample, 1) how many kinds of pairs within, and between, were drawn at all."""
+
+    @classmethod
+    def of(cls, m: Floats, kinds: _Kinds) -> _Weight:
+        """Of (resample, text) multiplicities."""
+        share = m[:, kinds.first]
+        share *= m[:, kinds.second]
+        totals = np.stack([share[:, s].sum(axis=1) for s in kinds.slices], axis=1)
+        parts = totals[:, : kinds.categories] > 0, totals[:, kinds.categories :] > 0
+        inside, outside = (part.sum(axis=1, keepdims=True).astype(np.float64) for part in parts)
+        number = np.where(np.arange(totals.shape[1]) < kinds.categories, inside, outside)
+        for s, total, count in zip(kinds.slices, totals.T, number.T, strict=True):
+            share[:, s] *= np.divide(1.0, total * count, out=np.zeros_like(total), where=total > 0)[:, None]
+        return cls(kinds, share, (inside, outside))
+
+    @property
+    def good(self) -> NDArray[np.bool_]:
+        """(resample,) whether pairs within and between were drawn."""
+        return np.asarray(((self.defined[0] > 0) & (self.defined[1] > 0))[:, 0])
+
+    def auc(self, places: _Places) -> tuple[Floats, Floats]:
+        """(resample,) AUC of pairs within over pairs between, and (resample, pair) weight x d AUC / d weight."""
+        count, kinds = self.kinds.within, self.kinds
+        slope = np.empty_like(self.share)
+        first, second = slope[:, :count], slope[:, count:]
+        first[:] = _below(self.share[:, count:], places.outside, places.under, places.upto)
+        second[:] = self.defined[0] > 0
+        second -= _below(self.share[:, :count], places.inside, places.over, places.beyond)
+        slope *= self.share
+        auc = first.sum(axis=1)
+        for kind, s in enumerate(kinds.slices):
+            number = self.defined[0 if kind < kinds.categories else 1][:, 0]
+            mean = slope[:, s].sum(axis=1) * number  # what pairs of this kind exceed, or are exceeded by, on average
+            slope[:, s] -= self.share[:, s] * mean[:, None]
+        return auc, slope
 
 
-def _weighted_auc(
-    weight: Floats, count: int, above: Counts, below: Counts, within: Floats, between: Floats
-) -> tuple[Floats, Floats]:
-    """AUC of within over between pairs (within pairs first), and each pair's share weight x d AUC / d weight.
-
-    `above` (resample, within pair) is the weight of between pairs that a within pair exceeds, `below` (resample,
-    between pair) that of within pairs that exceed a between pair. Gives (resample,) and (resample, pair).
-    """
-    inside, outside = np.where(within > 0, within, 1.0), np.where(between > 0, between, 1.0)
-    slope = np.empty_like(weight)
-    first, second = slope[:, :count], slope[:, count:]
-    np.multiply(weight[:, :count], above, out=first)
-    auc = first.sum(axis=1) / (inside * outside)
-    first /= outside[:, None]
-    first -= weight[:, :count] * auc[:, None]
-    first /= inside[:, None]
-    np.divide(below, inside[:, None], out=second)
-    second -= auc[:, None]
-    second *= weight[:, count:]
-    second /= outside[:, None]
-    return auc, slope
-
-
-def _mid_cumulative(weight: Counts, ordered: Floats) -> Counts:
-    """For each pair, the weight of smaller values plus half that of equal ones (ties within 1e-12 of the range)."""
-    upto = np.cumsum(weight, axis=1)
-    span = float(ordered[-1] - ordered[0]) if len(ordered) else 0.0
-    breaks = np.flatnonzero(np.diff(ordered) > 1e-12 * span) + 1
-    if len(breaks) == len(ordered) - 1:
-        return np.asarray(upto - weight / 2)
-    starts = np.concatenate([[0], breaks])
-    ends = np.concatenate([breaks, [len(ordered)]]) - 1
-    which = np.searchsorted(starts, np.arange(len(ordered)), side="right") - 1
-    before = np.where(starts > 0, upto[:, starts - 1], 0.0)
-    return np.asarray((before + upto[:, ends])[:, which] / 2)
+def _below(weight: Floats, order: Indices, under: Indices, upto: Indices) -> Floats:
+    """(resample, place) the weight of what lies below each place, and half of what is level with it."""
+    summed = np.zeros((len(weight), weight.shape[1] + 1))
+    np.cumsum(weight[:, order], axis=1, out=summed[:, 1:])
+    found = summed[:, under]
+    if not np.array_equal(under, upto):
+        found += summed[:, upto]
+        found /= 2
+    return np.asarray(found)

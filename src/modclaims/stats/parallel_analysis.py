@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Replicates, Resamples
-from modclaims.stats.chunks import ROUNDING
 from modclaims.stats.permutation import stratum_centred
+from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]
 

@@ -13,9 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.stats.actions import Arrangements, Design
+from modclaims.stats.ties import codes, tolerance
 
 Floats = NDArray[np.float64]
 CHUNK_BYTES = 32 * 2**20
+ROUNDED = 1e-12
+"""By how much deltas that are equal may differ: sums of as many weights as there are pairs. Two deltas of 1,024 texts that
+are not equal differ by 1e-11 and more."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ def gap_null(similarities: Floats, pairs: Pairs, design: Design, arrangements: A
     `similarities` is (pair, cell). Returns (arrangement, cell) gaps, positive when same-category texts are more
     alike, and (cell,) tolerances 100 eps max|S| taken before centring. Row 0 is what was observed.
     """
-    tolerance = 100 * np.finfo(np.float64).eps * np.abs(similarities).max(axis=0, initial=0.0)
+    slack = tolerance(similarities)
     centred = similarities - similarities.mean(axis=0)
     weights = GapWeights.of(design)
     labels = arrangements.labels
@@ -124,7 +128,7 @@ def gap_null(similarities: Floats, pairs: Pairs, design: Design, arrangements: A
                 null[rows] += (w + b) * (same.astype(np.float64) @ block) - b * block.sum(axis=0)
             else:
                 null[rows] += _unequal(same, labels[rows][:, members], win, c, inverse) @ block
-    return null, tolerance
+    return null, slack
 
 
 def _unequal(same: NDArray[np.bool_], local: NDArray[np.int16], win: Floats, c: float, inverse: Floats) -> Floats:
@@ -141,29 +145,29 @@ def _unequal(same: NDArray[np.bool_], local: NDArray[np.int16], win: Floats, c: 
     return weights
 
 
-def doubled_midranks(values: Floats) -> Floats:
-    """(pair,) twice the mid-rank of each value, whole numbers that sum exactly; values within 1e-12 of the range tie."""
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    span = float(ordered[-1] - ordered[0])
-    breaks = np.flatnonzero(np.diff(ordered) > 1e-12 * span) + 1
-    starts = np.concatenate([[0], breaks])
-    ends = np.concatenate([breaks, [len(ordered)]])
-    which = np.repeat(np.arange(len(starts)), ends - starts)
-    ranks = np.empty(len(values))
-    ranks[order] = (starts + ends + 1)[which]
-    return ranks
+def doubled_midranks(values: Floats, slack: float | None = None) -> Floats:
+    """(pair,) twice the mid-rank of each value, whole numbers that sum exactly; values tie within 100 eps max|value|.
+
+    Within `slack` where given.
+    """
+    slack = float(tolerance(values[:, None])[0]) if slack is None else slack
+    ranks = codes(values, slack)
+    counts = np.bincount(ranks)
+    ends = np.cumsum(counts)
+    return np.asarray((2 * ends - counts + 1)[ranks], dtype=np.float64)
 
 
-def delta_null(similarities: Floats, pairs: Pairs, design: Design, arrangements: Arrangements) -> Floats:
-    """Cliff's delta (ANOSIM's R) at every cell under every arrangement, averaged over strata.
+def anosim_null(similarities: Floats, pairs: Pairs, design: Design, arrangements: Arrangements) -> Floats:
+    """ANOSIM's R at every cell under every arrangement, averaged over strata: Cliff's delta in which every pair weighs the same.
 
     `similarities` is (pair, cell). Through doubled integer mid-ranks, so equal arrangements give equal values.
     """
-    labels = arrangements.labels
+    labels, slack = arrangements.labels, tolerance(similarities)
     null = np.zeros((len(labels), similarities.shape[1]))
     for members, where in zip(pairs.members, pairs.slices, strict=True):
-        block = np.stack([doubled_midranks(column) for column in similarities[where].T], axis=1)
+        block = np.stack(
+            [doubled_midranks(column, s) for column, s in zip(similarities[where].T, slack, strict=True)], axis=1
+        )
         inside = int((design.labels[pairs.i[where]] == design.labels[pairs.j[where]]).sum())
         outside = block.shape[0] - inside
         for rows in chunks(len(labels), block.shape[0]):
@@ -172,6 +176,44 @@ def delta_null(similarities: Floats, pairs: Pairs, design: Design, arrangements:
             u2 = same.astype(np.float64) @ block - inside * (inside + 1)
             null[rows] += u2 / (inside * outside) - 1
     return null / len(pairs.members)
+
+
+def delta_null(similarities: Floats, pairs: Pairs, design: Design, arrangements: Arrangements) -> Floats:
+    """Cliff's delta (`pair_effects.cliffs_delta`) at every cell under every arrangement, averaged over strata.
+
+    `similarities` is (pair, cell). Where categories are of one size it is ANOSIM's R, through whole numbers. Elsewhere
+    equal arrangements give values that differ by rounding, at most `ROUNDED`.
+    """
+    weights = GapWeights.of(design)
+    if all(len(np.unique(inverse[inverse > 0])) == 1 for inverse in weights.inverse_sizes):
+        return anosim_null(similarities, pairs, design, arrangements)
+    labels, slack = arrangements.labels, tolerance(similarities)
+    null = np.zeros((len(labels), similarities.shape[1]))
+    strata = len(pairs.members)
+    for members, where, win, c, inverse in zip(
+        pairs.members, pairs.slices, weights.within, weights.between, weights.inverse_sizes, strict=True
+    ):
+        ranks = [codes(column, s) for column, s in zip(similarities[where].T, slack, strict=True)]
+        orders = [np.argsort(r, kind="stable") for r in ranks]
+        ties = [
+            np.searchsorted(r[o], r[o]) if len(np.unique(r)) < len(r) else None
+            for r, o in zip(ranks, orders, strict=True)
+        ]
+        pairs_here = where.stop - where.start
+        for rows in chunks(len(labels), pairs_here):
+            same = np.empty((rows.stop - rows.start, pairs_here), dtype=np.bool_)
+            same_category(labels[rows], members, same)
+            signed = _unequal(same, labels[rows][:, members], win, c, inverse) * strata
+            summed = np.zeros((len(signed), pairs_here + 1))
+            for cell, (order, first) in enumerate(zip(orders, ties, strict=True)):
+                ordered = signed[:, order]
+                np.cumsum(np.minimum(ordered, 0.0), axis=1, out=summed[:, 1:])  # pairs between weigh less than nothing
+                np.maximum(ordered, 0.0, out=ordered)
+                below, upto = summed[:, :-1], summed[:, 1:]
+                if first is not None:
+                    below, upto = summed[:, first], summed[:, np.searchsorted(first, first, "right")]
+                null[rows, cell] -= np.einsum("bp,bp->b", ordered, below) + np.einsum("bp,bp->b", ordered, upto) + 1
+    return null / strata
 
 
 def gap_null_from_vectors(
@@ -186,7 +228,7 @@ def gap_null_from_vectors(
     weights = GapWeights.of(design)
     (members,), (win,), (c,), (inverse,) = pairs.members, weights.within, weights.between, weights.inverse_sizes
     labels = arrangements.labels[:, members]
-    tolerance = 100 * np.finfo(np.float64).eps * np.abs(similarities).max(axis=0, initial=0.0)
+    slack = tolerance(similarities)
     null = np.empty((len(labels), len(vectors)))
     k = design.k
     for cell, full in enumerate(vectors):
@@ -201,7 +243,7 @@ def gap_null_from_vectors(
             total = scaled.sum(axis=1)
             across = ((total * total).sum(axis=1) - (scaled * scaled).sum(axis=(1, 2))) / 2
             null[rows, cell] = inside @ win - c * across
-    return null, tolerance
+    return null, slack
 
 
 def cheaper_by_vectors(units: int, dimensions: int, categories: int, strata: int) -> bool:

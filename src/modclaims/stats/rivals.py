@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.stats.actions import Arrangements, Design
-from modclaims.stats.chunks import ROUNDING
 from modclaims.stats.permutation import Pairs, chunks
+from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]
 

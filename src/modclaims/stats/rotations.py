@@ -1,7 +1,7 @@
 """Random rotations of the coordinate axes: is the basis privileged, or would any orthonormal one do as well?
 
-Under the null the law of the activations does not change with a rotation of the axes, so that rotated data are drawn
-as the data were. A rotation is the same for all cells of a draw.
+Under the null the law of the coordinates, each divided by its spread inside categories, does not change with a rotation
+of the axes, so that rotated data are drawn as the data were. A rotation is the same for all cells of a draw.
 """
 
 from __future__ import annotations
@@ -89,38 +89,22 @@ def draws(count: int, rng: np.random.Generator, one: Callable[[np.random.Generat
 
 @dataclass(frozen=True)
 class Directions:
-    """omega^2 of category given strata, and root mean square over units, of every direction of one basis."""
+    """omega^2 of category given strata, of every direction of one basis."""
 
     omega2: Floats
     """(layer, direction)."""
-    size: Floats
-    """(layer, direction)."""
     varies: NDArray[np.bool_]
     """(layer, direction) whether units differ along it, by more than rounding; omega^2 is 0 where they do not."""
-
-    def kept(self, outliers: float | None) -> NDArray[np.bool_]:
-        """(layer, direction) False for directions that do not vary, and for outliers.
-
-        An outlier's root mean square exceeds `outliers` times the median one of the layer's directions that vary.
-        """
-        if outliers is None:
-            return self.varies
-        if self.varies.all():
-            limit = outliers * np.median(self.size, axis=1)
-        else:
-            each = zip(self.size, self.varies, strict=True)
-            limit = np.array([outliers * np.median(s[v]) if v.any() else 0.0 for s, v in each])
-        return np.asarray(self.varies & (self.size <= limit[:, None]))
 
 
 SUMMARIES = ("largest", "upper", "count")
 """Of the omega^2 of a layer's directions: the largest, the 99th percentile, the share of directions above a threshold."""
 
 
-def summarised(directions: Directions, kept: NDArray[np.bool_], summary: str, threshold: float) -> Floats:
-    """(layer,) one of `SUMMARIES` over the kept directions; not a number where none is kept."""
+def summarised(directions: Directions, summary: str, threshold: float) -> Floats:
+    """(layer,) one of `SUMMARIES` over the directions that vary; not a number where none does."""
     out = []
-    for omega2, mask in zip(directions.omega2, kept, strict=True):
+    for omega2, mask in zip(directions.omega2, directions.varies, strict=True):
         values = omega2[mask]
         if not len(values):
             out.append(np.nan)
@@ -133,10 +117,10 @@ def summarised(directions: Directions, kept: NDArray[np.bool_], summary: str, th
     return np.array(out, dtype=np.float64)
 
 
-def shares(directions: Directions, kept: NDArray[np.bool_], at: Floats) -> Floats:
-    """(layer, point) share of kept directions whose omega^2 is at least `at`; 0 where none is kept."""
+def shares(directions: Directions, at: Floats) -> Floats:
+    """(layer, point) share of the directions that vary whose omega^2 is at least `at`; 0 where none does."""
     rows = []
-    for omega2, mask in zip(directions.omega2, kept, strict=True):
+    for omega2, mask in zip(directions.omega2, directions.varies, strict=True):
         values = np.sort(omega2[mask])
         rows.append(1 - np.searchsorted(values, at, side="left") / len(values) if len(values) else np.zeros(len(at)))
     return np.stack(rows)
@@ -185,24 +169,131 @@ class UnitBasis:
             # df1 (F - 1) / (df1 (F - 1) + n) with F = (category / df1) / (error / df2)
             excess = df2 * category - self.df1 * error
             omega2 = np.where(varies, excess / (excess + n * error), 0.0)
-        return Directions(omega2, np.sqrt(whole / n), varies)
+        return Directions(omega2, varies)
+
+    def explained_and_left(self, rows: Floats) -> tuple[Floats, Floats]:
+        """(layer, direction) root mean square of what categories explain given strata, and sd of what they leave."""
+        n, df1 = len(self.matrix), self.df1
+        squares = rows * rows
+        df2 = n - self.strata - df1
+        return (
+            np.sqrt(squares[:, :df1].sum(axis=1) / n),
+            np.sqrt(squares[:, df1 : n - self.strata].sum(axis=1) / df2),
+        )
+
+
+ULPS = 100
+"""Roundings of the largest value within which a coordinate does not vary."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The unit in which each coordinate is measured: the spread of its values inside categories (given strata).
+
+    It is what the coordinate's own omega^2 divides by, so that all axes have the same error and a direction is made of
+    what coordinates tell and not of how large they are. Their total spread would not do, since it shrinks the coordinate
+    that tells categories apart; nor would the root mean square, which knows how far they lie from 0.
+
+    What does not vary inside categories, within `ULPS` roundings of its largest value, has no such unit. Where it is the same
+    in all units it is no direction of the space (`kept` is false). Where it differs between categories it tells them
+    apart without error (`perfect`), which no unit can be found for: of that layer nothing can be said, since whatever
+    is added to such a coordinate would tell as much.
+    """
+
+    spread: Floats
+    """(layer, coordinate)."""
+    kept: NDArray[np.bool_]
+    """(layer, coordinate) whether it varies inside categories."""
+    perfect: NDArray[np.bool_]
+    """(layer, coordinate) whether it varies between categories only."""
+
+    @classmethod
+    def of(cls, vectors: Floats, design: Design, eps: float = float(np.finfo(np.float64).eps)) -> Scale:
+        """From (layer, unit, coordinate) vectors, known to `eps` of their size."""
+        basis = UnitBasis.of(design)
+        between, inside = basis.explained_and_left(basis.rows(vectors))
+        rounding = ULPS * eps * np.abs(vectors).max(axis=1)
+        kept = inside > rounding
+        return cls(inside, kept, ~kept & (between > rounding))
+
+    def scaled(self, vectors: Floats) -> Floats:
+        """(layer, unit, coordinate) vectors in these units; 0 along coordinates that have none."""
+        units = np.where(self.kept, self.spread, 1.0)[:, None]
+        return np.where(self.kept[:, None], vectors / units, 0.0)
+
+    @property
+    def still(self) -> NDArray[np.bool_]:
+        """(layer, coordinate) whether it is the same in all units."""
+        return ~self.kept & ~self.perfect
+
+    def outlying(self, times: float) -> NDArray[np.bool_]:
+        """(layer, coordinate) whether its spread exceeds so many times the median one of the layer's."""
+        each = zip(self.spread, self.kept, strict=True)
+        limit = np.array([times * np.median(s[k]) if k.any() else 0.0 for s, k in each])
+        return np.asarray(self.kept & (self.spread > limit[:, None]))
+
+
+@dataclass(frozen=True)
+class Space:
+    """Vectors by layer in the space of each layer's own coordinates, ready to be turned.
+
+    As many directions meet as many axes: coordinates that are left out are gone before anything is turned. Layers with
+    the same coordinates, which is nearly always all of them, are turned alike.
+    """
+
+    parts: tuple[tuple[NDArray[np.int64], Coordinates], ...]
+    """Layers with the same coordinates, and their rows."""
+    shape: tuple[int, int, int]
+    """(layer, row, coordinate), those left out included."""
+
+    @classmethod
+    def of(cls, vectors: Floats, kept: NDArray[np.bool_]) -> Space:
+        """From (layer, row, coordinate) vectors and the (layer, coordinate) mask of those that make each layer's space."""
+        alike: dict[bytes, list[int]] = {}
+        for layer, mask in enumerate(kept):
+            if mask.any():
+                alike.setdefault(mask.tobytes(), []).append(layer)
+        groups = [np.array(layers) for layers in alike.values()]
+        rows = [vectors[layers][:, :, kept[layers[0]]] for layers in groups]
+        return cls(
+            tuple((layers, Coordinates.of(r.reshape(-1, r.shape[2]))) for layers, r in zip(groups, rows, strict=True)),
+            vectors.shape,
+        )
+
+    def turned(self, rng: np.random.Generator, *, single: bool = False) -> Floats:
+        """(layer, row, direction) the same vectors along random directions; 0 beyond as many as a layer has coordinates."""
+        layers, rows, width = self.shape
+        if len(self.parts) == 1 and self.parts[0][1].width == width and len(self.parts[0][0]) == layers:
+            return self.parts[0][1].turned(rng, single=single).reshape(self.shape)
+        out = np.zeros(self.shape)
+        for where, coordinates in self.parts:
+            found = coordinates.turned(rng, single=single)
+            out[where, :, : coordinates.width] = found.reshape(len(where), rows, coordinates.width)
+        return out
 
 
 @dataclass(frozen=True)
 class Turning:
-    """Vectors of units by layer, whose axes are turned at random, in all layers alike."""
+    """Scaled vectors of units by layer, whose axes are turned at random, in all layers alike.
+
+    What chance does is exact where the scaled coordinates' law is the same in every basis, given the scale: coordinates as
+    alike and unrelated inside categories as Gaussian noise is, with whatever differences between categories, along
+    any direction. The scale is the sample's own and the same in every rotation. So every axis has error 1 by
+    construction and a direction at random has it on average only, which gives random directions the longer tail: p errs to
+    the safe side, the more so the fewer units there are (P(p <= .05) was .02 to .04 on the known answers).
+    """
 
     basis: UnitBasis
     vectors: Floats
     """(layer, unit, width) in that basis."""
-    coordinates: Coordinates
+    space: Space
 
     @classmethod
-    def of(cls, vectors: Floats, design: Design) -> Turning:
-        """From (layer, unit, width) vectors."""
+    def of(cls, vectors: Floats, kept: NDArray[np.bool_], design: Design) -> Turning:
+        """From scaled (layer, unit, width) vectors, 0 along coordinates that are not `kept` (layer, width)."""
         basis = UnitBasis.of(design)
         rows = basis.rows(vectors)
-        return cls(basis, rows, Coordinates.of(rows.reshape(-1, vectors.shape[2])))
+        return cls(basis, rows, Space.of(rows, kept))
 
     def axes(self) -> Directions:
         """Of the coordinate axes."""
@@ -213,7 +304,7 @@ class Turning:
 
         What units share was taken apart by the basis before, so that it costs what they differ by no digits.
         """
-        return self.basis.directions(self.coordinates.turned(rng, single=True).reshape(self.vectors.shape))
+        return self.basis.directions(self.space.turned(rng, single=True))
 
 
 def kurtosis(vectors: Floats) -> Floats:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,7 +116,7 @@ class MedianBounds(Bounds):
     """The bounds of each split."""
 
     @classmethod
-    def of(cls, parts: Sequence[Bounds]) -> MedianBounds:
+    def of(cls, parts: Sequence[Bounds]) -> Self:
         """From one `Bounds` a split."""
         theta = np.stack([p.theta for p in parts])
         median = np.median(theta, axis=0)

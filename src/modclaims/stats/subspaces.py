@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from modclaims.stats.actions import Arrangements, Design
 from modclaims.stats.bootstrap import Replicates, Resamples
-from modclaims.stats.chunks import ROUNDING
 from modclaims.stats.parallel_analysis import columns
 from modclaims.stats.permutation import chunks, indicator_gram, stratum_centred
+from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]
 CENTRES = ("own", "common")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.chunks import ROUNDING
+from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
