@@ -120,7 +120,7 @@ class AxesAgainstRotations(Hypothesis):
             mask = found.kept(self.outliers)
             return summarised(found, mask, self.summary, self.threshold), shares(found, mask, at)
 
-        drawn = draws(self.rotations, stream(weighing.seed, name, design.digest, "rotations"), one)
+        drawn = draws(weighing.drawn(self.rotations), weighing.rng(name, design.digest, "rotations"), one)
         observed = summarised(own, kept, self.summary, self.threshold)
         null = np.concatenate([observed[None], np.stack([summary for summary, _ in drawn])])
         test = NullTest.of(
@@ -149,7 +149,7 @@ class AxesAgainstRotations(Hypothesis):
             n_units=units.n,
             resampled=f"{units.resampled} and random bases",
             exhibits=(
-                _distributions(own, kept, [s for _, s in drawn], at, null, test, cells, self.summary, self.rotations),
+                _distributions(own, kept, [s for _, s in drawn], at, null, test, cells, self.summary, len(drawn)),
                 stream_of(recording, self.label, followed, layers, f"axis {favourite}", self.site),
                 null_histogram(test, named, cells),
             ),
@@ -184,11 +184,11 @@ class AxesAgainstRotations(Hypothesis):
 
             def measured(half: Half, picked: list[NDArray[np.int64]]) -> Bounds:
                 values = [array[:, np.arange(layers), best] for array, best in zip(half.arrays, picked, strict=True)]
-                texts = resample(half.design, count=weighing.resamples, rng=stream(weighing.seed, *key, "texts"))
+                texts = resample(half.design, count=weighing.resamples, rng=weighing.rng(*key, "texts"))
                 rivals = resample_groups(
                     np.zeros(RIVALS, dtype=np.int64),
                     count=weighing.resamples,
-                    rng=stream(weighing.seed, *key, "rivals"),
+                    rng=weighing.rng(*key, "rivals"),
                 )
                 return _against_rivals(np.stack(values), half.design, texts, rivals)
 

@@ -92,12 +92,12 @@ class CategoryClustering(Hypothesis):
         resamples = resample(
             units.design,
             count=weighing.resamples,
-            rng=stream(weighing.seed, name, units.design.digest, "resamples"),
+            rng=weighing.rng(name, units.design.digest, "resamples"),
         )
         arrangements = relabellings(
             units.design,
             budget=weighing.permutations,
-            rng=stream(weighing.seed, name, units.design.digest, "relabellings"),
+            rng=weighing.rng(name, units.design.digest, "relabellings"),
             blind="within_strata",
         )
         action = units.action(self.label, self.within)

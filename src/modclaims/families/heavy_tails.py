@@ -114,7 +114,7 @@ class HeavyTails(Hypothesis):
             sample.n,
             self.draws,
             count=weighing.resamples,
-            rng=stream(weighing.seed, name, sample.design(self.draws), "resamples"),
+            rng=weighing.rng(name, sample.design(self.draws), "resamples"),
         )
         bounds = bootstrap_t(against_null(-own[:, :, kind], -rotated[..., kind], resamples), resamples, means=True)
         gaussian = gaussian_kurtosis(tokens.shape[-1])

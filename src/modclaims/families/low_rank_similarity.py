@@ -108,7 +108,9 @@ class LowRankSimilarity(Hypothesis):
         tokens = [self._tokens(recording, units, cell) for cell in cells]
         found = [centred_directions(t, design) for t in tokens]
         observed = np.stack([shares(x) for x in found])  # (layer, component)
-        null = self._permuted(found, design, self.draws, stream(weighing.seed, name, design.digest, "coordinates"))
+        null = self._permuted(
+            found, design, weighing.drawn(self.draws), weighing.rng(name, design.digest, "coordinates")
+        )
         largest = np.concatenate([observed[None, :, 0], null[:, :, 0]])
         test = NullTest.of(
             "largest component's share of variance",
@@ -143,7 +145,7 @@ class LowRankSimilarity(Hypothesis):
             degenerate=tuple(int(c) for c in np.flatnonzero(observed.max(axis=1) == 0)),
             controls=tuple(rivals),
             exhibits=(
-                _scree(observed, null, ranks, bounds.effect, cells, self.site, self.draws),
+                _scree(observed, null, ranks, bounds.effect, cells, self.site, len(null)),
                 null_histogram(test, named, cells),
             ),
             secondary={
@@ -157,7 +159,7 @@ class LowRankSimilarity(Hypothesis):
             warnings=units.warnings,
             note=f"site {self.site}, centred cosine; bounds of components found on one half of the texts and measured on the "
             f"other{units.note}",
-            detail=f"There {int(ranks[named])} of {design.n} components stand above {self.draws:,} permutations of the coordinates; "
+            detail=f"There {int(ranks[named])} of {design.n} components stand above {len(null):,} permutations of the coordinates; "
             f"they hold {100 * above[named]:.0f} % of the variance, {100 * beyond[named]:.0f} % beyond what permuted ones hold.",
         )
 

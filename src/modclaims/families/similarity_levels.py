@@ -162,7 +162,7 @@ class SimilarityLevels(Hypothesis):
         resamples = resample(
             units.design,
             count=weighing.resamples,
-            rng=stream(weighing.seed, name, units.design.digest, "resamples"),
+            rng=weighing.rng(name, units.design.digest, "resamples"),
         )
         per_layer = self._similarities(recording, units, None)
         effect = self._effect(per_layer, units, resamples)

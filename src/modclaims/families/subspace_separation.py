@@ -25,7 +25,6 @@ from modclaims.stats.omega_squared import log_one_plus_f2, omega2_of_log
 from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
 from modclaims.stats.rotations import Coordinates
 from modclaims.stats.splits import MedianBounds
-from modclaims.stats.streams import stream
 from modclaims.stats.subspaces import (
     CENTRES,
     angles,
@@ -124,8 +123,8 @@ class SubspaceSeparation(Hypothesis):
         vectors = [self._vectors(recording, units, cell) for cell in cells]
         arrangements = relabellings(
             design,
-            budget=min(weighing.permutations, self.relabellings),
-            rng=stream(weighing.seed, name, design.digest, "relabellings"),
+            budget=min(weighing.permutations, weighing.drawn(self.relabellings)),
+            rng=weighing.rng(name, design.digest, "relabellings"),
             blind="jointly",
         )
         test = self._test(vectors, units, arrangements)

@@ -98,7 +98,7 @@ class WithinVersusStyle(CategoryClustering):
         resamples = resample(
             units.design,
             count=weighing.resamples,
-            rng=stream(weighing.seed, name, units.design.digest, "resamples"),
+            rng=weighing.rng(name, units.design.digest, "resamples"),
         )
         similarities = [side.similarities(per_cell) for side in sides]
         if self.beyond:
