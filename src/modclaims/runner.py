@@ -21,12 +21,13 @@ from modclaims import workers
 from modclaims.collect import Collected, collect_file
 from modclaims.corpus import Corpus, largest_overlap, overlaps, shown
 from modclaims.errors import ClaimError, CorpusError, InputError, NothingSelected
-from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.hypothesis import CHECKPOINTS, Hypothesis, Weighing
 from modclaims.lineup import Lineup, check_beside
 from modclaims.recording import Activations, ModelShape, Positions, Recorder, Recording, Request
 from modclaims.run_folder import ClaimRecord, Run, RunFolder
 from modclaims.run_log import RunLog
 from modclaims.settings import Settings
+from modclaims.stats.checkpoints import Deciding, fits
 from modclaims.stats.evidence import Exhibit
 from modclaims.stats.multiplicity import adjust
 from modclaims.verdict import Outcome, Verdict, Weighed, judge, summarise
@@ -152,20 +153,37 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-def weigh(claim: Hypothesis, recording: Recording, weighing: Weighing) -> tuple[Weighed, tuple[Exhibit, ...]]:
-    """One claim's evidence, summarised, and its figures."""
+def weigh(
+    claim: Hypothesis, recording: Recording, weighing: Weighing, deciding: Deciding | None = None
+) -> tuple[Weighed, tuple[Exhibit, ...]]:
+    """One claim's evidence, summarised, and its figures.
+
+    Where the Monte Carlo error of a level leaves open whether it would be `deciding`, the claim is weighed anew at the
+    next checkpoint, if so many draws can be kept; None for one checkpoint.
+    """
     with one_thread():
-        evidence = claim.weigh(recording.by_id(), weighing)
-        return summarise(claim, evidence, weighing.alpha), evidence.exhibits
+        texts, now = recording.by_id(), weighing
+        first = evidence = claim.weigh(texts, now)
+        found = summarise(claim, evidence, now.alpha)
+        while (
+            deciding is not None
+            and (deciding.left_open_by(found.mc_plus) or deciding.left_open_by(found.mc_minus))
+            and now.checkpoint + 1 < len(CHECKPOINTS)
+            and fits(first, CHECKPOINTS[now.checkpoint + 1])
+        ):
+            now = weighing.at(now.checkpoint + 1)
+            evidence = claim.weigh(texts, now)
+            found = summarise(claim, evidence, now.alpha)
+        return replace(found, checkpoint=now.checkpoint), evidence.exhibits
 
 
 def _weigh_in_worker(
-    path: Path, name: str, cwd: Path, recording: Recording, weighing: Weighing
+    path: Path, name: str, cwd: Path, recording: Recording, weighing: Weighing, deciding: Deciding
 ) -> tuple[Weighed, tuple[Exhibit, ...]]:
     (one,) = collect_file(path, cwd, name)
     if one.claim is None:
         raise ClaimError(one.fault)
-    return weigh(one.claim, recording, weighing)
+    return weigh(one.claim, recording, weighing, deciding)
 
 
 def execute(
@@ -226,7 +244,9 @@ def execute(
             )
             passes += recording.passes
             ablation_passes += recording.ablation_passes
-        for plan, result in _weigh_all(waiting, recording, settings, cwd, progress):
+        claims = sum(plan.outcome is not Outcome.SKIPPED for plan in planned)
+        deciding = Deciding.of(settings.alpha, claims, settings.correction)
+        for plan, result in _weigh_all(waiting, recording, settings, deciding, cwd, progress):
             name = plan.collected.id
             if isinstance(result, Exception):
                 message = str(result) if isinstance(result, ClaimError) else f"{type(result).__name__}: {result}"
@@ -286,7 +306,12 @@ def _further(
 
 
 def _weigh_all(
-    waiting: Sequence[Planned], recording: Recording, settings: Settings, cwd: Path, progress: Progress
+    waiting: Sequence[Planned],
+    recording: Recording,
+    settings: Settings,
+    deciding: Deciding,
+    cwd: Path,
+    progress: Progress,
 ) -> Iterator[tuple[Planned, tuple[Weighed, tuple[Exhibit, ...]] | Exception]]:
     total = len(waiting)
     if settings.workers == 1 or total == 1:
@@ -297,7 +322,7 @@ def _weigh_all(
                 if plan.collected.claim is None:
                     raise ClaimError(plan.message)
                 result: tuple[Weighed, tuple[Exhibit, ...]] | Exception = weigh(
-                    plan.collected.claim, recording, settings.weighing
+                    plan.collected.claim, recording, settings.weighing, deciding
                 )
             except Exception as fault:  # one claim's fault; its neighbours are weighed
                 result = fault
@@ -305,7 +330,9 @@ def _weigh_all(
     else:
         with workers.pool(min(settings.workers, total)) as pool:
             jobs = {
-                pool.submit(_weigh_in_worker, p.collected.path, p.collected.name, cwd, recording, settings.weighing): p
+                pool.submit(
+                    _weigh_in_worker, p.collected.path, p.collected.name, cwd, recording, settings.weighing, deciding
+                ): p
                 for p in waiting
             }
             adjust(np.ones(2), settings.correction)  # imports what it needs while the workers are busy
@@ -345,6 +372,8 @@ def summary(one: Collected, verdict: Verdict, w: Weighed | None) -> dict[str, An
         "p_plus",
         "p_minus",
         "draws",
+        "resamples",
+        "checkpoint",
         "exact",
         "smallest_attainable_p",
         "statistic",

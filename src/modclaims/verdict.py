@@ -80,6 +80,10 @@ class Weighed:
     """Splits of the texts that effect, interval and levels are medians over; 0 for none."""
     undecided: str = ""
     """Why nothing can be settled by design, whatever the numbers; empty where it can."""
+    resamples: int = 0
+    """Resamples behind the bounds; 0 where a law gives them."""
+    checkpoint: int = 0
+    """How often draws went on, since fewer left a level too close to where it would decide."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -171,6 +175,7 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float) -> Weighed:
         note=evidence.note,
         detail=evidence.detail,
         cells=_rows(claim, evidence, alpha),
+        resamples=len(bounds.t) if bounds.drawn else 0,
     )
 
 
@@ -228,8 +233,8 @@ def judge(weighed: Mapping[str, Weighed], *, alpha: float, correction: Correctio
     """Correct over claims on each side apart, and read every outcome.
 
     SUPPORTED where p+ after correction is at most alpha, REFUTED where p- after correction is (three-sided testing:
-    Goeman, Solari & Stijnen 2010). Where levels were drawn, their upper Monte Carlo limits, corrected alike, must be
-    at most alpha as well, so that other draws would hardly decide otherwise; a smaller level never undoes an outcome.
+    Goeman, Solari & Stijnen 2010). A level that was drawn decides as it stands: whoever weighs goes on drawing while its
+    Monte Carlo error leaves open on which side it lies (`stats.checkpoints`). A smaller level never undoes an outcome.
     """
     names = list(weighed)
 
@@ -237,14 +242,12 @@ def judge(weighed: Mapping[str, Weighed], *, alpha: float, correction: Correctio
         return list(map(float, adjust(np.array(levels), correction)))
 
     plus, minus = corrected([weighed[n].p_plus for n in names]), corrected([weighed[n].p_minus for n in names])
-    sure_plus = corrected([weighed[n].mc_plus[1] for n in names])
-    sure_minus = corrected([weighed[n].mc_minus[1] for n in names])
     verdicts = {}
     for i, name in enumerate(names):
         outcome = Outcome.INCONCLUSIVE
-        if max(plus[i], sure_plus[i]) <= alpha:
+        if plus[i] <= alpha:
             outcome = Outcome.SUPPORTED
-        elif max(minus[i], sure_minus[i]) <= alpha:
+        elif minus[i] <= alpha:
             outcome = Outcome.REFUTED
         verdicts[name] = _verdict(weighed[name], outcome, plus[i], minus[i], alpha, len(names))
     return verdicts
@@ -277,11 +280,6 @@ def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> tu
         return "no bound at the end of the scale", (
             "No bound: the effect stands at the end of its scale or does not vary between texts, so the bootstrap says "
             "nothing of it. More texts would."
-        )
-    if min(plus, minus) <= alpha:
-        return "more draws would decide", (
-            "The Monte Carlo interval of the level, corrected like the level itself, straddles the deciding value; more draws "
-            f"({'--permutations, --resamples, or constants of the claim' if w.n_texts else 'draws = ..., --resamples'}) would decide."
         )
     floor = max(w.smallest_attainable_p, w.bound_floor)
     known = ""
@@ -334,6 +332,14 @@ def _of_weights(outcome: Outcome) -> str:
     return outcome.sentence.replace("these texts settle", "these null objects settle")
 
 
+def _drawn(w: Weighed) -> str:
+    """What was drawn at the last checkpoint, in words."""
+    kinds = [f"{w.resamples:,} resamples"] if w.resamples else []
+    if w.p is not None:
+        kinds.insert(0, f"all {w.draws:,} arrangements" if w.exact else f"{w.draws:,} arrangements")
+    return " and ".join(kinds)
+
+
 def _sentence(w: Weighed, outcome: Outcome) -> str:
     """The result in words, with the numbers that decided it."""
     how = f"exact, N = {w.draws:,}" if w.exact else f"{w.draws:,} draws"
@@ -349,6 +355,10 @@ def _sentence(w: Weighed, outcome: Outcome) -> str:
         first += f", {word} = {_p(w.p)}"
     parts = [first + "."]
     said = _of_models(outcome, w) if w.n_texts else f"{_of_weights(outcome)}, in this network"
+    if w.checkpoint:
+        parts.append(
+            f"Fewer draws had left its level too close to a deciding value; they went on to {_drawn(w)}."
+        )
     parts.append(f"The claim ({w.holds}; smallest effect that matters {w.smallest_effect:g}): {said}.")
     if outcome is Outcome.SUPPORTED and w.location is not None:
         parts.append(

@@ -211,6 +211,7 @@ def _numbers(summary: Mapping[str, Any], terms: Terms, decimals: int) -> tuple[T
         ("p over all cells together", _combined(get("intersection"))),
         ("chance", plain(get("action") or "")),
         ("arrangements", _draws(summary)),
+        ("resamples, after draws had gone on", number(get("resamples")) if get("checkpoint") else ""),
         ("smallest p attainable", p_value(get("smallest_attainable_p"))),
         ("statistic", said(get("statistic") or "")),
     ]
