@@ -296,7 +296,7 @@ def test_what_claims_ask_for_once_they_have_seen_the_recording_is_recorded_befor
     assert outcomes == {"t.py::AsksAgain": "supported", "t.py::Clusters": "supported", "t.py::AsksInVain": "error"}
     assert "nothing to divide" in finished.verdicts["t.py::AsksInVain"].message
     assert finished.run.facts["made"]["passes"] == 2 * len(planted_corpus())
-    alone = run((Clusters,), tmp_path, shuffled(planted_corpus()))
+    alone = run((Clusters, Faulty, UnknownSite), tmp_path, shuffled(planted_corpus()))
     assert alone.weighed["t.py::Clusters"] == finished.weighed["t.py::Clusters"]
 
 
@@ -331,7 +331,10 @@ def test_what_is_far_from_deciding_is_weighed_as_if_draws_never_went_on(tmp_path
     recorder, settings = PlantedRecorder(), Settings(**OPEN)
     finished = run((Little, Clusters, Heads, Everywhere), tmp_path, recorder=recorder, **OPEN)
     recording = recorder.record(
-        planted_corpus(), [Activations("attn_out")], tokens=settings.tokens, positions=Positions(settings.positions)
+        planted_corpus(),
+        Clusters().requests(recorder.shape),
+        tokens=settings.tokens,
+        positions=Positions(settings.positions),
     )
     once, _ = weigh(Clusters(), recording, settings.weighing)
     assert once.as_dict() == finished.weighed["t.py::Clusters"].as_dict()
@@ -353,7 +356,7 @@ def test_neither_order_nor_neighbours_move_what_is_drawn_on(tmp_path):
 def test_a_level_that_more_draws_settle_is_drawn_no_further(tmp_path):
     settings = {"permutations": 99, "resamples": 199}
     found = summaries(run((Little, Clusters, Heads, Everywhere), tmp_path, **settings))
-    assert {one["checkpoint"] for one in found.values()} > {0}
+    assert 1 in {one["checkpoint"] for one in found.values()}
     for one in found.values():
         times = (1, 5, 20)[one["checkpoint"]]
         assert one["draws"] == 99 * times or one["exact"]
