@@ -393,6 +393,8 @@ def summary(one: Collected, verdict: Verdict, w: Weighed | None) -> dict[str, An
         "location",
         "texts_to_refute",
         "texts_to_support",
+        "draws_to_refute",
+        "draws_to_support",
         "note",
     ]
     for name in names:

@@ -8,9 +8,11 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from modclaims.decimals import decimals_of_effect, rounded
 from modclaims.hypothesis import Hypothesis
+from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.evidence import Cell, Evidence
 from modclaims.stats.multiplicity import Correction, adjust
 
@@ -82,6 +84,13 @@ class Weighed:
     """Why nothing can be settled by design, whatever the numbers; empty where it can."""
     resamples: int = 0
     """Resamples behind the bounds; 0 where a law gives them."""
+    draws_to_refute: int | None = None
+    draws_to_support: int | None = None
+    """Null objects that it would take, in all, where those at hand forbid it however many texts there are."""
+    null_objects: int = 0
+    """Null objects that were resampled beside texts, of which more texts say nothing; 0 for none ..."""
+    null_words: str = ""
+    """... and what they are."""
     checkpoint: int = 0
     """How often draws went on, since fewer left a level too close to where it would decide."""
 
@@ -129,7 +138,7 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float) -> Weighed:
         floor = test.factor / test.arrangements
     else:
         exact, draws = False, len(bounds.t)
-        floor = bounds.factor / (len(bounds.t) + 1)
+        floor = _bound_floor(bounds, chosen)
     if evidence.undecided:
         levels = replace(levels, p_plus=1.0, p_minus=1.0, mc_plus=(1.0, 1.0), mc_minus=(1.0, 1.0))
     return Weighed(
@@ -154,7 +163,7 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float) -> Weighed:
         draws=draws,
         exact=exact,
         smallest_attainable_p=floor,
-        bound_floor=bounds.factor / (len(bounds.t) + 1),
+        bound_floor=_bound_floor(bounds, chosen),
         statistic=test.statistic if test is not None else "bootstrap-t bound",
         action=test.action if test is not None else f"resampling {evidence.resampled}",
         holds=claim.holds.words,
@@ -176,7 +185,18 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float) -> Weighed:
         detail=evidence.detail,
         cells=_rows(claim, evidence, alpha),
         resamples=len(bounds.t) if bounds.drawn else 0,
+        draws_to_refute=levels.draws_to_refute,
+        draws_to_support=levels.draws_to_support,
+        null_objects=bounds.null_objects,
+        null_words=evidence.resampled.rpartition(" and ")[2] if bounds.null_objects else "",
     )
+
+
+def _bound_floor(bounds: Bounds, cells: NDArray[np.int64]) -> float:
+    """The smallest level that the resamples attain in any of these cells: those that leave an effect or its spread
+    undefined, as where one text is drawn throughout, count against every bound."""
+    spent = float(bounds.undefined[cells].min()) * len(bounds.t)
+    return min(1.0, bounds.factor * (1 + spent) / (len(bounds.t) + 1))
 
 
 def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[dict[str, Any]]:
@@ -281,6 +301,12 @@ def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> tu
             "No bound: the effect stands at the end of its scale or does not vary between texts, so the bootstrap says "
             "nothing of it. More texts would."
         )
+    if w.bound_floor > alpha and w.n_texts:
+        return "so few texts settle nothing", (
+            f"So few {w.unit}s settle nothing, whatever the effect: in {50 * w.bound_floor if w.splits else 100 * w.bound_floor:.0f} % of the resamples it, or its spread, is "
+            f"not defined, as where one {w.unit} of a category is drawn throughout, and these count against any bound. More "
+            f"{w.unit}s of the smallest category would help."
+        )
     floor = max(w.smallest_attainable_p, w.bound_floor)
     known = ""
     if floor * claims > alpha:
@@ -300,20 +326,82 @@ def _why(w: Weighed, plus: float, minus: float, alpha: float, claims: int) -> tu
             f"The models are the units here, and {w.n_units} of them settle nothing. More of them (--beside) may; more texts "
             f"only tell each model's effect better.{known}"
         )
-    refute, support = w.texts_to_refute, w.texts_to_support
-    if refute is not None and support is not None and max(refute, support) <= w.n_texts:
+    refute, support = (
+        _Taking(w, w.texts_to_refute, w.draws_to_refute),
+        _Taking(w, w.texts_to_support, w.draws_to_support),
+    )
+    if refute.is_there and support.is_there:
         return "too close to the smallest effect to call", (
             f"The effect lies too close to the smallest that matters ({w.smallest_effect:g}) to call: these {w.n_texts} texts would "
             "have settled an effect of 0, or of twice that."
         )
-    words = ["more than can be said" if n is None else f"about {n:,}" for n in (refute, support)]
-    brief = "more texts would decide"
-    if refute is not None and support is not None:
-        brief = f"about {max(refute, support):,} texts would decide"
-    return brief, (
-        f"It would take {words[0]} texts to refute it were the effect 0, and {words[1]} to support it were it "
-        f"twice the smallest that matters (before correction over claims).{known}"
+    return _brief(refute, support, w.smallest_effect), (
+        f"{_capital(refute.would('refute it'))} were the effect 0; {support.would('support it')} were it twice the smallest that "
+        f"matters (before correction over claims).{known}"
     )
+
+
+@dataclass(frozen=True)
+class _Taking:
+    """What one outcome would take: texts, null objects or both; neither where that cannot be said."""
+
+    w: Weighed
+    texts: int | None
+    draws: int | None
+
+    @property
+    def is_known(self) -> bool:
+        return self.texts is not None or self.draws is not None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether these texts and null objects are enough."""
+        return self.draws is None and self.texts is not None and self.texts <= self.w.n_texts
+
+    def with_(self, other: _Taking) -> _Taking:
+        """What takes care of both."""
+        texts = [n for n in (self.texts, other.texts) if n is not None]
+        draws = [n for n in (self.draws, other.draws) if n is not None]
+        if len(texts) == 1 and draws:  # the other one keeps its texts
+            texts.append(self.w.n_texts)
+        return _Taking(self.w, max(texts, default=None), max(draws, default=None))
+
+    def __str__(self) -> str:
+        counts = [] if self.texts is None else [f"about {self.texts:,} texts"]
+        if self.draws is not None:
+            counts.append(f"about {self.draws:,} {self.w.null_words}")
+        return " and ".join(counts)
+
+    def would(self, do: str) -> str:
+        """Such as `about 603 texts would refute it`; and by which constant null objects become more."""
+        if not self.is_known:
+            return f"how many texts would {do} cannot be said"
+        if self.draws is None:
+            return f"{self} would {do}"
+        told = f"{self.draws - self.w.null_objects:,} more than now"
+        constant = CONSTANTS.get(self.w.null_words)
+        told += f", {constant} = {self.draws}" if constant else ""
+        alone = "; no number of texts alone would" if self.texts is None else ""
+        return f"{self} ({told}{alone}) would {do}"
+
+
+CONSTANTS = {"matched sets": "sets", "null objects": "draws", "rotations": "draws"}
+"""The constant of a claim that says how many null objects of a kind there are."""
+
+
+def _brief(refute: _Taking, support: _Taking, smallest: float) -> str:
+    """What would decide in a few words, and for which effects that is said."""
+    if refute.is_known and support.is_known:
+        return f"{refute.with_(support)} would decide, were the effect 0 or twice {smallest:g}"
+    if refute.is_known:
+        return f"{refute} would refute an effect of 0"
+    if support.is_known:
+        return f"{support} would support twice {smallest:g}"
+    return "more texts may decide"
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _p(value: float) -> str:
@@ -356,9 +444,7 @@ def _sentence(w: Weighed, outcome: Outcome) -> str:
     parts = [first + "."]
     said = _of_models(outcome, w) if w.n_texts else f"{_of_weights(outcome)}, in this network"
     if w.checkpoint:
-        parts.append(
-            f"Fewer draws had left its level too close to a deciding value; they went on to {_drawn(w)}."
-        )
+        parts.append(f"Fewer draws had left its level too close to a deciding value; they went on to {_drawn(w)}.")
     parts.append(f"The claim ({w.holds}; smallest effect that matters {w.smallest_effect:g}): {said}.")
     if outcome is Outcome.SUPPORTED and w.location is not None:
         parts.append(

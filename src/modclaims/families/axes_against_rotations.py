@@ -223,6 +223,7 @@ def _against_rivals(responses: Floats, design: Design, texts: Resamples, rivals:
     both = Resamples(
         np.hstack([texts.times, rivals.times]),
         np.concatenate([texts.groups, np.full(count, texts.groups.max() + 1)]),
+        fixed=(int(texts.groups.max()) + 1,),
     )
     value, centre = np.empty((len(both.times), layers)), np.empty(layers)
     influence = np.empty((len(both.times), n + count, layers))

@@ -219,6 +219,8 @@ def _numbers(summary: Mapping[str, Any], terms: Terms, decimals: int) -> tuple[T
         chance += [
             ("texts to refute it, were the effect 0", _about(get("texts_to_refute"))),
             ("texts to support it, were it twice the smallest", _about(get("texts_to_support"))),
+            ("null objects to refute it, were the effect 0", _about(get("draws_to_refute"))),
+            ("null objects to support it, were it twice the smallest", _about(get("draws_to_support"))),
         ]
     tables = []
     for caption, rows in (("Effect", effect), ("Test", chance)):
