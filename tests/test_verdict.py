@@ -207,6 +207,37 @@ def test_a_smaller_level_never_undoes_an_outcome(
 
 # ---- what is said
 
+SETS = {"null_objects": 200, "null_words": "matched sets"}
+NO_TEXTS = {"texts_to_support": None}
+
+
+def test_what_null_objects_rule_is_not_asked_of_texts() -> None:
+    def message(**more: Any) -> str:
+        one = weighed(0.2, 0.3, texts_to_refute=None, **{"texts_to_support": None} | SETS | more)
+        return judge({"a": one}, alpha=ALPHA, correction="holm")["a"].message
+
+    assert message(draws_to_refute=400) == (
+        "About 400 matched sets (200 more than now, sets = 400; no number of texts alone would) would refute it were the "
+        "effect 0; how many texts would support it cannot be said were it twice the smallest that matters (before "
+        "correction over claims)."
+    )
+    both = message(texts_to_support=900, draws_to_support=500)
+    assert "about 900 texts and about 500 matched sets (300 more than now, sets = 500) would support it" in both
+    bases = message(draws_to_refute=91, null_objects=20, null_words="random bases")
+    assert "About 91 random bases (71 more than now; no number of texts alone would) would refute it" in bases
+
+
+def test_so_few_texts_that_resamples_leave_no_bound_settle_nothing_and_say_so() -> None:
+    def message(**more: Any) -> str:
+        return judge({"a": weighed(0.2, 0.3, **more)}, alpha=ALPHA, correction="holm")["a"].message
+
+    enough = {"texts_to_refute": 10, "texts_to_support": 10}
+    assert "would have settled an effect of 0" in message(**enough)
+    few = message(bound_floor=0.11, **enough)
+    assert few.startswith("So few texts settle nothing, whatever the effect: in 11 % of the resamples")
+    assert "would have settled" not in few
+    assert "in 6 % of the resamples" in message(bound_floor=0.12, splits=20, **enough)
+
 
 def test_a_claim_without_a_bound_says_so() -> None:
     verdict = judge({"a": weighed(1.0, 1.0, bounded=False)}, alpha=ALPHA, correction="holm")["a"]
@@ -267,8 +298,25 @@ def test_the_sentence_bears_the_numbers_that_decided() -> None:
         (weighed(0.02, 1.0), 3, "lost to correction over 4 claims"),
         (weighed(1.0, 0.02), 3, "lost to correction over 4 claims"),
         (weighed(0.2, 0.3, texts_to_refute=64, texts_to_support=64), 0, "too close to the smallest effect to call"),
-        (weighed(0.2, 0.3, texts_to_refute=65, texts_to_support=10), 0, "about 65 texts would decide"),
-        (weighed(0.2, 0.3, texts_to_refute=None, texts_to_support=10), 0, "more texts would decide"),
+        (
+            weighed(0.2, 0.3, texts_to_refute=65, texts_to_support=10),
+            0,
+            "about 65 texts would decide, were the effect 0 or twice 0.2",
+        ),
+        (weighed(0.2, 0.3, texts_to_refute=None, texts_to_support=10), 0, "about 10 texts would support twice 0.2"),
+        (weighed(0.2, 0.3, texts_to_refute=90, texts_to_support=None), 0, "about 90 texts would refute an effect of 0"),
+        (weighed(0.2, 0.3, texts_to_refute=None, texts_to_support=None), 0, "more texts may decide"),
+        (weighed(0.2, 0.3, bound_floor=0.11), 0, "so few texts settle nothing"),
+        (
+            weighed(0.2, 0.3, texts_to_refute=None, draws_to_refute=600, texts_to_support=60, **SETS),
+            0,
+            "about 64 texts and about 600 matched sets would decide, were the effect 0 or twice 0.2",
+        ),
+        (
+            weighed(0.2, 0.3, texts_to_refute=None, draws_to_refute=600, draws_to_support=900, **SETS | NO_TEXTS),
+            0,
+            "about 900 matched sets would decide, were the effect 0 or twice 0.2",
+        ),
         (weighed(0.001, 1.0), 0, ""),
         (weighed(1.0, 0.001), 0, ""),
     ],
