@@ -406,13 +406,6 @@ def test_a_category_of_three_texts_settles_no_level_of_its_own():
     assert four.reaches == ("supported", "refuted")
 
 
-def test_two_or_three_texts_settle_nothing_of_a_network():
-    for count, reaches in ((2, ()), (3, ()), (4, ("supported", "refuted"))):
-        one = only(claim_of(AttentionSinks), sizes(count))
-        assert one.reaches == reaches
-        assert one.sketch.bounds.floor == pytest.approx(count ** (1.0 - count), rel=0.4)
-
-
 # ---- against what claims are weighed by
 
 WEIGHED = {(s.family, s.layout, s.question): s for s in reversed(grid.scenarios()) if s.law == "normal"}

@@ -218,7 +218,7 @@ def test_what_null_objects_rule_is_not_asked_of_texts() -> None:
 
     assert message(draws_to_refute=400) == (
         "About 400 matched sets (200 more than now, sets = 400; no number of texts alone would) would refute it were the "
-        "effect 0; how many texts would support it cannot be said were it twice the smallest that matters (before "
+        "effect 0; it cannot be said how many texts would support it were it twice the smallest that matters (before "
         "correction over claims)."
     )
     both = message(texts_to_support=900, draws_to_support=500)
@@ -247,15 +247,15 @@ def test_a_claim_without_a_bound_says_so() -> None:
 
 def test_an_inconclusive_claim_says_how_many_texts_would_decide() -> None:
     message = judge({"a": weighed(0.2, 0.3)}, alpha=ALPHA, correction="holm")["a"].message
-    assert "about 200 texts to refute" in message
-    assert "about 150 to support" in message
+    assert "About 200 texts would refute it were the effect 0" in message
+    assert "about 150 texts would support it were it twice" in message
     unknown = judge({"a": weighed(0.2, 0.3, texts_to_refute=None)}, alpha=ALPHA, correction="holm")["a"].message
-    assert "more than can be said" in unknown
+    assert unknown.startswith("It cannot be said how many texts would refute it were the effect 0; about 150 texts")
     near = judge({"a": weighed(0.2, 0.3, texts_to_refute=60, texts_to_support=50)}, alpha=ALPHA, correction="holm")["a"]
     assert "too close to the smallest that matters" in near.message
     assert near.reason == "too close to the smallest effect to call"
     far = judge({"a": weighed(0.2, 0.3, texts_to_refute=65, texts_to_support=50)}, alpha=ALPHA, correction="holm")["a"]
-    assert far.reason == "about 65 texts would decide"
+    assert far.reason == "about 65 texts would decide, were the effect 0 or twice 0.2"
 
 
 def test_a_claim_that_correction_alone_undid_says_so() -> None:

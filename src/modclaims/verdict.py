@@ -375,7 +375,7 @@ class _Taking:
     def would(self, do: str) -> str:
         """Such as `about 603 texts would refute it`; and by which constant null objects become more."""
         if not self.is_known:
-            return f"how many texts would {do} cannot be said"
+            return f"it cannot be said how many texts would {do}"
         if self.draws is None:
             return f"{self} would {do}"
         told = f"{self.draws - self.w.null_objects:,} more than now"

@@ -144,17 +144,7 @@ def labelled(claim: Hypothesis, units: Units, before: Before) -> Sketch:
 def unlabelled(claim: Hypothesis, sample: Sample, before: Before, beside: str = "") -> Sketch:
     """What claims about networks share: a cell a layer, and no test."""
     words = f"resampling {sample.unit}s{beside}"
-    counted = bounds(before, [spent_alike(before, sample.n)])
-    return Sketch(sample.unit, sample.n, sample.texts, claim.holds, words, counted, before.cells(claim))
-
-
-def spent_alike(before: Before, units: int) -> int:
-    """Resamples of so many units, drawn from one group, in which all are one and the same, and nothing varies.
-
-    Their number is binomial; four standard deviations less than the mean are hardly ever fewer than there are.
-    """
-    expected = before.weighing.resamples * float(units) ** (1 - units)
-    return max(0, math.floor(expected - 4 * math.sqrt(expected)))
+    return Sketch(sample.unit, sample.n, sample.texts, claim.holds, words, bounds(before, [0]), before.cells(claim))
 
 
 def exchanged(found: Sequence[int], before: Before, factor: float = 1.0) -> Counted:
