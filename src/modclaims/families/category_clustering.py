@@ -21,6 +21,7 @@ from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.pair_effects import cliffs_delta, cohens_d, gap
 from modclaims.stats.permutation import Pairs, cheaper_by_vectors, delta_null, gap_null, gap_null_from_vectors
 from modclaims.stats.quantifiers import AlongDepth, Holds, slope_weights, somewhere
+from modclaims.stats.resample_parts import in_parts
 from modclaims.stats.rivals import Beyond, permanova
 from modclaims.stats.similarity import INNER_PRODUCTS, SIMILARITIES, Similarity, text_similarity
 from modclaims.stats.streams import stream
@@ -111,15 +112,25 @@ class CategoryClustering(Hypothesis):
                 action=f"{action} given {GIVEN[self.beyond]}",
                 by=self.adjust,
             )
-            effect = cliffs_delta(taken.adjusted, units.design, pairs, resamples)
+            compared = taken.adjusted
         else:
             null, tolerance = _gap_null(per_cell, similarities, units, pairs, arrangements)
             test = NullTest.of(
                 "gap within - between", null, tolerance, exact=arrangements.exact, action=action, by=self.adjust
             )
-            effect = cliffs_delta(similarities, units.design, pairs, resamples)
-        by_cell = bootstrap_t(effect, resamples, ends=(-1.0, 1.0))
-        contrast = self._slope(cells, effect, resamples) if isinstance(self.holds, AlongDepth) else by_cell
+            compared = similarities
+
+        def delta_bounds(values: Floats) -> Bounds:
+            return in_parts(
+                lambda drawn: bootstrap_t(cliffs_delta(values, units.design, pairs, drawn), drawn, ends=(-1.0, 1.0)),
+                resamples,
+            )
+
+        by_cell = contrast = delta_bounds(compared)
+        if isinstance(self.holds, AlongDepth):
+            contrast = in_parts(
+                lambda drawn: self._slope(cells, cliffs_delta(compared, units.design, pairs, drawn), drawn), resamples
+            )
         if weighing.bare:
             if isinstance(self.holds, AlongDepth):
                 return Evidence((Cell(),), "rise of delta", contrast, None, units.n)
@@ -148,7 +159,7 @@ class CategoryClustering(Hypothesis):
         }
         if self.beyond == "induction":
             copied = copying.Copying.of(recording)
-            raw = bootstrap_t(cliffs_delta(similarities, units.design, pairs, resamples), resamples, ends=(-1.0, 1.0))
+            raw = delta_bounds(similarities)
             both = float(raw.effect[named]), float(by_cell.effect[named])
             rivals.insert(0, copying.control(copied, taken, *both, self.site, named, cells))
             secondary |= {

@@ -31,6 +31,7 @@ from modclaims.stats.parallel_analysis import (
 )
 from modclaims.stats.permutation import between_ss_null, degrees_of_freedom, stratum_centred
 from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
+from modclaims.stats.resample_parts import in_parts
 from modclaims.stats.rotations import draws
 from modclaims.stats.splits import MedianBounds
 from modclaims.stats.streams import stream
@@ -190,8 +191,11 @@ class LowRankSimilarity(Hypothesis):
             along, total = components.excess(centred_directions(tokens[layer][half.second], half.measuring))
             above.append(along)
             below.append(total)
-        replicates = ratio_of_sums(np.stack(above, axis=1), np.stack(below, axis=1), half.measuring, half.resamples)
-        return _Measured(bootstrap_t(replicates, half.resamples, ends=ENDS), np.array(ranks))
+        sums = np.stack(above, axis=1), np.stack(below, axis=1)
+        bounds = in_parts(
+            lambda drawn: bootstrap_t(ratio_of_sums(*sums, half.measuring, drawn), drawn, ends=ENDS), half.resamples
+        )
+        return _Measured(bounds, np.array(ranks))
 
     def _agreement(self, x: Floats, units: Units, count: int, where: str, weighing: Weighing) -> Control:
         """How far the span of the components, in the space of texts, is that of the categories: principal angles."""

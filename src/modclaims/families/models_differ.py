@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from modclaims.hypothesis import Weighing
 from modclaims.recording import ModelShape, Recording
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t
 from modclaims.stats.evidence import Control, Evidence
+from modclaims.stats.resample_parts import in_parts
 from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
@@ -56,13 +58,24 @@ class ModelsDiffer(AcrossModels):
         compared = self._compared(recording, weighing, weighing.resamples)
         units, alpha = compared.units, weighing.alpha
         groups = [[recording.of(model.name) for model in end] for end in ends_of(recording.shape)]
-        smaller, larger = (_mean([self._delta(one, depths, compared) for one in group]) for group in groups)
-        effect = bootstrap_t(minus(larger, smaller), compared.resamples, ends=(-2.0, 2.0))
+
+        def ends(drawn: Resamples) -> list[Replicates]:
+            texts = replace(compared, resamples=drawn)
+            return [_mean([self._delta(one, depths, texts) for one in group]) for group in groups]
+
+        effect = in_parts(
+            lambda drawn: bootstrap_t(minus(*reversed(ends(drawn))), drawn, ends=(-2.0, 2.0)), compared.resamples
+        )
         bare = Evidence(cells, self.effect_name, effect, None, len(recording.corpus), n_units=units.n)
         if weighing.bare:
             return bare
         named = self.holds.levels(bare, self.smallest_effect, alpha).cell
-        own = [bootstrap_t(side, compared.resamples, ends=ENDS) for side in (larger, smaller)]
+        own = [
+            in_parts(
+                partial(lambda end, drawn: bootstrap_t(ends(drawn)[end], drawn, ends=ENDS), end), compared.resamples
+            )
+            for end in (1, 0)
+        ]
         words = [_named(end) for end in reversed(ends_of(recording.shape))]
         few, where = compared.few(), str(cells[named])
         rivals = [_each(own, words, named, where, alpha)]

@@ -20,6 +20,7 @@ from modclaims.stats.bootstrap import Bounds, bootstrap_t, resample_groups
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.null_objects import MIN_DRAWS, against_null, mean_replicates, resample_texts_and_draws
 from modclaims.stats.quantifiers import Holds, somewhere
+from modclaims.stats.resample_parts import in_parts
 
 Floats = NDArray[np.float64]
 NULLS = ("gaussian", "permuted", "untrained")
@@ -110,7 +111,10 @@ class TightPass(Hypothesis):
             count=weighing.resamples,
             rng=weighing.rng(type(self).__name__, sample.design(self.draws), "resamples"),
         )
-        bounds = bootstrap_t(against_null(measured, null, resamples), resamples, means=True, ends=(-1.0, 1.0))
+        bounds = in_parts(
+            lambda drawn: bootstrap_t(against_null(measured, null, drawn), drawn, means=True, ends=(-1.0, 1.0)),
+            resamples,
+        )
         bare = Evidence(cells, self.effect_name, bounds, None, sample.texts, n_units=sample.n)
         if weighing.bare:
             return bare

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -21,6 +22,7 @@ from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.pair_effects import cliffs_delta
 from modclaims.stats.permutation import Pairs, gap_null
 from modclaims.stats.quantifiers import AlongDepth
+from modclaims.stats.resample_parts import in_parts
 from modclaims.stats.similarity import Similarity
 from modclaims.stats.streams import stream
 
@@ -109,12 +111,14 @@ class WithinVersusStyle(CategoryClustering):
             ]
         else:
             taken = similarities
-        deltas = [side.delta(found, resamples) for side, found in zip(sides, taken, strict=True)]
-        effect = minus(*deltas)
-        by_cell = bootstrap_t(effect, resamples, ends=ENDS)
+
+        def effect(drawn: Resamples) -> Replicates:
+            return minus(*(side.delta(found, drawn) for side, found in zip(sides, taken, strict=True)))
+
+        by_cell = in_parts(lambda drawn: bootstrap_t(effect(drawn), drawn, ends=ENDS), resamples)
         bare = Evidence(cells, self.effect_name, by_cell, None, len(recording.corpus), n_units=units.n)
         along = isinstance(self.holds, AlongDepth)
-        slope = self._slope(cells, effect, resamples) if along else by_cell
+        slope = in_parts(lambda drawn: self._slope(cells, effect(drawn), drawn), resamples) if along else by_cell
         whole = replace(bare, cells=(Cell(),), effect_name=f"rise of {self.effect_name}", bounds=slope)
         if weighing.bare:
             return whole if along else bare
@@ -122,7 +126,7 @@ class WithinVersusStyle(CategoryClustering):
             named = int(np.argmax(np.nan_to_num(by_cell.theta, nan=-np.inf)))
         else:
             named = self.holds.levels(bare, self.smallest_effect, weighing.alpha).cell
-        own = [bootstrap_t(d, resamples, ends=(-1.0, 1.0)) for d in deltas]
+        own = [in_parts(partial(_own_bounds, side, found), resamples) for side, found in zip(sides, taken, strict=True)]
         tests = [self._test(side, found, weighing) for side, found in zip(sides, similarities, strict=True)]
         flat = np.flatnonzero(
             ~np.isfinite(np.vstack(similarities)).all(axis=0) | (np.ptp(np.vstack(similarities), axis=0) <= 1e-12)
@@ -304,6 +308,11 @@ class WithinVersusStyle(CategoryClustering):
             ),
             *self._maps(recording, cells, per_cell, max(1, recording.shape.layers - 1)),
         )
+
+
+def _own_bounds(side: Side, similarities: Floats, drawn: Resamples) -> Bounds:
+    """One side's delta by itself."""
+    return bootstrap_t(side.delta(similarities, drawn), drawn, ends=(-1.0, 1.0))
 
 
 def minus(first: Replicates, second: Replicates) -> Replicates:
