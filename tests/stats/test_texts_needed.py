@@ -93,7 +93,11 @@ def test_each_cell_has_its_own_share() -> None:
     both = taken(evidence([0.1, 0.1], [0.5, 0.0]))
     assert both.texts_to_refute == taken(evidence([0.1], [0.5])).texts_to_refute
     one = needed(evidence([0.1, 0.1], [0.7, 0.0]), np.arange(2), 0.2, 0.05, need_support=2, need_refute=1)
-    assert one.texts_to_refute is not None and one.texts_to_support is None
+    assert one.texts_to_refute == pytest.approx(64 / 0.6468, rel=0.01)
+    assert one.draws_to_refute is None
+    # both cells are needed: the first takes more null objects, the second more texts, and each part has half of .6468
+    assert one.texts_to_support == pytest.approx(64 / 0.3234, rel=0.01)
+    assert one.draws_to_support == pytest.approx(40 * 0.7 / 0.3234, rel=0.02)
 
 
 def test_an_effect_many_errors_away_needs_the_fewest_texts_whatever_its_size() -> None:

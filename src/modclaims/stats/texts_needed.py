@@ -13,6 +13,8 @@ from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.evidence import Evidence
 
 Floats = NDArray[np.float64]
+MANY = 1e9
+"""A standard error need not shrink that may grow so many times."""
 LEAST = 1e-4
 """A standard error that would have to shrink to less than this share of itself is beyond what can be said."""
 
@@ -102,8 +104,10 @@ class _Parts:
         draws = fewest(self.draws, _at(_of_part(shrink, self.fixed), count))
         if draws is not None:
             return None, draws
-        with np.errstate(divide="ignore"):
-            halves = [shrink / np.sqrt(2 * share) for share in (1 - self.fixed, self.fixed)]
+        halves = [
+            np.minimum(shrink, MANY) / np.sqrt(np.maximum(2 * share, 1 / MANY))
+            for share in (1 - self.fixed, self.fixed)
+        ]
         both = fewest(self.texts, _at(halves[0], count)), fewest(self.draws, _at(halves[1], count))
         return both if None not in both else (None, None)
 
@@ -111,8 +115,8 @@ class _Parts:
 def _of_part(shrink: Floats, share: Floats) -> Floats:
     """By what the standard error of a part with this share of the variance must shrink, the rest staying as it is, for
     the whole to shrink so; 0 where the rest alone is too much."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.sqrt(np.maximum(np.minimum(shrink, 1e9) ** 2 - (1 - share), 0.0) / share)
+    left = np.maximum(np.minimum(shrink, MANY) ** 2 - (1 - share), 0.0)
+    return np.asarray(np.sqrt(left / np.maximum(share, 1 / MANY)))
 
 
 def _at(shrink: Floats, count: int) -> float:
