@@ -77,7 +77,6 @@ from modclaims.runner import execute
 from modclaims.settings import Settings
 from modclaims.stats.actions import count_arrangements
 from modclaims.stats.levels import LEVELS
-from modclaims.stats.multiplicity import clopper_pearson
 from modclaims.stats.splits import halves, part
 from modclaims.verdict import Outcome
 
@@ -193,19 +192,23 @@ def test_halves_of_twelve_texts_are_refused():
     assert made.cells == 3 * 2
 
 
+LAST = 1 / 199_981
+"""The smallest level of 20 times 9,999 draws, to which they go on where they decide nothing before."""
+
+
 @pytest.mark.parametrize(("correction", "factor"), [("holm", 8), ("none", 1), ("bh", 1)])
 def test_equal_floors_are_corrected_over_all_claims(correction, factor):
     plan = planned([clustering() for _ in range(8)], sizes(12, 12), correction=correction)
     for one in plan.claims:
-        assert one.supported.level == 1e-4
-        assert one.supported.corrected == pytest.approx(factor * 1e-4)
-        assert one.supported.alone == pytest.approx((1 if correction == "none" else 8) * 1e-4)
+        assert one.supported.level == LAST
+        assert one.supported.corrected == pytest.approx(factor * LAST)
+        assert one.supported.alone == pytest.approx((1 if correction == "none" else 8) * LAST)
 
 
 def test_claims_that_cannot_be_weighed_count_in_the_correction():
     plan = planned([clustering(), clustering(), clustering(site="nowhere"), clustering(label="author")], sizes(12, 12))
     assert [c.outcome for c in plan.claims] == [None, None, Outcome.ERROR, Outcome.ERROR]
-    assert plan.claims[0].supported.corrected == pytest.approx(4e-4)
+    assert plan.claims[0].supported.corrected == pytest.approx(4 * LAST)
     assert plan.corrected_over == 4
     assert "Corrected over 4 claims, of which 2 would be weighed: a claim that cannot be" in "\n".join(plan.lines())
     assert "no label 'author'" in plan.claims[3].message
@@ -231,52 +234,48 @@ def test_a_few_permutations_support_few_claims():
     def few(count, **options):
         return planned([clustering() for _ in range(count)], sizes(12, 12), **options).claims[0]
 
-    six = few(6, permutations=99)
+    assert few(6, permutations=99).reaches == ("supported", "refuted")  # 6 x 1 / (20 x 99 + 1) = .003
+    six = few(6, permutations=99, alpha=0.001)
     assert six.reaches == ("refuted",)
-    assert six.supported.why == "p+ cannot fall below 0.01 (99 draws), 0.06 after holm over 6 claims"
+    assert six.supported.why == "p+ cannot fall below 0.0005 (99 to 1,980 draws), 0.003 after holm over 6 claims"
     assert six.supported.remedy == "raise --permutations to 999, or state fewer claims together"
-    assert few(6, permutations=999).reaches == ("supported", "refuted")
-    # p of .01 in 99 draws may be .052
-    one = few(1, permutations=99)
-    assert clopper_pearson(0, 99)[1] > 0.05
-    assert one.reaches == ("refuted",)
-    assert one.supported.why == "p+ of 0.01 (99 draws) may be 0.052 by its 99 % interval"
+    assert few(6, permutations=999, alpha=0.001).reaches == ("supported", "refuted")
+    one = few(1, permutations=99, alpha=0.0004)
+    assert one.supported.why == "p+ cannot fall below 0.0005 (99 to 1,980 draws)"
     assert one.supported.remedy == "raise --permutations to 999"
+    # there are no more draws than arrangements: of 126 the last checkpoint has all
+    last = only(clustering(), sizes(4, 5), permutations=99)
+    assert (last.sketch.test.draws, last.supported.level) == (99, 1 / 126)
     # all of them are no draws
     assert only(clustering(), sizes(4, 4), permutations=99).supported.level == 1 / 35
 
 
-def test_a_level_that_chance_may_have_made_settles_nothing():
-    def few(count):
-        return planned([clustering(holds=along_depth("rises"))] * count, sizes(12, 12), resamples=199).claims[0]
+def test_draws_that_cannot_go_far_enough_are_too_few():
+    def few(count, **options):
+        made = [clustering(holds=along_depth("rises"))] * count
+        return planned(made, sizes(12, 12), resamples=199, **options).claims[0]
 
-    assert clopper_pearson(0, 199)[1] * 2 > 0.05
-    four = few(4)
+    assert few(4).reaches == ("supported", "refuted")
+    four = few(4, alpha=0.001)
     assert four.reaches == ()
-    assert (
-        four.supported.why == "p+ of 0.005 (199 draws), 0.02 after holm over 4 claims may be 0.11 by its 99 % interval"
-    )
-    assert four.supported.remedy == "raise --resamples to 999"
-    # where p is enumerated, the bound's draws are what may be larger
-    both = planned([clustering()] * 4, sizes(4, 5), resamples=199, permutations=999).claims[0].supported
-    assert (both.level, both.reachable) == (pytest.approx(1 / 126), False)
-    assert both.why.startswith("p+ of 0.0079 (199 draws), 0.032 after holm over 4 claims may be 0.11")
+    assert four.supported.why == "p+ cannot fall below 0.00025 (199 to 3,980 draws), 0.001 after holm over 4 claims"
+    assert four.supported.remedy == "raise --resamples to 999, or weigh fewer claims together"
 
 
 @pytest.mark.parametrize("option", ["permutations", "resamples"])
 def test_the_remedy_is_one(option):
     made = [clustering(), heads(holds=in_fraction(0.5)), claim_of(HeadsAgainstBlocks), heads(holds=everywhere())]
-    before = planned(made * 5, sizes(12, 12), **{option: 299})
+    before = planned(made * 5, sizes(12, 12), alpha=0.002, **{option: 299})
     stuck = [side for c in before.claims for side in (c.supported, c.refuted) if not side.reachable]
     assert stuck
     counts = {int(s.remedy.split(f"raise --{option} to ")[1].split(",")[0]) for s in stuck}
-    after = planned(made * 5, sizes(12, 12), **{option: max(counts)})
+    after = planned(made * 5, sizes(12, 12), alpha=0.002, **{option: max(counts)})
     assert all(len(c.reaches) == 2 for c in after.claims)
 
 
 def test_fractions_and_signs_and_rotations_have_floors_of_their_own():
     half = only(heads(holds=in_fraction(0.5)), sizes(12, 12))  # 3 of 6 heads
-    assert (half.supported.level, half.refuted.level) == (pytest.approx(4e-4), pytest.approx(3e-4))
+    assert (half.supported.level, half.refuted.level) == (pytest.approx(4 * LAST), pytest.approx(3 * LAST))
     signs = only(claim_of(TighterThanAttention), sizes(12, 12))
     assert str(signs.sketch.test) == "exact, 4,096"
     assert signs.supported.level == 2**-12
@@ -290,9 +289,9 @@ def test_fractions_and_signs_and_rotations_have_floors_of_their_own():
     assert (turned.sketch.test.floor, turned.sketch.bounds.floor) == (1 / 200, 2e-4)
     contrast = only(clustering(holds=along_depth("rises")), sizes(12, 12))
     assert contrast.sketch.test is None
-    assert contrast.supported.level == 1e-4
+    assert contrast.supported.level == LAST
     assert contrast.effect_name == "rise of delta"
-    assert only(claim_of(HeadsAgainstBlocks), sizes(12, 12)).supported.level == 2e-4
+    assert only(claim_of(HeadsAgainstBlocks), sizes(12, 12)).supported.level == 2 * LAST
     nulls = only(claim_of(TightPass, texts=6), sizes(12, 12))
     assert (nulls.sketch.units, nulls.sketch.texts, nulls.sketch.cells) == (6, 6, 3)
 
@@ -404,11 +403,24 @@ def test_blocks_are_the_units_where_they_are_exchanged_and_clusters_where_they_a
     assert mixed.simulated is None
 
 
-def test_the_largest_decisive_level_does_not_straddle_alpha():
+def test_the_largest_decisive_level_is_the_largest_of_the_last_checkpoint_that_alpha_holds():
     for rows in (200, 1000, 10_000):
         counted = Counted(rows, False, "--resamples")
         level = counted.decisive(0.05)
-        assert counted.interval(level)[1] <= 0.05 < counted.interval(level + 1 / rows)[1]
+        assert level <= 0.05 < level + 1 / (20 * (rows - 1) + 1)
+    assert Counted(15, True, "--permutations").decisive(0.05) == 1 / 15
+
+
+def test_a_category_of_three_texts_settles_no_level_of_its_own():
+    made = claim_of(SimilarityLevels, level="same_category", category="c0", smallest_effect=0.1)
+    three, four = (only(made, sizes(few, 7)) for few in (3, 4))
+    # one of three is drawn thrice in 3 / 27 of the resamples, of four in 4 / 256
+    assert three.sketch.bounds.floor == pytest.approx(1 / 9, rel=0.1)
+    assert three.reaches == ()
+    assert "11 % of which nothing varies" in three.supported.why
+    assert three.refuted.remedy == "add texts"
+    assert four.sketch.bounds.floor == pytest.approx(1 / 64, rel=0.3)
+    assert four.reaches == ("supported", "refuted")
 
 
 # ---- against what claims are weighed by
@@ -443,13 +455,10 @@ def assert_alike(claim, recording, weighing):
     levels = claim.holds.levels(evidence, claim.smallest_effect, weighing.alpha)
     settings = Settings(seed=weighing.seed, permutations=weighing.permutations, resamples=weighing.resamples)
     supported, refuted = sides({"one": one}, settings)["one"]
-    for side, level, interval in (
-        (supported, levels.p_plus, levels.mc_plus),
-        (refuted, levels.p_minus, levels.mc_minus),
-    ):
+    for side, level in ((supported, levels.p_plus), (refuted, levels.p_minus)):
         assert level >= side.level - 1e-12
         if not side.reachable:
-            assert interval[1] > weighing.alpha
+            assert level > weighing.alpha
     return one, undefined
 
 
@@ -571,7 +580,8 @@ def test_what_is_within_reach_is_reached_on_planted_data(tmp_path):
         assert weighed.p_plus >= plan.supported.level
     # and to the very floor
     plan, _, weighed = found["t.py::Styles"]
-    assert weighed.p_plus == pytest.approx(plan.supported.level)
+    assert weighed.p_plus == pytest.approx(plan.sketch.test.floor)
+    assert weighed.checkpoint == 0
     found = run((Last, All), planted_corpus(texts=6), PlantedRecorder(effect=0), tmp_path, **options)
     for plan, verdict, _ in found.values():
         assert "refuted" in plan.reaches
@@ -580,7 +590,7 @@ def test_what_is_within_reach_is_reached_on_planted_data(tmp_path):
 
 @pytest.mark.parametrize(
     ("effect", "options"),
-    [(0, {"permutations": 99}), (1.5, {"permutations": 99}), (6, {"permutations": 199}), (1.5, {"alpha": 1e-4})],
+    [(effect, {"permutations": 99, "alpha": 1e-4}) for effect in (0, 1.5, 6)] + [(1.5, {"alpha": 1e-5})],
 )
 def test_what_is_out_of_reach_is_reached_by_no_effect(tmp_path, effect, options):
     found = run(

@@ -10,10 +10,10 @@ from modclaims import CategoryClustering, HeadSelectivity, at, everywhere
 from modclaims.collect import Collected, collect
 from modclaims.corpus import Corpus, Text
 from modclaims.errors import CorpusError, NothingSelected, RunFolderError
-from modclaims.recording import Activations
+from modclaims.recording import Activations, Positions
 from modclaims.run_folder import read_run
 from modclaims.run_log import RunLog
-from modclaims.runner import execute, run_digest
+from modclaims.runner import execute, run_digest, weigh
 from modclaims.settings import Settings
 
 QUICK = {"permutations": 299, "resamples": 999}
@@ -113,8 +113,8 @@ def test_one_recording_serves_all_claims(tmp_path):
 
 
 def test_neighbours_leave_raw_levels_alone(tmp_path):
-    alone = summaries(run((Clusters,), tmp_path))["Clusters"]
-    beside = summaries(run((Heads, Everywhere, Clusters, Faulty), tmp_path))["Clusters"]
+    alone = summaries(run((Faulty, Clusters, UnknownSite, ClustersWithTwins), tmp_path))["Clusters"]
+    beside = summaries(run((Heads, Everywhere, Clusters, Faulty), tmp_path))["Clusters"]  # as many claims, other ones
     for name in ("effect", "effect_low", "effect_high", "p", "p_plus", "p_minus", "best"):
         assert alone[name] == beside[name]
 
@@ -448,7 +448,7 @@ def test_what_claims_ask_for_once_they_have_seen_the_recording_is_recorded_befor
     assert outcomes == {"t.py::AsksAgain": "supported", "t.py::Clusters": "supported", "t.py::AsksInVain": "error"}
     assert "nothing to divide" in finished.verdicts["t.py::AsksInVain"].message
     assert finished.run.facts["made"]["passes"] == 2 * len(planted_corpus())
-    alone = run((Clusters,), tmp_path, shuffled(planted_corpus()), permutations=999)
+    alone = run((Clusters, Faulty, UnknownSite), tmp_path, shuffled(planted_corpus()))
     assert alone.weighed["t.py::Clusters"] == finished.weighed["t.py::Clusters"]
 
 
@@ -456,3 +456,86 @@ def test_one_recording_is_enough_where_no_claim_asks_again(tmp_path):
     recorder = PlantedRecorder()
     run((Clusters, Heads), tmp_path, recorder=recorder)
     assert recorder.calls == 1
+
+
+class Little(Clusters):
+    """Same-style texts point the same way in the first layer, which has nothing of them."""
+
+    holds = at(0)
+
+
+OPEN = {"permutations": 499, "resamples": 499}
+"""So few that the level of `Little`, .015, cannot be told from alpha / 4."""
+
+
+def test_a_claim_that_its_draws_leave_open_is_weighed_with_more_and_says_how_many(tmp_path):
+    found = summaries(run((Little, Clusters, Heads, Everywhere), tmp_path, **OPEN))
+    little, far = found["Little"], found["Clusters"]
+    assert (little["checkpoint"], little["draws"], little["resamples"]) == (2, 20 * 499, 20 * 499)
+    assert "went on to 9,980 arrangements and 9,980 resamples" in little["sentence"]
+    assert (far["checkpoint"], far["draws"], far["resamples"]) == (0, 499, 499)
+    assert "went on" not in far["sentence"]
+    alone = summaries(run((Little,), tmp_path, **OPEN))["Little"]
+    assert alone["checkpoint"] == 0, "alone it is held against alpha, from which .015 is far"
+
+
+def test_what_is_far_from_deciding_is_weighed_as_if_draws_never_went_on(tmp_path):
+    recorder, settings = PlantedRecorder(), Settings(**OPEN)
+    finished = run((Little, Clusters, Heads, Everywhere), tmp_path, recorder=recorder, **OPEN)
+    recording = recorder.record(
+        planted_corpus(),
+        Clusters().requests(recorder.shape),
+        tokens=settings.tokens,
+        positions=Positions(settings.positions),
+    )
+    once, _ = weigh(Clusters(), recording, settings.weighing)
+    assert once.as_dict() == finished.weighed["t.py::Clusters"].as_dict()
+    # and what is drawn on has the levels of its last checkpoint alone
+    last, _ = weigh(Little(), recording, settings.weighing.at(2))
+    assert last.as_dict() == finished.weighed["t.py::Little"].as_dict()
+    assert last.p_minus != weigh(Little(), recording, settings.weighing)[0].p_minus
+
+
+def test_neither_order_nor_neighbours_move_what_is_drawn_on(tmp_path):
+    corpus, chosen = planted_corpus(), (Little, Clusters, Heads, Everywhere)
+    first = run(chosen, tmp_path, corpus=corpus, **OPEN).weighed["t.py::Little"]
+    turned = run(chosen[::-1], tmp_path, corpus=shuffled(corpus), **OPEN).weighed["t.py::Little"]
+    others = run((Faulty, Little, UnknownSite, FirstLayer), tmp_path, corpus=corpus, **OPEN).weighed["t.py::Little"]
+    assert first.checkpoint == 2
+    assert first == turned == others
+
+
+def test_a_level_that_more_draws_settle_is_drawn_no_further(tmp_path):
+    settings = {"permutations": 99, "resamples": 199}
+    found = summaries(run((Little, Clusters, Heads, Everywhere), tmp_path, **settings))
+    assert 1 in {one["checkpoint"] for one in found.values()}
+    for one in found.values():
+        times = (1, 5, 20)[one["checkpoint"]]
+        assert one["draws"] == 99 * times or one["exact"]
+        assert one["resamples"] == 199 * times
+
+
+def test_draws_that_would_not_fit_are_not_made(tmp_path, monkeypatch):
+    monkeypatch.setattr("modclaims.stats.checkpoints.MOST_BYTES", 400_000)
+    found = summaries(run((Little, Clusters, Heads, Everywhere), tmp_path, **OPEN))["Little"]
+    assert found["checkpoint"] == 0
+    monkeypatch.setattr("modclaims.stats.checkpoints.MOST_BYTES", 2_000_000)
+    found = summaries(run((Little, Clusters, Heads, Everywhere), tmp_path, **OPEN))["Little"]
+    assert (found["checkpoint"], found["draws"]) == (1, 5 * 499)
+
+
+def test_workers_draw_on_as_one_process_does(tmp_path):
+    (tmp_path / "claims.py").write_text(
+        "from modclaims import CategoryClustering, HeadSelectivity, at\n"
+        "class A(HeadSelectivity):\n    'Heads answer.'\n    label, within, twins = 'style', 'topic', 0\n"
+        + "".join(
+            f"class {name}(CategoryClustering):\n    'Styles cluster.'\n    label, within, twins = 'style', 'topic', 0\n"
+            f"    holds = at({layer})\n"
+            for name, layer in (("Little", 0), ("B", 1), ("C", 1))
+        )
+    )
+    claims = collect(["claims.py"], tmp_path)
+    one = run(claims, tmp_path, **OPEN)
+    two = run(claims, tmp_path, workers=2, **OPEN)
+    assert one.weighed["claims.py::Little"].checkpoint == 2
+    assert one.weighed == two.weighed

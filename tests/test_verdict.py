@@ -166,29 +166,27 @@ def test_a_claim_passes_where_its_outcome_is_the_expected_one(
 # ---- Monte Carlo error
 
 
-def test_a_level_whose_interval_straddles_alpha_decides_nothing() -> None:
+def test_a_level_decides_as_it_stands_wherever_its_interval_reaches() -> None:
     one = weighed(0.045, 1.0, mc_plus=(0.03, 0.06))
-    verdict = judge({"a": one}, alpha=ALPHA, correction="holm")["a"]
-    assert verdict.outcome is Outcome.INCONCLUSIVE
-    assert "more draws (--permutations, --resamples, or constants of the claim)" in verdict.message
-    assert outcomes({"a": replace(one, mc_plus=(0.03, 0.05))}) == {"a": Outcome.SUPPORTED}
-    other = weighed(1.0, 0.045, mc_minus=(0.03, 0.06))
-    assert outcomes({"a": other}) == {"a": Outcome.INCONCLUSIVE}
-    assert outcomes({"a": replace(other, mc_minus=(0.04, 0.049))}) == {"a": Outcome.REFUTED}
+    assert outcomes({"a": one}) == {"a": Outcome.SUPPORTED}
+    assert outcomes({"a": weighed(0.055, 1.0, mc_plus=(0.03, 0.06))}) == {"a": Outcome.INCONCLUSIVE}
+    assert outcomes({"a": weighed(1.0, 0.045, mc_minus=(0.03, 0.06))}) == {"a": Outcome.REFUTED}
+    four = {"a": weighed(0.012, 1.0, mc_plus=(0.01, 0.014))} | {f"b{i}": weighed(0.9, 0.9) for i in range(3)}
+    assert outcomes(four)["a"] is Outcome.SUPPORTED  # 4 x .012
 
 
-def test_the_interval_is_corrected_like_its_level() -> None:
-    # alone it would decide; among four claims its interval reaches 4 x .014 > alpha
-    claims = {"a": weighed(0.012, 1.0, mc_plus=(0.01, 0.014))} | {f"b{i}": weighed(0.9, 0.9) for i in range(3)}
-    assert outcomes(claims)["a"] is Outcome.INCONCLUSIVE
-    assert outcomes({"a": claims["a"]})["a"] is Outcome.SUPPORTED
-    tight = claims | {"a": replace(claims["a"], mc_plus=(0.0118, 0.0124))}
-    assert outcomes(tight)["a"] is Outcome.SUPPORTED
-    # an unsure neighbour that comes first leaves no room for what stands behind it
-    first = weighed(0.011, 1.0, mc_plus=(0.01, 0.02))
-    assert outcomes(tight | {"b0": first})["a"] is Outcome.SUPPORTED  # .0124 x 4, its limit being the smaller
-    assert outcomes(tight | {"b0": replace(first, mc_plus=(0.01, 0.0123)), "b1": first})["b1"] is Outcome.SUPPORTED
-    assert outcomes(tight | {"b0": first, "b1": first})["b1"] is Outcome.INCONCLUSIVE  # .02 x 3
+def test_a_claim_whose_draws_went_on_says_how_many_there_were() -> None:
+    def said(**more: Any) -> str:
+        one = weighed(0.045, 1.0, **more)
+        return judge({"a": one}, alpha=ALPHA, correction="holm")["a"].sentence
+
+    assert "went on" not in said(resamples=9999)
+    assert "went on to 49,995 arrangements and 49,995 resamples." in said(checkpoint=1, draws=49995, resamples=49995)
+    assert "went on to all 2,100 arrangements and 49,995 resamples." in said(
+        checkpoint=1, draws=2100, exact=True, resamples=49995
+    )
+    assert "went on to 199,980 resamples." in said(checkpoint=2, p=None, draws=199980, resamples=199980)
+    assert "went on to 3,980 arrangements." in said(checkpoint=2, draws=3980, resamples=0)
 
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=6), st.data(), st.sampled_from(["holm", "bh", "by", "none"]))
@@ -209,6 +207,37 @@ def test_a_smaller_level_never_undoes_an_outcome(
 
 # ---- what is said
 
+SETS = {"null_objects": 200, "null_words": "matched sets"}
+NO_TEXTS = {"texts_to_support": None}
+
+
+def test_what_null_objects_rule_is_not_asked_of_texts() -> None:
+    def message(**more: Any) -> str:
+        one = weighed(0.2, 0.3, texts_to_refute=None, **{"texts_to_support": None} | SETS | more)
+        return judge({"a": one}, alpha=ALPHA, correction="holm")["a"].message
+
+    assert message(draws_to_refute=400) == (
+        "About 400 matched sets (200 more than now, sets = 400; no number of texts alone would) would refute it were the "
+        "effect 0; it cannot be said how many texts would support it were it twice the smallest that matters (before "
+        "correction over claims)."
+    )
+    both = message(texts_to_support=900, draws_to_support=500)
+    assert "about 900 texts and about 500 matched sets (300 more than now, sets = 500) would support it" in both
+    bases = message(draws_to_refute=91, null_objects=20, null_words="random bases")
+    assert "About 91 random bases (71 more than now; no number of texts alone would) would refute it" in bases
+
+
+def test_so_few_texts_that_resamples_leave_no_bound_settle_nothing_and_say_so() -> None:
+    def message(**more: Any) -> str:
+        return judge({"a": weighed(0.2, 0.3, **more)}, alpha=ALPHA, correction="holm")["a"].message
+
+    enough = {"texts_to_refute": 10, "texts_to_support": 10}
+    assert "would have settled an effect of 0" in message(**enough)
+    few = message(bound_floor=0.11, **enough)
+    assert few.startswith("So few texts settle nothing, whatever the effect: in 11 % of the resamples")
+    assert "would have settled" not in few
+    assert "in 6 % of the resamples" in message(bound_floor=0.12, splits=20, **enough)
+
 
 def test_a_claim_without_a_bound_says_so() -> None:
     verdict = judge({"a": weighed(1.0, 1.0, bounded=False)}, alpha=ALPHA, correction="holm")["a"]
@@ -218,15 +247,15 @@ def test_a_claim_without_a_bound_says_so() -> None:
 
 def test_an_inconclusive_claim_says_how_many_texts_would_decide() -> None:
     message = judge({"a": weighed(0.2, 0.3)}, alpha=ALPHA, correction="holm")["a"].message
-    assert "about 200 texts to refute" in message
-    assert "about 150 to support" in message
+    assert "About 200 texts would refute it were the effect 0" in message
+    assert "about 150 texts would support it were it twice" in message
     unknown = judge({"a": weighed(0.2, 0.3, texts_to_refute=None)}, alpha=ALPHA, correction="holm")["a"].message
-    assert "more than can be said" in unknown
+    assert unknown.startswith("It cannot be said how many texts would refute it were the effect 0; about 150 texts")
     near = judge({"a": weighed(0.2, 0.3, texts_to_refute=60, texts_to_support=50)}, alpha=ALPHA, correction="holm")["a"]
     assert "too close to the smallest that matters" in near.message
     assert near.reason == "too close to the smallest effect to call"
     far = judge({"a": weighed(0.2, 0.3, texts_to_refute=65, texts_to_support=50)}, alpha=ALPHA, correction="holm")["a"]
-    assert far.reason == "about 65 texts would decide"
+    assert far.reason == "about 65 texts would decide, were the effect 0 or twice 0.2"
 
 
 def test_a_claim_that_correction_alone_undid_says_so() -> None:
@@ -266,12 +295,28 @@ def test_the_sentence_bears_the_numbers_that_decided() -> None:
     ("claim", "others", "reason"),
     [
         (weighed(1.0, 1.0, bounded=False), 0, "no bound at the end of the scale"),
-        (weighed(0.045, 1.0, mc_plus=(0.03, 0.06)), 0, "more draws would decide"),
         (weighed(0.02, 1.0), 3, "lost to correction over 4 claims"),
         (weighed(1.0, 0.02), 3, "lost to correction over 4 claims"),
         (weighed(0.2, 0.3, texts_to_refute=64, texts_to_support=64), 0, "too close to the smallest effect to call"),
-        (weighed(0.2, 0.3, texts_to_refute=65, texts_to_support=10), 0, "about 65 texts would decide"),
-        (weighed(0.2, 0.3, texts_to_refute=None, texts_to_support=10), 0, "more texts would decide"),
+        (
+            weighed(0.2, 0.3, texts_to_refute=65, texts_to_support=10),
+            0,
+            "about 65 texts would decide, were the effect 0 or twice 0.2",
+        ),
+        (weighed(0.2, 0.3, texts_to_refute=None, texts_to_support=10), 0, "about 10 texts would support twice 0.2"),
+        (weighed(0.2, 0.3, texts_to_refute=90, texts_to_support=None), 0, "about 90 texts would refute an effect of 0"),
+        (weighed(0.2, 0.3, texts_to_refute=None, texts_to_support=None), 0, "more texts may decide"),
+        (weighed(0.2, 0.3, bound_floor=0.11), 0, "so few texts settle nothing"),
+        (
+            weighed(0.2, 0.3, texts_to_refute=None, draws_to_refute=600, texts_to_support=60, **SETS),
+            0,
+            "about 64 texts and about 600 matched sets would decide, were the effect 0 or twice 0.2",
+        ),
+        (
+            weighed(0.2, 0.3, texts_to_refute=None, draws_to_refute=600, draws_to_support=900, **SETS | NO_TEXTS),
+            0,
+            "about 900 matched sets would decide, were the effect 0 or twice 0.2",
+        ),
         (weighed(0.001, 1.0), 0, ""),
         (weighed(1.0, 0.001), 0, ""),
     ],

@@ -7,8 +7,10 @@ import inspect
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, ClassVar
+
+import numpy as np
 
 from modclaims.corpus import Corpus
 from modclaims.declarations import LARGEST, constants, settle, shown, written
@@ -18,8 +20,11 @@ from modclaims.recording import ModelShape, Recording, Request
 from modclaims.stats.evidence import Evidence
 from modclaims.stats.multiplicity import ADJUSTMENTS, Adjustment
 from modclaims.stats.quantifiers import Holds, somewhere
+from modclaims.stats.streams import stream
 
 EXPECTATIONS = ("supported", "refuted", "inconclusive")
+CHECKPOINTS = (1, 5, 20)
+"""How many times what was asked for is drawn, where fewer draws leave a level too close to where it would decide."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,30 @@ class Weighing:
     """How many claims are corrected together, which says what carries one whatever the others show."""
     bare: bool = False
     """Test and bounds only, without what decides nothing: rivals, figures, secondary numbers."""
+    checkpoint: int = 0
+    """Which of `CHECKPOINTS` this is; `permutations` and `resamples` are already multiplied."""
+
+    def at(self, checkpoint: int) -> Weighing:
+        """The same with as many draws as the checkpoint has, from streams of its own."""
+        times, now = CHECKPOINTS[checkpoint], CHECKPOINTS[self.checkpoint]
+        return replace(
+            self,
+            permutations=self.permutations // now * times,
+            resamples=self.resamples // now * times,
+            checkpoint=checkpoint,
+        )
+
+    def drawn(self, count: int) -> int:
+        """How many null objects are drawn where a claim asks for `count` and they cost no forward pass."""
+        return count * CHECKPOINTS[self.checkpoint]
+
+    def rng(self, *key: str) -> np.random.Generator:
+        """The generator of what is drawn anew at every checkpoint; `key` says what for (claim, design, purpose).
+
+        What is not drawn to count levels - splits, folds, the rivals that a bound compares with - takes its stream from
+        `stream(seed, ...)` and stays the same.
+        """
+        return stream(self.seed, *key, *((f"checkpoint {self.checkpoint}",) if self.checkpoint else ()))
 
 
 class Hypothesis(ABC):

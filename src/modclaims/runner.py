@@ -23,13 +23,14 @@ from modclaims.claim_set import ClaimSet, Kept
 from modclaims.collect import Collected, collect_file
 from modclaims.corpus import Corpus, largest_overlap, overlaps, shown
 from modclaims.errors import ClaimCodeError, ClaimError, CorpusError, InputError, NothingSelected, UsageError
-from modclaims.hypothesis import EXPECTATIONS, Hypothesis, Weighing
+from modclaims.hypothesis import CHECKPOINTS, EXPECTATIONS, Hypothesis, Weighing
 from modclaims.lineup import Lineup, check_beside, check_requests
 from modclaims.recording import Activations, ModelShape, Positions, Recorder, Recording, Request
 from modclaims.run_folder import ClaimRecord, Run, RunFolder, dump_json
 from modclaims.run_log import RunLog
 from modclaims.settings import Settings
-from modclaims.stats.evidence import Exhibit
+from modclaims.stats.checkpoints import Deciding, fits
+from modclaims.stats.evidence import Evidence, Exhibit
 from modclaims.stats.multiplicity import adjust
 from modclaims.verdict import Outcome, Verdict, Weighed, judge, summarise
 
@@ -204,13 +205,34 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-def weigh(claim: Hypothesis, recording: Recording, weighing: Weighing) -> tuple[Weighed, tuple[Exhibit, ...]]:
-    """One claim's evidence, summarised, and its figures. Raises `ClaimError` for whatever goes wrong on the way."""
-    with one_thread():
-        evidence = asking.weigh(claim, recording.by_id(), weighing)
-        found = asking.ask(
+def weigh(
+    claim: Hypothesis, recording: Recording, weighing: Weighing, deciding: Deciding | None = None
+) -> tuple[Weighed, tuple[Exhibit, ...]]:
+    """One claim's evidence, summarised, and its figures. Raises `ClaimError` for whatever goes wrong on the way.
+
+    Where the Monte Carlo error of a level leaves open whether it would be `deciding`, the claim is weighed anew at the
+    next checkpoint, if so many draws can be kept; None for one checkpoint.
+    """
+
+    def read(evidence: Evidence) -> Weighed:
+        return asking.ask(
             claim, "reading the evidence", lambda: summarise(claim, evidence, weighing.alpha, weighing.claims)
         )
+
+    with one_thread():
+        texts, now = recording.by_id(), weighing
+        first = evidence = asking.weigh(claim, texts, now)
+        found = read(evidence)
+        while (
+            deciding is not None
+            and (deciding.left_open_by(found.mc_plus) or deciding.left_open_by(found.mc_minus))
+            and now.checkpoint + 1 < len(CHECKPOINTS)
+            and fits(first, CHECKPOINTS[now.checkpoint + 1])
+        ):
+            now = weighing.at(now.checkpoint + 1)
+            evidence = asking.weigh(claim, texts, now)
+            found = read(evidence)
+        found = replace(found, checkpoint=now.checkpoint)
         asking.ask(claim, "writing the evidence", lambda: _refuse_unwritable(found, evidence.exhibits))
         return found, tuple(evidence.exhibits)
 
@@ -241,7 +263,7 @@ _TEXTS = tuple(one.name for one in fields(Weighed) if one.type == "str")
 
 
 def _weigh_in_worker(
-    path: Path, name: str, digest: str, cwd: Path, recording: Recording, weighing: Weighing
+    path: Path, name: str, digest: str, cwd: Path, recording: Recording, weighing: Weighing, deciding: Deciding
 ) -> tuple[Weighed, tuple[Exhibit, ...]] | ClaimError:
     """In a process of its own; what a claim raises is handed back by its words, for it may be of the claim's own kind."""
     try:
@@ -250,7 +272,7 @@ def _weigh_in_worker(
             return ClaimError(one.fault)
         if one.claim.digest() != digest:
             return ClaimError(f"{path.name} changed while the claims were weighed; run it again.")
-        return weigh(one.claim, recording, weighing)
+        return weigh(one.claim, recording, weighing, deciding)
     except UsageError as fault:
         return ClaimError(str(fault))
     except ClaimError as fault:
@@ -324,7 +346,8 @@ def execute(
             ablation_passes += recording.ablation_passes
         faults |= failed
         waiting = [plan for plan in waiting if plan.collected.id not in failed]
-        for plan, result in _weigh_all(waiting, recording, settings, cwd, progress):
+        deciding = Deciding.of(settings.alpha, together.size, settings.correction)
+        for plan, result in _weigh_all(waiting, recording, settings, deciding, cwd, progress):
             name = plan.collected.id
             if isinstance(result, ClaimError):
                 faults[name] = replace(plan, outcome=Outcome.ERROR, message=asking.text_of(result))
@@ -435,7 +458,12 @@ Result = tuple[Weighed, tuple[Exhibit, ...]] | ClaimError
 
 
 def _weigh_all(
-    waiting: Sequence[Planned], recording: Recording, settings: Settings, cwd: Path, progress: Progress
+    waiting: Sequence[Planned],
+    recording: Recording,
+    settings: Settings,
+    deciding: Deciding,
+    cwd: Path,
+    progress: Progress,
 ) -> Iterator[tuple[Planned, Result]]:
     total = len(waiting)
     if settings.workers == 1 or total == 1:
@@ -445,12 +473,13 @@ def _weigh_all(
             try:
                 if plan.collected.claim is None:
                     raise ClaimError(plan.message)
-                result: Result = weigh(plan.collected.claim, recording, settings.weighing)
+                weighing = replace(settings.weighing, claims=deciding.claims)
+                result: Result = weigh(plan.collected.claim, recording, weighing, deciding)
             except ClaimError as fault:  # one claim's fault; its neighbours are weighed
                 result = fault
             yield plan, result
     else:
-        found = _in_workers(waiting, min(settings.workers, total), recording, settings, cwd)
+        found = _in_workers(waiting, min(settings.workers, total), recording, settings, deciding, cwd)
         for done, (plan, result) in enumerate(found):
             if progress.weighing:
                 progress.weighing(done, total, plan.collected.id)
@@ -460,7 +489,12 @@ def _weigh_all(
 
 
 def _in_workers(
-    waiting: Sequence[Planned], count: int, recording: Recording, settings: Settings, cwd: Path
+    waiting: Sequence[Planned],
+    count: int,
+    recording: Recording,
+    settings: Settings,
+    deciding: Deciding,
+    cwd: Path,
 ) -> Iterator[tuple[Planned, Result]]:
     """Claims weighed in so many processes, as they are done. What ends its process, and that of its neighbours with it, is
     found by weighing those again that had no answer, each in a process of its own."""
@@ -474,7 +508,8 @@ def _in_workers(
                 plan.collected.claim.digest() if plan.collected.claim is not None else "",
                 cwd,
                 recording,
-                settings.weighing,
+                replace(settings.weighing, claims=deciding.claims),
+                deciding,
             ): plan
             for plan in waiting
         }
@@ -489,7 +524,7 @@ def _in_workers(
                 result = ClaimCodeError(_of_claim(jobs[job], fault, "handing over what was weighed"))
             yield jobs[job], result
     for plan in lost if len(waiting) > 1 else ():
-        _, result = next(_in_workers([plan], 1, recording, settings, cwd))
+        _, result = next(_in_workers([plan], 1, recording, settings, deciding, cwd))
         yield plan, result
     if lost and len(waiting) == 1:
         yield (
@@ -530,6 +565,8 @@ def summary(one: Collected, verdict: Verdict, w: Weighed | None) -> dict[str, An
         "p_plus",
         "p_minus",
         "draws",
+        "resamples",
+        "checkpoint",
         "exact",
         "smallest_attainable_p",
         "statistic",
@@ -549,6 +586,8 @@ def summary(one: Collected, verdict: Verdict, w: Weighed | None) -> dict[str, An
         "location",
         "texts_to_refute",
         "texts_to_support",
+        "draws_to_refute",
+        "draws_to_support",
         "note",
     ]
     for name in names:

@@ -8,10 +8,12 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from modclaims.claim_set import ClaimSet
 from modclaims.decimals import decimals_of_effect, level_words, rounded
 from modclaims.hypothesis import Hypothesis
+from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.evidence import Cell, Evidence
 from modclaims.stats.multiplicity import Correction, at_most
 
@@ -85,6 +87,17 @@ class Weighed:
     """Splits of the texts that effect, interval and levels are medians over; 0 for none."""
     undecided: str = ""
     """Why nothing can be settled by design, whatever the numbers; empty where it can."""
+    resamples: int = 0
+    """Resamples behind the bounds; 0 where a law gives them."""
+    draws_to_refute: int | None = None
+    draws_to_support: int | None = None
+    """Null objects that it would take, in all, where those at hand forbid it however many texts there are."""
+    null_objects: int = 0
+    """Null objects that were resampled beside texts, of which more texts say nothing; 0 for none ..."""
+    null_words: str = ""
+    """... and what they are."""
+    checkpoint: int = 0
+    """How often draws went on, since fewer left a level too close to where it would decide."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -130,7 +143,7 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float, claims: int =
         floor = test.factor / test.arrangements
     else:
         exact, draws = False, len(bounds.t)
-        floor = bounds.factor / (len(bounds.t) + 1)
+        floor = _bound_floor(bounds, chosen)
     if evidence.undecided:
         levels = replace(levels, p_plus=1.0, p_minus=1.0, mc_plus=(1.0, 1.0), mc_minus=(1.0, 1.0))
     return Weighed(
@@ -157,7 +170,7 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float, claims: int =
         draws=draws,
         exact=exact,
         smallest_attainable_p=floor,
-        bound_floor=bounds.factor / (len(bounds.t) + 1),
+        bound_floor=_bound_floor(bounds, chosen),
         statistic=test.statistic if test is not None else "bootstrap-t bound",
         action=test.action if test is not None else f"resampling {evidence.resampled}",
         holds=claim.holds.words,
@@ -178,6 +191,11 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float, claims: int =
         note=evidence.note,
         detail=evidence.detail,
         cells=_rows(claim, evidence, alpha),
+        resamples=len(bounds.t) if bounds.drawn else 0,
+        draws_to_refute=levels.draws_to_refute,
+        draws_to_support=levels.draws_to_support,
+        null_objects=bounds.null_objects,
+        null_words=evidence.resampled.rpartition(" and ")[2] if bounds.null_objects else "",
     )
 
 
@@ -191,6 +209,15 @@ def _sparse(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[str]:
         f"{count:,} of {len(chosen):,} cells are sparse: effect or spread is undefined in more than {100 * alpha / 2:g} % of the resamples. "
         "They stand outside the search, carry nothing, and refute nothing."
     ]
+
+
+def _bound_floor(bounds: Bounds, cells: NDArray[np.int64]) -> float:
+    """The smallest level that the resamples attain in any of these cells: those that leave an effect or its spread
+    undefined, as where one text is drawn throughout, count against every bound."""
+    if bounds.end is not None:  # a law, which is not counted among resamples
+        return 0.0
+    spent = float(bounds.undefined[cells].min()) * len(bounds.t)
+    return min(1.0, bounds.factor * (1 + spent) / (len(bounds.t) + 1))
 
 
 def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[dict[str, Any]]:
@@ -249,21 +276,19 @@ def judge(
     """Correct over claims on each side apart, and read every outcome; `together` are those weighed unless it is given.
 
     SUPPORTED where p+ after correction is at most alpha, REFUTED where p- after correction is (three-sided testing:
-    Goeman, Solari & Stijnen 2010). Where levels were drawn, their upper Monte Carlo limits, corrected alike, must be
-    at most alpha as well, so that other draws would hardly decide otherwise; a smaller level never undoes an outcome.
+    Goeman, Solari & Stijnen 2010). A level that was drawn decides as it stands: whoever weighs goes on drawing while its
+    Monte Carlo error leaves open on which side it lies (`stats.checkpoints`). A smaller level never undoes an outcome.
     """
     names = list(weighed)
     together = together or ClaimSet(len(names))
     plus = together.corrected([weighed[n].p_plus for n in names], lambda kept: kept.p_plus, correction)
     minus = together.corrected([weighed[n].p_minus for n in names], lambda kept: kept.p_minus, correction)
-    sure_plus = together.corrected([weighed[n].mc_plus[1] for n in names], lambda kept: kept.most_plus, correction)
-    sure_minus = together.corrected([weighed[n].mc_minus[1] for n in names], lambda kept: kept.most_minus, correction)
     verdicts = {}
     for i, name in enumerate(names):
         outcome = Outcome.INCONCLUSIVE
-        if at_most(max(plus[i], sure_plus[i]), alpha):
+        if at_most(plus[i], alpha):
             outcome = Outcome.SUPPORTED
-        elif at_most(max(minus[i], sure_minus[i]), alpha):
+        elif at_most(minus[i], alpha):
             outcome = Outcome.REFUTED
         verdicts[name] = _verdict(weighed[name], outcome, plus[i], minus[i], alpha, _Corrected(together, len(names)))
     return verdicts
@@ -313,14 +338,15 @@ def _why(w: Weighed, plus: float, minus: float, alpha: float, over: _Corrected) 
             "No bound: the null objects all have one value, or the effect stands at the end of its scale, so the draws say nothing of it."
         )
     if not w.bounded:
-        return "no bound at the end of the scale", (
+        return "no bound where nothing varies", (
             "No bound: the effect stands at the end of its scale or does not vary between texts, so the bootstrap says "
             "nothing of it. More texts would."
         )
-    if at_most(min(plus, minus), alpha):
-        return "more draws would decide", (
-            "The Monte Carlo interval of the level, corrected like the level itself, straddles the deciding value; more draws "
-            f"({'--permutations, --resamples, or constants of the claim' if w.n_texts else 'draws = ..., --resamples'}) would decide."
+    if w.bound_floor > alpha and w.n_texts:
+        return "so few texts settle nothing", (
+            f"So few {w.unit}s settle nothing, whatever the effect: in {50 * w.bound_floor if w.splits else 100 * w.bound_floor:.0f} % of the resamples it, or its spread, is "
+            f"not defined, as where one {w.unit} of a category is drawn throughout, and these count against any bound. More "
+            f"{w.unit}s of the smallest category would help."
         )
     floor, claims = max(w.smallest_attainable_p, w.bound_floor), over.together.size
     known = ""
@@ -341,20 +367,82 @@ def _why(w: Weighed, plus: float, minus: float, alpha: float, over: _Corrected) 
             f"The models are the units here, and {w.n_units} of them settle nothing. More of them (--beside) may; more texts "
             f"only tell each model's effect better.{known}"
         )
-    refute, support = w.texts_to_refute, w.texts_to_support
-    if refute is not None and support is not None and max(refute, support) <= w.n_texts:
+    refute, support = (
+        _Taking(w, w.texts_to_refute, w.draws_to_refute),
+        _Taking(w, w.texts_to_support, w.draws_to_support),
+    )
+    if refute.is_there and support.is_there:
         return "too close to the smallest effect to call", (
             f"The effect lies too close to the smallest that matters ({w.smallest_effect:g}) to call: these {w.n_texts} texts would "
             "have settled an effect of 0, or of twice that."
         )
-    words = ["more than can be said" if n is None else f"about {n:,}" for n in (refute, support)]
-    brief = "more texts would decide"
-    if refute is not None and support is not None:
-        brief = f"about {max(refute, support):,} texts would decide"
-    return brief, (
-        f"It would take {words[0]} texts to refute it were the effect 0, and {words[1]} to support it were it "
-        f"twice the smallest that matters (before correction over claims).{known}"
+    return _brief(refute, support, w.smallest_effect), (
+        f"{_capital(refute.would('refute it'))} were the effect 0; {support.would('support it')} were it twice the smallest that "
+        f"matters (before correction over claims).{known}"
     )
+
+
+@dataclass(frozen=True)
+class _Taking:
+    """What one outcome would take: texts, null objects or both; neither where that cannot be said."""
+
+    w: Weighed
+    texts: int | None
+    draws: int | None
+
+    @property
+    def is_known(self) -> bool:
+        return self.texts is not None or self.draws is not None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether these texts and null objects are enough."""
+        return self.draws is None and self.texts is not None and self.texts <= self.w.n_texts
+
+    def with_(self, other: _Taking) -> _Taking:
+        """What takes care of both."""
+        texts = [n for n in (self.texts, other.texts) if n is not None]
+        draws = [n for n in (self.draws, other.draws) if n is not None]
+        if len(texts) == 1 and draws:  # the other one keeps its texts
+            texts.append(self.w.n_texts)
+        return _Taking(self.w, max(texts, default=None), max(draws, default=None))
+
+    def __str__(self) -> str:
+        counts = [] if self.texts is None else [f"about {self.texts:,} texts"]
+        if self.draws is not None:
+            counts.append(f"about {self.draws:,} {self.w.null_words}")
+        return " and ".join(counts)
+
+    def would(self, do: str) -> str:
+        """Such as `about 603 texts would refute it`; and by which constant null objects become more."""
+        if not self.is_known:
+            return f"it cannot be said how many texts would {do}"
+        if self.draws is None:
+            return f"{self} would {do}"
+        told = f"{self.draws - self.w.null_objects:,} more than now"
+        constant = CONSTANTS.get(self.w.null_words)
+        told += f", {constant} = {self.draws}" if constant else ""
+        alone = "; no number of texts alone would" if self.texts is None else ""
+        return f"{self} ({told}{alone}) would {do}"
+
+
+CONSTANTS = {"matched sets": "sets", "null objects": "draws", "rotations": "draws"}
+"""The constant of a claim that says how many null objects of a kind there are."""
+
+
+def _brief(refute: _Taking, support: _Taking, smallest: float) -> str:
+    """What would decide in a few words, and for which effects that is said."""
+    if refute.is_known and support.is_known:
+        return f"{refute.with_(support)} would decide, were the effect 0 or twice {smallest:g}"
+    if refute.is_known:
+        return f"{refute} would refute an effect of 0"
+    if support.is_known:
+        return f"{support} would support twice {smallest:g}"
+    return "more texts may decide"
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _p(value: float) -> str:
@@ -380,6 +468,14 @@ def _among_carrying(carrying: int, cells: int) -> str:
     return f", the largest effect of the {carrying:,} cells of {cells:,} that carry the claim"
 
 
+def _drawn(w: Weighed) -> str:
+    """What was drawn at the last checkpoint, in words."""
+    kinds = [f"{w.resamples:,} resamples"] if w.resamples else []
+    if w.p is not None:
+        kinds.insert(0, f"all {w.draws:,} arrangements" if w.exact else f"{w.draws:,} arrangements")
+    return " and ".join(kinds)
+
+
 def _sentence(w: Weighed, outcome: Outcome) -> str:
     """The result in words, with the numbers that decided it."""
     how = f"exact, N = {w.draws:,}" if w.exact else f"{w.draws:,} draws"
@@ -400,6 +496,8 @@ def _sentence(w: Weighed, outcome: Outcome) -> str:
             first += f"; the claim's own p = {_p(w.p)}"
     parts = [first + "."]
     said = _of_models(outcome, w) if w.n_texts else f"{_of_weights(outcome)}, in this network"
+    if w.checkpoint:
+        parts.append(f"Fewer draws had left its level too close to a deciding value; they went on to {_drawn(w)}.")
     parts.append(f"The claim ({w.holds}; smallest effect that matters {w.smallest_effect:g}): {said}.")
     if outcome is Outcome.SUPPORTED and w.location is not None:
         parts.append(

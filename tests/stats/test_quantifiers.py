@@ -20,7 +20,6 @@ from modclaims.stats.omega_squared import log_one_plus_f2, omega2_of_log
 from modclaims.stats.quantifiers import (
     Holds,
     InFraction,
-    _needed,
     along_depth,
     at,
     everywhere,
@@ -523,8 +522,3 @@ def test_one_cell_reads_alike_under_every_quantifier_and_all_is_the_hardest_frac
     assert InFraction(1.0).levels(many, smallest, 0.05).p_plus == every.p_plus
     # any one cell, by Bonferroni, is never easier than by step-down and band
     assert in_fraction(1e-9).levels(many, smallest, 0.05).p_plus <= 1
-
-
-def test_an_effect_many_errors_away_needs_the_fewest_texts_whatever_its_size():
-    assert [_needed(10, shrink) for shrink in (0.5, 1.0, 3.0, 1e200)] == [40, 10, 4, 4]
-    assert [_needed(10, shrink) for shrink in (1e-5, float("inf"), float("nan"))] == [None, None, None]

@@ -20,7 +20,6 @@ from modclaims.stats.pair_effects import cliffs_delta, unweighable
 from modclaims.stats.permutation import Pairs
 from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.similarity import SIMILARITIES, text_similarity
-from modclaims.stats.streams import stream
 from modclaims.stats.ties import tolerance
 
 Floats = NDArray[np.float64]
@@ -151,7 +150,7 @@ class AcrossModels(Hypothesis):
 
     def _compared(self, recording: Recording, weighing: Weighing, count: int) -> Compared:
         units = Units.of(recording.corpus, self.label, self.within)
-        rng = stream(weighing.seed, type(self).__name__, units.design.digest, "resamples")
+        rng = weighing.rng(type(self).__name__, units.design.digest, "resamples")
         return Compared(units, Pairs.of(units.design), resample(units.design, count=count, rng=rng))
 
 

@@ -135,7 +135,7 @@ class AxesAgainstRotations(Hypothesis):
             found = turning.turned(rng)
             return summarised(found, self.summary, self.threshold), shares(found, at)
 
-        drawn = draws(self.rotations, stream(weighing.seed, name, design.digest, "rotations"), one)
+        drawn = draws(weighing.drawn(self.rotations), weighing.rng(name, design.digest, "rotations"), one)
         test = self._test(turning, [summary for summary, _ in drawn])
         picked = self._picked(data, weighing, (name, design.digest))
         bounds = picked.bounds
@@ -160,7 +160,7 @@ class AxesAgainstRotations(Hypothesis):
         pictures = [stream_of(recording, self.label, followed, layers, f"axis {favourite}", self.site)]
         if len(degenerate) < len(cells):
             shown = [s for _, s in drawn]
-            pictures.insert(0, _distributions(own, shown, at, test, cells, self.summary, self.rotations))
+            pictures.insert(0, _distributions(own, shown, at, test, cells, self.summary, len(drawn)))
         if named not in degenerate:
             pictures.append(null_histogram(test, named, cells))
         return replace(
@@ -220,11 +220,11 @@ class AxesAgainstRotations(Hypothesis):
                 values = np.stack([array[:, layers, best] for array, best in zip(half.arrays, picked, strict=True)])
                 basis = UnitBasis.of(half.design)
                 omega2 = basis.directions(basis.rows(values)).omega2
-                texts = resample(half.design, count=weighing.resamples, rng=stream(weighing.seed, *mine, "texts"))
+                texts = resample(half.design, count=weighing.resamples, rng=weighing.rng(*mine, "texts"))
                 rivals = resample_groups(
                     np.zeros(RIVALS, dtype=np.int64),
                     count=weighing.resamples,
-                    rng=stream(weighing.seed, *mine, "rivals"),
+                    rng=weighing.rng(*mine, "rivals"),
                 )
                 both = np.stack([omega2[0], omega2[1:].mean(axis=0)])
                 return _against_rivals(values, half.design, texts, rivals), both
@@ -426,6 +426,7 @@ def _against_rivals(responses: Floats, design: Design, texts: Resamples, rivals:
     both = Resamples(
         np.hstack([texts.times, rivals.times]),
         np.concatenate([texts.groups, np.full(count, texts.groups.max() + 1)]),
+        fixed=(int(texts.groups.max()) + 1,),
     )
     value, centre = np.empty((len(both.times), layers)), np.empty(layers)
     influence = np.empty((len(both.times), n + count, layers))

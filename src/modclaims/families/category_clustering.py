@@ -30,6 +30,7 @@ from modclaims.stats.permutation import (
     gap_null_from_vectors,
 )
 from modclaims.stats.quantifiers import AlongDepth, Holds, slope_weights, somewhere
+from modclaims.stats.resample_parts import in_parts
 from modclaims.stats.rivals import Beyond, permanova
 from modclaims.stats.similarity import SIMILARITIES, Similarity, text_similarity
 from modclaims.stats.streams import stream
@@ -103,12 +104,12 @@ class CategoryClustering(Hypothesis):
         resamples = resample(
             units.design,
             count=weighing.resamples,
-            rng=stream(weighing.seed, name, units.design.digest, "resamples"),
+            rng=weighing.rng(name, units.design.digest, "resamples"),
         )
         arrangements = relabellings(
             units.design,
             budget=weighing.permutations,
-            rng=stream(weighing.seed, name, units.design.digest, "relabellings"),
+            rng=weighing.rng(name, units.design.digest, "relabellings"),
             blind="within_strata",
         )
         action, slack = units.action(self.label, self.within), rounding(similarities)
@@ -122,19 +123,30 @@ class CategoryClustering(Hypothesis):
                 action=f"{action} given {GIVEN[self.beyond]}",
                 by=self.adjust,
             )
-            effect = cliffs_delta(taken.adjusted, units.design, pairs, resamples, slack=slack)
-            flat = unweighable(taken.adjusted, pairs, slack)
+            compared, flat = taken.adjusted, unweighable(taken.adjusted, pairs, slack)
         else:
             null, tolerance = _gap_null(per_cell, similarities, units, pairs, arrangements)
             test = NullTest.of(
                 "gap within - between", null, tolerance, exact=arrangements.exact, action=action, by=self.adjust
             )
-            effect = cliffs_delta(similarities, units.design, pairs, resamples)
-            flat = unweighable(similarities, pairs)
-        by_cell = delta_bounds(effect, units.design, resamples, flat=flat)
-        contrast = (
-            self._slope(cells, effect, units.design, resamples) if isinstance(self.holds, AlongDepth) else by_cell
-        )
+            compared, flat = similarities, unweighable(similarities, pairs)
+
+        def bounds_of(values: Floats, flat: NDArray[np.int64] | None = None) -> Bounds:
+            return in_parts(
+                lambda drawn: delta_bounds(
+                    cliffs_delta(values, units.design, pairs, drawn, slack=slack), units.design, drawn, flat=flat
+                ),
+                resamples,
+            )
+
+        by_cell = contrast = bounds_of(compared, flat)
+        if isinstance(self.holds, AlongDepth):
+
+            def slope_of(drawn: Resamples) -> Bounds:
+                delta = cliffs_delta(compared, units.design, pairs, drawn, slack=slack)
+                return self._slope(cells, delta, units.design, drawn)
+
+            contrast = in_parts(slope_of, resamples)
         if weighing.bare:
             if isinstance(self.holds, AlongDepth):
                 return Evidence((Cell(),), "rise of delta", contrast, None, units.n)
@@ -169,7 +181,7 @@ class CategoryClustering(Hypothesis):
             secondary["lower limit of delta under any law"] = free
         if self.beyond == "induction":
             copied = copying.Copying.of(recording)
-            raw = delta_bounds(cliffs_delta(similarities, units.design, pairs, resamples), units.design, resamples)
+            raw = bounds_of(similarities)
             both = float(raw.effect[named]), float(by_cell.effect[named])
             rivals.insert(0, copying.control(copied, taken, *both, self.site, named, cells))
             secondary |= {

@@ -135,7 +135,7 @@ class ChunkContrast(DepthCurve):
     def _flipped(self, values: Floats, size: float, parts: int, sample: Sample, weighing: Weighing) -> NullTest:
         """Sign flips of the units' contrasts, all parts of all divisions together; `size` is that of the curves."""
         name = type(self).__name__
-        rng = stream(weighing.seed, name, sample.design(0), "flips")
+        rng = weighing.rng(name, sample.design(0), "flips")
         signs, exact = sign_flips(sample.n, budget=weighing.permutations, rng=rng)
         joint = NullTest.of(
             "mean paired contrast" + (", the weaker of two" if parts > 1 else ""),

@@ -69,7 +69,7 @@ def beyond_words(
     recording: Recording, units: Units, pairs: Pairs, similarities: Floats, name: str, weighing: Weighing, draws: int
 ) -> Beyond:
     """Category effect on (pair, cell) similarities beyond shared words, by Freedman-Lane on pairs."""
-    rng = stream(weighing.seed, name, units.design.digest, "beyond")
+    rng = weighing.rng(name, units.design.digest, "beyond")
     orders = index_permutations(units.design, draws=draws, rng=rng)
     return freedman_lane(similarities, proxies(recording, units, pairs), pairs, units.design, orders)
 

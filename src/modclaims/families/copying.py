@@ -16,7 +16,6 @@ from modclaims.stats.actions import index_permutations
 from modclaims.stats.evidence import Cell, Control, Exhibit
 from modclaims.stats.permutation import Pairs
 from modclaims.stats.rivals import Beyond, freedman_lane
-from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
 SCORES = InductionScores()
@@ -138,7 +137,7 @@ def beyond_copying(
     Every cell has the proxies of the layers up to its own; one that no counted head reaches has none. The same
     permutations are used in all of them.
     """
-    rng = stream(weighing.seed, name, units.design.digest, "beyond")
+    rng = weighing.rng(name, units.design.digest, "beyond")
     orders = index_permutations(units.design, draws=draws, rng=rng)
     reached = np.array([copying.reached(cell.layer or 0, site) for cell in cells])
     null, adjusted = np.empty((len(orders), len(cells))), np.empty_like(similarities)

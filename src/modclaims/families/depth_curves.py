@@ -19,7 +19,6 @@ from modclaims.stats.bootstrap import Bounds, Resamples, resample_groups
 from modclaims.stats.chunks import ENDS, Division, Shares, mean_bounds
 from modclaims.stats.evidence import Cell, Exhibit
 from modclaims.stats.quantifiers import Holds, somewhere
-from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
 AFTER = 32
@@ -53,7 +52,7 @@ class Unlabelled(Hypothesis):
         return resample_groups(
             np.zeros(sample.n, dtype=np.int64),
             count=weighing.resamples,
-            rng=stream(weighing.seed, type(self).__name__, sample.design(0), "resamples"),
+            rng=weighing.rng(type(self).__name__, sample.design(0), "resamples"),
         )
 
 

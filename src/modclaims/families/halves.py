@@ -39,7 +39,7 @@ class Halves:
             first, second = halves(design, stream(weighing.seed, name, design.digest, "split", str(number)))
             measuring = part(design, second)
             key = (name, "split", str(number), measuring.digest, "resamples")
-            drawn = resample(measuring, count=weighing.resamples, rng=stream(weighing.seed, *key))
+            drawn = resample(measuring, count=weighing.resamples, rng=weighing.rng(*key))
             yield cls(first, second, part(design, first), measuring, drawn, number)
 
 

@@ -155,7 +155,7 @@ class HeadsAgainstBlocks(HeadSelectivity):
         for split in range(self.splits):
 
             def contrast(half: Half, head: int, key: str = str(split)) -> Bounds:
-                rng = stream(weighing.seed, name, design.digest, "resamples", key)
+                rng = weighing.rng(name, design.digest, "resamples", key)
                 return _contrast(half, head, resample(half.design, count=weighing.resamples, rng=rng))
 
             rng = stream(weighing.seed, name, design.digest, "split", str(split))

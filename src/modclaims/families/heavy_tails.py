@@ -18,6 +18,7 @@ from modclaims.stats.bootstrap import bootstrap_t
 from modclaims.stats.evidence import Cell, Evidence, Exhibit
 from modclaims.stats.null_objects import MIN_DRAWS, against_null, resample_texts_and_draws
 from modclaims.stats.quantifiers import Holds, somewhere
+from modclaims.stats.resample_parts import in_parts
 from modclaims.stats.rotations import ULPS, Coordinates, draws, gaussian_kurtosis, kurtosis
 from modclaims.stats.streams import stream
 
@@ -113,9 +114,12 @@ class HeavyTails(Hypothesis):
             sample.n,
             self.draws,
             count=weighing.resamples,
-            rng=stream(weighing.seed, name, sample.design(self.draws), "resamples"),
+            rng=weighing.rng(name, sample.design(self.draws), "resamples"),
         )
-        bounds = bootstrap_t(against_null(-own[:, :, kind], -rotated[..., kind], resamples), resamples, means=True)
+        bounds = in_parts(
+            lambda drawn: bootstrap_t(against_null(-own[:, :, kind], -rotated[..., kind], drawn), drawn, means=True),
+            resamples,
+        )
         gaussian = gaussian_kurtosis(tokens.shape[-1])
         bare = Evidence(cells, self.effect_name, bounds, None, sample.texts, n_units=sample.n)
         if weighing.bare:

@@ -20,7 +20,7 @@ from modclaims.recording import InductionScores, ModelShape, Recording, Request
 from modclaims.stats.evidence import Cell, Control, Evidence
 from modclaims.stats.null_objects import MIN_DRAWS, resample_texts_and_draws, side_by_side_null
 from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
-from modclaims.stats.streams import stream
+from modclaims.stats.resample_parts import in_parts
 
 Floats = NDArray[np.float64]
 UNIT = "sequence"
@@ -91,9 +91,9 @@ class InductionHeads(Hypothesis):
             self.sequences,
             self.draws,
             count=weighing.resamples,
-            rng=stream(weighing.seed, type(self).__name__, f"{self.sequences} x {self.draws}", "resamples"),
+            rng=weighing.rng(type(self).__name__, f"{self.sequences} x {self.draws}", "resamples"),
         )
-        bounds = side_by_side_null(-own, -null, resamples, (-1.0, 1.0))
+        bounds = in_parts(lambda drawn: side_by_side_null(-own, -null, drawn, (-1.0, 1.0)), resamples)
         bare = Evidence(cells, self.effect_name, bounds, None, self.sequences, unit=UNIT, n_units=self.sequences)
         if weighing.bare:
             return bare

@@ -103,15 +103,17 @@ class InputOutsideUnembedding(TokenMap):
 
     def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
         sample, shape, name = Sample.of(recording.corpus), recording.shape, type(self).__name__
-        key = (weighing.seed, name, sample.design(self.draws))
+        key = (name, sample.design(self.draws))
         ids, layers = self.tokens(recording), self.looked_at(shape)
         embedding, unembedding = (np.asarray(recording.array(request)) for request in (EMBEDDING, UNEMBEDDING))
         if unembedding.shape[1] != shape.width:
             raise ClaimError(
                 f"The unembedding of model {shape.name!r} reads {unembedding.shape[1]} numbers, the stream has {shape.width}."
             )
-        chosen = Tokens.of(sample, ids, folds_of(sample.n, min(FOLDS, sample.n), stream(*key, "folds")))
-        left_out = Tokens.of(sample, ids, folds_of(sample.n, min(GROUPS, sample.n), stream(*key, "groups")))
+        chosen = Tokens.of(sample, ids, folds_of(sample.n, min(FOLDS, sample.n), stream(weighing.seed, *key, "folds")))
+        left_out = Tokens.of(
+            sample, ids, folds_of(sample.n, min(GROUPS, sample.n), stream(weighing.seed, *key, "groups"))
+        )
         outer, held = leading_directions(unembedding, self._outer(shape))
         target = embedding[chosen.rows].astype(np.float64)
         reads = [self._read(self.stream_rows(recording, layer), target, chosen, left_out, outer) for layer in layers]
@@ -121,7 +123,10 @@ class InputOutsideUnembedding(TokenMap):
         resamples = resampled(len(values), weighing, name, f"{len(values)} groups")
         bounds = bounds_of_means(values, resamples, (1 - 1 / mean, 1.0))
         random = random_overlaps(
-            [read.directions for read in reads], outer.shape[1], self.draws, stream(*key, "subspaces")
+            [read.directions for read in reads],
+            outer.shape[1],
+            weighing.drawn(self.draws),
+            weighing.rng(*key, "subspaces"),
         )
         test = NullTest.of(
             "avoidance",
@@ -143,7 +148,9 @@ class InputOutsideUnembedding(TokenMap):
             resampled=f"groups of {sample.unit}s" if len(values) < sample.n else f"{sample.unit}s",
             controls=(
                 self._pattern(reads[named], rows, outer, mean, layers[named]),
-                self._control_task(rows, embedding, chosen, outer, mean, layers[named], stream(*key, "control")),
+                self._control_task(
+                    rows, embedding, chosen, outer, mean, layers[named], stream(weighing.seed, *key, "control")
+                ),
             ),
             exhibits=(
                 self._by_depth(reads, layers, shape.layers, bounds, random, outer, weighing.alpha),
@@ -263,7 +270,7 @@ class InputOutsideUnembedding(TokenMap):
             "input_angles",
             f"Directions that tell the token against the unembedding's leading subspace, {self.site}",
             f"Squared cosines of the {self.dimensions} principal angles by layer as dots, their mean with {100 * (1 - 2 * alpha):g} % bounds, "
-            f"and the mean of random subspaces ({mean:.2f}; band: {100 * alpha:g} % to {100 * (1 - alpha):g} % of {self.draws:,} draws). {told}.",
+            f"and the mean of random subspaces ({mean:.2f}; band: {100 * alpha:g} % to {100 * (1 - alpha):g} % of {len(random):,} draws). {told}.",
             {
                 "depth": np.array(layers) / max(depth - 1, 1),
                 "layer": np.array(layers),

@@ -195,7 +195,7 @@ class InputReconstruction(TokenMap):
         return Told(tokens, tried[0], tried[1] if len(tried) > 1 else None, len(embedding))
 
     def _flipped(self, values: Floats, sample: Sample, weighing: Weighing) -> NullTest:
-        rng = stream(weighing.seed, type(self).__name__, f"{len(values)} {sample.unit}s", "flips")
+        rng = weighing.rng(type(self).__name__, f"{len(values)} {sample.unit}s", "flips")
         signs, exact = sign_flips(len(values), budget=weighing.permutations, rng=rng)
         return NullTest.of(
             "mean difference from the control task",

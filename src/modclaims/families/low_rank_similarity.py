@@ -31,6 +31,7 @@ from modclaims.stats.parallel_analysis import (
 )
 from modclaims.stats.permutation import between_ss_null, degrees_of_freedom, stratum_centred
 from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
+from modclaims.stats.resample_parts import in_parts
 from modclaims.stats.rotations import draws
 from modclaims.stats.splits import MedianBounds
 from modclaims.stats.streams import stream
@@ -108,7 +109,9 @@ class LowRankSimilarity(Hypothesis):
         tokens = [self._tokens(recording, units, cell) for cell in cells]
         found = [centred_directions(t, design) for t in tokens]
         observed = np.stack([shares(x) for x in found])  # (layer, component)
-        null = self._permuted(found, design, self.draws, stream(weighing.seed, name, design.digest, "coordinates"))
+        null = self._permuted(
+            found, design, weighing.drawn(self.draws), weighing.rng(name, design.digest, "coordinates")
+        )
         largest = np.concatenate([observed[None, :, 0], null[:, :, 0]])
         test = NullTest.of(
             "largest component's share of variance",
@@ -143,7 +146,7 @@ class LowRankSimilarity(Hypothesis):
             degenerate=tuple(int(c) for c in np.flatnonzero(observed.max(axis=1) == 0)),
             controls=tuple(rivals),
             exhibits=(
-                _scree(observed, null, ranks, bounds.effect, cells, self.site, self.draws),
+                _scree(observed, null, ranks, bounds.effect, cells, self.site, len(null)),
                 null_histogram(test, named, cells),
             ),
             secondary={
@@ -157,7 +160,7 @@ class LowRankSimilarity(Hypothesis):
             warnings=units.warnings,
             note=f"site {self.site}, centred cosine; bounds of components found on one half of the texts and measured on the "
             f"other{units.note}",
-            detail=f"There {int(ranks[named])} of {design.n} components stand above {self.draws:,} permutations of the coordinates; "
+            detail=f"There {int(ranks[named])} of {design.n} components stand above {len(null):,} permutations of the coordinates; "
             f"they hold {100 * above[named]:.0f} % of the variance, {100 * beyond[named]:.0f} % beyond what permuted ones hold.",
         )
 
@@ -188,8 +191,11 @@ class LowRankSimilarity(Hypothesis):
             along, total = components.excess(centred_directions(tokens[layer][half.second], half.measuring))
             above.append(along)
             below.append(total)
-        replicates = ratio_of_sums(np.stack(above, axis=1), np.stack(below, axis=1), half.measuring, half.resamples)
-        return _Measured(bootstrap_t(replicates, half.resamples, ends=ENDS), np.array(ranks))
+        sums = np.stack(above, axis=1), np.stack(below, axis=1)
+        bounds = in_parts(
+            lambda drawn: bootstrap_t(ratio_of_sums(*sums, half.measuring, drawn), drawn, ends=ENDS), half.resamples
+        )
+        return _Measured(bounds, np.array(ranks))
 
     def _agreement(self, x: Floats, units: Units, count: int, where: str, weighing: Weighing) -> Control:
         """How far the span of the components, in the space of texts, is that of the categories: principal angles."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples
 from modclaims.stats.delta_bounds import Part, combined_bounds, delta_bounds
 from modclaims.stats.evidence import Control, Evidence
+from modclaims.stats.resample_parts import in_parts
 from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
@@ -58,13 +60,24 @@ class ModelsDiffer(AcrossModels):
         compared = self._compared(recording, weighing, weighing.resamples)
         units, alpha = compared.units, weighing.alpha
         groups = [[recording.of(model.name) for model in end] for end in ends_of(recording.shape)]
-        smaller, larger = (_mean([self._delta(one, depths, compared) for one in group]) for group in groups)
-        effect = _difference(larger, smaller, units.design, compared.resamples)
+
+        def ends(drawn: Resamples) -> list[Replicates]:
+            texts = replace(compared, resamples=drawn)
+            return [_mean([self._delta(one, depths, texts) for one in group]) for group in groups]
+
+        def differ(drawn: Resamples) -> Bounds:
+            smaller, larger = ends(drawn)
+            return _difference(larger, smaller, units.design, drawn)
+
+        def alone(end: int, drawn: Resamples) -> Bounds:
+            return delta_bounds(ends(drawn)[end], units.design, drawn)
+
+        effect = in_parts(differ, compared.resamples)
         bare = Evidence(cells, self.effect_name, effect, None, len(recording.corpus), n_units=units.n)
         if weighing.bare:
             return bare
         named = self.holds.levels(bare, self.smallest_effect, alpha, weighing.claims).cell
-        own = [delta_bounds(side, units.design, compared.resamples) for side in (larger, smaller)]
+        own = [in_parts(partial(alone, end), compared.resamples) for end in (1, 0)]
         words = [_named(end) for end in reversed(ends_of(recording.shape))]
         few, where = compared.few(), str(cells[named])
         rivals = [_each(own, words, named, where, alpha)]

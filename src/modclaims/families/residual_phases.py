@@ -32,7 +32,6 @@ from modclaims.stats.phases import (
     reduction,
     reduction_bounds,
 )
-from modclaims.stats.streams import stream
 from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]
@@ -161,7 +160,7 @@ class ResidualPhases(DepthCurve):
         """Sign flips of the units' differences in error, rival minus phases; the weakest rival decides."""
         differences = np.stack([errors[name] - errors[PHASES] for name in rivals], axis=1)
         size = max(float(errors[name].max()) for name in rivals)
-        rng = stream(weighing.seed, type(self).__name__, sample.design(0), "flips")
+        rng = weighing.rng(type(self).__name__, sample.design(0), "flips")
         signs, exact = sign_flips(sample.n, budget=weighing.permutations, rng=rng)
         joint = NullTest.of(
             "mean paired difference in error" + (", the weakest of three" if len(rivals) > 1 else ""),

@@ -18,7 +18,6 @@ from modclaims.stats.bootstrap import Bounds, Resamples
 from modclaims.stats.delta_bounds import delta_bounds
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.quantifiers import somewhere
-from modclaims.stats.streams import stream
 from modclaims.stats.trend import Trend, exchanged_slopes
 
 Floats = NDArray[np.float64]
@@ -67,7 +66,7 @@ class ScaleTrend(AcrossModels):
             own.append(delta_bounds(delta.weighted(over), units.design, compared.resamples))
         effects = np.array([float(bounds.theta[0]) for bounds in own])
         line = Trend.of(sizes, effects)
-        rng = stream(weighing.seed, name, str(len(models)), "orders")
+        rng = weighing.rng(name, str(len(models)), "orders")
         slopes, tie, exact = exchanged_slopes(sizes, effects, budget=weighing.permutations, rng=rng)
         action = "exchanging the models' effects among their sizes"
         test = NullTest.of("slope over log10 of parameters", slopes[:, None], tie, exact=exact, action=action)

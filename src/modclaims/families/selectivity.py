@@ -23,7 +23,6 @@ from modclaims.stats.multiplicity import weigh_cells
 from modclaims.stats.omega_squared import excess_kurtosis, omega_squared, omega_squared_bounds
 from modclaims.stats.permutation import Pairs, degrees_of_freedom, f_null
 from modclaims.stats.quantifiers import Holds, somewhere
-from modclaims.stats.streams import stream
 from modclaims.stats.two_groups import auc, hedges_g
 
 Floats = NDArray[np.float64]
@@ -97,12 +96,10 @@ class Selectivity(Hypothesis):
         arrangements = relabellings(
             design,
             budget=weighing.permutations,
-            rng=stream(weighing.seed, *key, design.digest, "relabellings"),
+            rng=weighing.rng(*key, design.digest, "relabellings"),
             blind="jointly",
         )
-        resamples = resample(
-            design, count=weighing.resamples, rng=stream(weighing.seed, *key, design.digest, "resamples")
-        )
+        resamples = resample(design, count=weighing.resamples, rng=weighing.rng(*key, design.digest, "resamples"))
         null, tolerance = f_null(y, design, arrangements)
         action = units.action(self.label, self.within)
         test = NullTest.of(

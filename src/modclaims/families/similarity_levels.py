@@ -21,6 +21,7 @@ from modclaims.stats.bootstrap import Replicates, Resamples, bootstrap_t, resamp
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit
 from modclaims.stats.levels import LEVELS, compared, level_replicates
 from modclaims.stats.quantifiers import AlongDepth, Holds, slope_weights, somewhere
+from modclaims.stats.resample_parts import in_parts
 from modclaims.stats.similarity import INNER_PRODUCTS, SIMILARITIES, apart_similarity
 from modclaims.stats.streams import stream
 from modclaims.stats.ties import ROUNDING
@@ -163,16 +164,21 @@ class SimilarityLevels(Hypothesis):
         resamples = resample(
             units.design,
             count=weighing.resamples,
-            rng=stream(weighing.seed, name, units.design.digest, "resamples"),
+            rng=weighing.rng(name, units.design.digest, "resamples"),
         )
         per_layer = self._similarities(recording, units, None)
-        effect = self._effect(per_layer, units, resamples)
-        bounds = bootstrap_t(_combined(effect, weights), resamples, means=True, ends=self._ends())
+        bounds = in_parts(
+            lambda drawn: bootstrap_t(
+                _combined(self._effect(per_layer, units, drawn), weights), drawn, means=True, ends=self._ends()
+            ),
+            resamples,
+        )
         bare = Evidence(cells, self._effect_name(), bounds, None, len(recording.corpus), n_units=units.n)
         if weighing.bare:
             return bare
         named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
         words, few = self._words(), Resamples(resamples.times[: controls.CONTROL_RESAMPLES + 1], resamples.groups)
+        effect = self._effect(per_layer, units, few)
         twins = [
             self._effect(self._similarities(recording, units, v), units, few)
             for v in controls.twin_variants(self.twins)
@@ -190,7 +196,7 @@ class SimilarityLevels(Hypothesis):
                     "similarity" if self.against is None else "difference of similarity",
                     layers,
                     recording.shape.layers,
-                    bootstrap_t(effect, resamples),
+                    in_parts(lambda drawn: bootstrap_t(self._effect(per_layer, units, drawn), drawn), resamples),
                     weighing.alpha,
                     twins=np.array([t.value[0] for t in twins]) if twins else None,
                 ),

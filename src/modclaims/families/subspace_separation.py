@@ -23,9 +23,9 @@ from modclaims.stats.bootstrap import Bounds, bootstrap_t
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.omega_squared import log_one_plus_f2, omega2_of_log
 from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
+from modclaims.stats.resample_parts import in_parts
 from modclaims.stats.rotations import Coordinates
 from modclaims.stats.splits import MedianBounds
-from modclaims.stats.streams import stream
 from modclaims.stats.subspaces import (
     CENTRES,
     angles,
@@ -124,8 +124,8 @@ class SubspaceSeparation(Hypothesis):
         vectors = [self._vectors(recording, units, cell) for cell in cells]
         arrangements = relabellings(
             design,
-            budget=min(weighing.permutations, self.relabellings),
-            rng=stream(weighing.seed, name, design.digest, "relabellings"),
+            budget=min(weighing.permutations, weighing.drawn(self.relabellings)),
+            rng=weighing.rng(name, design.digest, "relabellings"),
             blind="jointly",
         )
         test = self._test(vectors, units, arrangements)
@@ -194,8 +194,16 @@ class SubspaceSeparation(Hypothesis):
             *(self._held(v, half.first, half.learning, half.second, half.measuring) for v in vectors), strict=True
         )
         mine, theirs = np.stack(own, axis=1), np.stack(other, axis=1)
-        replicates = log_ratio_of_means(mine, theirs, half.measuring, half.resamples)
-        bounds = bootstrap_t(replicates, half.resamples, forward=log_one_plus_f2, backward=omega2_of_log, ends=ENDS)
+        bounds = in_parts(
+            lambda drawn: bootstrap_t(
+                log_ratio_of_means(mine, theirs, half.measuring, drawn),
+                drawn,
+                forward=log_one_plus_f2,
+                backward=omega2_of_log,
+                ends=ENDS,
+            ),
+            half.resamples,
+        )
         return _Measured(bounds, _category_means(mine, half.measuring), _category_means(theirs, half.measuring))
 
     def _held(

@@ -307,13 +307,13 @@ class TargetedAblation(Hypothesis):
         key = (type(self).__name__, modules.units.design.digest)
         # inside categories alone: what strata differ by counts as spread, and few texts a stratum would leave too few
         design = replace(split.design, strata=np.zeros_like(split.design.strata))
-        texts = resample(design, count=weighing.resamples, rng=stream(weighing.seed, *key, "resamples", str(number)))
+        texts = resample(design, count=weighing.resamples, rng=weighing.rng(*key, "resamples", str(number)))
         if not sets:
             return TextsAndSets.of(texts, None, split.design)
         drawn = resample_groups(
             np.zeros(sets, dtype=np.int64),
             count=weighing.resamples,
-            rng=stream(weighing.seed, *key, "sets", str(number), str(sets)),
+            rng=weighing.rng(*key, "sets", str(number), str(sets)),
         )
         return TextsAndSets.of(texts, drawn, split.design)
 

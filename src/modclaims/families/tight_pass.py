@@ -20,7 +20,7 @@ from modclaims.stats.bootstrap import Bounds, bootstrap_t, resample_groups
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.null_objects import MIN_DRAWS, against_null, mean_replicates, resample_texts_and_draws
 from modclaims.stats.quantifiers import Holds, somewhere
-from modclaims.stats.streams import stream
+from modclaims.stats.resample_parts import in_parts
 
 Floats = NDArray[np.float64]
 NULLS = ("gaussian", "permuted", "untrained")
@@ -109,9 +109,12 @@ class TightPass(Hypothesis):
             sample.n,
             self.draws,
             count=weighing.resamples,
-            rng=stream(weighing.seed, type(self).__name__, sample.design(self.draws), "resamples"),
+            rng=weighing.rng(type(self).__name__, sample.design(self.draws), "resamples"),
         )
-        bounds = bootstrap_t(against_null(measured, null, resamples), resamples, means=True, ends=(-1.0, 1.0))
+        bounds = in_parts(
+            lambda drawn: bootstrap_t(against_null(measured, null, drawn), drawn, means=True, ends=(-1.0, 1.0)),
+            resamples,
+        )
         bare = Evidence(cells, self.effect_name, bounds, None, sample.texts, n_units=sample.n)
         if weighing.bare:
             return bare
@@ -262,7 +265,7 @@ class TighterThanAttention(TightPass):
         differences = ranks["attention"] - ranks["mlp"]
         name = type(self).__name__
         signs, exact = sign_flips(
-            sample.n, budget=weighing.permutations, rng=stream(weighing.seed, name, sample.design(0), "flips")
+            sample.n, budget=weighing.permutations, rng=weighing.rng(name, sample.design(0), "flips")
         )
         null = signs.astype(np.float64) @ differences / sample.n
         tolerance = 100 * np.finfo(np.float64).eps * np.abs(differences).max(axis=0)
@@ -315,7 +318,7 @@ def text_bounds(
     resamples = resample_groups(
         np.zeros(sample.n, dtype=np.int64),
         count=weighing.resamples,
-        rng=stream(weighing.seed, name, sample.design(0), "resamples"),
+        rng=weighing.rng(name, sample.design(0), "resamples"),
     )
     return bootstrap_t(mean_replicates(values, resamples), resamples, means=True, ends=ends)
 

@@ -17,7 +17,6 @@ from modclaims.hypothesis import Weighing
 from modclaims.recording import ModelShape, Recording, Request, Weights
 from modclaims.stats.evidence import Control, Evidence, Exhibit, NullTest
 from modclaims.stats.quantifiers import AlongDepth
-from modclaims.stats.streams import stream
 from modclaims.stats.token_directions import (
     TokenSpace,
     coherent_shares,
@@ -107,20 +106,21 @@ class OVDirections(WeightClaim):
                 f"tokens in both, and at least {4 * self.tokens} of them."
             )
         space = TokenSpace.of(embedding, unembedding)
-        key = (weighing.seed, type(self).__name__, f"{shape.heads} x {shape.head_width} of {shape.width}", "bases")
+        key = (type(self).__name__, f"{shape.heads} x {shape.head_width} of {shape.width}", "bases")
+        count = weighing.drawn(self.draws)
         found = []
         for layer in layers:
             subspaces = [
                 space.logits(basis) for basis in self._bases([matrix(recording, r, layer) for r in requests], shape)
             ]
-            found.append(_Layer.of(space, subspaces, self.tokens, self.level, _turns(key, self.draws)))
+            found.append(_Layer.of(space, subspaces, self.tokens, self.level, _turns(weighing, key, count)))
         measure = 0 if self.beyond is None else 1
         beside = self._beside(layers, [f.shares[measure] for f in found])
         bare = beside.evidence(self, weighing)
         if weighing.bare:
             return bare
         named = beside.named(self, bare, weighing)
-        random = np.array([f.mean[1 + np.arange(self.draws)].mean(axis=0) for f in found])  # (layer, measure)
+        random = np.array([f.mean[1 + np.arange(count)].mean(axis=0) for f in found])  # (layer, measure)
         own = np.array([f.mean[0] for f in found])
         return replace(
             bare,
@@ -131,7 +131,7 @@ class OVDirections(WeightClaim):
                     shape.layers,
                     title=f"Coherent directions by relative depth: {TITLES[self.matrix, self._side]}",
                     of="share of coherent directions",
-                    null=f"{self.draws:,} random bases, 5 % to 95 %",
+                    null=f"{count:,} random bases, 5 % to 95 %",
                     description=f"Share of singular directions whose {self.tokens} tokens are more alike than those of "
                     f"{100 * self.level:g} % of random directions of the same subspace.",
                 ),
@@ -271,8 +271,7 @@ class _Layer:
         return cls((first, second), (by_measure[0], by_measure[1]), mean)
 
 
-def _turns(key: tuple[int, str, str, str], draws: int) -> Iterator[np.random.Generator]:
+def _turns(weighing: Weighing, key: tuple[str, str, str], draws: int) -> Iterator[np.random.Generator]:
     """A stream for each draw, the same for every layer."""
-    seed, *words = key
     for draw in range(draws):
-        yield stream(seed, *words, str(draw))
+        yield weighing.rng(*key, str(draw))

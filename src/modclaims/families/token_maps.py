@@ -16,7 +16,6 @@ from modclaims.recording import Activations, ModelShape, Recording, Request, Tok
 from modclaims.stats.bootstrap import Bounds, Resamples, StudentT, resample_groups
 from modclaims.stats.chunks import mean_bounds
 from modclaims.stats.null_objects import mean_replicates
-from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -126,7 +125,7 @@ class Tokens:
 
 def resampled(units: int, weighing: Weighing, name: str, design: str) -> Resamples:
     """Units resampled in one group."""
-    rng = stream(weighing.seed, name, design, "resamples")
+    rng = weighing.rng(name, design, "resamples")
     return resample_groups(np.zeros(units, dtype=np.int64), count=weighing.resamples, rng=rng)
 
 

@@ -75,10 +75,10 @@ class TokenNeuronCongruence(WeightClaim):
         neurons = [self._neurons(recording, mine, layer) for layer in layers]
         lengths = np.stack([np.linalg.norm(w, axis=1) for w in neurons])  # (layer, neuron)
         own = np.array([largest_products(w, tokens, self.largest).mean() for w in neurons])
-        key = (weighing.seed, type(self).__name__, str(neurons[0].shape))
-        rng = stream(*key, "directions")
-        null, size = np.empty((self.draws, len(layers))), (len(neurons[0]), neurons[0].shape[1])
-        for draw in range(self.draws):  # a direction's products grow with its length, so that one serves all layers
+        key = (type(self).__name__, str(neurons[0].shape))
+        rng = weighing.rng(*key, "directions")
+        null, size = np.empty((weighing.drawn(self.draws), len(layers))), (len(neurons[0]), neurons[0].shape[1])
+        for draw in range(len(null)):  # a direction's products grow with its length, so that one serves all layers
             found = largest_products(random_units(*size, rng), tokens, self.largest)
             null[draw] = (lengths * found).mean(axis=1)
         beside = Beside(layers, own, null, "rise", f"mean of the {self.largest} largest dot products", rounding=1e-6)
@@ -89,7 +89,9 @@ class TokenNeuronCongruence(WeightClaim):
         return replace(
             bare,
             controls=(
-                self._permuted(neurons[named], tokens, own[named], layers[named], stream(*key, "permuted")),
+                self._permuted(
+                    neurons[named], tokens, own[named], layers[named], stream(weighing.seed, *key, "permuted")
+                ),
                 _by_frequency_words(neurons[named], tokens, self.largest, layers[named]),
             ),
             exhibits=(
@@ -98,11 +100,11 @@ class TokenNeuronCongruence(WeightClaim):
                     shape.layers,
                     title=f"Largest dot products with tokens by relative depth: {TITLES[self.matrix]}",
                     of=f"mean of the {self.largest} largest dot products",
-                    null=f"{self.draws:,} null objects, 5 % to 95 %",
+                    null=f"{len(null):,} null objects, 5 % to 95 %",
                     description=f"Mean over neurons of the {self.largest} largest dot products with token embeddings, and of "
-                    f"random vectors of the neurons' lengths ({self.draws:,} draws).",
+                    f"random vectors of the neurons' lengths ({len(null):,} draws).",
                 ),
-                _by_frequency(neurons, tokens, layers, stream(*key, "sizes")),
+                _by_frequency(neurons, tokens, layers, stream(weighing.seed, *key, "sizes")),
                 *(() if bare.test is None else (null_histogram(bare.test, named, bare.cells),)),
             ),
             secondary={}

@@ -17,7 +17,6 @@ from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.evidence import Cell, Evidence, Exhibit, NullTest
 from modclaims.stats.null_objects import draw_bounds, resample_draws
 from modclaims.stats.quantifiers import AlongDepth, Holds, slope_weights, somewhere
-from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
 LEAST_DRAWS = 99
@@ -98,7 +97,7 @@ class Beside:
     def bounds(self, claim: WeightClaim, weighing: Weighing, *, along: bool = False) -> Bounds:
         """Bounds of the effect by layer, or of its slope over relative depth from the first of these layers to the last."""
         design = f"{len(self.null)} null objects"
-        rng = stream(weighing.seed, type(claim).__name__, design, "resamples")
+        rng = weighing.rng(type(claim).__name__, design, "resamples")
         resamples = resample_draws(len(self.null), count=weighing.resamples, rng=rng)
         weights = slope_weights(claim.holds, self.layers) if along else None
         ends = self.ends if weights is None else (-np.inf, np.inf)

@@ -88,9 +88,9 @@ class WeightClusterability(WeightClaim):
         here = counts.index(self.clusters)
         name, design = type(self).__name__, f"{mlps[0][0].shape} x {len(requests)}"
         own = np.stack([clustered(WeightGraph.of(*mlp), counts) for mlp in mlps])  # (layer, count, score)
-        null = np.empty((self.draws, len(layers)))
-        few = np.empty((0 if weighing.bare else min(FEW, self.draws), *own.shape))
-        for draw, orders in enumerate(_orders(mlps[0], self.draws, stream(weighing.seed, name, design, "shuffles"))):
+        null = np.empty((weighing.drawn(self.draws), len(layers)))
+        few = np.empty((0 if weighing.bare else min(FEW, len(null)), *own.shape))
+        for draw, orders in enumerate(_orders(mlps[0], len(null), weighing.rng(name, design, "shuffles"))):
             for at, mlp in enumerate(mlps):
                 graph = _graph(mlp, orders, self.null)
                 if draw < len(few):
@@ -128,8 +128,8 @@ class WeightClusterability(WeightClaim):
                     recording.shape.layers,
                     title=f"{_capital(WORDS[self.score])} of the MLPs' weight graphs by relative depth",
                     of=f"{WORDS[self.score]}, {self.clusters} clusters",
-                    null=f"{self.draws:,} null objects, 5 % to 95 %",
-                    description=f"{self.draws:,} null objects by {NULLS[self.null]}, clustered anew.",
+                    null=f"{len(null):,} null objects, 5 % to 95 %",
+                    description=f"{len(null):,} null objects by {NULLS[self.null]}, clustered anew.",
                 ),
                 _sensitivity(
                     layers,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -23,6 +24,7 @@ from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
 from modclaims.stats.pair_effects import cliffs_delta, unweighable
 from modclaims.stats.permutation import Pairs, gap_null
 from modclaims.stats.quantifiers import AlongDepth, slope_weights
+from modclaims.stats.resample_parts import in_parts
 from modclaims.stats.similarity import Similarity
 from modclaims.stats.streams import stream
 from modclaims.stats.ties import tolerance
@@ -100,7 +102,7 @@ class WithinVersusStyle(CategoryClustering):
         resamples = resample(
             units.design,
             count=weighing.resamples,
-            rng=stream(weighing.seed, name, units.design.digest, "resamples"),
+            rng=weighing.rng(name, units.design.digest, "resamples"),
         )
         similarities = [side.similarities(per_cell) for side in sides]
         if self.beyond:
@@ -112,13 +114,18 @@ class WithinVersusStyle(CategoryClustering):
         else:
             taken = similarities
         slacks = [tolerance(found) for found in similarities]  # of what they were, whatever was taken out
-        deltas = [side.delta(x, resamples, slack) for side, x, slack in zip(sides, taken, slacks, strict=True)]
-        by_cell = _difference(sides, deltas, np.eye(len(cells)), resamples)
+
+        def combined(weights: Floats, drawn: Resamples) -> Bounds:
+            deltas = [side.delta(x, drawn, slack) for side, x, slack in zip(sides, taken, slacks, strict=True)]
+            return _difference(sides, deltas, weights, drawn)
+
+        by_cell = in_parts(partial(combined, np.eye(len(cells))), resamples)
         bare = Evidence(cells, self.effect_name, by_cell, None, len(recording.corpus), n_units=units.n)
         along = isinstance(self.holds, AlongDepth)
         slope = by_cell
         if along:
-            slope = _difference(sides, deltas, slope_weights(self.holds, [c.layer or 0 for c in cells]), resamples)
+            over_depth = slope_weights(self.holds, [c.layer or 0 for c in cells])
+            slope = in_parts(partial(combined, over_depth), resamples)
         whole = replace(bare, cells=(Cell(),), effect_name=f"rise of {self.effect_name}", bounds=slope)
         if weighing.bare:
             return whole if along else bare
@@ -126,7 +133,10 @@ class WithinVersusStyle(CategoryClustering):
             named = int(np.argmax(np.nan_to_num(by_cell.theta, nan=-np.inf)))
         else:
             named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
-        own = [delta_bounds(d, side.units.design, resamples) for side, d in zip(sides, deltas, strict=True)]
+        own = [
+            in_parts(partial(_own_bounds, side, x, slack), resamples)
+            for side, x, slack in zip(sides, taken, slacks, strict=True)
+        ]
         tests = [self._test(side, found, weighing) for side, found in zip(sides, similarities, strict=True)]
         flat = np.unique(
             np.concatenate([unweighable(x, s.pairs, slack) for s, x, slack in zip(sides, taken, slacks, strict=True)])
@@ -318,6 +328,11 @@ def _difference(sides: tuple[Side, Side], deltas: list[Replicates], weights: Flo
         for side, delta, sign in zip(sides, deltas, (1.0, -1.0), strict=True)
     ]
     return combined_bounds(parts, resamples)
+
+
+def _own_bounds(side: Side, similarities: Floats, slack: Floats, drawn: Resamples) -> Bounds:
+    """One side's delta by itself."""
+    return delta_bounds(side.delta(similarities, drawn, slack), side.units.design, drawn)
 
 
 def minus(first: Replicates, second: Replicates) -> Replicates:

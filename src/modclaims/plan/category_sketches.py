@@ -16,9 +16,10 @@ from modclaims.families.targeted_ablation import TargetedAblation
 from modclaims.families.units import Units
 from modclaims.families.within_versus_style import WithinVersusStyle
 from modclaims.plan.sketch import Before, Counted, Sketch, bounds, exchanged, labelled
-from modclaims.plan.spent import spent_fits, spent_pairs
+from modclaims.plan.spent import spent_fits, spent_levels, spent_pairs
 from modclaims.recording import HEAD_SITES
 from modclaims.stats.actions import Design, count_arrangements
+from modclaims.stats.levels import compared
 from modclaims.stats.matched_sets import most_images
 from modclaims.stats.quantifiers import AlongDepth, Everywhere, slope_weights
 from modclaims.stats.splits import FACTOR, halves, part, smallest_half
@@ -53,10 +54,11 @@ def similarity_levels(claim: SimilarityLevels, before: Before) -> Sketch:
     check_positions(before.positions)
     units = Units.of(before.corpus, claim.label, claim.within)
     key = (type(claim).__name__, units.design.digest, "resamples")
+    weights = [compared(units.design, level, claim.category) for level in claim.levels]
     return replace(
         labelled(claim, units, before),
         action=f"resampling {units.resampled}",
-        bounds=bounds(before, [0 if units.design.members else spent_fits(before, units.design, *key)]),
+        bounds=bounds(before, [spent_levels(before, units.design, weights, *key)]),
         cells=len(claim.holds.chosen(claim.weights(before.shape)[0])),
     )
 

@@ -93,7 +93,9 @@ class ClaimPlan:
             "arrangements_log10": None if many is None else math.log10(many),
             "exact": test is not None and test.exact,
             "draws": None if test is None else test.draws,
+            "most_draws": None if test is None else test.most,
             "resamples": made.bounds.draws,
+            "most_resamples": made.bounds.most,
             "smallest_attainable_p": (test or made.bounds).floor,
             "bound_floor": made.bounds.floor,
             "effect_name": self.effect_name,
@@ -135,10 +137,10 @@ class Plan:
 
     @property
     def draws(self) -> int:
-        """The most that a claim draws, or enumerates, of one kind."""
+        """The most that a claim may draw, or enumerates, of one kind."""
         made = [c.sketch for c in self.claims if c.sketch is not None]
         counted = [by for one in made for by in (one.test, one.bounds) if by is not None]
-        return max((by.rows if by.exact else by.draws for by in counted), default=0)
+        return max((by.rows if by.exact else by.most for by in counted), default=0)
 
     @property
     def refused(self) -> str:
@@ -215,7 +217,7 @@ class Plan:
             ),
             f"{cost.passes:,} forward passes ({_counted(cost.texts, 'text')}, {_counted(cost.networks, 'network')}), "
             f"{further}{cost.tokens:,} tokens, about {_size(cost.bytes)} of recordings, less what earlier runs have left; at most "
-            f"{self.draws:,} draws of a kind a claim.",
+            f"{self.draws:,} draws of a kind a claim, where those that were asked for leave it open.",
             *self._correction(),
             self.summary,
         ]

@@ -1,7 +1,7 @@
 """Which outcomes claims can reach: `judge` itself is asked, with every claim at the smallest levels it can attain.
 
-What is said to be out of reach is so whatever the network does: a level that rises, or its Monte Carlo limit, lets
-neither fall after correction, its own or another's.
+What is said to be out of reach is so whatever the network does and however far draws go on: a level that rises lets none
+fall after correction, its own or another's.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modclaims.claim_set import ClaimSet, Kept
+from modclaims.hypothesis import CHECKPOINTS
 from modclaims.plan.sketch import Counted, Sketch
 from modclaims.settings import Settings
 from modclaims.stats.multiplicity import adjust, at_most
@@ -46,10 +47,9 @@ class Others:
 
 @dataclass(frozen=True)
 class _Level:
-    """The smallest level of one side, where it lies for sure, and what it is counted by."""
+    """The smallest level of one side at the last checkpoint, and what it is counted by."""
 
     value: float
-    interval: tuple[float, float]
     sources: tuple[Counted, ...]
     """Of p, if it plays a part, and of bounds; the larger level decides."""
     factor: int
@@ -57,20 +57,13 @@ class _Level:
 
     @classmethod
     def of(cls, sources: tuple[Counted, ...], factor: int) -> _Level:
-        """The largest of these smallest levels, and the largest of their limits."""
-        low, high = (max(ends) for ends in zip(*(s.interval(s.floor) for s in sources), strict=True))
-        value = max(source.floor for source in sources)
-        return cls(min(1.0, factor * value), (min(1.0, factor * low), min(1.0, factor * high)), sources, factor)
+        """The largest of these smallest levels."""
+        return cls(min(1.0, factor * max(source.lowest for source in sources)), sources, factor)
 
     @property
     def widest(self) -> Counted:
         """What sets the level."""
-        return max(self.sources, key=lambda source: source.floor)
-
-    @property
-    def vaguest(self) -> Counted:
-        """What sets how far up it may lie."""
-        return max(self.sources, key=lambda source: source.interval(source.floor)[1])
+        return max(self.sources, key=lambda source: source.lowest)
 
 
 def sides(
@@ -93,7 +86,7 @@ def _barred(made: Sketch) -> tuple[Side, Side]:
 def _upward(made: Sketch) -> _Level:
     """Where a claim may first be supported: p, if it plays a part, and the bound's level."""
     if made.undecided:
-        return _Level(1.0, (1.0, 1.0), (made.bounds,), 1)
+        return _Level(1.0, (made.bounds,), 1)
     factor = made.cells - made.needed + 1 if isinstance(made.holds, InFraction) else 1
     return _Level.of((made.bounds,) if made.test is None else (made.test, made.bounds), factor)
 
@@ -101,7 +94,7 @@ def _upward(made: Sketch) -> _Level:
 def _downward(made: Sketch) -> _Level:
     """Where a claim may first be refuted."""
     if made.undecided:
-        return _Level(1.0, (1.0, 1.0), (made.bounds,), 1)
+        return _Level(1.0, (made.bounds,), 1)
     return _Level.of((made.bounds,), made.needed if isinstance(made.holds, InFraction) else 1)
 
 
@@ -131,8 +124,7 @@ def _judged(
 
 def _weighed(level: _Level, plus: bool) -> Weighed:
     """Evidence of which nothing is known but one level."""
-    this, other = (level.value, level.interval), (1.0, (1.0, 1.0))
-    up, down = (this, other) if plus else (other, this)
+    up, down = (level.value, 1.0) if plus else (1.0, level.value)
     return Weighed(
         effect=math.nan,
         effect_name="",
@@ -144,10 +136,10 @@ def _weighed(level: _Level, plus: bool) -> Weighed:
         observed=None,
         p=None,
         p_interval=None,
-        p_plus=up[0],
-        p_minus=down[0],
-        mc_plus=up[1],
-        mc_minus=down[1],
+        p_plus=up,
+        p_minus=down,
+        mc_plus=(up, up),
+        mc_minus=(down, down),
         bounded=True,
         best={},
         best_words="",
@@ -184,35 +176,27 @@ def _explained(
 ) -> Side:
     """What stands in the way, and what would help."""
     alpha, claims = settings.alpha, together.size
-    by = level.vaguest if at_most(side.corrected, alpha) else level.widest
+    by = level.widest
     alone = _alone(claims, settings)
     name = "p+" if outcome is Outcome.SUPPORTED else "p-"
-    spent = round(by.least - 1) if by.raised_by == "--resamples" else 0
-    drawn = f"{by}, in {spent:,} of which nothing varies" if spent else str(by)
+    spent = (by.least - 1) / by.draws if by.raised_by == "--resamples" else 0
+    drawn = f"{by}, in {100 * spent:.2g} % of which nothing varies" if spent else str(by)
     twice = f", {by.factor:g} x the median over splits" if by.factor > 1 else ""
     after = (
         f", {side.corrected:.2g} after {settings.correction} over {claims} claims"
         if side.corrected > side.level
         else ""
     )
-    if not at_most(side.corrected, alpha):
-        why = f"{name} cannot fall below {side.level:.2g} ({drawn}{twice}){after}"
-    else:
-        highest = together.corrected(
-            [level.interval[1]] + [v.interval[1] for v in levels.values() if v is not level],
-            lambda kept: kept.p_plus,
-            settings.correction,
-        )
-        why = f"{name} of {side.level:.2g} ({drawn}{twice}){after} may be {highest[0]:.2g} by its 99 % interval"
+    why = f"{name} cannot fall below {side.level:.2g} ({drawn}{twice}){after}"
     if by.raised_by == "sets":
         remedies = ["raise sets, or name larger sizes of modules"]
     elif by.raised_by == "--beside":
         remedies = ["give more models with --beside"]
-    elif by.exact or by.least > 1 + 1e-9:
+    elif by.exact or by.least > 1 + 1e-9 or (by.arrangements and by.arrangements <= by.most):
         remedies = ["add texts"]
     else:
-        # so many that the smallest level lies below alpha for sure, whatever becomes of the other claims
-        draws = math.ceil(math.log(0.005) / math.log1p(-alpha / (level.factor * by.factor * alone)))
+        # so many that the smallest level of the last checkpoint decides, whatever becomes of the other claims
+        draws = math.ceil((level.factor * by.factor * alone / alpha - 1) / CHECKPOINTS[-1])
         remedies = [f"raise {by.raised_by} to {1000 * math.ceil((draws + 1) / 1000) - 1}"]
     if claims > 1 and at_most(side.level, alpha) and not at_most(side.corrected, alpha):
         remedies.append("state fewer claims together")

@@ -10,12 +10,11 @@ import numpy as np
 
 from modclaims.corpus import Corpus
 from modclaims.families.units import Sample, Units
-from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.hypothesis import CHECKPOINTS, Hypothesis, Weighing
 from modclaims.plan.power import Effect
 from modclaims.recording import ModelShape
 from modclaims.stats.actions import Design
 from modclaims.stats.evidence import Cell
-from modclaims.stats.multiplicity import clopper_pearson
 from modclaims.stats.quantifiers import Everywhere, Holds, InFraction
 
 
@@ -34,35 +33,39 @@ class Counted:
     factor: float = 1.0
     """By what a counted level is multiplied (2 for medians over splits)."""
 
+    arrangements: int | None = None
+    """Distinct arrangements that draws are made from, which are enumerated once there are as many draws; None for no end."""
+
     @property
     def floor(self) -> float:
-        """The smallest level."""
+        """The smallest level that these draws attain."""
         return min(1.0, self.factor * self.least / self.rows)
+
+    @property
+    def lowest(self) -> float:
+        """The smallest level at the last checkpoint, to which draws go on where they decide nothing before."""
+        if self.exact:
+            return self.floor
+        drawn = (1 + (self.least - 1) * CHECKPOINTS[-1]) / (self.most + 1)
+        return min(1.0, self.factor * max(drawn, 1 / self.arrangements if self.arrangements else 0.0))
 
     @property
     def draws(self) -> int:
         """Draws; 0 where all arrangements are enumerated."""
         return 0 if self.exact else self.rows - 1
 
-    def interval(self, level: float) -> tuple[float, float]:
-        """Where the level lies (99 %), the draws being some of many."""
-        if self.exact:
-            return level, level
-        count = max(0, min(self.draws, round(level / self.factor * self.rows) - 1))
-        low, high = clopper_pearson(count, self.draws)
-        return min(1.0, self.factor * low), min(1.0, self.factor * high)
+    @property
+    def most(self) -> int:
+        """Draws of the last checkpoint; 0 where all arrangements are enumerated."""
+        return CHECKPOINTS[-1] * self.draws
 
     def decisive(self, alpha: float) -> float:
-        """The largest level, before the factor, whose interval does not reach beyond alpha; the smallest if none does."""
-        low, high = 1, max(1, math.floor(alpha * self.rows))
-        while low < high:
-            middle = (low + high + 1) // 2
-            reaches = clopper_pearson(middle - 1, self.rows - 1)[1]
-            low, high = (middle, high) if reaches <= alpha else (low, middle - 1)
-        return low / self.rows
+        """The largest level, before the factor, that is at most alpha; the smallest one if none is."""
+        rows = self.rows if self.exact else self.most + 1
+        return max(1, math.floor(alpha * rows)) / rows
 
     def __str__(self) -> str:
-        return f"exact, {self.rows:,}" if self.exact else f"{self.draws:,} draws"
+        return f"exact, {self.rows:,}" if self.exact else f"{self.draws:,} to {self.most:,} draws"
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,8 @@ def exchanged(found: Sequence[int], before: Before, factor: float = 1.0) -> Coun
     exact = all(total <= budget for total in found)
     shares = [1 / total if total <= budget else 1 / (budget + 1) for total in found]
     rows = min(found[0], budget + (not exact))
-    return Counted(rows, exact, "--permutations", float(np.median(shares)) * rows, factor)
+    least = float(np.median(shares)) * rows
+    return Counted(rows, exact, "--permutations", least, factor, None if exact else max(found))
 
 
 def bounds(before: Before, spent: Sequence[int], factor: float = 1.0) -> Counted:

@@ -6,14 +6,16 @@ They are drawn here, by the same streams as in a run.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.plan.sketch import Before
 from modclaims.stats.actions import Design
-from modclaims.stats.bootstrap import Resamples, resample
+from modclaims.stats.bootstrap import Floats, Resamples, resample
 from modclaims.stats.cluster_sums import ClusterSums
+from modclaims.stats.levels import level_replicates
 from modclaims.stats.permutation import Pairs
 from modclaims.stats.streams import stream
 
@@ -42,6 +44,21 @@ def spent_fits(before: Before, design: Design, *key: str) -> int:
         return int(_collapsed(_resamples(before, design, *key), every).sum())
     drawn = _resamples(before, design, *key)
     return int(np.isnan(ClusterSums.of(np.zeros((design.n, 1)), design).fit(drawn.times[1:])[:, 0, 0]).sum())
+
+
+def spent_levels(before: Before, design: Design, weights: Sequence[Floats], *key: str) -> int:
+    """Resamples that hold no pair for one of these levels of similarity, each given by its weights of pairs, or nothing
+    that varies: as where a category has three texts, and one of them was drawn thrice."""
+    sizes = [len(design.members)] if design.members else np.unique(design.cells, return_counts=True)[1]
+    if math.log(before.weighing.resamples) - min((n - 1) * math.log(n) for n in sizes) < math.log(NEVER):
+        return 0
+    drawn, any_ = _resamples(before, design, *key), np.zeros((design.n, design.n))
+    spent = np.zeros(drawn.count, dtype=bool)
+    for one in weights:
+        spent |= np.isnan(level_replicates([any_], one, design, drawn).value[1:, 0])
+    if not design.members:
+        spent |= _collapsed(drawn, np.arange(design.n))
+    return int(spent.sum())
 
 
 def _resamples(before: Before, design: Design, *key: str) -> Resamples:

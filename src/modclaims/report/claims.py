@@ -236,6 +236,7 @@ def _numbers(summary: Mapping[str, Any], terms: Terms, decimals: int) -> tuple[T
         ("p over all cells together", _combined(get("intersection"))),
         ("chance", plain(get("action") or "")),
         ("arrangements", _draws(summary)),
+        ("resamples, after draws had gone on", number(get("resamples")) if get("checkpoint") else ""),
         ("smallest p attainable", p_value(get("smallest_attainable_p"))),
         ("statistic", said(get("statistic") or "")),
     ]
@@ -243,6 +244,8 @@ def _numbers(summary: Mapping[str, Any], terms: Terms, decimals: int) -> tuple[T
         chance += [
             ("texts to refute it, were the effect 0", _about(get("texts_to_refute"))),
             ("texts to support it, were it twice the smallest", _about(get("texts_to_support"))),
+            ("null objects to refute it, were the effect 0", _about(get("draws_to_refute"))),
+            ("null objects to support it, were it twice the smallest", _about(get("draws_to_support"))),
         ]
     tables = []
     for caption, rows in (("Effect", effect), ("Test", chance)):

@@ -228,6 +228,11 @@ def _reading(claims: Sequence[Claim], terms: Terms, facts: Mapping[str, Any]) ->
             ),
         ),
         (
+            "draws",
+            "Where Monte Carlo error left open on which side of a deciding value a level lies, draws went on to 5 and 20 times as "
+            "many, each time afresh; after the last of them the level decides as it stands. Such claims say how many were drawn.",
+        ),
+        (
             "Expectation",
             "What the claim's file declared beforehand. A verdict against expectation is a result, not a fault of the run.",
         ),

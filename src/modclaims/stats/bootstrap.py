@@ -8,7 +8,7 @@ sums and differences of values and influences, so a contrast gets its bound from
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -29,6 +29,13 @@ class Resamples:
     """(1 + R, unit) multiplicities, or (1 + R, cluster); row 0 is all ones."""
     groups: Codes
     """(unit,) group inside which units were resampled (category x stratum); all zero for clusters."""
+    fixed: tuple[int, ...] = ()
+    """Groups that are no texts, so that more texts leave what they vary by: null objects, matched sets, random bases."""
+
+    @property
+    def null_objects(self) -> int:
+        """How many units of those groups there are."""
+        return int(np.isin(self.groups, self.fixed).sum())
 
     @property
     def count(self) -> int:
@@ -94,6 +101,18 @@ def standard_errors(replicates: Replicates, resamples: Resamples) -> Floats:
         # no more than rounding is no spread, which must not pass for a tiny one
         variance += len(where) / (len(where) - 1) * np.where(squares > 1e-13 * terms, squares, 0.0)
     return np.sqrt(variance)
+
+
+def _fixed_share(replicates: Replicates, resamples: Resamples) -> Floats | None:
+    """(cell,) what the fixed groups bring of the sample's own variance; None where all units are texts."""
+    if not resamples.fixed:
+        return None
+    sample = Replicates(replicates.value[:1], replicates.influence[:1], replicates.centre)
+    which = np.isin(resamples.groups, resamples.fixed)
+    part = replace(sample, influence=sample.influence * which[None, :, None])
+    one = Resamples(resamples.times[:1], resamples.groups)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((standard_errors(part, one) / standard_errors(sample, one))[0] ** 2)
 
 
 def _identity(value: Floats) -> Floats:
@@ -303,6 +322,10 @@ class Bounds:
     """The law at and near the ends of the scale; None where there is none."""
     constant: NDArray[np.bool_] | None = None
     """(cell,) whether all that a cell's effect is read from is alike, but for rounding; None where no cell is."""
+    fixed_share: Floats | None = None
+    """(cell,) share of the squared standard error that more texts would leave; None for none of it."""
+    null_objects: int = 0
+    """How many null objects it comes from."""
     _kept: dict[tuple[str, float, bytes | None], Floats] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -543,4 +566,15 @@ def bootstrap_t(
         deviation = replicates.value[1:] - replicates.centre
         t = np.where(deviation == 0, 0.0, deviation / se[1:])
     student = StudentT.of(replicates, resamples) if means else None
-    return Bounds(replicates.value[0], se[0], t, forward, backward, noncentral, ends, student=student)
+    return Bounds(
+        replicates.value[0],
+        se[0],
+        t,
+        forward,
+        backward,
+        noncentral,
+        ends,
+        student=student,
+        fixed_share=_fixed_share(replicates, resamples),
+        null_objects=resamples.null_objects,
+    )

@@ -121,6 +121,7 @@ class TextsAndSets:
             both = Resamples(
                 np.concatenate([texts.times, sets.times], axis=1),
                 np.concatenate([texts.groups, sets.groups + texts.groups.max() + 1]),
+                fixed=(int(texts.groups.max()) + 1,),  # sets are one group
             )
         return cls(both, share, design.labels, design.k)
 
@@ -159,7 +160,16 @@ class TextsAndSets:
 def side_by_side(bounds: Sequence[Bounds]) -> Bounds:
     """Bounds of single cells, from the same resamples, as those of many."""
     theta, se = (np.concatenate([getattr(b, name) for b in bounds]) for name in ("theta", "se"))
-    return Bounds(theta, se, np.concatenate([b.t for b in bounds], axis=1), ends=bounds[0].ends)
+    drawn = any(b.null_objects for b in bounds)
+    shares = [np.zeros(len(b.theta)) if b.fixed_share is None else b.fixed_share for b in bounds]
+    return Bounds(
+        theta,
+        se,
+        np.concatenate([b.t for b in bounds], axis=1),
+        ends=bounds[0].ends,
+        fixed_share=np.concatenate(shares) if drawn else None,
+        null_objects=max(b.null_objects for b in bounds),
+    )
 
 
 @dataclass(frozen=True)
@@ -187,6 +197,8 @@ class WeakestBounds(Bounds):
             ends=whole.ends,
             factor=whole.factor,
             splits=whole.splits,
+            fixed_share=None if whole.fixed_share is None else whole.fixed_share[weakest],
+            null_objects=whole.null_objects,
             whole=whole,
             groups=tuple(groups),
         )

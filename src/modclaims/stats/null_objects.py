@@ -5,6 +5,7 @@ The unit of chance is the draw of a null object, that of sampling the text; both
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -21,7 +22,8 @@ MIN_DRAWS = 20
 
 def resample_texts_and_draws(texts: int, draws: int, *, count: int, rng: np.random.Generator) -> Resamples:
     """`count` resamples of texts and, independently, of null objects: units are the texts first, then the draws."""
-    return resample_groups(np.repeat([0, 1], [texts, draws]), count=count, rng=rng)
+    drawn = resample_groups(np.repeat([0, 1], [texts, draws]), count=count, rng=rng)
+    return replace(drawn, fixed=(1,))
 
 
 def against_null(measured: Floats, null: Floats, resamples: Resamples) -> Replicates:
@@ -63,6 +65,8 @@ def side_by_side_null(measured: Floats, null: Floats, resamples: Resamples, ends
         np.concatenate([part.se for part in parts]),
         np.concatenate([part.t for part in parts], axis=1),
         ends=ends,
+        fixed_share=np.concatenate([part.fixed_share for part in parts if part.fixed_share is not None]),
+        null_objects=resamples.null_objects,
         student=StudentT(*(np.concatenate([getattr(law, key) for law in laws]) for key in ("theta", "se", "df"))),
     )
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from modclaims.errors import ClaimError
 from modclaims.stats.evidence import Cell, Evidence
 from modclaims.stats.multiplicity import clopper_pearson
+from modclaims.stats.texts_needed import needed as _texts
 
 Floats = NDArray[np.float64]
 
@@ -47,6 +48,9 @@ class Levels:
     texts_to_refute: int | None
     texts_to_support: int | None
     """How many texts would decide, were the effect 0, or twice the smallest that matters."""
+    draws_to_refute: int | None = None
+    draws_to_support: int | None = None
+    """How many null objects that would take, where those at hand forbid it however many texts there were."""
     p_cell: float | None = None
     """Permutation p of the named cell itself, adjusted where others were searched with it; None as for `p`."""
     carrying: int | None = None
@@ -440,63 +444,6 @@ def _interval_words(alpha: float, cells: int, splits: int, band: str | None = No
     if splits:
         words += f": medians over {splits} splits of limits at level {alpha / 2:g}"
     return words
-
-
-def _texts(
-    evidence: Evidence, cells: NDArray[np.int64], smallest: float, alpha: float, *, need_support: int, need_refute: int
-) -> tuple[int | None, int | None]:
-    """Texts that would refute at effect 0, and support at twice the smallest effect, in 4 runs of 5.
-
-    By simulation from the observed spread: an estimate at the assumed effect is drawn as that effect plus t* times
-    its standard error, which shrinks as 1 / sqrt(n); the factor by which it must shrink for enough cells' bounds
-    to clear is found draw by draw. Observed effects are not used.
-    """
-    bounds = evidence.bounds
-    if evidence.n_texts == 0 or evidence.unit == "model":  # more texts would say nothing of weights, or of other models
-        return None, None
-    alpha = alpha / bounds.factor
-    use = cells[bounds.bounded[cells]]
-    if smallest <= 0 or len(use) < max(need_support, need_refute):
-        return None, None
-    if bounds.noncentral is not None:  # the standard error of omega^2 depends on omega^2 itself
-        return bounds.noncentral.texts_needed(
-            smallest, alpha, cells=len(cells), refute=need_refute, support=need_support
-        )
-    t = bounds.t[:, use]
-    t = t[np.isfinite(t).all(axis=1)]
-    if len(t) < 100:
-        return None, None
-    zero, edge, double = (
-        float(bounds.forward(np.array(v))) for v in (0.0, smallest, _double(smallest, bounds.ends[1]))
-    )
-    se = bounds.se[use]
-    m = len(cells)
-    single = need_support == 1
-    q_high = (
-        np.quantile(t.max(axis=1), 1 - alpha) if single else np.quantile(t, 1 - alpha / (m - need_support + 1), axis=0)
-    )
-    q_low = (
-        np.quantile(t.min(axis=1), alpha) if need_refute == 1 else np.quantile(t, alpha / (m - need_refute + 1), axis=0)
-    )
-    # shrink factors at which each cell decides, in each draw
-    with np.errstate(divide="ignore"):
-        refute = (edge - zero) / np.maximum(se * (t - q_low), 1e-300)
-        support = (double - edge) / np.maximum(se * (q_high - t), 1e-300)
-    to_refute = np.sort(refute, axis=1)[:, len(use) - need_refute]
-    to_support = np.sort(support, axis=1)[:, len(use) - need_support]
-    n = evidence.n_texts
-    return _needed(n, float(np.quantile(to_refute, 0.2))), _needed(n, float(np.quantile(to_support, 0.2)))
-
-
-def _double(smallest: float, end: float) -> float:
-    """Twice the smallest effect, or half-way to the end of the scale where that is nearer."""
-    return min(2 * smallest, (smallest + end) / 2)
-
-
-def _needed(n: int, shrink: float) -> int | None:
-    if not np.isfinite(shrink) or shrink < 1e-4:
-        return None
-    return max(4, math.ceil(n / min(shrink, float(n)) ** 2))
 
 
 def somewhere() -> Holds:

@@ -131,6 +131,8 @@ class MedianBounds(Bounds):
             typical.ends,
             factor=FACTOR,
             splits=len(parts),
+            fixed_share=None if typical.fixed_share is None else np.median([p.fixed_share for p in parts], axis=0),
+            null_objects=typical.null_objects,
             parts=tuple(parts),
         )
 
