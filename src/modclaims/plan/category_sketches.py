@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from modclaims.families.ablation_specificity import AblationSpecificity
 from modclaims.families.axes_against_rotations import AxesAgainstRotations
 from modclaims.families.axis_streams import LEARNED, AxisStreams
@@ -15,6 +17,7 @@ from modclaims.families.subspace_separation import SubspaceSeparation
 from modclaims.families.targeted_ablation import TargetedAblation
 from modclaims.families.units import Units
 from modclaims.families.within_versus_style import WithinVersusStyle
+from modclaims.plan.perfect_samples import combined, perfect, together
 from modclaims.plan.sketch import Before, Counted, Sketch, bounds, exchanged, labelled
 from modclaims.plan.spent import spent_fits, spent_levels, spent_pairs
 from modclaims.recording import HEAD_SITES
@@ -34,10 +37,12 @@ def category_clustering(claim: CategoryClustering, before: Before) -> Sketch:
         bounds=bounds(before, [spent_pairs(before, design, type(claim).__name__, design.digest, "resamples")]),
     )
     if isinstance(claim.holds, AlongDepth):
-        slope_weights(claim.holds, before.layers(claim))
-        return replace(made, action=f"resampling {units.resampled}")
+        weights = slope_weights(claim.holds, before.layers(claim))
+        ends = combined([(design, weights)], claim.smallest_effect)
+        return replace(made, action=f"resampling {units.resampled}", perfect=ends)
     heads = shape.kv_heads if claim.site in ("k", "v") else shape.heads if claim.site in HEAD_SITES else 1
     made = replace(made, cells=before.cells(claim, heads))
+    made = replace(made, **perfect(made, design, claim.smallest_effect, before.weighing.alpha))
     if claim.beyond:  # rows of residuals are exchanged, which no swap of names leaves as they are
         test = Counted(before.weighing.permutations + 1, False, "--permutations")
         return replace(made, action=f"{made.action} given {GIVEN[claim.beyond]}", test=test)
@@ -69,18 +74,20 @@ def within_versus_style(claim: WithinVersusStyle, before: Before) -> Sketch:
     units, shape = sides[0], before.shape
     key = (type(claim).__name__, units.design.digest, "resamples")
     spent = max(spent_pairs(before, side.design, *key) for side in sides)
-    cells = 1
+    cells, weights = 1, np.eye(1)
     if not isinstance(claim.holds, AlongDepth):
         heads = shape.kv_heads if claim.site in ("k", "v") else shape.heads if claim.site in HEAD_SITES else 1
         cells = before.cells(claim, heads)
     else:
-        slope_weights(claim.holds, before.layers(claim))
-    return replace(
+        weights = slope_weights(claim.holds, before.layers(claim))
+    made = replace(
         labelled(claim, units, before),
         action=f"resampling {units.resampled}",
         bounds=bounds(before, [spent]),
         cells=cells,
     )
+    parts = [(side.design, sign * weights) for side, sign in zip(sides, (1.0, -1.0), strict=True)]
+    return replace(made, perfect=combined(parts, claim.smallest_effect, *together(made)))
 
 
 def head_selectivity(claim: HeadSelectivity, before: Before) -> Sketch:

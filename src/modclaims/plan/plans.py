@@ -98,6 +98,7 @@ class ClaimPlan:
             "most_resamples": made.bounds.most,
             "smallest_attainable_p": (test or made.bounds).floor,
             "bound_floor": made.bounds.floor,
+            "largest_lower_limit": made.largest_lower,
             "effect_name": self.effect_name,
             "smallest_effect": self.smallest_effect,
             "detectable_effect": None if self.found is None else self.found.effect,
@@ -312,7 +313,7 @@ def _found(made: Sketch, smallest: float, alpha: float) -> Found | None:
     others = cells - needed + 1  # as many speak against the claim, or leave it without enough
     if isinstance(made.holds, InFraction):
         return detectable(
-            *made.simulated, smallest, Asked(level / others, needed=needed), Asked(level / needed, needed=others)
+            *made.simulated, smallest, Asked(level, others, True, needed), Asked(level, needed, True, others)
         )
     support, refute = (Asked(level, cells, count == 1, count) for count in (needed, others))
     return detectable(*made.simulated, smallest, support, refute)
@@ -337,6 +338,10 @@ def _told(one: ClaimPlan, width: int, plan: Plan) -> list[str]:
         f"    {one.family}, {made.holds.words}: {_counted(made.units, made.unit)}{fewest}, "
         f"{_counted(made.cells, 'cell')}; {made.action}{drawn}",
     ]
+    if made.largest_lower is not None:
+        lines.append(
+            f"    no lower limit above {made.largest_lower:.2f}, however strong the effect: a perfect sample of so many tells no more"
+        )
     for word, side in (("SUPPORTED", supported), ("REFUTED", refuted)):
         if not side.reachable:
             lines.append(f"    not {word}: {side.why}; {side.remedy}")

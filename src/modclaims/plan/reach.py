@@ -17,7 +17,6 @@ from modclaims.hypothesis import CHECKPOINTS
 from modclaims.plan.sketch import Counted, Sketch
 from modclaims.settings import Settings
 from modclaims.stats.multiplicity import adjust, at_most
-from modclaims.stats.quantifiers import InFraction
 from modclaims.verdict import Outcome, Weighed, judge
 
 
@@ -52,13 +51,11 @@ class _Level:
     value: float
     sources: tuple[Counted, ...]
     """Of p, if it plays a part, and of bounds; the larger level decides."""
-    factor: int
-    """By what the quantifier multiplies what is counted."""
 
     @classmethod
-    def of(cls, sources: tuple[Counted, ...], factor: int) -> _Level:
+    def of(cls, *sources: Counted) -> _Level:
         """The largest of these smallest levels."""
-        return cls(min(1.0, factor * max(source.lowest for source in sources)), sources, factor)
+        return cls(min(1.0, max(source.lowest for source in sources)), sources)
 
     @property
     def widest(self) -> Counted:
@@ -86,16 +83,16 @@ def _barred(made: Sketch) -> tuple[Side, Side]:
 def _upward(made: Sketch) -> _Level:
     """Where a claim may first be supported: p, if it plays a part, and the bound's level."""
     if made.undecided:
-        return _Level(1.0, (made.bounds,), 1)
-    factor = made.cells - made.needed + 1 if isinstance(made.holds, InFraction) else 1
-    return _Level.of((made.bounds,) if made.test is None else (made.test, made.bounds), factor)
+        return _Level(1.0, (made.bounds,))
+    bound = made.bounds if made.perfect is None else made.perfect[0]
+    return _Level.of(bound) if made.test is None else _Level.of(made.test, bound)
 
 
 def _downward(made: Sketch) -> _Level:
     """Where a claim may first be refuted."""
     if made.undecided:
-        return _Level(1.0, (made.bounds,), 1)
-    return _Level.of((made.bounds,), made.needed if isinstance(made.holds, InFraction) else 1)
+        return _Level(1.0, (made.bounds,))
+    return _Level.of(made.bounds if made.perfect is None else made.perfect[1])
 
 
 def _sides(levels: Mapping[str, _Level], settings: Settings, outcome: Outcome, others: Others) -> dict[str, Side]:
@@ -196,7 +193,7 @@ def _explained(
         remedies = ["add texts"]
     else:
         # so many that the smallest level of the last checkpoint decides, whatever becomes of the other claims
-        draws = math.ceil((level.factor * by.factor * alone / alpha - 1) / CHECKPOINTS[-1])
+        draws = math.ceil((by.factor * alone / alpha - 1) / CHECKPOINTS[-1])
         remedies = [f"raise {by.raised_by} to {1000 * math.ceil((draws + 1) / 1000) - 1}"]
     if claims > 1 and at_most(side.level, alpha) and not at_most(side.corrected, alpha):
         remedies.append("state fewer claims together")

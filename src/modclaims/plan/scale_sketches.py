@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from modclaims.families.models_differ import ModelsDiffer
 from modclaims.families.scale_trend import ScaleTrend, sizes_of, too_few
 from modclaims.families.units import Units
+from modclaims.plan.perfect_samples import combined, together
 from modclaims.plan.sketch import Before, Counted, Sketch, bounds, labelled
 from modclaims.plan.spent import spent_pairs
 from modclaims.stats.trend import count_orders, is_enumerated
@@ -15,12 +18,14 @@ from modclaims.stats.trend import count_orders, is_enumerated
 def models_differ(claim: ModelsDiffer, before: Before) -> Sketch:
     units = Units.of(before.corpus, claim.label, claim.within)
     spent = spent_pairs(before, units.design, type(claim).__name__, units.design.digest, "resamples")
-    return replace(
+    made = replace(
         labelled(claim, units, before),
         action=f"resampling {units.resampled}, the same for all models",
         bounds=bounds(before, [spent]),
         cells=len(claim.cells(before.shape)),
     )
+    parts = [(units.design, np.array([[sign]])) for sign in (1.0, -1.0)]
+    return replace(made, perfect=combined(parts, claim.smallest_effect, *together(made)))
 
 
 def scale_trend(claim: ScaleTrend, before: Before) -> Sketch:

@@ -33,6 +33,8 @@ class Counted:
     factor: float = 1.0
     """By what a counted level is multiplied (2 for medians over splits)."""
 
+    words: str = ""
+    """What sets the level, where it is a law and nothing is counted."""
     arrangements: int | None = None
     """Distinct arrangements that draws are made from, which are enumerated once there are as many draws; None for no end."""
 
@@ -64,7 +66,14 @@ class Counted:
         rows = self.rows if self.exact else self.most + 1
         return max(1, math.floor(alpha * rows)) / rows
 
+    @classmethod
+    def by_law(cls, level: float, words: str) -> Counted:
+        """A smallest level that a law gives, whatever is drawn."""
+        return cls(1, True, "texts", level, words=words)
+
     def __str__(self) -> str:
+        if self.words:
+            return self.words
         return f"exact, {self.rows:,}" if self.exact else f"{self.draws:,} to {self.most:,} draws"
 
 
@@ -95,6 +104,10 @@ class Sketch:
     """Blocks that are resampled whole while texts are exchanged inside them; 0 where there are none."""
     undecided: str = ""
     """Why it settles nothing by design, whatever its levels; empty where it may."""
+    perfect: tuple[Counted, Counted] | None = None
+    """Of bounds that a law holds at the ends of the scale: the smallest levels that a perfect sample supports, and refutes, at."""
+    largest_lower: float | None = None
+    """The largest lower limit that so many texts allow, however strong the effect; None where nothing caps it."""
     simulated: tuple[Design, Effect] | None = None
     """What `power` is told; None where nothing sensible can be said of the effect that would be found."""
 
@@ -154,7 +167,7 @@ def exchanged(found: Sequence[int], before: Before, factor: float = 1.0) -> Coun
     shares = [1 / total if total <= budget else 1 / (budget + 1) for total in found]
     rows = min(found[0], budget + (not exact))
     least = float(np.median(shares)) * rows
-    return Counted(rows, exact, "--permutations", least, factor, None if exact else max(found))
+    return Counted(rows, exact, "--permutations", least, factor, arrangements=None if exact else max(found))
 
 
 def bounds(before: Before, spent: Sequence[int], factor: float = 1.0) -> Counted:
