@@ -198,7 +198,7 @@ LAST = 1 / 199_981
 
 @pytest.mark.parametrize(("correction", "factor"), [("holm", 8), ("none", 1), ("bh", 1)])
 def test_equal_floors_are_corrected_over_all_claims(correction, factor):
-    plan = planned([clustering() for _ in range(8)], sizes(12, 12), correction=correction)
+    plan = planned([clustering() for _ in range(8)], sizes(40, 40), correction=correction)
     for one in plan.claims:
         assert one.supported.level == LAST
         assert one.supported.corrected == pytest.approx(factor * LAST)
@@ -206,7 +206,7 @@ def test_equal_floors_are_corrected_over_all_claims(correction, factor):
 
 
 def test_claims_that_cannot_be_weighed_count_in_the_correction():
-    plan = planned([clustering(), clustering(), clustering(site="nowhere"), clustering(label="author")], sizes(12, 12))
+    plan = planned([clustering(), clustering(), clustering(site="nowhere"), clustering(label="author")], sizes(40, 40))
     assert [c.outcome for c in plan.claims] == [None, None, Outcome.ERROR, Outcome.ERROR]
     assert plan.claims[0].supported.corrected == pytest.approx(4 * LAST)
     assert plan.corrected_over == 4
@@ -220,7 +220,7 @@ def test_claims_that_are_not_selected_count_and_may_be_settled_already():
     shipped = [replace(one, is_shipped=True) for one in claims(clustering(label="author"))]
     others = [*claims(clustering(), heads(), clustering(site="nowhere")), *shipped]
     with mock.patch.object(plans, "detectable", return_value=None):
-        plan = make_plan(claims(clustering()), sizes(12, 12), reading, Settings(permutations=499), others)
+        plan = make_plan(claims(clustering()), sizes(40, 40), reading, Settings(permutations=499), others)
     supported = plan.claims[0].supported
     assert plan.corrected_over == 4  # without the shipped claim, whose column is lacking
     # two of the others may stand settled in the log, the one that cannot be weighed never does
@@ -232,7 +232,7 @@ def test_claims_that_are_not_selected_count_and_may_be_settled_already():
 
 def test_a_few_permutations_support_few_claims():
     def few(count, **options):
-        return planned([clustering() for _ in range(count)], sizes(12, 12), **options).claims[0]
+        return planned([clustering() for _ in range(count)], sizes(40, 40), **options).claims[0]
 
     assert few(6, permutations=99).reaches == ("supported", "refuted")  # 6 x 1 / (20 x 99 + 1) = .003
     six = few(6, permutations=99, alpha=0.001)
@@ -253,7 +253,7 @@ def test_a_few_permutations_support_few_claims():
 def test_draws_that_cannot_go_far_enough_are_too_few():
     def few(count, **options):
         made = [clustering(holds=along_depth("rises"))] * count
-        return planned(made, sizes(12, 12), resamples=199, **options).claims[0]
+        return planned(made, sizes(40, 40), resamples=199, **options).claims[0]
 
     assert few(4).reaches == ("supported", "refuted")
     four = few(4, alpha=0.001)
@@ -265,43 +265,43 @@ def test_draws_that_cannot_go_far_enough_are_too_few():
 @pytest.mark.parametrize("option", ["permutations", "resamples"])
 def test_the_remedy_is_one(option):
     made = [clustering(), heads(holds=in_fraction(0.5)), claim_of(HeadsAgainstBlocks), heads(holds=everywhere())]
-    before = planned(made * 5, sizes(12, 12), alpha=0.002, **{option: 299})
+    before = planned(made * 5, sizes(40, 40), alpha=0.002, **{option: 299})
     stuck = [side for c in before.claims for side in (c.supported, c.refuted) if not side.reachable]
     assert stuck
     counts = {int(s.remedy.split(f"raise --{option} to ")[1].split(",")[0]) for s in stuck}
-    after = planned(made * 5, sizes(12, 12), alpha=0.002, **{option: max(counts)})
+    after = planned(made * 5, sizes(40, 40), alpha=0.002, **{option: max(counts)})
     assert all(len(c.reaches) == 2 for c in after.claims)
 
 
 def test_fractions_and_signs_and_rotations_have_floors_of_their_own():
-    half = only(heads(holds=in_fraction(0.5)), sizes(12, 12))  # 3 of 6 heads
+    half = only(heads(holds=in_fraction(0.5)), sizes(40, 40))  # 3 of 6 heads
     assert (half.supported.level, half.refuted.level) == (pytest.approx(4 * LAST), pytest.approx(3 * LAST))
-    signs = only(claim_of(TighterThanAttention), sizes(12, 12))
+    signs = only(claim_of(TighterThanAttention), sizes(40, 40))
     assert str(signs.sketch.test) == "exact, 4,096"
     assert signs.supported.level == 2**-12
     deep, later = replace(SHAPE, layers=12), (40, 44)
     with mock.patch(f"{__name__}.POSITIONS", later):
         chunks = planned([claim_of(FirstTokenAttention)], sizes(4, 4), deep).claims[0].sketch
-        phases = planned([claim_of(ResidualPhases)], sizes(12, 12), deep).claims[0].sketch
+        phases = planned([claim_of(ResidualPhases)], sizes(40, 40), deep).claims[0].sketch
     assert (chunks.cells, chunks.test.rows, chunks.test.exact) == (18, 2**8, True)
     assert (phases.cells, phases.test.exact, phases.arrangements) == (1, False, 2**24)
-    turned = only(claim_of(AxesAgainstRotations, rotations=199), sizes(12, 12))
+    turned = only(claim_of(AxesAgainstRotations, rotations=199), sizes(40, 40))
     assert (turned.sketch.test.floor, turned.sketch.bounds.floor) == (1 / 200, 2e-4)
-    contrast = only(clustering(holds=along_depth("rises")), sizes(12, 12))
+    contrast = only(clustering(holds=along_depth("rises")), sizes(40, 40))
     assert contrast.sketch.test is None
     assert contrast.supported.level == LAST
     assert contrast.effect_name == "rise of delta"
-    assert only(claim_of(HeadsAgainstBlocks), sizes(12, 12)).supported.level == 2 * LAST
-    nulls = only(claim_of(TightPass, texts=6), sizes(12, 12))
+    assert only(claim_of(HeadsAgainstBlocks), sizes(40, 40)).supported.level == 2 * LAST
+    nulls = only(claim_of(TightPass, texts=6), sizes(40, 40))
     assert (nulls.sketch.units, nulls.sketch.texts, nulls.sketch.cells) == (6, 6, 3)
 
 
 def test_relabellings_of_subspaces_and_permutations_of_coordinates_are_the_claims_own():
-    apart = only(claim_of(SubspaceSeparation, relabellings=199), sizes(12, 12))
+    apart = only(claim_of(SubspaceSeparation, relabellings=199), sizes(40, 40))
     assert (apart.sketch.test.floor, apart.sketch.test.raised_by) == (1 / 200, "relabellings")
-    apart = only(claim_of(SubspaceSeparation, relabellings=199), sizes(12, 12), permutations=99)
+    apart = only(claim_of(SubspaceSeparation, relabellings=199), sizes(40, 40), permutations=99)
     assert (apart.sketch.test.floor, apart.sketch.test.raised_by) == (1 / 100, "--permutations")
-    low = only(claim_of(LowRankSimilarity, draws=99), sizes(12, 12))
+    low = only(claim_of(LowRankSimilarity, draws=99), sizes(40, 40))
     assert (low.sketch.test.floor, low.sketch.test.raised_by) == (1 / 100, "draws")
     one = only(claim_of(WithinVersusStyle, label="category", within="topic"), texts([(6, 6), (6, 6)]))
     assert (one.sketch.test, one.sketch.action, one.sketch.cells) == (None, "resampling texts", 3)
@@ -316,7 +316,7 @@ def lined(count, **changes):
 
 
 def test_claims_about_scale_have_a_cell_a_depth_or_the_models_as_units():
-    corpus, apart, trend = sizes(12, 12), claim_of(ModelsDiffer), claim_of(ScaleTrend)
+    corpus, apart, trend = sizes(40, 40), claim_of(ModelsDiffer), claim_of(ScaleTrend)
     one = planned([apart], corpus, lined(3)).claims[0].sketch
     assert (one.test, one.cells, one.units) == (None, 3, 24)
     many = planned([trend], corpus, lined(5)).claims[0]
@@ -330,7 +330,7 @@ def test_claims_about_scale_have_a_cell_a_depth_or_the_models_as_units():
 
 
 def test_a_trend_over_few_models_is_refused_with_its_reason():
-    plan = planned([claim_of(ScaleTrend), clustering()], sizes(12, 12), lined(4))
+    plan = planned([claim_of(ScaleTrend), clustering()], sizes(40, 40), lined(4))
     assert plan.claims[0].reaches == ()
     assert plan.claims[1].reaches == ("supported", "refuted")
     assert "fewer than 5 models" in plan.refused
@@ -339,14 +339,14 @@ def test_a_trend_over_few_models_is_refused_with_its_reason():
 
 def test_five_models_support_no_more_claims_than_their_orders_allow():
     trends = [claim_of(ScaleTrend, smallest_effect=0.1 + i / 100) for i in range(7)]
-    few, many = (planned(trends[:n], sizes(12, 12), lined(5)).claims for n in (6, 7))
+    few, many = (planned(trends[:n], sizes(40, 40), lined(5)).claims for n in (6, 7))
     assert all("supported" in one.reaches for one in few)
     assert not any("supported" in one.reaches for one in many)
     assert many[0].supported.remedy.startswith("give more models with --beside")
 
 
 def test_levels_and_magnitudes_are_read_off_bounds_and_named_axes_are_the_only_cells():
-    corpus = sizes(12, 12)
+    corpus = sizes(40, 40)
     levels = {holds: only(claim_of(SimilarityLevels, holds=holds), corpus).sketch for holds in (somewhere(), at(0, 2))}
     assert [(one.cells, one.test, one.action) for one in levels.values()] == [
         (3, None, "resampling texts"),
@@ -380,7 +380,7 @@ def test_labels_that_no_stratum_shows_together_are_swapped_pair_by_pair():
 
 
 def test_cells_are_those_that_a_claim_speaks_of():
-    corpus = sizes(12, 12)
+    corpus = sizes(40, 40)
     assert only(clustering(site="head_z"), corpus).sketch.cells == 6
     assert only(clustering(holds=at(0, -1)), corpus).sketch.cells == 2
     assert only(heads(unit="neuron"), corpus).sketch.cells == 3 * 32
@@ -763,7 +763,7 @@ def test_nothing_is_said_of_effects_of_which_nothing_is_known():
         claim_of(TightPass),
         claim_of(HeavyTails),
     ]
-    plan = planned(silent, sizes(12, 12))
+    plan = planned(silent, sizes(40, 40))
     assert all(c.found is None and c.as_dict()["detectable_effect"] is None for c in plan.claims)
     mixed = Units.of(texts([(16,), (16,)], lambda i: f"b{i % 8}"), "category", None).design
     with pytest.raises(ValueError, match="clusters"):
@@ -923,4 +923,4 @@ def test_importing_a_plan_costs_the_standard_library_and_numpy_only(code):
 
 
 def test_a_claim_of_one_cell_alone_is_somewhere():
-    assert only(clustering(holds=somewhere(), layers=(1,)), sizes(12, 12)).sketch.needed == 1
+    assert only(clustering(holds=somewhere(), layers=(1,)), sizes(40, 40)).sketch.needed == 1

@@ -99,9 +99,9 @@ def test_the_limit_that_assumes_nothing_lies_below_the_one_that_does() -> None:
 
 def test_the_law_of_means_is_that_of_clopper_and_pearson_at_the_end() -> None:
     law = EndLaw.of_means(np.array([1.0, 0.0]), units=30, ends=(0.0, 1.0))
-    none = np.array([0.0, 0.0])
+    none = np.array([np.nan, np.nan])
     assert law.lower(none, 0.05)[0] == pytest.approx(beta.ppf(0.05, 30, 1))
-    assert law.upper(np.array([1.0, 1.0]), 0.05)[1] == pytest.approx(beta.ppf(0.95, 1, 30))
+    assert law.upper(none, 0.05)[1] == pytest.approx(beta.ppf(0.95, 1, 30))
     # elsewhere it is no bolder than Clopper and Pearson's, and the bootstrap's limit stands as it is
     some = EndLaw.of_means(np.array([0.8]), units=30, ends=(0.0, 1.0))
     assert chernoff_limit(np.array([0.8]), 30, 0.05)[0] < beta.ppf(0.05, 24, 7)
@@ -112,7 +112,7 @@ def test_the_law_is_exact_for_means_of_bounded_numbers() -> None:
     rng = np.random.default_rng(0)
     sums = rng.binomial(20, 0.6, 200_000)
     law = EndLaw.of_means(sums / 20, units=20, ends=(0.0, 1.0))
-    levels = law.p_lower(np.ones(len(sums)), 0.6)
+    levels = law.p_lower(np.full(len(sums), np.nan), 0.6)
     for alpha in (0.2, 0.05, 0.01):
         assert (levels <= alpha).mean() <= alpha
 

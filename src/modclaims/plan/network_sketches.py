@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from modclaims.errors import ClaimError
 from modclaims.families.chunk_contrasts import ChunkContrast
 from modclaims.families.depth_curves import AFTER, beyond
@@ -21,6 +23,7 @@ from modclaims.families.units import Sample
 from modclaims.families.weight_claims import UNIT, WeightClaim
 from modclaims.plan.sketch import Before, Counted, Sketch, bounds, unlabelled
 from modclaims.recording import Jacobian
+from modclaims.stats.end_of_scale import EndLaw
 from modclaims.stats.quantifiers import AlongDepth, slope_weights
 
 
@@ -68,7 +71,14 @@ def induction_heads(claim: InductionHeads, before: Before) -> Sketch:
 
 
 def sinks_or_magnitudes(claim: AttentionSinks | HeadMagnitudes, before: Before) -> Sketch:
-    return replace(unlabelled(claim, Sample.of(before.corpus), before), cells=1)
+    made = replace(unlabelled(claim, Sample.of(before.corpus), before), cells=1)
+    ends = (0.0, 1.0) if isinstance(claim, AttentionSinks) else (-1.0, 1.0)
+    # where texts do not vary the law of means speaks alone, elsewhere what is counted among resamples
+    laws = (EndLaw.of_means(np.array([end]), units=made.units, ends=ends) for end in reversed(ends))
+    none = np.array([np.nan])
+    levels = [law(none, claim.smallest_effect)[0] for law in (next(laws).p_lower, next(laws).p_upper)]
+    up, down = (Counted.by_law(min(made.bounds.lowest, float(level)), str(made.bounds)) for level in levels)
+    return replace(made, perfect=(up, down))
 
 
 def input_reconstruction(claim: InputReconstruction, before: Before) -> Sketch:

@@ -462,10 +462,9 @@ class Bounds:
         times = 1 if cells is None else len(cells)
         for law in self._laws:
             p = np.maximum(p, np.minimum(1.0, law.p_lower(smallest) * times))
-        p = np.where(np.isnan(z), 1.0, p)
         if self.end is None:
-            return p
-        p = self.end.p_lower(np.where(self._capped(1), 0.0, p), smallest, times)
+            return np.where(np.isnan(z), 1.0, p)
+        p = self.end.p_lower(self._or_end(p, z, 1), smallest, times)
         return np.where(self.bounded, p, 1.0)
 
     def p_upper(self, smallest: float, cells: NDArray[np.int64] | None = None) -> Floats:
@@ -481,18 +480,28 @@ class Bounds:
         times = 1 if cells is None else len(cells)
         for law in self._laws:
             p = np.maximum(p, np.minimum(1.0, law.p_upper(smallest) * times))
-        p = np.where(np.isnan(z), 1.0, p)
         if self.end is None:
-            return p
-        p = self.end.p_upper(np.where(self._capped(0), 0.0, p), smallest, times)
+            return np.where(np.isnan(z), 1.0, p)
+        p = self.end.p_upper(self._or_end(p, z, 0), smallest, times)
         p = np.where(self.bounded, p, 1.0)
         return np.where(self.silent, min(1.0, times * self.end.p_upper_of_constant(smallest)), p)
 
-    def _capped(self, which: int) -> NDArray[np.bool_]:
-        """(cell,) whether the effect stands at the lower (0) or the upper (1) end of its scale, where a law bounds it."""
-        if self.end is None or not self.end.capped:
-            return np.zeros(len(self.theta), dtype=bool)
+    def _at(self, which: int) -> NDArray[np.bool_]:
+        """(cell,) whether the effect stands at the lower (0) or the upper (1) end of its scale."""
         return np.asarray((np.abs(self.effect - self.ends[which]) <= 1e-12) & ~self.silent)
+
+    def _or_end(self, p: Floats, z: Floats, which: int) -> Floats:
+        """(cell,) levels of the bootstrap as the law at the end takes them: where it has none, 0 at the end that favours
+        the bound and 1 elsewhere; or not a number, where the law speaks alone."""
+        if self.end is not None and not self.end.capped:
+            return np.where(np.isnan(z), np.nan, p)
+        return np.where(self._at(which), 0.0, np.where(np.isnan(z), 1.0, p))
+
+    def _or_scale(self, limit: Floats, which: int) -> Floats:
+        """(cell,) limits, likewise: where the bootstrap has none, the end that the bound would reach at most or at least."""
+        if self.end is not None and not self.end.capped:
+            return np.where(self.varies, limit, np.nan)
+        return np.where(self.varies, limit, np.where(self._at(which), self.ends[which], self.ends[1 - which]))
 
     def lower(self, level: float, cells: NDArray[np.int64] | None = None) -> Floats:
         """(cell,) one-sided lower bounds at `level` each, or simultaneous over `cells`; blank where there is none."""
@@ -507,9 +516,7 @@ class Bounds:
         for law in self._laws:
             limit = np.minimum(limit, law.limit(1 - level / times))
         if self.end is not None:
-            low, high = self.ends
-            limit = np.where(self.varies, limit, np.where(self._capped(1), high, low))
-            limit = self.end.lower(limit, level, times)
+            limit = self.end.lower(self._or_scale(limit, 1), level, times)
         return np.where(self.bounded, limit, np.nan)
 
     def upper(self, level: float, cells: NDArray[np.int64] | None = None) -> Floats:
@@ -526,9 +533,7 @@ class Bounds:
             limit = np.maximum(limit, law.limit(level / times))
         if self.end is None:
             return np.where(self.bounded, limit, np.nan)
-        low, high = self.ends
-        limit = np.where(self.varies, limit, np.where(self._capped(0), low, high))
-        limit = np.where(self.bounded, self.end.upper(limit, level, times), np.nan)
+        limit = np.where(self.bounded, self.end.upper(self._or_scale(limit, 0), level, times), np.nan)
         return np.where(self.silent, self.end.upper_of_constant(level / times), limit)
 
     def _limit(self, t: Floats) -> Floats:

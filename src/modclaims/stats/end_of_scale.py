@@ -124,7 +124,8 @@ class EndLaw:
         return float(np.clip((effect - low) / (high - low), 0.0, 1.0))
 
     def p_lower(self, bootstrap: Floats, smallest: float, times: int = 1) -> Floats:
-        """(cell,) levels of lower bounds, from those of the bootstrap; `times` as many cells are bounded together."""
+        """(cell,) levels of lower bounds, from those of the bootstrap (not a number where it has none); `times` as many cells
+        are bounded together."""
         return self._level(bootstrap, self.share, self._place(smallest), times)
 
     def p_upper(self, bootstrap: Floats, smallest: float, times: int = 1) -> Floats:
@@ -134,7 +135,9 @@ class EndLaw:
     def _level(self, bootstrap: Floats, u: Floats, q: float, times: int) -> Floats:
         with np.errstate(invalid="ignore", under="ignore"):
             chernoff = np.where(u > q, np.exp(-self.b * bernoulli_divergence(u, np.array(q))), 1.0)
-        perfect = q**self.b if self.capped else 0.0
+        if not self.capped:
+            return np.where(np.isnan(bootstrap), np.minimum(1.0, times * chernoff), bootstrap)
+        perfect = q**self.b
         return np.asarray(
             np.minimum(np.minimum(1.0, times * chernoff), np.maximum(bootstrap, min(1.0, times * perfect)))
         )
@@ -155,8 +158,10 @@ class EndLaw:
         return self.ends[0] + self._width * share
 
     def _limit(self, bootstrap: Floats, u: Floats, level: float) -> Floats:
-        cap = level ** (1 / self.b) if self.capped else 1.0
-        found = np.maximum(chernoff_limit(u, self.b, level), np.minimum(bootstrap, cap))
+        law = chernoff_limit(u, self.b, level)
+        if not self.capped:
+            return np.where(np.isnan(bootstrap), law, bootstrap)
+        found = np.maximum(law, np.minimum(bootstrap, level ** (1 / self.b)))
         return np.where(np.isfinite(u), found, np.nan)
 
     def largest_lower(self, level: float) -> float:
