@@ -12,7 +12,7 @@ from modclaims.stats.normal_scores import (
     RootScale,
     doubled_midranks,
     normal_scores,
-    ranked,
+    ranked_inside,
     score_bounds,
     tolerance,
 )
@@ -48,15 +48,33 @@ def test_rounding_breaks_no_tie() -> None:
     np.testing.assert_array_equal(found[:, 1], [4, 6, 2, 8])  # 1e-13 is more than rounding beside 2
 
 
-def test_ranks_are_taken_inside_strata_and_scores_are_their_normal_quantiles() -> None:
+def test_ranks_inside_strata_are_those_of_scipy() -> None:
     d = design((3, 4), 2)
     y = rng(1).normal(size=(14, 3)) + 9 * d.strata[:, None]
-    scores = normal_scores(y, d)
     for h in (0, 1):
         here = d.strata == h
-        expected = stats.norm.ppf(stats.rankdata(y[here], axis=0) / 8)
-        np.testing.assert_allclose(scores[here], expected)
-    assert (ranked(y, d).max(axis=0) == 14).all()
+        np.testing.assert_array_equal(ranked_inside(y, d)[here], 2 * stats.rankdata(y[here], axis=0))
+
+
+def test_scores_are_normal_quantiles_of_ranks_of_what_is_left_of_strata() -> None:
+    d = design((3, 4), 2)
+    y = rng(1).normal(size=(14, 3))
+    left = y - np.where(
+        d.strata[:, None] == 0, np.median(y[d.strata == 0], axis=0), np.median(y[d.strata == 1], axis=0)
+    )
+    expected = stats.norm.ppf(stats.rankdata(left, axis=0) / 15)
+    np.testing.assert_allclose(normal_scores(y, d), expected)
+    np.testing.assert_allclose(normal_scores(y + 9 * d.strata[:, None], d), expected)
+
+
+def test_a_clear_order_in_strata_of_few_texts_has_a_bound() -> None:
+    """Eight strata of five texts in one order, far apart: ranks inside strata would leave hardly any spread."""
+    labels, strata = list("aabcd") * 8, [str(i // 5) for i in range(40)]
+    y = rng(2).normal(size=(40, 1)) + 4 * np.tile([0.0, 0, 1, 2, 3], 8)[:, None]
+    d = Design.of(labels, strata, strata)  # whole strata are drawn: single texts of a category could not be drawn anew
+    found = score_bounds(y, d, resample(d, count=199, rng=rng(3)))
+    assert found.bounded[0]
+    assert found.p_lower(0.1)[0] <= 0.05
 
 
 def test_constant_responses_score_nothing() -> None:

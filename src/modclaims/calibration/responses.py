@@ -52,7 +52,7 @@ SKEWED, WIDER, SILENT = "lognormal", "spread 1:5", "80 % silent"
 SILENCE = 0.67
 """What a text's mean response must exceed to be any: .84 of its standard deviations, which are .79."""
 UNEQUAL, FEW_AND_MANY = ("72 (60/12)", "132 (120/12)"), ("24 (2 x 12)", "144 (12 x 12)")
-CROWD = 24_000
+CROWD = 48_000
 """Texts drawn to find a population's effect."""
 
 
@@ -119,33 +119,25 @@ def _unit_responses(layout: Layout, law: str) -> tuple[Layout, Floats]:
     return large, y
 
 
-def _scored(layout: Layout, law: str, means: Floats) -> float:
+def omega2_of_scores(layout: Layout, law: str, means: Floats) -> float:
     """omega^2 of normal scores in the population, of one cell whose categories have these means.
 
-    Ranked are as many texts together as one stratum has: all there are where there is one.
+    Aligned by strata of the layout's own size, of which there are many.
     """
     large, noise = _unit_responses(layout, law)
-    y = noise + means[large.category]
+    category, y = large.category, noise + means[large.category]
     if law == SILENT:
         y = np.maximum(y - SILENCE, 0.0)
-    category = large.category
-    if large.block > 1 and not large.mixed:
-        y, category = y.reshape(-1, large.block).mean(axis=1), category[:: large.block]
     if large.mixed:  # each block is a stratum
-        ranks = doubled_midranks(y.reshape(-1, large.block).T, np.zeros(large.blocks)).T.ravel()
-        size = large.block
-    elif layout.strata > 1:  # strata of the layout's own size, many times over
-        size = sum(layout.sizes) // layout.strata
-        rows = np.concatenate(
-            [_split(np.flatnonzero(category == k), size * n // sum(layout.sizes)) for k, n in enumerate(layout.sizes)],
-            axis=1,
-        )
-        y, category = y[rows].ravel(), category[rows].ravel()
-        ranks = doubled_midranks(y.reshape(-1, size).T, np.zeros(len(y) // size)).T.ravel()
-    else:
-        size = len(y)
-        ranks = doubled_midranks(y[:, None], np.zeros(1))[:, 0]
-    scores = ndtri(ranks / (2 * (size + 1)))
+        y = y.reshape(-1, large.block)
+        y = (y - np.median(y, axis=1, keepdims=True)).ravel()
+    elif large.block > 1:
+        y, category = y.reshape(-1, large.block).mean(axis=1), category[:: large.block]
+    if layout.strata > 1:
+        each = [_split(np.flatnonzero(category == k), n // layout.strata) for k, n in enumerate(layout.sizes)]
+        rows = np.concatenate(each, axis=1)
+        y, category = (y[rows] - np.median(y[rows], axis=1, keepdims=True)).ravel(), category[rows].ravel()
+    scores = ndtri(doubled_midranks(y[:, None], np.zeros(1))[:, 0] / (2 * (len(y) + 1)))
     share = np.array(layout.sizes) / sum(layout.sizes)
     groups = [scores[category == k] for k in range(len(share))]
     mean = np.array([g.mean() for g in groups])
@@ -166,36 +158,39 @@ def raw_of_scores(layout: Layout, law: str, omega2: float, cells: int) -> tuple[
     pattern = category_means(layout, law, np.full(cells, 0.5))  # whose omega^2 / (1 - omega^2) is 1
 
     def miss(length: float, c: int) -> float:
-        return _scored(layout, law, length * pattern[:, c]) - omega2
+        return omega2_of_scores(layout, law, length * pattern[:, c]) - omega2
 
     lengths = [known.root(partial(miss, c=c), 6.0) for c in range(cells)]
     return tuple(length**2 / (1 + length**2) for length in lengths)
 
 
+def delta_of_first(layout: Layout, law: str, means: Floats) -> float:
+    """delta of the first category in the population, all others weighing the same, where categories have these means."""
+    large, noise = _unit_responses(layout, law)
+    category, y = large.category, noise + means[large.category]
+    if law == SILENT:
+        y = np.maximum(y - SILENCE, 0.0)
+    if large.mixed:  # texts are held against those of their own block
+        y, category = y.reshape(-1, large.block), category[: large.block]
+        wins = np.sign(y[:, category == 0][:, :, None] - y[:, category != 0][:, None, :])
+        return float(wins.mean())
+    if large.block > 1:
+        y, category = y.reshape(-1, large.block).mean(axis=1), category[:: large.block]
+    mine, found = np.sort(y[category == 0]), []
+    for k in range(1, len(layout.sizes)):
+        other = y[category == k]
+        below = np.searchsorted(mine, other, "left") + np.searchsorted(mine, other, "right")
+        found.append(1 - float(below.mean()) / len(mine))
+    return float(np.mean(found))
+
+
 @lru_cache(maxsize=64)
 def superior_means(layout: Layout, law: str, delta: float, cells: int) -> tuple[tuple[float, ...], ...]:
-    """(category, cell) means at which delta of the first category, all others weighing the same, is `delta`.
-
-    Those of the others lie .3 apart or so, whatever the effect.
-    """
-    large, noise = _unit_responses(layout, law)
-    category = large.category
-    if large.block > 1 and not large.mixed:
-        noise, category = noise.reshape(-1, large.block).mean(axis=1), category[:: large.block]
+    """(category, cell) means at which delta of the first category is `delta`; those of the others lie .3 apart or so."""
     means = 0.3 * stream(0, "superior").standard_normal((len(layout.sizes), cells))
 
     def miss(shift: float, c: int) -> float:
-        mean = np.concatenate([[shift - 3], means[1:, c]])
-        y = noise + mean[category]
-        if law == SILENT:
-            y = np.maximum(y - SILENCE, 0.0)
-        mine = np.sort(y[category == 0])
-        total = 0.0
-        for k in range(1, len(layout.sizes)):
-            other = y[category == k]
-            below = np.searchsorted(mine, other, "left") + np.searchsorted(mine, other, "right")
-            total += 1 - float(below.mean()) / len(mine)
-        return total / (len(layout.sizes) - 1) - delta
+        return delta_of_first(layout, law, np.concatenate([[shift - 3], means[1:, c]])) - delta
 
     for c in range(cells):
         means[0, c] = known.root(partial(miss, c=c), 20.0) - 3

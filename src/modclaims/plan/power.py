@@ -81,7 +81,7 @@ def detectable(design: Design, effect: Effect, smallest: float, support: Asked, 
     counts: Counts = tuple(tuple(int(n) for n in row) for row in design.counts)
     absent, *present = _simulated(effect, counts, round(float(smallest), 9))
     refuted = absent.share(smallest, refute, -1.0)
-    power = np.array([one.share(smallest, support, 1.0) for one in present])
+    power = np.array([one.share(smallest, support, 1.0, absent) for one in present])
     effects, best = np.array([one.effect for one in present]), float(power.max())
     above = np.flatnonzero(power >= POWER)
     if not len(above):
@@ -123,19 +123,23 @@ class _Simulated:
         """`truth` is the effect that was planted."""
         return cls(bounds, (1 - shrink) * (float(bounds.forward(np.array(truth))) - bounds.theta), shrink, truth)
 
-    def share(self, smallest: float, asked: Asked, side: float) -> float:
-        """Share of runs in which enough cells' lower bounds clear `smallest`, or upper ones fall below it (side -1)."""
+    def share(self, smallest: float, asked: Asked, side: float, beside: _Simulated | None = None) -> float:
+        """Share of runs in which enough cells' lower bounds clear `smallest`, or upper ones fall below it (side -1).
+
+        The other cells of a band are like those of `beside`; else like the cell itself.
+        """
         from scipy.special import ndtr
 
         # each data set's step is smoothed, since shares of so few of them are coarse
-        margin = self._margin(smallest, asked, side)
+        margin = self._margin(smallest, asked, side, self if beside is None else beside)
         return float(np.nan_to_num(ndtr(margin / SMOOTHING), nan=0.0).mean() ** asked.needed)
 
-    def _margin(self, smallest: float, asked: Asked, side: float) -> Floats:
+    def _margin(self, smallest: float, asked: Asked, side: float, beside: _Simulated) -> Floats:
         """(data set,) standard errors by which a cell's bound clears; less than 0 where it does not."""
         tail = 1 - (1 - asked.level) ** (1 / (asked.cells if asked.band else 1))
         if isinstance(self.bounds, SuperiorityBounds):
-            return self._by_law(self.bounds, smallest, asked, side, tail)
+            one = np.ones(len(self.bounds.theta))
+            return self._by_law(self.bounds, smallest, asked, side, self._limit(beside.bounds.t, side, tail, one))
         own = self._by_resamples(self.bounds, smallest, side, asked.level if side > 0 else tail)
         if side > 0 and asked.band and isinstance(self.bounds, ScoreBounds) and self.bounds.stable is not None:
             stable, width = self.bounds.stable, np.full(len(self.bounds.theta), SCORES_FACTOR)
@@ -149,17 +153,14 @@ class _Simulated:
         se = np.where(bounds.bounded, bounds.se, np.nan) * self.shrink
         return np.asarray(side * (bounds.theta + self.shift - edge) / se - self._limit(bounds.t, side, tail, width))
 
-    def _by_law(self, bounds: SuperiorityBounds, smallest: float, asked: Asked, side: float, tail: float) -> Floats:
+    def _by_law(self, bounds: SuperiorityBounds, smallest: float, asked: Asked, side: float, largest: Floats) -> Floats:
         """Of bounds that have a law of their own, beside which the largest T* stands where they are simultaneous."""
         from scipy.special import ndtri
 
         p = bounds.p_lower(smallest) if side > 0 else bounds.p_upper(smallest)
         margin = ndtri(asked.level) - ndtri(np.clip(p, 1e-300, 1.0))
         if asked.band and asked.cells > 1:
-            one = np.ones(len(bounds.theta))
-            margin = np.minimum(
-                margin, side * bounds.z(smallest) / JOINT_FACTOR - self._limit(bounds.t, side, tail, one)
-            )
+            margin = np.minimum(margin, side * bounds.z(smallest) / JOINT_FACTOR - largest)
         return np.asarray(margin)
 
     def _limit(self, t: Floats, side: float, tail: float, width: Floats | None = None) -> Floats:

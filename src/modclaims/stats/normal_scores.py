@@ -1,7 +1,8 @@
 """omega^2 of normal scores: how far categories tell apart the ranks of one response, and bounds that outliers leave alone.
 
-Responses are ranked inside their stratum and ranks turned into normal quantiles (van der Waerden's scores), so that neither
-the scale of a response nor its tails matter.
+Responses are ranked, less their stratum's median where there are strata (aligned ranks: Hodges & Lehmann 1962), and ranks
+turned into normal quantiles (van der Waerden's scores), so that neither the scale of a response nor its tails matter. Ranks
+inside each stratum would not do: of four texts, one a category, they leave no spread where the order is clear.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def doubled_midranks(responses: Floats, ties: Floats) -> Floats:
     return ranks
 
 
-def ranked(responses: Floats, design: Design) -> Floats:
+def ranked_inside(responses: Floats, design: Design) -> Floats:
     """(unit, cell) doubled mid-ranks inside each stratum."""
     y = np.asarray(responses, dtype=np.float64)
     ties, ranks = tolerance(y), np.empty(y.shape)
@@ -63,13 +64,24 @@ def ranked(responses: Floats, design: Design) -> Floats:
     return ranks
 
 
+def aligned(responses: Floats, design: Design) -> Floats:
+    """(unit, cell) responses less the median of their stratum."""
+    y = np.array(responses, dtype=np.float64)
+    for h in np.unique(design.strata):
+        where = design.strata == h
+        y[where] -= np.median(y[where], axis=0)
+    return y
+
+
 def normal_scores(responses: Floats, design: Design) -> Floats:
-    """(unit, cell) normal quantiles of rank / (n + 1) inside each stratum; 0 throughout where a stratum has one value."""
+    """(unit, cell) normal quantiles of rank / (n + 1), of responses aligned by strata; 0 throughout where they do not vary.
+
+    Exchange of labels inside strata leaves them as they are.
+    """
     from scipy.special import ndtri
 
-    ranks = ranked(responses, design)
-    size = np.bincount(design.strata)[design.strata]
-    return np.asarray(ndtri(ranks / (2 * (size + 1))[:, None]))
+    ranks = doubled_midranks(aligned(responses, design), tolerance(responses))
+    return np.asarray(ndtri(ranks / (2 * (len(ranks) + 1))))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from modclaims.errors import ClaimError
 from modclaims.stats.actions import Arrangements, Design
 from modclaims.stats.bootstrap import Bounds, Resamples
-from modclaims.stats.normal_scores import ranked
+from modclaims.stats.normal_scores import ranked_inside
 from modclaims.stats.permutation import chunks
 
 Floats = NDArray[np.float64]
@@ -368,7 +368,7 @@ def rank_contrast(
     delta but for a factor. Exchangeable under the null: responses inside a stratum, whatever their law. Returns
     (arrangement, cell) contrasts, with their sign turned or taken off as `answers` has it, and tolerances for ties (cell,).
     """
-    ranks, k = ranked(responses, design), design.names.index(category)
+    ranks, k = ranked_inside(responses, design), design.names.index(category)
     labels = arrangements.labels
     null = np.zeros((len(labels), ranks.shape[1]))
     sides = _sides(design, category)
