@@ -202,21 +202,30 @@ def test_the_effect_of_an_axis_is_omega_squared_of_scores_of_means_over_position
 @pytest.mark.parametrize("basis", ["axes", "pca"])
 def test_an_axis_may_be_said_to_answer_one_category_in_one_direction(basis: str) -> None:
     planted = activations(axis() if basis == "axes" else random_direction(), effect=3.0)
-    corpus = planted_corpus(texts=6 if basis == "axes" else 10)
+    corpus = planted_corpus(texts=6 if basis == "axes" else 8)
     rows = evidence(Planted, planted, corpus=corpus, basis=basis).categories
     top = max(rows, key=lambda r: abs(r.superiority))
     way = "more" if top.superiority > 0 else "less"
     verdict, weighed = outcome(
-        Planted, planted, corpus=corpus, basis=basis, category=top.category, answers="either", smallest_effect=0.2
+        Planted,
+        planted,
+        LONGER,
+        corpus=corpus,
+        basis=basis,
+        category=top.category,
+        answers="either",
+        smallest_effect=0.2,
     )
     assert verdict.outcome.word == "supported"
     assert weighed.effect_name == f"superiority or inferiority of {top.category!r}"
     if basis == "axes":  # a component's sign is nobody's
-        assert outcome(Planted, planted, corpus=corpus, category=top.category, answers=way, smallest_effect=0.2)[
-            0
-        ].outcome.word == ("supported")
+        assert outcome(
+            Planted, planted, LONGER, corpus=corpus, category=top.category, answers=way, smallest_effect=0.2
+        )[0].outcome.word == ("supported")
         other = "less" if way == "more" else "more"
-        found = outcome(Planted, planted, corpus=corpus, category=top.category, answers=other, smallest_effect=0.2)[1]
+        found = outcome(
+            Planted, planted, LONGER, corpus=corpus, category=top.category, answers=other, smallest_effect=0.2
+        )[1]
         assert found.p_plus > 0.05
 
 

@@ -178,19 +178,21 @@ def score_bounds(responses: Floats, design: Design, resamples: Resamples) -> Bou
     scale = RootScale(df1 / design.n)
     usual = 1 / (len(design.members) or design.n)
     step = max(1, 2**21 // (len(resamples.times) * (len(design.members) or len(np.unique(design.cells)))))
-    parts = []
+    theta, error, h, se = (np.empty(scores.shape[1]) for _ in range(4))
+    t, stable = (np.empty((resamples.count, scores.shape[1])) for _ in range(2))
     for start in range(0, scores.shape[1], step):
-        ratio = log_ratio(scores[:, start : start + step], design, resamples)
-        value, error = ratio.estimates()
+        some = slice(start, start + step)
+        ratio = log_ratio(scores[:, some], design, resamples)
+        value, spread = ratio.estimates()
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             apart = value[1:] - ratio.centre
+            t[:, some] = np.where(apart == 0, 0.0, apart / spread[1:])
             f2 = np.expm1(value)
-            own = (error * (1 + f2) * scale.slope(f2)) ** 2
-            se = np.sqrt((own + SMOOTHING * usual) / (1 + SMOOTHING))
-            h = scale.of_f2(f2)
-            stable = (h[1:] - scale.of_f2(np.expm1(ratio.centre))) / se[1:]
-            parts.append((value[0], error[0], np.where(apart == 0, 0.0, apart / error[1:]), h[0], se[0], stable))
-    theta, error, t, h, se, stable = (np.concatenate(found, axis=-1) for found in zip(*parts, strict=True))
+            own = (spread * (1 + f2) * scale.slope(f2)) ** 2
+            smoothed = np.sqrt((own + SMOOTHING * usual) / (1 + SMOOTHING))
+            root = scale.of_f2(f2)
+            stable[:, some] = (root[1:] - scale.of_f2(np.expm1(ratio.centre))) / smoothed[1:]
+        theta[some], error[some], h[some], se[some] = value[0], spread[0], root[0], smoothed[0]
     flat, ends = np.ptp(scores, axis=0) == 0, (-np.inf, 1.0)
     return ScoreBounds(
         np.where(flat, 0.0, theta),
