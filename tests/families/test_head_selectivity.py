@@ -145,6 +145,24 @@ def test_heads_and_blocks_are_compared_by_all_categories():
         type("W", (HeadsAgainstBlocks,), {"__doc__": "W.", "label": "style", "category": "style3"})().validate()
 
 
+def test_resamples_without_spread_do_not_say_that_head_and_block_are_alike():
+    from modclaims.families.head_selectivity import _on_omega_scale
+    from modclaims.stats.actions import Design
+    from modclaims.stats.bootstrap import bootstrap_t, resample
+    from modclaims.stats.omega_squared import omega_squared_replicates
+
+    design = Design.of(list("aabbcc"))
+    scores = np.array([[-1.1, -0.6], [-0.6, -1.1], [-0.2, -0.2], [0.2, 0.2], [0.6, 1.1], [1.1, 0.6]])
+    resamples = resample(design, count=199, rng=np.random.default_rng(0))
+    single = (resamples.times[1:].reshape(199, 3, 2).max(axis=2) == 2).all(axis=1)
+    assert single.sum() > 10
+    bounds = bootstrap_t(
+        _on_omega_scale(omega_squared_replicates(scores, design, resamples)).weighted(np.array([[1.0], [-1.0]])),
+        resamples,
+    )
+    assert not np.isfinite(bounds.t[single]).any()
+
+
 def test_limits_of_a_difference_stay_on_its_scale():
     base = type("Base", (HeadsAgainstBlocks,), {"__doc__": "B.", "label": "style", "within": "topic"})
     _, evidence = weigh(base, PlantedRecorder(effect=0.0), planted_corpus(texts=4))

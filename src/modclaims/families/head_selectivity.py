@@ -26,6 +26,8 @@ from modclaims.stats.streams import stream
 Floats = NDArray[np.float64]
 UNITS = ("head", "neuron", "mlp_block", "attn_block")
 RESPONSES = ("norm", "projection")
+ALL_EXPLAINED = 30.0
+"""log(1 + f^2) beyond which f^2 is one over rounding."""
 DIFFERENCE = "difference of omega^2 of normal scores"
 
 
@@ -257,6 +259,11 @@ def projections(array: Floats) -> Floats:
 
 
 def _on_omega_scale(replicates: Replicates) -> Replicates:
-    """From log(1 + f^2) to omega^2 = 1 - exp(-log(1 + f^2)), influences by the chain rule."""
-    slope = np.exp(-replicates.value)
+    """From log(1 + f^2) to omega^2 = 1 - exp(-log(1 + f^2)), influences by the chain rule.
+
+    Where nothing but rounding is left of the spread inside categories, omega^2 is not a number: two such sides would differ
+    by 0, as if that were known.
+    """
+    value = np.where(replicates.value > ALL_EXPLAINED, np.nan, replicates.value)
+    slope = np.exp(-value)
     return Replicates(1 - slope, replicates.influence * slope[:, None, :], 1 - np.exp(-replicates.centre))

@@ -252,24 +252,31 @@ class SuperiorityBounds(Bounds):
         return 0.5 if self.signless else 0.0
 
     def _law(self, theta: Floats, q: Floats) -> Floats:
-        """(cell,) level at which an estimate so large is told from q."""
+        """(cell,) level at which an estimate so large is told from q, by T or by the law of b comparisons."""
         from scipy.special import rel_entr, stdtr
 
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            p = np.maximum(stdtr(self.freedom, -score(theta, self.relative, q)), q**self.blocks)
+            p = stdtr(self.freedom, -score(theta, self.relative, q))
             apart = rel_entr(theta, q) + rel_entr(1 - theta, 1 - q)
             return np.asarray(np.where(theta > q, np.minimum(p, np.exp(-self.blocks * apart)), p))
+
+    def _capped(self, p: Floats, q: Floats) -> Floats:
+        """(cell,) levels, none below that of a perfect order."""
+        return np.asarray(np.maximum(p, q**self.blocks))
 
     def _above(self, q: Floats, cells: Indices | None, largest: Floats | None) -> Floats:
         """(cell,) levels at which theta lies above q."""
         p = self._law(self.theta, q)
-        own = np.minimum(1.0, p + self._law(self.theta, 1 - q)) if self.signless else p
+        own = self._capped(p, q)
+        if self.signless:
+            own = np.minimum(1.0, own + self._law(self.theta, 1 - q))
         return own if cells is None or largest is None else np.maximum(own, self._joint(p, largest))
 
     def _below(self, q: Floats, cells: Indices | None, largest: Floats | None) -> Floats:
         """(cell,) levels at which theta lies below q; of |delta| both sides must, of which this is the nearer."""
-        own = self._law(1 - self.theta, 1 - q)
-        return own if cells is None or largest is None else np.maximum(own, self._joint(own, largest))
+        p = self._law(1 - self.theta, 1 - q)
+        own = self._capped(p, 1 - q)
+        return own if cells is None or largest is None else np.maximum(own, self._joint(p, largest))
 
     def _joint(self, p: Floats, largest: Floats) -> Floats:
         """(cell,) levels simultaneous over cells, of the T that has level p by a cell's own law."""
