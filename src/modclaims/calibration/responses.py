@@ -13,7 +13,6 @@ from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from modclaims.calibration import known
 from modclaims.calibration.family import (
@@ -124,6 +123,8 @@ def omega2_of_scores(layout: Layout, law: str, means: Floats) -> float:
 
     Aligned by strata of the layout's own size, of which there are many.
     """
+    from scipy.special import ndtri
+
     large, noise = _unit_responses(layout, law)
     category, y = large.category, noise + means[large.category]
     if law == SILENT:

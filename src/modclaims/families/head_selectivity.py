@@ -97,7 +97,7 @@ class HeadSelectivity(Selectivity):
         return (
             Exhibit(
                 "head_map",
-                f"{self._effect}, by {self.unit.replace('_', ' ')}",
+                f"{self._effect}: {self.label} by {self.unit.replace('_', ' ')}",
                 f"{shape[0]} layers x {shape[1]} units; {int(marked.sum())} of {len(cells)} are marked: adjusted p at most {alpha:g}. "
                 f"The largest {self._effect} is {float(effect.max()):.2f} at {cells[int(effect.argmax())]}.",
                 {
