@@ -460,6 +460,18 @@ def test_the_grid_holds_what_was_promised() -> None:
     assert {one.family for one in grid.scenarios()} == set(FAMILIES)
 
 
+def test_the_grid_holds_responses_that_are_no_bell_and_sizes_that_are_no_match() -> None:
+    mine = [one for one in grid.scenarios(("HeadSelectivity",)) if one.truth == EDGE]
+    for question in ("", responses.NAMED):
+        found = {(one.layout, one.law) for one in mine if one.question == question}
+        for law in ("1 % outliers", "3 % outliers", responses.SKEWED, responses.SILENT, known.HEAVIEST):
+            assert ("48 (4 x 12)", law) in found
+        assert {(layout, responses.WIDER) for layout in ("72 (60/12)", "132 (120/12)")} <= found
+        assert {("24 (2 x 12)", "normal"), ("144 (12 x 12)", "normal")} <= found
+    promised = FAMILIES["HeadSelectivity"]
+    assert all(promised.promises(one, rate) for one in mine for rate in (LOWER, UPPER))
+
+
 @pytest.mark.parametrize(
     ("family", "layout", "question"),
     [

@@ -10,6 +10,7 @@ from modclaims.stats.bootstrap import bootstrap_t, resample
 from modclaims.stats.normal_scores import (
     JOINT_FACTOR,
     RootScale,
+    ScoreBounds,
     doubled_midranks,
     normal_scores,
     ranked_inside,
@@ -135,7 +136,8 @@ def test_a_band_is_counted_among_the_largest_t_on_the_root_scale_and_never_below
     d = design((8, 8, 8))
     y = rng(5).normal(size=(24, 6)) + np.linspace(0, 4, 6) * (d.labels[:, None] == 0)
     found = score_bounds(y, d, resample(d, count=399, rng=rng(6)))
-    cells, stable = np.arange(6), found.stable  # type: ignore[attr-defined]
+    assert isinstance(found, ScoreBounds) and found.stable is not None
+    cells, stable = np.arange(6), found.stable
     z = (stable.theta - stable.forward(np.array(0.1))) / stable.se / JOINT_FACTOR
     counted = (1 + (stable.t.max(axis=1)[:, None] >= z).sum(axis=0)) / 400
     np.testing.assert_allclose(found.p_lower(0.1, cells), np.maximum(counted, found.p_lower(0.1)))

@@ -12,6 +12,7 @@ from modclaims.stats.actions import Design, relabellings
 from modclaims.stats.bootstrap import Resamples, resample
 from modclaims.stats.superiority import (
     JOINT_FACTOR,
+    SuperiorityBounds,
     comparisons,
     rank_contrast,
     superior,
@@ -132,7 +133,7 @@ def test_of_clusters_theta_varies_as_what_they_add() -> None:
     assert found.blocks == 6
 
 
-def bounds_of(y: Floats, d: Design, answers: str = "more", count: int = 199):  # type: ignore[no-untyped-def]
+def bounds_of(y: Floats, d: Design, answers: str = "more", count: int = 199) -> SuperiorityBounds:
     return superiority_bounds(y, d, resample(d, count=count, rng=rng(10)), "c0", answers)
 
 
