@@ -198,6 +198,7 @@ def test_books_in_which_styles_vary_are_drawn_whole():
     np.testing.assert_array_equal(evidence.test.null, texts.test.null)
     np.testing.assert_allclose(evidence.bounds.effect, texts.bounds.effect)
     assert not np.allclose(evidence.bounds.t, texts.bounds.t)
+    assert evidence.bounds.noncentral.inflation.shape == (6,)
     best = int(np.argmax(evidence.bounds.effect))
     assert str(evidence.cells[best]) == "layer 1, head 1"
     assert 0.2 < evidence.bounds.lower(0.05)[best] < evidence.bounds.effect[best] < evidence.bounds.upper(0.05)[best]

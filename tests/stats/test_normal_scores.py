@@ -108,7 +108,8 @@ def test_the_effect_and_a_cell_s_own_bounds_are_those_of_the_bootstrap_t_of_scor
     )
     np.testing.assert_allclose(found.p_lower(0.1), slow.p_lower(0.1))
     np.testing.assert_allclose(found.upper(0.05), slow.upper(0.05))
-    assert found.noncentral is None
+    assert found.noncentral is not None  # which tells how many texts would decide, and nothing of bounds
+    np.testing.assert_allclose(found.noncentral.f, f_of(scores, d))
 
 
 def test_the_root_scale_goes_there_and_back_and_rises() -> None:
