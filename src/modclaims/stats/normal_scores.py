@@ -141,7 +141,7 @@ class ScoreBounds(Bounds):
         t = self._stable.t[:, cells[self.varies[cells]]]
         known = np.isfinite(t)
         most = np.where(known, t, -np.inf).max(axis=0, initial=-np.inf)
-        return np.where(known, t, most).max(axis=1, initial=-np.inf)
+        return np.asarray(np.where(known, t, most).max(axis=1, initial=-np.inf))
 
     def _p_lower(self, smallest: float, cells: Indices | None) -> Floats:
         own = super()._p_lower(smallest, None)
