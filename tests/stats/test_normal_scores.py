@@ -7,6 +7,7 @@ from scipy import stats
 
 from modclaims.stats.actions import Arrangements, Design
 from modclaims.stats.bootstrap import bootstrap_t, resample
+from modclaims.stats.evidence import Cell, Evidence
 from modclaims.stats.normal_scores import (
     JOINT_FACTOR,
     RootScale,
@@ -19,6 +20,7 @@ from modclaims.stats.normal_scores import (
 )
 from modclaims.stats.omega_squared import omega_squared, omega_squared_bounds, omega_squared_replicates
 from modclaims.stats.permutation import degrees_of_freedom, f_null
+from modclaims.stats.quantifiers import somewhere
 
 Floats = NDArray[np.float64]
 
@@ -191,10 +193,13 @@ def test_neurons_that_hardly_a_text_excites_do_not_hide_one_that_answers() -> No
         y[:, 1:4] = 0.0
         y[[5, 20, 40], [1, 2, 3]] = 1.0
         bounds = score_bounds(y, d, resample(d, count=399, rng=draw))
-        assert not bounds.bounded[1:4].any()
-        assert (bounds.p_lower(0.1, cells)[1:4] == 1).all()
-        assert (bounds.p_upper(0.1)[1:4] == 1).all()
-        found.append(bounds.p_lower(0.1, cells)[0] <= 0.05)
+        assert bounds.sparse(0.05)[1:4].all()
+        levels = somewhere().levels(
+            Evidence(tuple(Cell(axis=i) for i in cells), "omega^2", bounds, None, 64), 0.1, 0.05
+        )
+        assert levels.p_minus == 1
+        assert levels.cell == 0
+        found.append(levels.p_plus <= 0.05)
     assert sum(found) >= 7
 
 

@@ -230,16 +230,17 @@ def test_simultaneous_levels_are_counted_among_the_largest_t() -> None:
     np.testing.assert_array_equal(b.p_lower(0.2, np.array([2]))[2], b.p_lower(0.2)[2])
 
 
-def test_constant_responses_have_no_bound_and_widen_no_other() -> None:
+def test_constant_responses_have_an_upper_bound_alone_and_widen_no_other() -> None:
     d = design((8, 8))
     y = rng(18).normal(size=(16, 3))
     y[:, 1] = 0.1 + 0.2
     b = bounds_of(y, d)
     assert b.effect[1] == 0
     assert b.bounded.tolist() == [True, False, True]
-    assert b.p_lower(0.1)[1] == b.p_upper(0.1)[1] == 1
+    assert b.p_lower(0.1)[1] == 1
+    assert b.p_upper(0.1)[1] == pytest.approx(0.9**8)  # eight texts of the category that all keep silent
     assert np.isnan(b.lower(0.05)[1])
-    assert np.isnan(b.upper(0.05)[1])
+    assert b.upper(0.05)[1] == pytest.approx(1 - 0.05 ** (1 / 8))
     np.testing.assert_allclose(
         b.p_lower(0.1, np.arange(3))[[0, 2]], bounds_of(y[:, [0, 2]], d).p_lower(0.1, np.arange(2))
     )
