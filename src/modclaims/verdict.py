@@ -25,7 +25,7 @@ class Outcome(Enum):
     REFUTED = ("refuted", "the effect lies below the smallest that matters")
     INCONCLUSIVE = ("inconclusive", "these texts settle it neither way")
     ERROR = ("error", "the claim could not be weighed")
-    SKIPPED = ("skipped", "the corpus lacks a column, or the run the models, that the claim needs")
+    SKIPPED = ("skipped", "the corpus lacks a column, the run the models, or the network a part, that the claim needs")
 
     def __init__(self, word: str, sentence: str) -> None:
         self.word, self.sentence = word, sentence
