@@ -17,7 +17,7 @@ from modclaims.families.subspace_separation import SubspaceSeparation
 from modclaims.families.targeted_ablation import TargetedAblation
 from modclaims.families.units import Units
 from modclaims.families.within_versus_style import WithinVersusStyle
-from modclaims.plan.perfect_samples import combined, perfect, together
+from modclaims.plan.perfect_samples import of_delta, of_sums
 from modclaims.plan.sketch import Before, Counted, Sketch, bounds, exchanged, labelled
 from modclaims.plan.spent import spent_fits, spent_levels, spent_pairs
 from modclaims.recording import HEAD_SITES
@@ -38,11 +38,11 @@ def category_clustering(claim: CategoryClustering, before: Before) -> Sketch:
     )
     if isinstance(claim.holds, AlongDepth):
         weights = slope_weights(claim.holds, before.layers(claim))
-        ends = combined([(design, weights)], claim.smallest_effect)
-        return replace(made, action=f"resampling {units.resampled}", perfect=ends)
+        made = replace(made, action=f"resampling {units.resampled}")
+        return of_sums(made, [(design, weights)], claim.smallest_effect)
     heads = shape.kv_heads if claim.site in ("k", "v") else shape.heads if claim.site in HEAD_SITES else 1
     made = replace(made, cells=before.cells(claim, heads))
-    made = replace(made, **perfect(made, design, claim.smallest_effect, before.weighing.alpha))
+    made = of_delta(made, design, claim.smallest_effect, before.weighing.alpha)
     if claim.beyond:  # rows of residuals are exchanged, which no swap of names leaves as they are
         test = Counted(before.weighing.permutations + 1, False, "--permutations")
         return replace(made, action=f"{made.action} given {GIVEN[claim.beyond]}", test=test)
@@ -87,7 +87,7 @@ def within_versus_style(claim: WithinVersusStyle, before: Before) -> Sketch:
         cells=cells,
     )
     parts = [(side.design, sign * weights) for side, sign in zip(sides, (1.0, -1.0), strict=True)]
-    return replace(made, perfect=combined(parts, claim.smallest_effect, *together(made)))
+    return of_sums(made, parts, claim.smallest_effect)
 
 
 def head_selectivity(claim: HeadSelectivity, before: Before) -> Sketch:
