@@ -36,7 +36,7 @@ def bounded(made: Sketch, law: EndLaw | CombinedEnds, smallest: float) -> Sketch
     up, down = (
         made.bounds
         if level == made.bounds.lowest
-        else Counted.by_law(level, f"a perfect sample of so many {made.unit}s")
+        else Counted.by_law(level, f"that of a perfect sample of so many {made.unit}s")
         for level in last
     )
     return replace(made, perfect=(up, down), bound_floor=min(first))

@@ -340,7 +340,7 @@ def _told(one: ClaimPlan, width: int, plan: Plan) -> list[str]:
     ]
     if made.largest_lower is not None:
         lines.append(
-            f"    no lower limit above {made.largest_lower:.2f}, however strong the effect: a perfect sample of so many tells no more"
+            f"    no lower limit of {one.effect_name} above {made.largest_lower:.2f}, however strong the effect: a perfect sample of so many {made.unit}s says no more"
         )
     for word, side in (("SUPPORTED", supported), ("REFUTED", refuted)):
         if not side.reachable:

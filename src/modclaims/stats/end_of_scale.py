@@ -199,6 +199,7 @@ class CombinedEnds:
     Limits of the parts combine to a limit of the whole (Zou & Donner 2008). By Chernoff's bounds of the parts, whose distances
     from the estimates are added, as if the parts erred together (they share texts, and near the end nothing tells how); and
     no sample beats perfect parts, whose distances meet at right angles. The bootstrap lies between these two, as for one part.
+    Where it has nothing to say, as of perfect parts, the parts err together.
     """
 
     laws: tuple[EndLaw, ...]
