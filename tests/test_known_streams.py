@@ -222,4 +222,4 @@ def test_principal_components_find_the_category_wherever_it_lies(
     """They do not know the axes: the two networks' streams are nearly a rotation of each other."""
     one, other = (run["SomeComponentTells"] for run in (on_an_axis, slanted))
     assert one["outcome"] == other["outcome"] == "supported"
-    assert one["effect"] == pytest.approx(other["effect"], abs=0.05)
+    assert one["effect"] == pytest.approx(other["effect"], abs=0.1)

@@ -405,14 +405,17 @@ def report(folder: Path) -> int:
 @click.option("-n", "workers", type=click.IntRange(min=1), default=2, metavar="N", help="Processes (2).")
 @click.option("--seed", type=int, default=0, help="Seed of every random stream (0).")
 @click.option("--out", metavar="DIR", default="reports/calibration", help="Where pages go (reports/calibration).")
-def calibrate(families: tuple[str, ...], full: bool, sets: int | None, workers: int, seed: int, out: str) -> int:
+@click.option("--keep", metavar="FILE", help="A rates.csv whose rates stand for the families that are not named.")
+def calibrate(
+    families: tuple[str, ...], full: bool, sets: int | None, workers: int, seed: int, out: str, keep: str | None
+) -> int:
     """Measure error rates and power on data whose answer is known, for some families or all.
 
     Writes rates.csv, report.md and report.html. What was counted is kept in progress.jsonl there; the same command
     goes on from it, and --full from what fewer data sets left. Exit codes: 0 every promise holds; 1 one does not; 2
     interrupted; 4 usage error; 12 unforeseen.
     """
-    from modclaims.calibration import grid, pages, rates
+    from modclaims.calibration import grid, kept_rates, pages, rates
     from modclaims.errors import UsageError
     from modclaims.run_folder import write_atomically
 
@@ -421,6 +424,8 @@ def calibrate(families: tuple[str, ...], full: bool, sets: int | None, workers: 
             raise UsageError(f"Family {name!r} is unknown; there are: {', '.join(grid.FAMILIES)}.")
     if full and sets is not None:
         raise UsageError(f"--full is {rates.FULL:,} data sets; leave --sets out, or --full.")
+    if keep is not None and not families:
+        raise UsageError("--keep stands for the families that are not named; name those to be measured.")
     count = rates.FULL if full else sets or rates.BRIEF
     folder = Path.cwd() / out
     wanted = grid.scenarios(families)
@@ -435,7 +440,15 @@ def calibrate(families: tuple[str, ...], full: bool, sets: int | None, workers: 
             progress=progress.weighing,
             recording=recording,
         )
-    words = ["modclaims", "calibrate", *families, *(["--full"] if full else ["--sets", str(count)])]
+    if keep is not None:
+        measured = kept_rates.with_kept(measured, Path.cwd() / keep, families)
+    words = [
+        "modclaims",
+        "calibrate",
+        *families,
+        *(["--keep", keep] if keep else []),
+        *(["--full"] if full else ["--sets", str(count)]),
+    ]
     command = shlex.join([*words, *(["--seed", str(seed)] if seed else [])])
     for name, data in pages.write(measured, command).items():
         target = folder / name

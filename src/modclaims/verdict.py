@@ -270,7 +270,7 @@ def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[dict[str,
         )
     for row in evidence.categories:
         cell = evidence.cells[row.cell]
-        for statistic, value in (("hedges_g", row.hedges_g), ("auc", row.auc)):
+        for statistic, value in (("hedges_g", row.hedges_g), ("superiority", row.superiority)):
             rows.append(
                 {
                     "site": site,

@@ -195,14 +195,47 @@ def test_nothing_is_supported_where_nothing_is_planted(basis: str) -> None:
     assert weighed.p is not None and weighed.p > 0.05
 
 
-def test_the_effect_of_an_axis_is_omega_squared_of_means_over_positions() -> None:
+def test_the_effect_of_an_axis_is_omega_squared_of_scores_of_means_over_positions() -> None:
     claim, recording = prepared(Planted, activations(axis()))
     found = claim.weigh(recording.by_id(), WEIGHING)
     ordered = recording.by_id()
     labels = np.array([int(t.labels["style"][-1]) for t in ordered.corpus.texts])
     for cell, effect in list(zip(found.cells, found.bounds.effect, strict=True))[WIDTH : WIDTH + 8]:
         y = ordered.array(Activations("resid_post"), cell.layer)[:, :, cell.axis].mean(axis=1)
-        assert effect == pytest.approx(omega_squared_by_hand(y, labels))
+        scores = scipy_stats.norm.ppf(scipy_stats.rankdata(y) / (len(y) + 1))
+        assert effect == pytest.approx(omega_squared_by_hand(scores, labels))
+        raw = found.secondary["omega^2 of raw responses"][found.cells.index(cell)]
+        assert raw == pytest.approx(omega_squared_by_hand(y, labels))
+
+
+@pytest.mark.parametrize("basis", ["axes", "pca"])
+def test_an_axis_may_be_said_to_answer_one_category_in_one_direction(basis: str) -> None:
+    planted = activations(axis() if basis == "axes" else random_direction(), effect=3.0)
+    corpus = planted_corpus(texts=6 if basis == "axes" else 8)
+    rows = evidence(Planted, planted, corpus=corpus, basis=basis).categories
+    top = max(rows, key=lambda r: abs(r.superiority))
+    way = "more" if top.superiority > 0 else "less"
+    verdict, weighed = outcome(
+        Planted,
+        planted,
+        LONGER,
+        corpus=corpus,
+        basis=basis,
+        category=top.category,
+        answers="either",
+        smallest_effect=0.2,
+    )
+    assert verdict.outcome.word == "supported"
+    assert weighed.effect_name == f"superiority or inferiority of {top.category!r}"
+    if basis == "axes":  # a component's sign is nobody's
+        assert outcome(
+            Planted, planted, LONGER, corpus=corpus, category=top.category, answers=way, smallest_effect=0.2
+        )[0].outcome.word == ("supported")
+        other = "less" if way == "more" else "more"
+        found = outcome(
+            Planted, planted, LONGER, corpus=corpus, category=top.category, answers=other, smallest_effect=0.2
+        )[1]
+        assert found.p_plus > 0.05
 
 
 @pytest.mark.parametrize("basis", ["pca", "random", "unembedding_svd"])
@@ -582,8 +615,8 @@ def test_twins_that_learned_nothing_are_shown_beside_streams(basis: str) -> None
     found = evidence(Planted, activations(random_direction(), effect=3.0), basis=basis, twins=5)
     twin = next(c for c in found.controls if c.name == "untrained_twin")
     assert "no untrained network reaches that" in twin.sentence
-    assert len(twin.numbers["omega2"]) == 5
-    assert max(twin.numbers["omega2"]) < 0.5
+    assert len(twin.numbers["effect"]) == 5
+    assert max(twin.numbers["effect"]) < 0.5
 
 
 # ---- AxesAgainstRotations

@@ -53,15 +53,67 @@ def test_the_preferred_category_is_named():
     rows = [r for r in evidence.categories if str(evidence.cells[r.cell]) == "layer 1, head 1"]
     strongest = max(rows, key=lambda r: r.hedges_g)
     assert strongest.category == "style3"  # planted the longest
-    assert strongest.auc > 0.9
-    assert evidence.detail.startswith("Against the rest it answers most to 'style3' (Hedges' g ")
+    assert strongest.superiority > 0.7
+    share = f"{50 + 50 * strongest.superiority:.0f}"
+    assert evidence.detail.startswith(
+        f"It answers most to 'style3' (outranking others in {share} % of pairs, Hedges' g "
+    )
+
+
+def test_what_is_shown_beside_omega_squared_of_normal_scores_decides_nothing():
+    _, evidence = weigh()
+    assert evidence.effect_name == "omega^2 of normal scores"
+    assert set(evidence.secondary) == {"F of style on normal scores", "omega^2 of raw responses"}
+    assert not evidence.warnings
+
+
+@pytest.mark.parametrize(
+    ("category", "answers", "found"),
+    [("style3", "more", True), ("style3", "less", False), ("style0", "less", True), ("style3", "either", True)],
+)
+def test_a_named_category_is_answered_the_way_that_was_planted(category, answers, found):
+    corpus = planted_corpus(texts=8)
+    claim, evidence = weigh(corpus=corpus, category=category, answers=answers, smallest_effect=0.2)
+    weighed = summarise(claim, evidence, 0.05)
+    assert (weighed.p_plus <= 0.05) == found
+    word = {"more": "superiority", "less": "inferiority", "either": "superiority or inferiority"}[answers]
+    assert weighed.effect_name == f"{word} of {category!r}"
+    if found:
+        assert weighed.best_words == "layer 1, head 1"
+        row = next(
+            r
+            for r in evidence.categories
+            if r.category == category and str(evidence.cells[r.cell]) == "layer 1, head 1"
+        )
+        assert weighed.effect == pytest.approx(
+            {"more": 1, "less": -1, "either": np.sign(row.superiority)}[answers] * row.superiority
+        )
+        share = f"{50 + 50 * row.superiority:.0f} % of pairs"
+        assert weighed.detail.startswith(f"Texts of {category!r} outrank others in {share} (Hedges' g ")
+    assert {"omega^2 of normal scores", "omega^2 of raw responses"} <= set(evidence.secondary)
+
+
+def test_a_named_category_has_twins_and_strata_and_books_of_its_own():
+    _, evidence = weigh(twins=5, category="style3", answers="more")
+    twin = next(c for c in evidence.controls if c.name == "untrained_twin")
+    assert "of the untrained twins (5 seeds) reaches superiority of 'style3' " in twin.sentence
+    _, evidence = weigh(corpus=in_books(), within=None, category="style3", answers="more")
+    best = int(np.argmax(evidence.bounds.effect))
+    assert str(evidence.cells[best]) == "layer 1, head 1"
+    assert evidence.bounds.blocks == 10
+    assert 0.2 < evidence.bounds.lower(0.05)[best] < evidence.bounds.effect[best]
+
+
+def test_a_category_that_the_corpus_lacks_is_refused_before_any_pass():
+    with pytest.raises(ClaimError, match="none of those compared: style0, style1"):
+        weigh(category="style9", answers="more")
 
 
 def test_twins_that_learned_nothing_are_shown_beside():
     _, evidence = weigh(twins=5)
     twin = next(c for c in evidence.controls if c.name == "untrained_twin")
     assert "no untrained network reaches that" in twin.sentence
-    assert len(twin.numbers["omega2"]) == 5
+    assert len(twin.numbers["effect"]) == 5
 
 
 def test_projections_do_not_hang_on_the_sign_of_a_direction():
@@ -86,6 +138,37 @@ def test_a_head_that_beats_its_block_is_supported_and_one_that_does_not_is_not()
     assert found.p is None
     claim, evidence = weigh(base, PlantedRecorder(effect=0.0), corpus)
     assert summarise(claim, evidence, 0.05).p_plus > 0.05
+
+
+def test_heads_and_blocks_are_compared_by_all_categories():
+    with pytest.raises(ClaimError, match="has no place in it"):
+        type("W", (HeadsAgainstBlocks,), {"__doc__": "W.", "label": "style", "category": "style3"})().validate()
+
+
+def test_resamples_without_spread_do_not_say_that_head_and_block_are_alike():
+    from modclaims.families.head_selectivity import _on_omega_scale
+    from modclaims.stats.actions import Design
+    from modclaims.stats.bootstrap import bootstrap_t, resample
+    from modclaims.stats.omega_squared import omega_squared_replicates
+
+    design = Design.of(list("aabbcc"))
+    scores = np.array([[-1.1, -0.6], [-0.6, -1.1], [-0.2, -0.2], [0.2, 0.2], [0.6, 1.1], [1.1, 0.6]])
+    resamples = resample(design, count=199, rng=np.random.default_rng(0))
+    single = (resamples.times[1:].reshape(199, 3, 2).max(axis=2) == 2).all(axis=1)
+    assert single.sum() > 10
+    bounds = bootstrap_t(
+        _on_omega_scale(omega_squared_replicates(scores, design, resamples)).weighted(np.array([[1.0], [-1.0]])),
+        resamples,
+    )
+    assert not np.isfinite(bounds.t[single]).any()
+
+
+def test_limits_of_a_difference_stay_on_its_scale():
+    base = type("Base", (HeadsAgainstBlocks,), {"__doc__": "B.", "label": "style", "within": "topic"})
+    _, evidence = weigh(base, PlantedRecorder(effect=0.0), planted_corpus(texts=4))
+    for level in (0.05, 1e-4):
+        assert evidence.bounds.lower(level)[0] >= -1 or np.isnan(evidence.bounds.lower(level)[0])
+        assert evidence.bounds.upper(level)[0] <= 1 or np.isnan(evidence.bounds.upper(level)[0])
 
 
 def test_picking_and_testing_never_see_the_same_texts(monkeypatch):
@@ -159,6 +242,9 @@ def test_too_few_texts_to_split_are_refused_before_any_pass():
         ({"site": "attn_out"}, "heads"),
         ({"response": "max"}, "Response"),
         ({"twins": 1}, "5"),
+        ({"answers": "up"}, "more, less, either"),
+        ({"answers": "more"}, "needs a category"),
+        ({"category": 3}, "must name one style"),
     ],
 )
 def test_constants_are_checked(constants, message):

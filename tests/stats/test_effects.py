@@ -19,7 +19,6 @@ from modclaims.stats.bootstrap import Resamples, bootstrap_t, resample
 from modclaims.stats.cluster_sums import ClusterSums
 from modclaims.stats.log_ratios import ClusterLogRatio, LogRatio, log_ratio
 from modclaims.stats.omega_squared import (
-    excess_kurtosis,
     log_one_plus_f2,
     omega2_of_log,
     omega_squared,
@@ -28,8 +27,9 @@ from modclaims.stats.omega_squared import (
 )
 from modclaims.stats.pair_effects import cliffs_delta, cohens_d, constant, gap, same_pairs
 from modclaims.stats.permutation import Pairs, degrees_of_freedom, delta_null, f_null, gap_null
+from modclaims.stats.superiority import superior
 from modclaims.stats.ties import tolerance
-from modclaims.stats.two_groups import auc, hedges_g
+from modclaims.stats.two_groups import hedges_g
 
 Floats = NDArray[np.float64]
 
@@ -480,7 +480,7 @@ def test_many_cells_have_the_bounds_that_each_has_alone(monkeypatch: pytest.Monk
         np.testing.assert_allclose(alone.lower(0.05)[0], together.lower(0.05)[c], atol=1e-10)
 
 
-def test_hedges_g_and_auc_of_flowers() -> None:
+def test_hedges_g_and_superiority_of_flowers() -> None:
     x, species = load_iris(return_X_y=True)
     versicolor, virginica = x[species == 1, 1], x[species == 2, 1]
     # R 4.2.2: hedges_g() -0.636230722190504 with the exact gamma correction; pingouin's 1 - 3 / (4 n - 9) differs by 3e-6
@@ -488,26 +488,11 @@ def test_hedges_g_and_auc_of_flowers() -> None:
     spread = np.sqrt((versicolor.var(ddof=1) + virginica.var(ddof=1)) / 2)
     by_hand = (versicolor.mean() - virginica.mean()) / spread * (1 - 3 / (4 * 100 - 9))
     assert hedges_g(versicolor, virginica) == pytest.approx(by_hand, rel=1e-12)
-    assert auc(versicolor, virginica) == pytest.approx(0.3364, rel=1e-12)  # R 4.2.2: (1 + rank_biserial()) / 2
+    together = np.concatenate([versicolor, virginica])[:, None]
+    theta = superior(together, Design.of(["versicolor"] * 50 + ["virginica"] * 50), "versicolor").theta[0, 0]
+    assert theta == pytest.approx(0.3364, rel=1e-12)  # R 4.2.2: (1 + rank_biserial()) / 2
     wins = np.mean([(v > w) + (v == w) / 2 for v in versicolor for w in virginica])
-    assert auc(versicolor, virginica) == pytest.approx(wins)
-
-
-def test_excess_kurtosis_is_that_of_the_residuals() -> None:
-    from scipy.stats import kurtosis
-
-    a = design("unequal strata")
-    y = rng(11).standard_t(4, size=(a.n, 3))
-    residual = y.copy()
-    for cell in np.unique(a.cells):
-        residual[a.cells == cell] -= y[a.cells == cell].mean(axis=0)
-    beside = [(a.cells == cell).sum() > 1 for cell in a.cells]
-    np.testing.assert_allclose(excess_kurtosis(y, a), kurtosis(residual[beside], axis=0))
-    assert excess_kurtosis(np.ones((a.n, 1)), a)[0] == 0
-    # texts alone in their stratum have no residual, and say nothing of tails
-    alone = Design.of(list("aabb") + list("aabb"), list("xxxx") + list("1234"))
-    y = rng(3).standard_normal((8, 2))
-    np.testing.assert_allclose(excess_kurtosis(y, alone), excess_kurtosis(y[:4], Design.of(list("aabb"))))
+    assert theta == pytest.approx(wins)
 
 
 # ---- clusters

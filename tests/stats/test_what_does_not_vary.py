@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from modclaims.stats.actions import Arrangements, Design
 from modclaims.stats.bootstrap import bootstrap_t, resample_groups
 from modclaims.stats.null_objects import against_null, mean_replicates, resample_texts_and_draws
-from modclaims.stats.omega_squared import excess_kurtosis
 from modclaims.stats.parallel_analysis import centred_directions, shares
 from modclaims.stats.ridge import cross_fitted, folds_of
 from modclaims.stats.similarity import text_similarity
@@ -101,11 +100,6 @@ def test_null_objects_that_all_agree_carry_no_bound(size: float) -> None:
     bounds = bootstrap_t(against_null(own, null, resamples), resamples, means=True)
     assert not bounds.se.any()
     assert not bounds.bounded.any()
-
-
-@SIZES
-def test_equal_responses_have_no_tails(size: float) -> None:
-    assert not excess_kurtosis(equal(size)[:, 0], Design.of(list("aaaaaabbbbbb"))).any()
 
 
 @SIZES

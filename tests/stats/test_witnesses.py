@@ -34,7 +34,7 @@ from modclaims.stats.null_objects import mean_replicates
 from modclaims.stats.pair_effects import cliffs_delta, gap
 from modclaims.stats.permutation import ROUNDED, Pairs, anosim_null, delta_null, f_null, gap_null
 from modclaims.stats.rivals import category_ss, distances_to_centroid, freedman_lane, permanova, pseudo_f2_null
-from modclaims.stats.two_groups import auc
+from modclaims.stats.superiority import superior
 from modclaims.verdict import Outcome, judge, summarise
 
 Floats = NDArray[np.float64]
@@ -511,11 +511,13 @@ def student_bounds(difference: float, se: float, df: float) -> Bounds:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_auc_is_pingouins_common_language_effect_size(seed: int) -> None:
+def test_superiority_is_pingouins_common_language_effect_size(seed: int) -> None:
     from pingouin import compute_effsize
 
     x, y = np.round(rng(seed).normal(size=11), 1), np.round(rng(seed + 9).normal(size=17) + 0.4, 1)  # with ties
-    assert auc(x, y) == pytest.approx(float(compute_effsize(x, y, eftype="CLES")), rel=1e-12)
+    design = Design.of(["x"] * len(x) + ["y"] * len(y))
+    theta = superior(np.concatenate([x, y])[:, None], design, "x").theta[0, 0]
+    assert theta == pytest.approx(float(compute_effsize(x, y, eftype="CLES")), rel=1e-12)
 
 
 @pytest.mark.parametrize("bound", [0.1, 0.3, 0.5])

@@ -14,10 +14,12 @@ from modclaims.calibration.family import (
     MIXED,
     SPLITTABLE,
     Family,
+    Plant,
     Question,
     by_law,
     exchanges,
     labelled,
+    nothing,
     places,
     with_power,
 )
@@ -49,6 +51,19 @@ ALONG, ONE_CELL = "rises along depth", "one cell of 24"
 EVERYWHERE, HALF, SMALLEST = "everywhere", "in half of the layers", "by minP"
 SPREAD, SCALED, DISTANCES = "location by cosines", "location by scaled cosines", "location by distances"
 ONE_MASSIVE, THREE_MASSIVE = "location beside a massive coordinate", "location beside three massive coordinates"
+NEAR_END = {0.8: "delta .8 at stake", 0.9: "delta .9 at stake", 0.95: "delta .95 at stake"}
+"""Questions in which the smallest effect lies near the end of delta's scale."""
+MISPLACED = {0.02: "2 % in the wrong category", 0.05: "5 % in the wrong category"}
+"""Questions in which this share of texts bears another category's label, and all else is separated perfectly."""
+TOGETHER = {
+    "": "somewhere, layers alike",
+    EVERYWHERE: "everywhere, layers alike",
+    HALF: "in half of the layers, layers alike",
+}
+"""Questions in which layers share almost all of their noise."""
+SHARED = 0.95
+"""Correlation of the layers' noise in these."""
+APART_FOR_SURE = 9.0
 BEYOND, NOISY = "beyond shared words", "beyond a noisy proxy of shared words"
 GAP_TRUTH = ".75 sd in one cell"
 GAP = 0.75
@@ -105,6 +120,46 @@ def _in_one_cell(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
     return tuple(one if layer == PLANTED else 0.0 for layer in range(WIDE_CELLS))
 
 
+# ---- near the end of the scale, and layers that are almost one
+
+
+def misplaced_delta(share: float, categories: int) -> float:
+    """Cliff's delta where categories never overlap and a share of texts truly belongs to another one, any alike.
+
+    A pair is alike or not: delta is the chance that two texts of one category are, less that of two texts of two.
+    """
+    other = categories - 1
+    within = (1 - share) ** 2 + share**2 / other
+    between = 2 * (1 - share) * share / other + share**2 * (categories - 2) / other**2
+    return within - between
+
+
+def _misplaced(share: float) -> Plant:
+    def plant(
+        scenario: Scenario, claim: Hypothesis, rng: np.random.Generator, strengths: tuple[float, ...]
+    ) -> Recording:
+        layout = scenario.texts
+        truly = layout.category.copy()
+        odd = rng.random(layout.texts) < share
+        truly[odd] = (truly[odd] + rng.integers(1, len(layout.sizes), int(odd.sum()))) % len(layout.sizes)
+        x = known.noise(rng, layout, scenario.law, LAYERS, WIDTH)
+        x[np.arange(layout.texts), :, :, truly] += APART_FOR_SURE
+        return known.recording(layout, known.by_layer(Activations("attn_out"), x), WIDTH)
+
+    return plant
+
+
+def _layers_alike(
+    scenario: Scenario, claim: Hypothesis, rng: np.random.Generator, strengths: tuple[float, ...]
+) -> Recording:
+    """Categories' directions in noise that layers share but for a little."""
+    layout = scenario.texts
+    own, one = (known.noise(rng, layout, scenario.law, layers, WIDTH) for layers in (LAYERS, 1))
+    x = np.sqrt(SHARED) * one + np.sqrt(1 - SHARED) * own
+    x[np.arange(layout.texts), :, :, layout.category] += np.array(strengths)
+    return known.recording(layout, known.by_layer(Activations("attn_out"), x), WIDTH)
+
+
 # ---- categories that differ in spread alone
 
 
@@ -151,6 +206,14 @@ QUESTIONS = {
     EVERYWHERE: Question({"holds": everywhere()}, strengths=_last_of_all, several=True),
     HALF: Question({"holds": in_fraction(0.5)}, strengths=_first_aside, several=True),
     SMALLEST: Question({"adjust": "minP"}),
+    **{word: Question({"smallest_effect": delta}) for delta, word in NEAR_END.items()},
+    **{
+        word: Question({"smallest_effect": round(misplaced_delta(share, 4), 6)}, _misplaced(share), nothing)
+        for share, word in MISPLACED.items()
+    },
+    TOGETHER[""]: Question(plant=_layers_alike),
+    TOGETHER[EVERYWHERE]: Question({"holds": everywhere()}, _layers_alike, _last_of_all, several=True),
+    TOGETHER[HALF]: Question({"holds": in_fraction(0.5)}, _layers_alike, _first_aside, several=True),
     ONE_CELL: Question(plant=by_law(partial(known.categories, width=WIDE_WIDTH)), strengths=_in_one_cell, cell=PLANTED),
     # p of the gap is not kept where categories spread unequally: that of distances rejects always, but their delta, in
     # which categories weigh the same, supports nothing. Cosines do know a wider category about the same centre, by its
@@ -181,6 +244,12 @@ CLUSTERING = Family(
         *places((MIDDLE,), LAWS[:1], (NONE, EDGE), EVERYWHERE),
         *places((MIDDLE,), LAWS[:1], (NONE, EDGE), HALF),
         *places((MIDDLE,), LAWS[:1], (NONE,), SMALLEST),
+        *(
+            one
+            for word in (*NEAR_END.values(), *MISPLACED.values())
+            for one in places((MIDDLE,), LAWS[:1], (EDGE,), word)
+        ),
+        *(one for word in TOGETHER.values() for one in places((MIDDLE,), LAWS[:1], (NONE, EDGE), word)),
         *places((MIDDLE,), LAWS[:1], (GAP_TRUTH,), ONE_CELL),
         *places(UNEVEN[2:], ("unequal spread",), (NONE, EDGE)),
         *places(UNEVEN, ("unequal spread",), (NONE,), SPREAD),

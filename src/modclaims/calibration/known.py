@@ -31,7 +31,7 @@ STRATUM = 2.0
 """Strength of a stratum's own direction."""
 LAWS = ("normal", "heavy tails", "unequal spread")
 HEAVIEST = "no fourth moment"
-"""A law under which a sample variance has no variance of its own, so that no bound of omega^2 can keep its level."""
+"""A law under which a sample variance has no variance of its own, so that no bound of a share of variance can keep its level."""
 FLAT_DELTA = 0.4
 """Cliff's delta that both sides of a contrast have, and beyond which one may have the effect."""
 CROWD, SHIFTS = 12_000, 6
@@ -98,6 +98,10 @@ LAYOUTS = {
         Layout("72 (60/12)", (60, 12)),
         Layout("72 (12/60)", (12, 60)),
         Layout("96 in blocks", (12, 12, 12, 12), block=2),
+        Layout("24 (2 x 12)", (12, 12)),
+        Layout("144 (12 x 12)", (12,) * 12),
+        Layout("72 (60/12)", (60, 12)),
+        Layout("132 (120/12)", (120, 12)),
         Layout("6 texts", (6,)),
         Layout("12 texts", (12,)),
         Layout("24 texts", (24,)),

@@ -102,6 +102,16 @@ def _fewer(measured: Measured) -> str:
     return f" ({least:,} where one takes longest)" if least < measured.sets else ""
 
 
+def _kept(measured: Measured) -> str:
+    """Which families were not measured anew."""
+    if not measured.kept:
+        return ""
+    return (
+        f" The rates of {', '.join(measured.kept)} are those of an earlier calibration, the arithmetic of these families being "
+        "what it was; rates.csv tells how many data sets each one has."
+    )
+
+
 def rates_csv(rates: Iterable[Rate]) -> str:
     """One row a rate and alpha; `low` and `high` are its two-sided 95 % limits."""
     out = io.StringIO()
@@ -159,7 +169,7 @@ class _Told:
         cores = measured.seconds / 60
         lead: tuple[str, ...] = (
             f"Every claim was weighed on planted data whose answer is known: {count(measured.sets, 'data set')} a scenario{_fewer(measured)}, "
-            f"seed {measured.seed}. It took {cores:.0f} processor minutes, {cores / 2:.0f} on two cores.",
+            f"seed {measured.seed}. It took {cores:.0f} processor minutes, {cores / 2:.0f} on two cores.{_kept(measured)}",
             "Each line of a table is one event of one scenario: a claim's design, the law of its data, the effect that was planted. "
             "Rates stand with their two-sided 95 % Clopper-Pearson limits; where each cell is counted, the cells of one data set count "
             "as one trial together. (i) is broken where the one-sided 99.9 % lower limit exceeds alpha; (ii), (iii) and power are "

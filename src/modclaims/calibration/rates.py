@@ -121,6 +121,8 @@ class Measured:
     seed: int
     seconds: float
     """Processor time of all data sets together, in seconds, resumed parts included."""
+    kept: tuple[str, ...] = ()
+    """Families whose rates are those of an earlier calibration."""
 
     def of(self, standing: str) -> tuple[Rate, ...]:
         """Rates of one standing."""

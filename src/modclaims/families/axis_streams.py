@@ -46,8 +46,9 @@ class AxisStreams(Selectivity):
     which directions the coordinates are taken: the network's own `axes`; `random` orthonormal ones; the right singular
     vectors of the unembedding (`unembedding_svd`), largest first; or `pca` and `nmf` components. Components are learned,
     blind to labels, from the tokens of one half of the texts (by layer) and tested on the other, in 20 seeded splits;
-    levels are twice the median over splits; component k is the k-th strongest of each split. The effect is omega^2 of the response over categories, given strata; p is
-    that of F under exchange of labels, studentised and step-down over all cells. Exchangeable under the null: the
+    levels are twice the median over splits; component k is the k-th strongest of each split. With a `category` the effect is the probability of superiority of its
+    texts over others, `answers` saying which way; without one it is omega^2 of normal scores of the response over
+    categories, given strata. p is that of exchanging labels, step-down over all cells. Exchangeable under the null: the
     responses of texts, inside strata.
     """
 
@@ -81,9 +82,9 @@ class AxisStreams(Selectivity):
         check_splits(self.splits)
 
     def check(self, corpus: Corpus) -> None:
-        units = Units.of(corpus, self.label, self.within)
+        super().check(corpus)
         if self.basis in LEARNED:
-            units.check_halves(self.label)
+            Units.of(corpus, self.label, self.within).check_halves(self.label)
 
     def _request(self) -> Activations:
         return Activations(self.site, self.layers)
@@ -221,7 +222,7 @@ class AxisStreams(Selectivity):
             units.design,
             budget=min(weighing.permutations, controls.CONTROL_DRAWS),
             rng=stream(weighing.seed, name, units.design.digest, "relabellings"),
-            blind="jointly",
+            blind="jointly" if self.category is None else "no",
         )
         return cells, units.responses(shown), median_test(tests, 0), MedianBounds.of(parts), arrangements
 

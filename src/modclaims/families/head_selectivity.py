@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families import controls
-from modclaims.families.selectivity import Cells, Selectivity
+from modclaims.families.selectivity import Cells, Selectivity, observed_f
 from modclaims.families.units import Units
 from modclaims.hypothesis import Weighing
 from modclaims.recording import Activations, ModelShape, Recording, Request, for_variant
-from modclaims.stats.actions import Arrangements, Design
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample
 from modclaims.stats.evidence import Cell, Evidence, Exhibit, NullTest
-from modclaims.stats.omega_squared import omega_squared, omega_squared_replicates
-from modclaims.stats.permutation import degrees_of_freedom, f_null
+from modclaims.stats.normal_scores import normal_scores
+from modclaims.stats.omega_squared import omega_squared_replicates
 from modclaims.stats.quantifiers import somewhere
 from modclaims.stats.splits import Half, MedianBounds, picked_and_measured
 from modclaims.stats.streams import stream
@@ -27,16 +26,19 @@ from modclaims.stats.streams import stream
 Floats = NDArray[np.float64]
 UNITS = ("head", "neuron", "mlp_block", "attn_block")
 RESPONSES = ("norm", "projection")
+ALL_EXPLAINED = 30.0
+"""log(1 + f^2) beyond which f^2 is one over rounding."""
+DIFFERENCE = "difference of omega^2 of normal scores"
 
 
 class HeadSelectivity(Selectivity):
     """Single heads answer a category more, or less, than the others.
 
     A text's response is the length of the unit's output, averaged over positions (`response = "norm"`), or its
-    signed projection on the unit's first singular direction over all texts and positions. The effect is omega^2 of
-    the response over categories, given strata; the p-value is that of F under exchange of labels, studentised and
-    step-down over all cells (layers x units). Exchangeable under the null: the responses of texts, inside strata.
-    Bounds: the wider of noncentral-F inversion (Gaussian residuals of equal spread) and bootstrap-t.
+    signed projection on the unit's first singular direction over all texts and positions. With a `category` the effect is
+    the probability of superiority of its texts over others, `answers` saying which way; without one it is omega^2 of normal
+    scores of the response over categories, given strata. p is that of exchanging labels, step-down over all cells (layers x
+    units). Exchangeable under the null: the responses of texts, inside strata.
     """
 
     unit: str = "head"
@@ -95,15 +97,15 @@ class HeadSelectivity(Selectivity):
         return (
             Exhibit(
                 "head_map",
-                f"omega^2 of {self.label} by {self.unit.replace('_', ' ')}",
+                f"{self._effect}: {self.label} by {self.unit.replace('_', ' ')}",
                 f"{shape[0]} layers x {shape[1]} units; {int(marked.sum())} of {len(cells)} are marked: adjusted p at most {alpha:g}. "
-                f"The largest omega^2 is {float(effect.max()):.2f} at {cells[int(effect.argmax())]}.",
+                f"The largest {self._effect} is {float(effect.max()):.2f} at {cells[int(effect.argmax())]}.",
                 {
                     "effect": effect.reshape(shape),
                     "p_adjusted": test.p_adjusted.reshape(shape),
                     "significant": marked.reshape(shape),
                 },
-                {"effect_name": "omega^2", "unit": self.unit},
+                {"effect_name": self._effect, "unit": self.unit},
             ),
         )
 
@@ -111,16 +113,17 @@ class HeadSelectivity(Selectivity):
 class HeadsAgainstBlocks(HeadSelectivity):
     """The best single head distinguishes the categories better than the attention block it sits in.
 
-    A contrast of effects: omega^2 of the best head minus omega^2 of its whole block. The head is picked on one
+    A contrast of effects: omega^2 of normal scores of the best head minus that of its whole block. The head is picked on one
     half of the texts and both are measured on the other, in 20 seeded splits (by category and stratum, or by whole
     blocks); both sides of a split's contrast are resampled together, and p = 2 x the median over splits (Meinshausen,
-    Meier & Buehlmann 2009). The block's response is the length of the attention output.
+    Meier & Buehlmann 2009). The block's response is the length of the attention output. Limits end where the scale does, at
+    -1 and 1.
     """
 
     smallest_effect: float = 0.1
     splits: int = 20
     twins: int = 0
-    effect_name: ClassVar[str] = "difference of omega^2"
+    effect_name: ClassVar[str] = DIFFERENCE
 
     def validate(self) -> None:
         super().validate()
@@ -128,6 +131,10 @@ class HeadsAgainstBlocks(HeadSelectivity):
             raise ClaimError(f"HeadsAgainstBlocks compares heads with blocks; unit = {self.unit!r} has no place in it.")
         if self.holds != somewhere():
             raise ClaimError("HeadsAgainstBlocks is one contrast of effects; leave holds as it is.")
+        if self.category is not None:
+            raise ClaimError(
+                f"HeadsAgainstBlocks compares how far all categories are told apart; category = {self.category!r} has no place in it."
+            )
         if self.splits < 5:
             raise ClaimError(f"splits = {self.splits}: one split is a lottery, at least 5 are needed.")
 
@@ -169,7 +176,7 @@ class HeadsAgainstBlocks(HeadSelectivity):
         favourite = max(dict.fromkeys(names), key=names.count)
         return Evidence(
             cells=(Cell(),),
-            effect_name="difference of omega^2",
+            effect_name=DIFFERENCE,
             bounds=bounds,
             test=None,
             n_texts=len(recording.corpus),
@@ -180,7 +187,7 @@ class HeadsAgainstBlocks(HeadSelectivity):
                 Exhibit(
                     "splits",
                     "Best head minus its block, split by split",
-                    f"{self.splits} splits: the head picked on one half, the difference of omega^2 on the other with its own bounds. "
+                    f"{self.splits} splits: the head picked on one half, the {DIFFERENCE} on the other with its own bounds. "
                     f"{len(set(picked))} different heads were picked.",
                     {
                         "effect": np.concatenate([p.effect for p in parts]),
@@ -188,7 +195,7 @@ class HeadsAgainstBlocks(HeadSelectivity):
                         "high": np.concatenate([p.upper(weighing.alpha) for p in parts]),
                         "smallest_effect": np.array(self.smallest_effect),
                     },
-                    {"picks": names, "effect_name": "difference of omega^2"},
+                    {"picks": names, "effect_name": DIFFERENCE},
                 ),
             ),
             warnings=units.warnings,
@@ -198,17 +205,16 @@ class HeadsAgainstBlocks(HeadSelectivity):
 
 
 def _best_head(half: Half) -> int:
-    """Of (unit, head) responses, the head with the largest omega^2."""
+    """Of (unit, head) responses, the head with the largest omega^2 of normal scores."""
     heads, _ = half.arrays
-    df1, _ = degrees_of_freedom(half.design)
-    return int(np.argmax(omega_squared(_f(heads, half.design), df1, half.design.n)))
+    return int(np.argmax(observed_f(normal_scores(heads, half.design), half.design)))
 
 
 def _contrast(half: Half, head: int, resamples: Resamples) -> Bounds:
-    """omega^2 of one head minus that of its block, from (unit, head) responses of both."""
-    both = np.stack([array[:, head] for array in half.arrays], axis=1)
+    """omega^2 of normal scores of one head minus that of its block, from (unit, head) responses of both."""
+    both = normal_scores(np.stack([array[:, head] for array in half.arrays], axis=1), half.design)
     replicates = _on_omega_scale(omega_squared_replicates(both, half.design, resamples))
-    return bootstrap_t(replicates.weighted(np.array([[1.0], [-1.0]])), resamples, ends=(-2.0, 2.0))
+    return bootstrap_t(replicates.weighted(np.array([[1.0], [-1.0]])), resamples, ends=(-1.0, 1.0))
 
 
 def responses(recording: Recording, request: Activations, unit: str) -> tuple[tuple[Cell, ...], Floats]:
@@ -252,12 +258,12 @@ def projections(array: Floats) -> Floats:
     return out
 
 
-def _f(y: Floats, design: Design) -> Floats:
-    observed = Arrangements(design.labels[None].astype(np.int16), True, 1)
-    return np.asarray(f_null(y, design, observed)[0][0])
-
-
 def _on_omega_scale(replicates: Replicates) -> Replicates:
-    """From log(1 + f^2) to omega^2 = 1 - exp(-log(1 + f^2)), influences by the chain rule."""
-    slope = np.exp(-replicates.value)
+    """From log(1 + f^2) to omega^2 = 1 - exp(-log(1 + f^2)), influences by the chain rule.
+
+    Where nothing but rounding is left of the spread inside categories, omega^2 is not a number: two such sides would differ
+    by 0, as if that were known.
+    """
+    value = np.where(replicates.value > ALL_EXPLAINED, np.nan, replicates.value)
+    slope = np.exp(-value)
     return Replicates(1 - slope, replicates.influence * slope[:, None, :], 1 - np.exp(-replicates.centre))

@@ -18,15 +18,17 @@ from modclaims.families.targeted_ablation import TargetedAblation
 from modclaims.families.units import Units
 from modclaims.families.within_versus_style import WithinVersusStyle
 from modclaims.plan.perfect_samples import of_delta, of_sums
+from modclaims.plan.power import Effect
 from modclaims.plan.sketch import Before, Counted, Sketch, bounds, exchanged, labelled
 from modclaims.plan.spent import spent_fits, spent_levels, spent_pairs
 from modclaims.recording import HEAD_SITES
-from modclaims.stats.actions import Design, count_arrangements
+from modclaims.stats.actions import Blind, Design, count_arrangements
 from modclaims.stats.levels import compared
 from modclaims.stats.matched_sets import most_images
 from modclaims.stats.quantifiers import AlongDepth, Everywhere, slope_weights
 from modclaims.stats.splits import FACTOR, halves, part, smallest_half
 from modclaims.stats.streams import stream
+from modclaims.stats.superiority import comparisons
 
 
 def category_clustering(claim: CategoryClustering, before: Before) -> Sketch:
@@ -114,16 +116,20 @@ def axis_streams(claim: AxisStreams, before: Before) -> Sketch:
         return _selectivity(claim, before, width if claim.axes is None else len(claim.axes))
     units = Units.of(before.corpus, claim.label, claim.within)
     name = type(claim).__name__
-    found, spent = [], []
+    found, spent, tested = [], [], []
     for split, half in enumerate(_halves(claim, before, units.design)):
-        found.append(count_arrangements(half, blind="jointly"))
-        spent.append(spent_fits(before, half, name, "split", str(split), half.digest, "resamples"))
+        found.append(count_arrangements(half, blind=_blind(claim)))
+        if claim.category is None:
+            spent.append(spent_fits(before, half, name, "split", str(split), half.digest, "resamples"))
+        tested.append(half)
     made = labelled(claim, units, before)
     count = min(claim.components, width, len(before.positions) * smallest_half(units.design))
     return replace(
         made,
         action=f"{made.action} in halves",
-        bounds=bounds(before, spent, FACTOR),
+        bounds=bounds(before, spent, FACTOR)
+        if claim.category is None
+        else _least_of_order(claim, before, tested, FACTOR),
         cells=before.cells(claim, count),
         test=exchanged(found, before, FACTOR),
         arrangements=min(found),
@@ -198,16 +204,44 @@ def _ablation(claim: TargetedAblation, before: Before) -> Sketch:
 
 def _selectivity(claim: HeadSelectivity | AxisStreams, before: Before, places: int) -> Sketch:
     units = Units.of(before.corpus, claim.label, claim.within)
-    design, total = units.design, count_arrangements(units.design, blind="jointly")
-    spent = spent_fits(before, design, type(claim).__name__, design.digest, "resamples")
-    return replace(
+    design, total = units.design, count_arrangements(units.design, blind=_blind(claim))
+    made = replace(
         labelled(claim, units, before),
-        bounds=bounds(before, [spent]),
         cells=before.cells(claim, places),
         test=exchanged([total], before),
         arrangements=total,
-        simulated=None if design.members else (design, "omega^2"),
     )
+    if claim.category is None:
+        spent = spent_fits(before, design, type(claim).__name__, design.digest, "resamples")
+        simulated: tuple[Design, Effect] | None = None if design.members else (design, "omega^2")
+        return replace(made, bounds=bounds(before, [spent]), simulated=simulated)
+    return replace(
+        made,
+        bounds=_least_of_order(claim, before, [design]),
+        simulated=None if design.members else (_first(design, claim.category), "superiority"),
+    )
+
+
+def _blind(claim: HeadSelectivity | AxisStreams) -> Blind:
+    """What p cannot see: a renaming of all categories, unless one is named."""
+    return "jointly" if claim.category is None else "no"
+
+
+def _least_of_order(
+    claim: HeadSelectivity | AxisStreams, before: Before, designs: list[Design], factor: float = 1.0
+) -> Counted:
+    """Levels of superiority's bounds, none of which is less than that of a perfect order of so few texts."""
+    assert claim.category is not None
+    rows = before.weighing.resamples + 1
+    least = [((1 + claim.smallest_effect) / 2) ** comparisons(design, claim.category) * rows for design in designs]
+    return bounds(before, [max(0.0, value - 1) for value in least], factor)
+
+
+def _first(design: Design, category: str) -> Design:
+    """The same design with one category's code before all others."""
+    order = [category, *(name for name in design.names if name != category)]
+    labels = np.array([order.index(design.names[k]) for k in design.labels])
+    return replace(design, labels=labels, names=tuple(order))
 
 
 def _spent_halves(claim: SubspaceSeparation | LowRankSimilarity, before: Before, design: Design) -> list[int]:

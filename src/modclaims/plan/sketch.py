@@ -177,6 +177,6 @@ def exchanged(found: Sequence[int], before: Before, factor: float = 1.0) -> Coun
     return Counted(rows, exact, "--permutations", least, factor, arrangements=None if exact else max(found))
 
 
-def bounds(before: Before, spent: Sequence[int], factor: float = 1.0) -> Counted:
+def bounds(before: Before, spent: Sequence[float], factor: float = 1.0) -> Counted:
     """Of bounds, from how many resamples of each split count against any effect."""
     return Counted(before.weighing.resamples + 1, False, "--resamples", 1 + float(np.median(spent)), factor)

@@ -151,7 +151,8 @@ class CategoryRow:
     """Index into the evidence's cells."""
     category: str
     hedges_g: float
-    auc: float
+    superiority: float
+    """delta = 2 theta - 1, theta being the chance that a text of it responds more than one of another category."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.stats.actions import Design
-from modclaims.stats.bootstrap import Replicates, Resamples, bootstrap_t
+from modclaims.stats.bootstrap import Replicates, Resamples, bootstrap_t, standard_errors
 from modclaims.stats.cluster_sums import ClusterSums
 from modclaims.stats.permutation import chunks, degrees_of_freedom, indicator_gram
 
@@ -175,11 +175,16 @@ class LogRatio:
         left -= average
         return sst, sse
 
-    def studentised(self) -> tuple[Floats, Floats, Floats]:
-        """Values (cell,), standard errors (cell,) and t* (R, cell)."""
+    def estimates(self) -> tuple[Floats, Floats]:
+        """Values and standard errors (1 + R, cell)."""
         value, error = (np.empty((len(self.resamples.times), self.deviation.shape[1])) for _ in range(2))
         for part in self.parts():
             value[part.rows], error[part.rows] = part.value, part.error()
+        return value, error
+
+    def studentised(self) -> tuple[Floats, Floats, Floats]:
+        """Values (cell,), standard errors (cell,) and t* (R, cell)."""
+        value, error = self.estimates()
         with np.errstate(divide="ignore", invalid="ignore"):
             apart = value[1:] - self.centre
             return value[0], error[0], np.where(apart == 0, 0.0, apart / error[1:])
@@ -231,6 +236,10 @@ class ClusterLogRatio:
     def parts(self) -> Iterator[ClusterLogRatio]:
         """All resamples at once: clusters are few."""
         yield self
+
+    def estimates(self) -> tuple[Floats, Floats]:
+        """Values and standard errors (1 + R, cell)."""
+        return self.replicates.value, standard_errors(self.replicates, self.resamples)
 
     def studentised(self) -> tuple[Floats, Floats, Floats]:
         """Values (cell,), standard errors (cell,) and t* (R, cell)."""

@@ -1,4 +1,4 @@
-"""omega^2 of categories given strata: its value, its bounds, and what makes them doubtful."""
+"""omega^2 of categories given strata: its value, and its bounds where responses are normal and of one spread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from modclaims.stats.bootstrap import Bounds, NoncentralF, Replicates, Resamples
 from modclaims.stats.cluster_sums import ClusterSums
 from modclaims.stats.log_ratios import ClusterLogRatio, log_ratio
 from modclaims.stats.permutation import between_ss_null, chunks, degrees_of_freedom, f_null, indicator_gram, unvarying
-from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]
 
@@ -101,23 +100,3 @@ def omega_squared_bounds(responses: Floats, design: Design, resamples: Resamples
         ),
         (-np.inf, 1.0),
     )
-
-
-def excess_kurtosis(responses: Floats, design: Design) -> Floats:
-    """(cell,) excess kurtosis of the responses inside category x stratum: large where omega^2's bounds are doubtful.
-
-    A text that stands alone there has no residual, and is left out. 0 where residuals are no more than rounding.
-    """
-    residual = np.asarray(responses, dtype=np.float64).copy()
-    together = np.zeros(design.n, dtype=bool)
-    for g in np.unique(design.cells):
-        where = design.cells == g
-        residual[where] -= residual[where].mean(axis=0)
-        together |= where & (where.sum() > 1)
-    residual = residual[together]
-    if not len(residual):
-        return np.zeros(residual.shape[1])
-    variance = (residual**2).mean(axis=0)
-    varies = np.abs(residual).max(axis=0) > ROUNDING * np.abs(responses).max(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(varies, (residual**4).mean(axis=0) / variance**2 - 3, 0.0)

@@ -13,14 +13,3 @@ def hedges_g(inside: Floats, outside: Floats) -> float:
     from pingouin import compute_effsize
 
     return float(compute_effsize(inside, outside, eftype="hedges"))
-
-
-def auc(inside: Floats, outside: Floats) -> Floats:
-    """Chance that a text of the category responds more than one of the rest, ties half (scipy's Mann-Whitney U).
-
-    Of (text,) responses, or (cell,) such chances of (text, cell) responses.
-    """
-    from scipy.stats import mannwhitneyu
-
-    u = mannwhitneyu(inside, outside, method="asymptotic", axis=0).statistic
-    return np.asarray(u / (len(inside) * len(outside)))
