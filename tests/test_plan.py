@@ -804,6 +804,7 @@ def test_a_named_category_settles_nothing_that_a_perfect_order_would_not():
     few, enough = (only(claim, sizes(n, n, n)).sketch for n in (4, 12))
     assert few.bounds.floor == pytest.approx(0.6**4)
     assert enough.bounds.floor == pytest.approx(0.6**12)
+    assert only(claim, sizes(4, 4, 4)).refuted.level == pytest.approx(0.4**4)  # ordered the other way round
     assert enough.arrangements == math.comb(36, 12) * math.comb(24, 12)  # a name tells its category from the others
     learned = claim_of(AxisStreams, twins=0, basis="pca", components=2, category="c0", smallest_effect=0.2)
     assert only(learned, sizes(12, 12, 12)).sketch.bounds.floor == pytest.approx(2 * 0.6**6)

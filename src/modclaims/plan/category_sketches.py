@@ -124,7 +124,7 @@ def axis_streams(claim: AxisStreams, before: Before) -> Sketch:
         tested.append(half)
     made = labelled(claim, units, before)
     count = min(claim.components, width, len(before.positions) * smallest_half(units.design))
-    return replace(
+    made = replace(
         made,
         action=f"{made.action} in halves",
         bounds=bounds(before, spent, FACTOR)
@@ -134,6 +134,7 @@ def axis_streams(claim: AxisStreams, before: Before) -> Sketch:
         test=exchanged(found, before, FACTOR),
         arrangements=min(found),
     )
+    return replace(made, perfect=_refuting(claim, made, tested, FACTOR))
 
 
 def axes_against_rotations(claim: AxesAgainstRotations, before: Before) -> Sketch:
@@ -215,11 +216,12 @@ def _selectivity(claim: HeadSelectivity | AxisStreams, before: Before, places: i
         spent = spent_fits(before, design, type(claim).__name__, design.digest, "resamples")
         simulated: tuple[Design, Effect] | None = None if design.members else (design, "omega^2")
         return replace(made, bounds=bounds(before, [spent]), simulated=simulated)
-    return replace(
+    made = replace(
         made,
         bounds=_least_of_order(claim, before, [design]),
         simulated=None if design.members else (_first(design, claim.category), "superiority"),
     )
+    return replace(made, perfect=_refuting(claim, made, [design]))
 
 
 def _blind(claim: HeadSelectivity | AxisStreams) -> Blind:
@@ -235,6 +237,17 @@ def _least_of_order(
     rows = before.weighing.resamples + 1
     least = [((1 + claim.smallest_effect) / 2) ** comparisons(design, claim.category) * rows for design in designs]
     return bounds(before, [max(0.0, value - 1) for value in least], factor)
+
+
+def _refuting(
+    claim: HeadSelectivity | AxisStreams, made: Sketch, designs: list[Design], factor: float = 1.0
+) -> tuple[Counted, Counted] | None:
+    """Superiority's bounds where they support, and where they refute, which a perfect order the other way round does best."""
+    if claim.category is None:
+        return None
+    least = [((1 - claim.smallest_effect) / 2) ** comparisons(design, claim.category) for design in designs]
+    level = min(1.0, factor * float(np.median(least)))
+    return made.bounds, Counted.by_law(level, f"that of a perfect sample of so many {made.unit}s")
 
 
 def _first(design: Design, category: str) -> Design:
