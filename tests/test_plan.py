@@ -145,12 +145,50 @@ def test_ten_texts_have_4200_arrangements_and_2100_partitions():
 
 
 def test_six_texts_in_two_categories_cannot_support_anything():
-    one = only(clustering(), sizes(3, 3))
+    one = only(heads(), sizes(3, 3))
     assert one.sketch.test.floor == pytest.approx(0.1)
     assert one.supported.level == pytest.approx(0.1)
     assert one.reaches == ("refuted",)
     assert one.supported.why == "p+ cannot fall below 0.1 (exact, 10)"
     assert one.supported.remedy == "add texts"
+
+
+def test_six_texts_in_two_categories_settle_nothing_about_delta_however_well_they_are_ordered():
+    one = only(clustering(), sizes(3, 3))
+    assert one.sketch.test.floor == pytest.approx(0.1)
+    # delta .2 is an order in 6 of 10 pairs; 3 texts in the smaller of 2 categories are worth 3 comparisons, at 3 layers
+    assert one.supported.level == pytest.approx(3 * 0.6**3)
+    assert one.refuted.level == pytest.approx(0.4**3)  # .8^3 were nothing to vary
+    assert one.reaches == ()
+    assert one.supported.why == "p+ cannot fall below 0.65 (that of a perfect sample of so many texts)"
+    assert one.supported.remedy == "add texts"
+    # 3 p^(1 / 3) - 1 at alpha / 3
+    assert one.sketch.largest_lower == pytest.approx(2 * (0.05 / 3) ** (1 / 3) - 1)
+    assert "no lower limit of delta above -0.49, however strong" in "\n".join(
+        planned([clustering()], sizes(3, 3)).lines()
+    )
+
+
+@pytest.mark.parametrize(
+    ("holds", "up", "down"), [(somewhere(), 3, 1), (everywhere(), 1, 3), (in_fraction(0.5), 2, 2), (at(0, 2), 2, 1)]
+)
+def test_a_perfect_sample_reaches_the_less_the_more_cells_are_bounded_together(holds, up, down):
+    one = only(clustering(holds=holds), sizes(9, 7))
+    assert one.supported.level == pytest.approx(max(1 / 11_440, up * 0.6**7))
+    assert one.refuted.level == pytest.approx(down * 0.4**7)
+
+
+def test_clusters_whose_texts_are_all_alike_refute_more_than_a_perfect_sample_of_unequal_clusters():
+    # one block holds four topics and five hold one, so that they are worth 9 / 4 comparisons: .25^2.25 = .044
+    rows = [("b0", h) for h in range(4)] + [(f"b{i}", i % 4) for i in range(1, 6)]
+    made = [
+        Text(f"t{i}{k}", f"text {i} {k}", {"category": "abab"[k], "topic": f"s{topic}"}, block)
+        for i, (block, topic) in enumerate(rows)
+        for k in range(4)
+    ]
+    one = only(clustering(within="topic", smallest_effect=0.5), Corpus("texts", tuple(made)))
+    assert one.sketch.clusters == 6
+    assert one.refuted.level == pytest.approx(0.5**6)  # were the effect .5, half of them would differ, and none does
 
 
 def test_four_texts_can_settle_nothing_and_the_plan_is_refused():
@@ -217,15 +255,17 @@ def test_claims_that_cannot_be_weighed_count_in_the_correction():
 
 
 def test_claims_that_are_not_selected_count_and_may_be_settled_already():
-    reading = Reading(SHAPE, (512,) * 24, 512, POSITIONS)
+    reading = Reading(SHAPE, (512,) * 80, 512, POSITIONS)
     shipped = [replace(one, is_shipped=True) for one in claims(clustering(label="author"))]
     others = [*claims(clustering(), heads(), clustering(site="nowhere")), *shipped]
     with mock.patch.object(plans, "detectable", return_value=None):
-        plan = make_plan(claims(clustering()), sizes(40, 40), reading, Settings(permutations=499), others)
+        plan = make_plan(claims(clustering()), sizes(40, 40), reading, Settings(permutations=499), unselected=others)
     supported = plan.claims[0].supported
     assert plan.corrected_over == 4  # without the shipped claim, whose column is lacking
     # two of the others may stand settled in the log, the one that cannot be weighed never does
-    assert (supported.level, supported.corrected, supported.alone) == pytest.approx((0.002, 0.004, 0.008))
+    assert (supported.level, supported.corrected, supported.alone) == pytest.approx(
+        (1 / 9981, 2 / 9981, 4 / 9981)  # of 20 x 499 draws
+    )
     lines = "\n".join(plan.lines())
     assert "Corrected over 4 claims, of which 1 would be weighed. What is not selected counts as p = 1, or" in lines
     assert plan.as_dict()["corrected_over"] == 4
@@ -245,22 +285,22 @@ def test_a_few_permutations_support_few_claims():
     assert one.supported.why == "p+ cannot fall below 0.0005 (99 to 1,980 draws)"
     assert one.supported.remedy == "raise --permutations to 999"
     # there are no more draws than arrangements: of 126 the last checkpoint has all
-    last = only(clustering(), sizes(4, 5), permutations=99)
+    last = only(heads(), sizes(4, 5), permutations=99)
     assert (last.sketch.test.draws, last.supported.level) == (99, 1 / 126)
     # all of them are no draws
-    assert only(clustering(), sizes(4, 4), permutations=99).supported.level == 1 / 35
+    assert only(heads(), sizes(4, 4), permutations=99).supported.level == 1 / 35
 
 
 def test_draws_that_cannot_go_far_enough_are_too_few():
     def few(count, **options):
-        made = [clustering(holds=along_depth("rises"))] * count
+        made = [claim_of(SimilarityLevels, holds=along_depth("falls"))] * count
         return planned(made, sizes(40, 40), resamples=199, **options).claims[0]
 
     assert few(4).reaches == ("supported", "refuted")
     four = few(4, alpha=0.001)
     assert four.reaches == ()
     assert four.supported.why == "p+ cannot fall below 0.00025 (199 to 3,980 draws), 0.001 after holm over 4 claims"
-    assert four.supported.remedy == "raise --resamples to 999, or weigh fewer claims together"
+    assert four.supported.remedy == "raise --resamples to 999, or state fewer claims together"
 
 
 @pytest.mark.parametrize("option", ["permutations", "resamples"])
@@ -274,35 +314,38 @@ def test_the_remedy_is_one(option):
     assert all(len(c.reaches) == 2 for c in after.claims)
 
 
-def test_fractions_and_signs_and_rotations_have_floors_of_their_own():
-    half = only(heads(holds=in_fraction(0.5)), sizes(40, 40))  # 3 of 6 heads
-    assert (half.supported.level, half.refuted.level) == (pytest.approx(4 * LAST), pytest.approx(3 * LAST))
-    signs = only(claim_of(TighterThanAttention), sizes(40, 40))
+def test_signs_and_rotations_and_slopes_have_floors_of_their_own_and_fractions_have_none():
+    half = only(heads(holds=in_fraction(0.5)), sizes(12, 12))  # 3 of 6 heads
+    assert (half.supported.level, half.refuted.level) == (LAST, LAST)
+    signs = only(claim_of(TighterThanAttention), sizes(12, 12))
     assert str(signs.sketch.test) == "exact, 4,096"
     assert signs.supported.level == 2**-12
     deep, later = replace(SHAPE, layers=12), (40, 44)
     with mock.patch(f"{__name__}.POSITIONS", later):
         chunks = planned([claim_of(FirstTokenAttention)], sizes(4, 4), deep).claims[0].sketch
-        phases = planned([claim_of(ResidualPhases)], sizes(40, 40), deep).claims[0].sketch
+        phases = planned([claim_of(ResidualPhases)], sizes(12, 12), deep).claims[0].sketch
     assert (chunks.cells, chunks.test.rows, chunks.test.exact) == (18, 2**8, True)
     assert (phases.cells, phases.test.exact, phases.arrangements) == (1, False, 2**24)
-    turned = only(claim_of(AxesAgainstRotations, rotations=199), sizes(40, 40))
+    turned = only(claim_of(AxesAgainstRotations, rotations=199), sizes(12, 12))
     assert (turned.sketch.test.floor, turned.sketch.bounds.floor) == (1 / 200, 2e-4)
-    contrast = only(clustering(holds=along_depth("rises")), sizes(40, 40))
+    contrast = only(clustering(holds=along_depth("rises")), sizes(12, 12))
     assert contrast.sketch.test is None
-    assert contrast.supported.level == LAST
+    # perfect parts at the first and the last of 3 layers, 1.8 above the smallest rise: 4 (1 - q) were they wrong together,
+    # which is .55^12 = .0008; 2 sqrt(2) (1 - q) where the bootstrap says how far they are
+    assert contrast.supported.level == pytest.approx((1 - 0.9 / math.sqrt(2)) ** 12)
+    assert only(clustering(holds=along_depth("rises")), sizes(40, 40)).supported.level == pytest.approx(0.55**40)
     assert contrast.effect_name == "rise of delta"
-    assert only(claim_of(HeadsAgainstBlocks), sizes(40, 40)).supported.level == 2 * LAST
-    nulls = only(claim_of(TightPass, texts=6), sizes(40, 40))
+    assert only(claim_of(HeadsAgainstBlocks), sizes(12, 12)).supported.level == 2 * LAST
+    nulls = only(claim_of(TightPass, texts=6), sizes(12, 12))
     assert (nulls.sketch.units, nulls.sketch.texts, nulls.sketch.cells) == (6, 6, 3)
 
 
 def test_relabellings_of_subspaces_and_permutations_of_coordinates_are_the_claims_own():
-    apart = only(claim_of(SubspaceSeparation, relabellings=199), sizes(40, 40))
+    apart = only(claim_of(SubspaceSeparation, relabellings=199), sizes(12, 12))
     assert (apart.sketch.test.floor, apart.sketch.test.raised_by) == (1 / 200, "relabellings")
-    apart = only(claim_of(SubspaceSeparation, relabellings=199), sizes(40, 40), permutations=99)
+    apart = only(claim_of(SubspaceSeparation, relabellings=199), sizes(12, 12), permutations=99)
     assert (apart.sketch.test.floor, apart.sketch.test.raised_by) == (1 / 100, "--permutations")
-    low = only(claim_of(LowRankSimilarity, draws=99), sizes(40, 40))
+    low = only(claim_of(LowRankSimilarity, draws=99), sizes(12, 12))
     assert (low.sketch.test.floor, low.sketch.test.raised_by) == (1 / 100, "draws")
     one = only(claim_of(WithinVersusStyle, label="category", within="topic"), texts([(6, 6), (6, 6)]))
     assert (one.sketch.test, one.sketch.action, one.sketch.cells) == (None, "resampling texts", 3)
@@ -317,7 +360,7 @@ def lined(count, **changes):
 
 
 def test_claims_about_scale_have_a_cell_a_depth_or_the_models_as_units():
-    corpus, apart, trend = sizes(40, 40), claim_of(ModelsDiffer), claim_of(ScaleTrend)
+    corpus, apart, trend = sizes(12, 12), claim_of(ModelsDiffer), claim_of(ScaleTrend)
     one = planned([apart], corpus, lined(3)).claims[0].sketch
     assert (one.test, one.cells, one.units) == (None, 3, 24)
     many = planned([trend], corpus, lined(5)).claims[0]
@@ -331,7 +374,7 @@ def test_claims_about_scale_have_a_cell_a_depth_or_the_models_as_units():
 
 
 def test_a_trend_over_few_models_is_refused_with_its_reason():
-    plan = planned([claim_of(ScaleTrend), clustering()], sizes(40, 40), lined(4))
+    plan = planned([claim_of(ScaleTrend), clustering()], sizes(12, 12), lined(4))
     assert plan.claims[0].reaches == ()
     assert plan.claims[1].reaches == ("supported", "refuted")
     assert "fewer than 5 models" in plan.refused
@@ -340,14 +383,14 @@ def test_a_trend_over_few_models_is_refused_with_its_reason():
 
 def test_five_models_support_no_more_claims_than_their_orders_allow():
     trends = [claim_of(ScaleTrend, smallest_effect=0.1 + i / 100) for i in range(7)]
-    few, many = (planned(trends[:n], sizes(40, 40), lined(5)).claims for n in (6, 7))
+    few, many = (planned(trends[:n], sizes(12, 12), lined(5)).claims for n in (6, 7))
     assert all("supported" in one.reaches for one in few)
     assert not any("supported" in one.reaches for one in many)
     assert many[0].supported.remedy.startswith("give more models with --beside")
 
 
 def test_levels_and_magnitudes_are_read_off_bounds_and_named_axes_are_the_only_cells():
-    corpus = sizes(40, 40)
+    corpus = sizes(12, 12)
     levels = {holds: only(claim_of(SimilarityLevels, holds=holds), corpus).sketch for holds in (somewhere(), at(0, 2))}
     assert [(one.cells, one.test, one.action) for one in levels.values()] == [
         (3, None, "resampling texts"),
@@ -381,7 +424,7 @@ def test_labels_that_no_stratum_shows_together_are_swapped_pair_by_pair():
 
 
 def test_cells_are_those_that_a_claim_speaks_of():
-    corpus = sizes(40, 40)
+    corpus = sizes(12, 12)
     assert only(clustering(site="head_z"), corpus).sketch.cells == 6
     assert only(clustering(holds=at(0, -1)), corpus).sketch.cells == 2
     assert only(heads(unit="neuron"), corpus).sketch.cells == 3 * 32
@@ -503,6 +546,8 @@ def test_no_small_data_fall_below_a_floor_and_what_is_out_of_reach_stays_there(n
     asked = [
         clustering(within=within),
         clustering(within=within, holds=everywhere()),
+        clustering(within=within, holds=in_fraction(0.6)),
+        clustering(within=within, holds=along_depth("falls")),
         heads(within=within),
         heads(within=within, holds=in_fraction(0.5)),
         claim_of(HeadsAgainstBlocks, within=within, splits=5),
@@ -609,7 +654,9 @@ def test_what_is_out_of_reach_is_reached_by_no_effect(tmp_path, effect, options)
         assert verdict.outcome is not Outcome.SUPPORTED
         if "refuted" not in plan.reaches:
             assert verdict.outcome is Outcome.INCONCLUSIVE
-    assert any("refuted" in c.reaches for c, _, _ in found.values()) == ("alpha" not in options)
+    # a perfect sample is worth less than any draw, and refutes where it is bounded at its own layer
+    refutable = {name for name, (c, _, _) in found.items() if "refuted" in c.reaches}
+    assert refutable == {"t.py::Styles", "t.py::Half", "t.py::Last"}
 
 
 def reading_of(model, corpus, settings):
@@ -757,6 +804,7 @@ def test_a_named_category_settles_nothing_that_a_perfect_order_would_not():
     few, enough = (only(claim, sizes(n, n, n)).sketch for n in (4, 12))
     assert few.bounds.floor == pytest.approx(0.6**4)
     assert enough.bounds.floor == pytest.approx(0.6**12)
+    assert only(claim, sizes(4, 4, 4)).refuted.level == pytest.approx(0.4**4)  # ordered the other way round
     assert enough.arrangements == math.comb(36, 12) * math.comb(24, 12)  # a name tells its category from the others
     learned = claim_of(AxisStreams, twins=0, basis="pca", components=2, category="c0", smallest_effect=0.2)
     assert only(learned, sizes(12, 12, 12)).sketch.bounds.floor == pytest.approx(2 * 0.6**6)
@@ -772,16 +820,25 @@ def test_more_texts_find_less_and_more_cells_need_more():
 
 
 def test_ten_texts_hardly_settle_what_they_could_by_counting():
-    corpus = sizes(4, 3, 3)
-    plan = make_plan(claims(clustering(), heads()), corpus, Reading(SHAPE, (512,) * 10, 512, POSITIONS), Settings())
+    corpus, made = sizes(4, 3, 3), claims(clustering(), heads(), heads(unit="neuron"))
+    plan = make_plan(made, corpus, Reading(SHAPE, (512,) * 10, 512, POSITIONS), Settings())
     assert not plan.refused
-    assert all(one.reaches == ("supported", "refuted") and one.found.effect is None for one in plan.claims)
-    assert [one.hardly for one in plan.claims] == [("supported", "refuted"), ("refuted",)]
+    assert {one.sketch.test.floor for one in plan.claims} == {1 / 2100}
+    clusters, *answers = plan.claims
+    # 3 categories of at least 3 texts are worth 4.5 comparisons
+    assert clusters.supported.level == pytest.approx(3 * 0.6**4.5)
+    assert clusters.refuted.level == pytest.approx(0.4**4.5)
+    assert clusters.reaches == ("refuted",)
+    assert all(one.reaches == ("supported", "refuted") for one in answers)
+    assert all(one.found.effect is None for one in plan.claims)
+    assert [one.hardly for one in plan.claims] == [("refuted",), ("refuted",), ("supported", "refuted")]
     assert plan.summary.startswith(
-        "Of 2 claims 2 can be SUPPORTED (1 of them hardly ever), 2 REFUTED (2 of them hardly ever)"
+        "Of 3 claims 2 can be SUPPORTED (1 of them hardly ever), 3 REFUTED (3 of them hardly ever)"
     )
-    assert "hardly either" in plan.lines()[1]
-    assert "SUPPORTED, hardly REFUTED" in plan.lines()[3]
+    told = [line for line in plan.lines() if line.startswith("t.py")]
+    assert "hardly REFUTED " in told[0] and "SUPPORTED" not in told[0]
+    assert "SUPPORTED, hardly REFUTED" in told[1]
+    assert "hardly either" in told[2]
 
 
 def test_nothing_is_said_of_effects_of_which_nothing_is_known():
@@ -793,7 +850,7 @@ def test_nothing_is_said_of_effects_of_which_nothing_is_known():
         claim_of(TightPass),
         claim_of(HeavyTails),
     ]
-    plan = planned(silent, sizes(40, 40))
+    plan = planned(silent, sizes(12, 12))
     assert all(c.found is None and c.as_dict()["detectable_effect"] is None for c in plan.claims)
     mixed = Units.of(texts([(16,), (16,)], lambda i: f"b{i % 8}"), "category", None).design
     with pytest.raises(ValueError, match="clusters"):
@@ -809,6 +866,10 @@ from modclaims import CategoryClustering, HeadSelectivity
 
 class Alike(CategoryClustering):
     """Same-category texts point the same way."""
+
+
+class AlikeHeads(HeadSelectivity):
+    """A head answers a category."""
 
 
 class Styled(CategoryClustering):
@@ -833,11 +894,17 @@ class Broken(CategoryClustering):
 def test_a_plan_as_lines_and_as_json(corner, monkeypatch, capsys):
     (corner / "claims.py").write_text(CLAIMS)
     (corner / "modclaims.toml").write_text('corpus = "study"\npermutations = 5000\n')
-    code, out, _ = call(monkeypatch, capsys, "plan", "claims.py::Alike")
-    assert code == 0
-    assert out.splitlines()[1].startswith("claims.py::Alike  hardly either")
+    code, out, err = call(monkeypatch, capsys, "plan", "claims.py::Alike")
+    assert code == 4  # 6 x .6^4.5, and .4^4.5 x 4 of 5 claims, one of which cannot be weighed
+    assert out.splitlines()[1].startswith("claims.py::Alike  nothing ")
     assert "10 texts (3 in the smallest category), 6 cells; exchanging category: exact, 2,100" in out
     assert "60 forward passes (10 texts, 6 networks), 30,720 tokens, about 2.9 MB of recordings" in out
+    assert "no lower limit of delta above -0.31, however strong the effect" in out
+    assert "p+ cannot fall below 0.6 (that of a perfect sample of so many texts)" in err
+    code, out, _ = call(monkeypatch, capsys, "plan", "claims.py::AlikeHeads")
+    assert code == 0
+    assert out.splitlines()[1].startswith("claims.py::AlikeHeads  hardly either")
+    assert "10 texts (3 in the smallest category), 36 cells; exchanging category: exact, 2,100" in out
     assert out.rstrip().endswith("0 nothing but INCONCLUSIVE.")
     args = ("claims.py", "-k", "not Alike", "--json", "--corpus", "crossed", "--seed", "4")
     code, out, _ = call(monkeypatch, capsys, "plan", *args)
@@ -882,7 +949,8 @@ def test_a_refused_plan_is_told_and_ends_with_four(corner, monkeypatch, capsys):
     assert code == 4
     assert "claims.py::Alike  nothing" in out
     assert err.startswith(
-        "Error: The claim can reach no outcome but INCONCLUSIVE: Alike. p+ cannot fall below 0.33 (exact, 3)"
+        "Error: The claim can reach no outcome but INCONCLUSIVE: Alike. p+ cannot fall below 1 (that of a perfect sample of so many texts); "
+        "p- cannot fall below 0.16 (that of a perfect sample of so many texts), 0.64 after holm over 5 claims"
     )
     assert err.rstrip().endswith("Add texts.")
     code, out, _ = call(monkeypatch, capsys, *four, "--json")
@@ -953,4 +1021,4 @@ def test_importing_a_plan_costs_the_standard_library_and_numpy_only(code):
 
 
 def test_a_claim_of_one_cell_alone_is_somewhere():
-    assert only(clustering(holds=somewhere(), layers=(1,)), sizes(40, 40)).sketch.needed == 1
+    assert only(clustering(holds=somewhere(), layers=(1,)), sizes(12, 12)).sketch.needed == 1

@@ -294,7 +294,7 @@ def test_the_sentence_bears_the_numbers_that_decided() -> None:
 @pytest.mark.parametrize(
     ("claim", "others", "reason"),
     [
-        (weighed(1.0, 1.0, bounded=False), 0, "no bound at the end of the scale"),
+        (weighed(1.0, 1.0, bounded=False), 0, "no bound where nothing varies"),
         (weighed(0.02, 1.0), 3, "lost to correction over 4 claims"),
         (weighed(1.0, 0.02), 3, "lost to correction over 4 claims"),
         (weighed(0.2, 0.3, texts_to_refute=64, texts_to_support=64), 0, "too close to the smallest effect to call"),

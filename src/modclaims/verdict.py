@@ -143,7 +143,7 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float, claims: int =
         floor = test.factor / test.arrangements
     else:
         exact, draws = False, len(bounds.t)
-        floor = _bound_floor(bounds, chosen)
+        floor = _least_bound(claim, bounds, chosen)
     if evidence.undecided:
         levels = replace(levels, p_plus=1.0, p_minus=1.0, mc_plus=(1.0, 1.0), mc_minus=(1.0, 1.0))
     return Weighed(
@@ -216,8 +216,24 @@ def _bound_floor(bounds: Bounds, cells: NDArray[np.int64]) -> float:
     undefined, as where one text is drawn throughout, count against every bound."""
     if bounds.end is not None:  # a law, which is not counted among resamples
         return 0.0
+    return _spent(bounds, cells)
+
+
+def _spent(bounds: Bounds, cells: NDArray[np.int64]) -> float:
+    """The same of resamples alone."""
     spent = float(bounds.undefined[cells].min()) * len(bounds.t)
     return min(1.0, bounds.factor * (1 + spent) / (len(bounds.t) + 1))
+
+
+def _least_bound(claim: Hypothesis, bounds: Bounds, cells: NDArray[np.int64]) -> float:
+    """The smallest level at which bounds of these cells support or refute a claim, whatever the data."""
+    if bounds.end is None:
+        return _bound_floor(bounds, cells)
+    drawn = _spent(bounds, cells)
+    return min(
+        bounds.end.least(float(claim.smallest_effect), drawn, times)[side]
+        for side, times in enumerate(claim.holds.together(len(cells)))
+    )
 
 
 def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[dict[str, Any]]:

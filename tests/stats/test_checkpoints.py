@@ -1,8 +1,10 @@
-"""When enough was drawn: what a level may be held against, and what looking more than once does to its size."""
+"""When enough was drawn: the values that a level may be held against, and what looking more than once does to its size."""
 
 from __future__ import annotations
 
+import gc
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,36 +15,63 @@ from modclaims.hypothesis import CHECKPOINTS, Weighing
 from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.checkpoints import MOST_BYTES, Deciding, fits
 from modclaims.stats.evidence import Cell, Evidence, NullTest
-from modclaims.stats.multiplicity import Correction
+from modclaims.stats.multiplicity import Correction, adjust, at_most
 from modclaims.stats.splits import MedianBounds
 
 
 @pytest.mark.parametrize(
-    ("claims", "correction", "strictest"),
-    [(1, "holm", 0.05), (20, "holm", 0.0025), (20, "bh", 0.0025), (4, "by", 0.006), (20, "none", 0.05)],
+    ("claims", "correction", "values"),
+    [
+        (1, "holm", (0.05,)),
+        (4, "holm", (0.0125, 0.05 / 3, 0.025, 0.05)),
+        (4, "bh", (0.0125, 0.025, 0.0375, 0.05)),
+        (4, "by", (0.006, 0.012, 0.018, 0.024)),  # of BH, divided by 1 + 1/2 + 1/3 + 1/4 = 25/12
+        (20, "none", (0.05,)),
+    ],
 )
-def test_a_level_may_be_held_against_alpha_or_against_what_the_strictest_correction_leaves_of_it(
-    claims: int, correction: Correction, strictest: float
+def test_a_level_may_be_held_against_what_any_step_of_the_correction_leaves_of_alpha(
+    claims: int, correction: Correction, values: tuple[float, ...]
 ) -> None:
     found = Deciding.of(0.05, claims, correction)
-    assert (found.strictest, found.alpha) == (pytest.approx(strictest), 0.05)  # BY: .05 / 4 / (1 + 1/2 + 1/3 + 1/4)
+    assert found.values == pytest.approx(values)
+    assert found.claims == len(values)
+
+
+@pytest.mark.parametrize("correction", ["holm", "bh", "by", "none"])
+@pytest.mark.parametrize("claims", [1, 2, 5])
+def test_no_level_decides_that_lies_between_deciding_values(
+    claims: int, correction: Correction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gc, "collect", lambda *_: 0)  # which statsmodels does at each correction
+    # of all that the other claims may come to: the level moves from one deciding value to the next, and nothing changes
+    values = Deciding.of(0.05, claims, correction).values
+    rng = np.random.default_rng(claims)
+    others = [rng.choice([*values, 1e-9, 1.0], size=claims - 1) for _ in range(10)]
+    for low, high in pairwise([0.0, *values, 1.0]):
+        for rest in others:
+            outcomes = [
+                at_most(float(adjust(np.array([level, *rest]), correction)[0]), 0.05)
+                for level in (low + 0.01 * (high - low), high - 0.01 * (high - low))
+            ]
+            assert outcomes[0] == outcomes[1]
 
 
 @pytest.mark.parametrize(
     ("interval", "is_open"),
     [
-        ((0.038, 0.048), True),
         ((0.045, 0.055), True),
         ((0.051, 0.06), False),
-        ((0.003, 0.004), True),  # between the strictest and alpha: others may make either decide
-        ((0.001, 0.0026), True),
+        ((0.038, 0.048), False),  # between .05 / 2 and .05: above the one and below the other, whatever others come to
+        ((0.02, 0.03), True),  # .05 / 2
+        ((0.003, 0.004), True),  # .05 / 16 to .05 / 13
+        ((0.001, 0.0026), True),  # .05 / 20, the strictest
         ((0.001, 0.0024), False),
         ((0.0, 0.00053), False),
-        ((0.02, 0.02), False),  # enumerated
+        ((0.025, 0.025), False),  # enumerated
         ((1.0, 1.0), False),
     ],
 )
-def test_draws_leave_open_what_lies_with_its_error_among_deciding_values(
+def test_draws_leave_open_what_lies_with_its_error_about_a_deciding_value(
     interval: tuple[float, float], is_open: bool
 ) -> None:
     assert Deciding.of(0.05, 20, "holm").left_open_by(interval) is is_open
@@ -55,7 +84,7 @@ def _open_counts(draws: int, claims: int) -> np.ndarray:
     inner = count[1:-1]
     low = np.concatenate([[0.0], betaincinv(inner, draws - inner + 1, 0.005), [0.99]])
     high = np.concatenate([[1 - 0.005 ** (1 / draws)], betaincinv(inner + 1, draws - inner, 0.995), [1.0]])
-    return (low <= 0.05) & (high >= 0.05 / claims)
+    return np.asarray(np.any([(low <= 0.05 / k) & (high >= 0.05 / k) for k in range(1, claims + 1)], axis=0))
 
 
 def _decided(exact: float, draws: int, claims: int, threshold: float) -> float:

@@ -229,6 +229,52 @@ def test_two_perfect_samples_have_a_difference_with_bounds() -> None:
     assert bounds.p_upper(2 * reach)[0] < 0.05 < bounds.p_upper(reach / 2)[0]
 
 
+def rise(n: int, strengths: tuple[float, ...]) -> Bounds:
+    """The delta of the last of some layers minus that of the first; a negative strength sets categories together."""
+    design = two(n)
+    pairs, same = Pairs.of(design), np.equal.outer(design.labels, design.labels)
+    noise = np.random.default_rng(12).uniform(0, 0.1, (len(strengths), 2 * n, 2 * n))
+    tables = [strength * same + one + one.T for strength, one in zip(strengths, noise, strict=True)]
+    resamples = resample(design, count=499, rng=np.random.default_rng(13))
+    delta = cliffs_delta(pairs.matrix(tables), design, pairs, resamples)
+    return combined_bounds([Part(delta, design, np.array([[-1.0], [0.0], [1.0]]))], resamples)
+
+
+def test_a_rise_from_one_end_to_the_other_has_the_level_of_parts_that_err_together() -> None:
+    for n in (3, 6, 12):
+        bounds = rise(n, (-1.0, 0.0, 1.0))
+        assert bounds.effect[0] == 2
+        # each of two parts falls by 2 (1 - q), to .2 in all
+        assert bounds.p_lower(0.2)[0] == pytest.approx(0.55**n)
+        assert bounds.lower(0.05)[0] == pytest.approx(2 - 4 * (1 - 0.05 ** (1 / n)))
+
+
+@pytest.mark.parametrize("n", [2, 3, 6, 12])
+@pytest.mark.parametrize("drawn", [0.0, 1 / 500, 1 / 10_000])
+def test_no_sums_levels_fall_below_what_their_law_says_is_the_least(n: int, drawn: float) -> None:
+    law = rise(n, (-1.0, 0.0, 1.0)).end
+    assert isinstance(law, CombinedEnds)
+    least = law.least(0.2, drawn)
+    together, apart = 0.55**n, max(0.0, 1 - 0.9 / 2**0.5) ** n  # 1.8 are 4 (1 - q), or 2 sqrt(2) (1 - q)
+    assert least[0] == pytest.approx(min(together, max(drawn, apart)))
+    for strengths in ((-1.0, 0.0, 1.0), (-0.1, 0.0, 1.0), (0.0, 0.0, 0.2), (1.0, 0.0, -1.0), (0.1, 0.0, -1.0)):
+        bounds = rise(n, strengths)
+        assert bounds.p_lower(0.2)[0] >= law.least(0.2, 1 / 500)[0] * (1 - 1e-6)
+        assert bounds.p_upper(0.2)[0] >= law.least(0.2, 1 / 500)[1] * (1 - 1e-6)
+
+
+def test_the_least_levels_of_delta_are_a_perfect_samples_or_those_of_texts_that_do_not_vary() -> None:
+    design = two(5)
+    law = EndLaw.of_delta(np.zeros(1), design)
+    assert law.least(0.2, 0.0) == pytest.approx((0.6**5, 0.4**5))
+    assert law.least(0.2, 0.0, times=3) == pytest.approx((3 * 0.6**5, 3 * 0.4**5))
+    assert law.least(0.2, 0.5) == law.least(0.2, 0.0), "no matter what is drawn"
+    few = EndLaw(np.zeros(1), 1.5, (-1.0, 1.0), 9)
+    assert few.least(0.5, 0.0)[1] == pytest.approx(0.5**9)
+    means = EndLaw.of_means(np.zeros(1), units=5, ends=(0.0, 1.0))
+    assert means.least(0.1, 1 / 500) == pytest.approx((0.1**5, 1 / 500))
+
+
 def test_a_difference_never_leaves_its_scale() -> None:
     design = two(6)
     resamples = resample(design, count=499, rng=np.random.default_rng(10))

@@ -17,7 +17,7 @@ from modclaims.families.subspace_separation import SubspaceSeparation
 from modclaims.families.targeted_ablation import TargetedAblation
 from modclaims.families.units import Units
 from modclaims.families.within_versus_style import WithinVersusStyle
-from modclaims.plan.perfect_samples import combined, perfect, together
+from modclaims.plan.perfect_samples import of_delta, of_sums
 from modclaims.plan.power import Effect
 from modclaims.plan.sketch import Before, Counted, Sketch, bounds, exchanged, labelled
 from modclaims.plan.spent import spent_fits, spent_levels, spent_pairs
@@ -40,11 +40,11 @@ def category_clustering(claim: CategoryClustering, before: Before) -> Sketch:
     )
     if isinstance(claim.holds, AlongDepth):
         weights = slope_weights(claim.holds, before.layers(claim))
-        ends = combined([(design, weights)], claim.smallest_effect)
-        return replace(made, action=f"resampling {units.resampled}", perfect=ends)
+        made = replace(made, action=f"resampling {units.resampled}")
+        return of_sums(made, [(design, weights)], claim.smallest_effect)
     heads = shape.kv_heads if claim.site in ("k", "v") else shape.heads if claim.site in HEAD_SITES else 1
     made = replace(made, cells=before.cells(claim, heads))
-    made = replace(made, **perfect(made, design, claim.smallest_effect, before.weighing.alpha))
+    made = of_delta(made, design, claim.smallest_effect, before.weighing.alpha)
     if claim.beyond:  # rows of residuals are exchanged, which no swap of names leaves as they are
         test = Counted(before.weighing.permutations + 1, False, "--permutations")
         return replace(made, action=f"{made.action} given {GIVEN[claim.beyond]}", test=test)
@@ -89,7 +89,7 @@ def within_versus_style(claim: WithinVersusStyle, before: Before) -> Sketch:
         cells=cells,
     )
     parts = [(side.design, sign * weights) for side, sign in zip(sides, (1.0, -1.0), strict=True)]
-    return replace(made, perfect=combined(parts, claim.smallest_effect, *together(made)))
+    return of_sums(made, parts, claim.smallest_effect)
 
 
 def head_selectivity(claim: HeadSelectivity, before: Before) -> Sketch:
@@ -124,7 +124,7 @@ def axis_streams(claim: AxisStreams, before: Before) -> Sketch:
         tested.append(half)
     made = labelled(claim, units, before)
     count = min(claim.components, width, len(before.positions) * smallest_half(units.design))
-    return replace(
+    made = replace(
         made,
         action=f"{made.action} in halves",
         bounds=bounds(before, spent, FACTOR)
@@ -134,6 +134,7 @@ def axis_streams(claim: AxisStreams, before: Before) -> Sketch:
         test=exchanged(found, before, FACTOR),
         arrangements=min(found),
     )
+    return replace(made, perfect=_refuting(claim, made, tested, FACTOR))
 
 
 def axes_against_rotations(claim: AxesAgainstRotations, before: Before) -> Sketch:
@@ -215,11 +216,12 @@ def _selectivity(claim: HeadSelectivity | AxisStreams, before: Before, places: i
         spent = spent_fits(before, design, type(claim).__name__, design.digest, "resamples")
         simulated: tuple[Design, Effect] | None = None if design.members else (design, "omega^2")
         return replace(made, bounds=bounds(before, [spent]), simulated=simulated)
-    return replace(
+    made = replace(
         made,
         bounds=_least_of_order(claim, before, [design]),
         simulated=None if design.members else (_first(design, claim.category), "superiority"),
     )
+    return replace(made, perfect=_refuting(claim, made, [design]))
 
 
 def _blind(claim: HeadSelectivity | AxisStreams) -> Blind:
@@ -235,6 +237,17 @@ def _least_of_order(
     rows = before.weighing.resamples + 1
     least = [((1 + claim.smallest_effect) / 2) ** comparisons(design, claim.category) * rows for design in designs]
     return bounds(before, [max(0.0, value - 1) for value in least], factor)
+
+
+def _refuting(
+    claim: HeadSelectivity | AxisStreams, made: Sketch, designs: list[Design], factor: float = 1.0
+) -> tuple[Counted, Counted] | None:
+    """Superiority's bounds where they support, and where they refute, which a perfect order the other way round does best."""
+    if claim.category is None:
+        return None
+    least = [((1 - claim.smallest_effect) / 2) ** comparisons(design, claim.category) for design in designs]
+    level = min(1.0, factor * float(np.median(least)))
+    return made.bounds, Counted.by_law(level, f"that of a perfect sample of so many {made.unit}s")
 
 
 def _first(design: Design, category: str) -> Design:

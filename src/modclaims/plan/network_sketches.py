@@ -21,6 +21,7 @@ from modclaims.families.residual_phases import ResidualPhases
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
 from modclaims.families.units import Sample
 from modclaims.families.weight_claims import UNIT, WeightClaim
+from modclaims.plan.perfect_samples import bounded
 from modclaims.plan.sketch import Before, Counted, Sketch, bounds, unlabelled
 from modclaims.recording import Jacobian
 from modclaims.stats.end_of_scale import EndLaw
@@ -73,12 +74,8 @@ def induction_heads(claim: InductionHeads, before: Before) -> Sketch:
 def sinks_or_magnitudes(claim: AttentionSinks | HeadMagnitudes, before: Before) -> Sketch:
     made = replace(unlabelled(claim, Sample.of(before.corpus), before), cells=1)
     ends = (0.0, 1.0) if isinstance(claim, AttentionSinks) else (-1.0, 1.0)
-    # where texts do not vary the law of means speaks alone, elsewhere what is counted among resamples
-    laws = (EndLaw.of_means(np.array([end]), units=made.units, ends=ends) for end in reversed(ends))
-    none = np.array([np.nan])
-    levels = [law(none, claim.smallest_effect)[0] for law in (next(laws).p_lower, next(laws).p_upper)]
-    up, down = (Counted.by_law(min(made.bounds.lowest, float(level)), str(made.bounds)) for level in levels)
-    return replace(made, perfect=(up, down))
+    law = EndLaw.of_means(np.zeros(1), units=made.units, ends=ends)
+    return bounded(made, law, claim.smallest_effect)
 
 
 def input_reconstruction(claim: InputReconstruction, before: Before) -> Sketch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,40 +11,32 @@ from numpy.typing import NDArray
 from modclaims.plan.sketch import Counted, Sketch
 from modclaims.stats.actions import Design
 from modclaims.stats.end_of_scale import CombinedEnds, EndLaw
-from modclaims.stats.quantifiers import Everywhere, InFraction
-
-PERFECT = "a perfect sample of so many texts"
 
 
-def together(made: Sketch) -> tuple[int, int]:
-    """How many cells are bounded together where a claim is supported, and where it is refuted."""
-    if isinstance(made.holds, Everywhere):
-        return 1, made.cells
-    if isinstance(made.holds, InFraction):
-        return made.cells - made.needed + 1, made.needed
-    return made.cells, 1
+def of_delta(made: Sketch, design: Design, smallest: float, alpha: float) -> Sketch:
+    """The sketch of a claim about delta, with what the law at the ends of delta's scale lets it reach."""
+    law = EndLaw.of_delta(np.zeros(1), design)
+    return replace(
+        bounded(made, law, smallest), largest_lower=law.largest_lower(alpha / made.holds.together(made.cells)[0])
+    )
 
 
-def perfect(made: Sketch, design: Design, smallest: float, alpha: float) -> dict[str, Any]:
-    """What the law at the ends of delta's scale lets a claim reach."""
-    up, down = together(made)
-    none = np.zeros(1)
-    top, bottom = (EndLaw.of_delta(np.array([end]), design) for end in (1.0, -1.0))
-    levels = float(top.p_lower(none, smallest, up)[0]), float(bottom.p_upper(none, smallest, down)[0])
-    return {
-        "perfect": tuple(Counted.by_law(level, PERFECT) for level in levels),
-        "largest_lower": top.largest_lower(alpha / up),
-    }
+def of_sums(made: Sketch, parts: Sequence[tuple[Design, NDArray[np.float64]]], smallest: float) -> Sketch:
+    """The same of a claim about sums of deltas, from the weights (part, cell) of each design's; one cell stands for all."""
+    laws = tuple(EndLaw.of_delta(np.zeros(len(weights)), design) for design, weights in parts)
+    return bounded(made, CombinedEnds(laws, tuple(weights for _, weights in parts)), smallest)
 
 
-def combined(
-    parts: Sequence[tuple[Design, NDArray[np.float64]]], smallest: float, up: int = 1, down: int = 1
-) -> tuple[Counted, Counted]:
-    """The same of sums of deltas, from the weights (part, 1) of each design's."""
-    found = []
-    for sign, times in ((1.0, up), (-1.0, down)):
-        laws = tuple(EndLaw.of_delta(sign * np.sign(weights[:, 0]), design) for design, weights in parts)
-        ends = CombinedEnds(laws, tuple(weights for _, weights in parts))
-        level = ends.p_lower if sign > 0 else ends.p_upper
-        found.append(Counted.by_law(float(level(np.zeros(1), smallest, times)[0]), PERFECT))
-    return found[0], found[1]
+def bounded(made: Sketch, law: EndLaw | CombinedEnds, smallest: float) -> Sketch:
+    """A sketch with the smallest levels that any data reach by this law, or by the bootstrap where it has a say."""
+    first, last = (
+        [law.least(smallest, drawn, times)[side] for side, times in enumerate(made.holds.together(made.cells))]
+        for drawn in (made.bounds.floor, made.bounds.lowest)
+    )
+    up, down = (
+        made.bounds
+        if level == made.bounds.lowest
+        else Counted.by_law(level, f"that of a perfect sample of so many {made.unit}s")
+        for level in last
+    )
+    return replace(made, perfect=(up, down), bound_floor=min(first))

@@ -96,8 +96,8 @@ class ClaimPlan:
             "most_draws": None if test is None else test.most,
             "resamples": made.bounds.draws,
             "most_resamples": made.bounds.most,
-            "smallest_attainable_p": (test or made.bounds).floor,
-            "bound_floor": made.bounds.floor,
+            "smallest_attainable_p": made.least_bound if test is None else test.floor,
+            "bound_floor": made.least_bound,
             "largest_lower_limit": made.largest_lower,
             "effect_name": self.effect_name,
             "smallest_effect": self.smallest_effect,
@@ -340,7 +340,7 @@ def _told(one: ClaimPlan, width: int, plan: Plan) -> list[str]:
     ]
     if made.largest_lower is not None:
         lines.append(
-            f"    no lower limit above {made.largest_lower:.2f}, however strong the effect: a perfect sample of so many tells no more"
+            f"    no lower limit of {one.effect_name} above {made.largest_lower:.2f}, however strong the effect: a perfect sample of so many {made.unit}s says no more"
         )
     for word, side in (("SUPPORTED", supported), ("REFUTED", refuted)):
         if not side.reachable:

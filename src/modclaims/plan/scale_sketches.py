@@ -9,7 +9,7 @@ import numpy as np
 from modclaims.families.models_differ import ModelsDiffer
 from modclaims.families.scale_trend import ScaleTrend, sizes_of, too_few
 from modclaims.families.units import Units
-from modclaims.plan.perfect_samples import combined, together
+from modclaims.plan.perfect_samples import of_sums
 from modclaims.plan.sketch import Before, Counted, Sketch, bounds, labelled
 from modclaims.plan.spent import spent_pairs
 from modclaims.stats.trend import count_orders, is_enumerated
@@ -25,7 +25,7 @@ def models_differ(claim: ModelsDiffer, before: Before) -> Sketch:
         cells=len(claim.cells(before.shape)),
     )
     parts = [(units.design, np.array([[sign]])) for sign in (1.0, -1.0)]
-    return replace(made, perfect=combined(parts, claim.smallest_effect, *together(made)))
+    return of_sums(made, parts, claim.smallest_effect)
 
 
 def scale_trend(claim: ScaleTrend, before: Before) -> Sketch:

@@ -105,17 +105,24 @@ class Sketch:
     undecided: str = ""
     """Why it settles nothing by design, whatever its levels; empty where it may."""
     perfect: tuple[Counted, Counted] | None = None
-    """Of bounds that a law holds at the ends of the scale: the smallest levels that a perfect sample supports, and refutes, at."""
+    """Where a law bounds effects at the ends of their scale: the smallest levels of bounds that support, and refute."""
+    bound_floor: float | None = None
+    """The smaller of these with the draws that were asked for, if a law has a say in them; None where none does."""
     largest_lower: float | None = None
     """The largest lower limit that so many texts allow, however strong the effect; None where nothing caps it."""
     simulated: tuple[Design, Effect] | None = None
     """What `power` is told; None where nothing sensible can be said of the effect that would be found."""
 
     @property
+    def least_bound(self) -> float:
+        """The smallest level of a bound, whatever the data, with the draws that were asked for."""
+        return self.bounds.floor if self.bound_floor is None else self.bound_floor
+
+    @property
     def needed(self) -> int:
         """How many cells must have the effect for the claim to hold."""
         if isinstance(self.holds, InFraction):
-            return max(1, math.ceil(self.holds.fraction * self.cells - 1e-9))
+            return self.holds.rank(self.cells)
         return self.cells if isinstance(self.holds, Everywhere) else 1
 
 

@@ -487,7 +487,12 @@ class Bounds:
         return np.where(self.silent, min(1.0, times * self.end.p_upper_of_constant(smallest)), p)
 
     def _at(self, which: int) -> NDArray[np.bool_]:
-        """(cell,) whether the effect stands at the lower (0) or the upper (1) end of its scale."""
+        """(cell,) whether the effect stands at the lower (0) or the upper (1) end of its scale, where no sample beats it.
+
+        Never of sums: the law of their parts speaks alone where the bootstrap has nothing to say.
+        """
+        if isinstance(self.end, CombinedEnds):
+            return np.zeros(len(self.theta), dtype=bool)
         return np.asarray((np.abs(self.effect - self.ends[which]) <= 1e-12) & ~self.silent)
 
     def _or_end(self, p: Floats, z: Floats, which: int) -> Floats:

@@ -164,6 +164,18 @@ class EndLaw:
         found = np.maximum(law, np.minimum(bootstrap, level ** (1 / self.b)))
         return np.where(np.isfinite(u), found, np.nan)
 
+    def least(self, smallest: float, drawn: float, times: int = 1) -> tuple[float, float]:
+        """The smallest levels at which any data bound an effect from below, and from above.
+
+        A perfect sample's; where nothing caps the bootstrap, whose levels are at least `drawn`, either's. Data that are all
+        alike have an upper bound as well.
+        """
+        q = self._place(smallest)
+        lower, upper = (min(1.0, times * place**self.b) for place in (q, 1 - q))
+        if not self.capped:
+            return min(lower, drawn), min(upper, drawn)
+        return lower, min(upper, times * self.p_upper_of_constant(smallest))
+
     def largest_lower(self, level: float) -> float:
         """The largest lower limit that so many units allow, however strong the effect: 2 level^(1 / b) - 1 of delta."""
         return float(self._to_effect(np.array(level ** (1 / self.b))))
@@ -187,6 +199,7 @@ class CombinedEnds:
     Limits of the parts combine to a limit of the whole (Zou & Donner 2008). By Chernoff's bounds of the parts, whose distances
     from the estimates are added, as if the parts erred together (they share texts, and near the end nothing tells how); and
     no sample beats perfect parts, whose distances meet at right angles. The bootstrap lies between these two, as for one part.
+    Where it has nothing to say, as of perfect parts, the parts err together.
     """
 
     laws: tuple[EndLaw, ...]
@@ -248,6 +261,33 @@ class CombinedEnds:
         each = np.full(bootstrap.shape, level / times)
         law, perfect = (self.effect + self._far(each, down=False, perfect=p) for p in (False, True))
         return np.minimum(law, np.maximum(bootstrap, perfect))
+
+    def least(self, smallest: float, drawn: float, times: int = 1) -> tuple[float, float]:
+        """The smallest levels at which any data bound one of the sums from below, and from above.
+
+        Where all parts are perfect the law speaks alone, elsewhere the bootstrap has a say, whose levels are at least `drawn`.
+        """
+        found = []
+        for sign in (1.0, -1.0):
+            each = [self._perfect(cell, sign)._least(smallest, drawn, times, sign) for cell in range(len(self.effect))]
+            found.append(min(each, default=1.0))
+        return found[0], found[1]
+
+    def _perfect(self, cell: int, sign: float) -> CombinedEnds:
+        """One of the sums, as large as it can be, or as small."""
+        weights = tuple(w[:, [cell]] for w in self.weights)
+        laws = [
+            replace(law, share=(1 + sign * np.sign(w[:, 0])) / 2) for law, w in zip(self.laws, weights, strict=True)
+        ]
+        return CombinedEnds(tuple(laws), weights)
+
+    def _least(self, smallest: float, drawn: float, times: int, sign: float) -> float:
+        """Of one sum of perfect parts."""
+        distance = sign * (self.effect - smallest)
+        law, perfect = (
+            min(1.0, times * float(self._level(distance, down=sign > 0, perfect=p)[0])) for p in (False, True)
+        )
+        return min(law, max(drawn, perfect))
 
     def p_upper_of_constant(self, smallest: float) -> float:
         """A sum of which nothing varies is bounded by its parts' laws alone."""

@@ -191,6 +191,10 @@ class Holds(ABC):
         """Indices of the cells that the claim speaks of."""
         return np.arange(len(cells))
 
+    def together(self, cells: int) -> tuple[int, int]:
+        """Of so many cells, how many are bounded together where it is supported, and where it is refuted."""
+        return cells, 1
+
     @abstractmethod
     def levels(self, evidence: Evidence, smallest: float, alpha: float, claims: int = 1) -> Levels:
         """Both levels, the named cell and its interval; `claims` are corrected together, which says what carries one."""
@@ -298,6 +302,9 @@ class Everywhere(Holds):
     layers: tuple[int, ...] | None = None
     """Only these layers, named in advance; None for all."""
 
+    def together(self, cells: int) -> tuple[int, int]:
+        return 1, cells
+
     @property
     def words(self) -> str:
         if self.layers is None:
@@ -365,11 +372,18 @@ class InFraction(Holds):
     def words(self) -> str:
         return f"in at least {100 * self.fraction:g} % of the cells"
 
+    def rank(self, cells: int) -> int:
+        """u, the fewest of so many cells that carry it."""
+        return max(1, math.ceil(self.fraction * cells - 1e-9))
+
+    def together(self, cells: int) -> tuple[int, int]:
+        return cells - self.rank(cells) + 1, self.rank(cells)
+
     def levels(self, evidence: Evidence, smallest: float, alpha: float, claims: int = 1) -> Levels:
         cells, bounds = self.chosen(evidence.cells), evidence.bounds
         s = _Sides(evidence, cells, smallest, alpha)
         m = len(cells)
-        u = max(1, math.ceil(self.fraction * m - 1e-9))
+        u = self.rank(m)
         order = cells[
             np.lexsort((-np.nan_to_num(bounds.effect[cells], nan=-np.inf), s.alone[1]))
         ]  # the most extreme first
