@@ -272,7 +272,7 @@ def test_a_design_that_cannot_reach_alpha_says_so() -> None:
 
 
 def test_the_sentence_bears_the_numbers_that_decided() -> None:
-    sentence = judge({"a": weighed(0.001, 1.0)}, alpha=ALPHA, correction="holm")["a"].sentence
+    sentence = judge({"a": weighed(0.001, 1.0, adjusted=True)}, alpha=ALPHA, correction="holm")["a"].sentence
     for part in (
         "Exchanging topic (9,999 draws) gave delta = 0.31 at layer 3",
         "90 % interval [0.12, 0.47]",

@@ -14,6 +14,7 @@ from modclaims.claim_set import ClaimSet
 from modclaims.decimals import decimals_of_effect, level_words, rounded
 from modclaims.hypothesis import Hypothesis
 from modclaims.stats.bootstrap import Bounds
+from modclaims.stats.end_of_scale import EndLaw
 from modclaims.stats.evidence import Cell, Evidence
 from modclaims.stats.multiplicity import Correction, at_most
 
@@ -83,6 +84,12 @@ class Weighed:
     """p of the named cell itself, adjusted where others were searched with it; None as for `p`."""
     carrying: int | None = None
     """Cells each of which carries the claim by itself; None where it needs several."""
+    adjusted: bool = False
+    """Whether `p_cell` is corrected for other cells."""
+    constant: int = 0
+    """How many of the claim's cells are constant: nothing varies there."""
+    perfect: tuple[float, float] | None = None
+    """The smallest levels at which a perfect sample supports, and refutes; None where no law says so."""
     splits: int = 0
     """Splits of the texts that effect, interval and levels are medians over; 0 for none."""
     undecided: str = ""
@@ -111,6 +118,7 @@ class Weighed:
             values[name] = float("nan") if values[name] is None else values[name]
         for name in ("mc_plus", "mc_minus"):
             values[name] = tuple(values[name])
+        values["perfect"] = None if values.get("perfect") is None else tuple(values["perfect"])
         values["p_interval"] = None if values["p_interval"] is None else tuple(values["p_interval"])
         return cls(**values)
 
@@ -159,6 +167,9 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float, claims: int =
         p_interval=levels.mc_p,
         p_cell=levels.p_cell,
         carrying=levels.carrying,
+        adjusted=levels.adjusted,
+        constant=int(bounds.silent[chosen].sum()),
+        perfect=_perfect(claim, bounds, chosen),
         p_plus=levels.p_plus,
         p_minus=levels.p_minus,
         mc_plus=levels.mc_plus,
@@ -236,6 +247,15 @@ def _least_bound(claim: Hypothesis, bounds: Bounds, cells: NDArray[np.int64]) ->
     )
 
 
+def _perfect(claim: Hypothesis, bounds: Bounds, cells: NDArray[np.int64]) -> tuple[float, float] | None:
+    """The smallest levels that support and refute where a law caps bounds."""
+    if not isinstance(bounds.end, EndLaw) or not bounds.end.capped:
+        return None
+    up, down = claim.holds.together(len(cells))
+    law, smallest = bounds.end, float(claim.smallest_effect)
+    return law.least(smallest, 0.0, up)[0], law.least(smallest, 0.0, down)[1]
+
+
 def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[dict[str, Any]]:
     """One row a tested cell, then one a category and listed cell."""
     bounds, test = evidence.bounds, evidence.test
@@ -244,7 +264,9 @@ def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[dict[str,
     chosen = set(cells.tolist())
     adjusted: dict[int, float] = {}
     if test is not None:  # corrected over the cells that the claim speaks of, and blank elsewhere
-        adjusted = dict(zip(cells.tolist(), test.adjusted_among(cells).tolist(), strict=True))
+        able = cells[~(bounds.sparse(alpha) | bounds.silent)[cells]]
+        adjusted = dict.fromkeys(cells.tolist(), 1.0)
+        adjusted |= dict(zip(able.tolist(), test.adjusted_among(able).tolist(), strict=True)) if len(able) else {}
     site = getattr(claim, "site", "")
     rows, degenerate, sparse = [], set(evidence.degenerate), bounds.sparse(alpha)
     for i, cell in enumerate(evidence.cells):
@@ -353,6 +375,10 @@ def _why(w: Weighed, plus: float, minus: float, alpha: float, over: _Corrected) 
         return "no bound where null objects do not vary", (
             "No bound: the null objects all have one value, or the effect stands at the end of its scale, so the draws say nothing of it."
         )
+    if not w.bounded and w.constant:
+        return "no bound where nothing varies", (
+            "Nothing varies there, which carries no claim; that so many texts agree does not yet refute it. More texts would."
+        )
     if not w.bounded:
         return "no bound where nothing varies", (
             "No bound: the effect stands at the end of its scale or does not vary between texts, so the bootstrap says "
@@ -363,6 +389,11 @@ def _why(w: Weighed, plus: float, minus: float, alpha: float, over: _Corrected) 
             f"So few {w.unit}s settle nothing, whatever the effect: in {50 * w.bound_floor if w.splits else 100 * w.bound_floor:.0f} % of the resamples it, or its spread, is "
             f"not defined, as where one {w.unit} of a category is drawn throughout, and these count against any bound. More "
             f"{w.unit}s of the smallest category would help."
+        )
+    if w.perfect is not None and min(w.perfect) > alpha:
+        return "so few texts settle nothing", (
+            f"So few {w.unit}s settle nothing, whatever the effect: a perfect sample of so many supports at {_p(w.perfect[0])}, and "
+            f"refutes at {_p(w.perfect[1])}."
         )
     floor, claims = max(w.smallest_attainable_p, w.bound_floor), over.together.size
     known = ""
@@ -506,7 +537,7 @@ def _sentence(w: Weighed, outcome: Outcome) -> str:
         first += f", {w.interval.split(',')[0].split(':')[0]} [{rounded(w.effect_low, decimals)}, {rounded(w.effect_high, decimals)}]"
     if w.p is not None:
         here = w.p if w.p_cell is None else w.p_cell
-        word = "adjusted p" if w.n_cells > 1 and not w.holds.startswith("every") else "p"
+        word = "adjusted p" if w.adjusted else "p"
         first += f", {word} = {_p(here)}"
         if w.n_cells > 1 and _p(w.p) != _p(here):
             first += f"; the claim's own p = {_p(w.p)}"
@@ -521,8 +552,10 @@ def _sentence(w: Weighed, outcome: Outcome) -> str:
             if w.location
             else "The categories differ, possibly only in spread."
         )
-    if outcome is Outcome.REFUTED and w.degenerate and w.n_cells > 1:
-        parts.append(f"In {len(w.degenerate):,} of {w.n_cells:,} cells nothing varies.")
+    if outcome is Outcome.REFUTED and w.constant:
+        parts.append(
+            f"In {w.constant:,} of {w.n_cells:,} cells nothing varies." if w.n_cells > 1 else "Nothing varies there."
+        )
     if w.detail:
         parts.append(w.detail)
     if "shared words" in w.statistic:

@@ -301,3 +301,13 @@ def test_limits_and_levels_of_a_combination_are_inverse(seed: int, level: float,
         assert ends.p_lower(zero, float(low[c]) - 1e-6, times)[c] <= level * (1 + 1e-3)
         if low[c] + 1e-4 < ends.effect[c]:
             assert ends.p_lower(zero, float(low[c]) + 1e-4, times)[c] >= level * (1 - 1e-3)
+
+
+def test_clusters_that_compare_nothing_are_worth_nothing() -> None:
+    """Ten blocks of one text of each category hold no pair within one; four of two and two do."""
+    labels, clusters = ["a", "b"] * 10, [f"s{i // 2}" for i in range(20)]
+    labels += ["a", "a", "b", "b"] * 4
+    clusters += [f"l{i // 4}" for i in range(16)]
+    design = Design.of(labels, None, clusters)
+    assert comparisons(design) == 4
+    assert EndLaw.of_delta(np.array([1.0]), design).fewest == 4

@@ -522,3 +522,45 @@ def test_one_cell_reads_alike_under_every_quantifier_and_all_is_the_hardest_frac
     assert InFraction(1.0).levels(many, smallest, 0.05).p_plus == every.p_plus
     # any one cell, by Bonferroni, is never easier than by step-down and band
     assert in_fraction(1e-9).levels(many, smallest, 0.05).p_plus <= 1
+
+
+def dead_among(theta: list[float], dead: list[int]) -> Evidence:
+    """Cells of which some are constant."""
+    t = np.random.default_rng(3).normal(size=(999, len(theta)))
+    constant = np.isin(np.arange(len(theta)), dead)
+    effect = np.where(constant, 0.0, theta)
+    bounds = Bounds(
+        effect,
+        np.where(constant, 0.0, 0.1),
+        t,
+        ends=(-1.0, 1.0),
+        end=EndLaw.of(effect, b=24, ends=(-1.0, 1.0), fewest=12),
+        constant=constant,
+    )
+    cells = tuple(Cell(layer=i) for i in range(len(theta)))
+    return Evidence(cells, "delta", bounds, shared_null([0.001] + [1.0] * (len(theta) - 1)), 48)
+
+
+@pytest.mark.parametrize("fraction", [0.2, 0.5, 5 / 6, 1.0])
+def test_a_fraction_is_weighed_whatever_cells_are_dead(fraction: float) -> None:
+    found = dead_among([0.9, 0.0, -0.1, 0.0, 0.05, -0.05], [1, 4])
+    levels = in_fraction(fraction).levels(found, 0.5, 0.05)
+    assert 0 < levels.p_plus <= 1
+    assert levels.p_cell is not None
+
+
+def test_limits_and_levels_agree_beside_a_constant_cell() -> None:
+    found = dead_among([0.0, 0.1, 0.2], [0])
+    for smallest in np.linspace(0.15, 0.6, 30):
+        for holds in (everywhere(), in_fraction(0.6)):
+            levels = holds.levels(found, float(smallest), 0.05)
+            if np.isfinite(levels.high) and levels.high < smallest:
+                assert levels.p_minus <= 0.05 + 1e-9
+
+
+def test_one_p_is_adjusted_only_where_cells_were_searched() -> None:
+    found = evidence([clears(0.001)] * 4, shared_null([0.001] * 4))
+    assert somewhere().levels(found, 0.0, 0.05).adjusted
+    assert in_fraction(0.5).levels(found, 0.0, 0.05).adjusted
+    for holds in (at(1), everywhere(), everywhere(0, 1), in_fraction(1.0)):
+        assert not holds.levels(found, 0.0, 0.05).adjusted

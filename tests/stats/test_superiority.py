@@ -10,6 +10,8 @@ from scipy import stats
 from modclaims.errors import ClaimError
 from modclaims.stats.actions import Design, relabellings
 from modclaims.stats.bootstrap import Resamples, resample
+from modclaims.stats.evidence import Cell, Evidence
+from modclaims.stats.quantifiers import somewhere
 from modclaims.stats.superiority import (
     JOINT_FACTOR,
     SuperiorityBounds,
@@ -348,3 +350,35 @@ def test_new_texts_lie_beyond_bounds_no_more_often_than_promised(law: str) -> No
     b = superiority_bounds(y, d, one, "c0")
     assert (b.p_lower(0.2) <= 0.05).mean() <= 0.08
     assert (b.p_upper(0.2) <= 0.05).mean() <= 0.08
+
+
+def test_silence_is_told_by_the_smaller_side_and_by_whole_clusters() -> None:
+    """Where nothing varies, as well the others as the category may have gone dark: 4 texts tell less than 30."""
+    d = Design.of(["a"] * 30 + ["b"] * 4)
+    flat = np.zeros((34, 1))
+    b = superiority_bounds(flat, d, resample(d, count=99, rng=rng(21)), "a")
+    assert b.p_upper(0.2)[0] == pytest.approx(0.8**4)
+    mixed = Design.of(["a"] * 5 + ["b"] * 5 + ["a"] * 5 + ["b"] * 5, None, ["x"] * 10 + ["y"] * 10)
+    b = superiority_bounds(np.zeros((20, 1)), mixed, resample(mixed, count=99, rng=rng(22)), "a")
+    assert b.p_upper(0.2)[0] == pytest.approx(0.8**2)
+
+
+def test_a_cell_that_hardly_a_text_answers_refutes_nothing() -> None:
+    """One text of 18 answers: in a third of the resamples none does. Were delta .2, that would come by in a tenth of samples."""
+    d = Design.of(["a"] * 18 + ["b"] * 18)
+    y = np.zeros((36, 2))
+    y[0, 0] = 1.0
+    y[:18, 1] = np.arange(18) + 100.0  # a perfect order varies no more, and is no silence
+    b = superiority_bounds(y, d, resample(d, count=999, rng=rng(23)), "a")
+    assert b.sparse(0.05).tolist() == [True, False]
+    cells = tuple(Cell(axis=i) for i in range(2))
+    levels = somewhere().levels(Evidence(cells, "delta", b, None, 36), 0.2, 0.05)
+    assert (levels.cell, levels.p_minus) == (1, 1.0)
+    assert levels.p_plus < 0.01
+
+
+def test_what_is_not_finite_is_no_silence() -> None:
+    d = Design.of(["a"] * 8 + ["b"] * 8)
+    y = np.full((16, 1), np.nan)
+    b = superiority_bounds(y, d, resample(d, count=99, rng=rng(24)), "a")
+    assert b.p_upper(0.3)[0] == 1

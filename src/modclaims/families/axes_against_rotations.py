@@ -227,7 +227,10 @@ class AxesAgainstRotations(Hypothesis):
                     rng=weighing.rng(*mine, "rivals"),
                 )
                 both = np.stack([omega2[0], omega2[1:].mean(axis=0)])
-                return _against_rivals(values, half.design, texts, rivals), both
+                found = _against_rivals(values, half.design, texts, rivals)
+                # an axis that is perfect in the half that picks has no scale, so that another one would be measured for it
+                lost = scale.perfect.any(axis=1)
+                return replace(found, theta=np.where(lost, np.nan, found.theta)), both
 
             return picked_and_measured(
                 [basis.transpose(1, 0, 2) for basis in (axes, *turned)],

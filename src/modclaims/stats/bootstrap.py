@@ -366,6 +366,11 @@ class Bounds:
             return self.varies
         return np.asarray(np.isfinite(self.theta) & ~self.silent)
 
+    @property
+    def comparisons(self) -> float | None:
+        """b, where no bound may be bolder than that of a perfect sample of so many comparisons; None where nothing caps them."""
+        return self.end.b if isinstance(self.end, EndLaw) and self.end.capped else None
+
     def sparse(self, alpha: float) -> NDArray[np.bool_]:
         """(cell,) whether effect or spread is undefined in more than alpha / 2 of the resamples, and no law helps.
 

@@ -36,10 +36,17 @@ def comparisons(design: Design) -> float:
     chance theta^(n / 2). `disjoint_comparisons` assumes nothing.
     """
     if design.members:
-        strata = np.array([len(np.unique(design.strata[m])) for m in design.members], dtype=np.float64)
+        strata = _compared_strata(design)
         return float(strata.sum() / strata.max())
     worth = [_present(design, h).size * int(_present(design, h).min()) / 2 for h in design.usable_strata]
     return len(worth) * min(worth)
+
+
+def _compared_strata(design: Design) -> NDArray[np.int64]:
+    """For each cluster that is compared at all, in how many of its strata within and between can be."""
+    usable = np.array(design.usable_strata)
+    strata = np.array([np.isin(np.unique(design.strata[m]), usable).sum() for m in design.members])
+    return np.asarray(strata[strata > 0])
 
 
 def disjoint_comparisons(design: Design) -> int:
@@ -114,7 +121,7 @@ class EndLaw:
     def of_delta(cls, delta: Floats, design: Design) -> EndLaw:
         """Of Cliff's delta over pairs of units of a design."""
         if design.members:
-            fewest = len(design.members)
+            fewest = len(_compared_strata(design))
         else:
             fewest = min(int(_present(design, h).min()) for h in design.usable_strata)
         return cls.of(delta, b=comparisons(design), ends=(-1.0, 1.0), fewest=fewest)

@@ -55,6 +55,8 @@ class Levels:
     """Permutation p of the named cell itself, adjusted where others were searched with it; None as for `p`."""
     carrying: int | None = None
     """Cells each of which carries the claim by itself, corrected for the search; None where the claim needs several."""
+    adjusted: bool = False
+    """Whether `p_cell` is corrected for other cells."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,14 @@ class _Sides:
             own = bounds.p_upper(self.smallest, among[silent])[among[silent]]
             levels[:, silent] = np.minimum(1.0, halves * own)
         return levels
+
+    def upper(self, cell: int, among: NDArray[np.int64]) -> float:
+        """The upper limit of one of some cells, all of them bounded together as in `below_together`."""
+        bounds = self.evidence.bounds
+        silent, able = among[bounds.silent[among]], among[np.isin(among, self.able)]
+        level = self.alpha / 2 if len(silent) and len(able) else self.alpha
+        mine = silent if cell in silent else able
+        return float(bounds.upper(level, np.sort(mine))[cell]) if cell in mine else float("nan")
 
     def largest(self, among: NDArray[np.int64]) -> int:
         """The cell of the largest effect among some; one whose effect is not known comes last."""
@@ -282,13 +292,14 @@ class Somewhere(Holds):
             cell,
             float(bounds.lower(alpha, s.able)[cell]) if cell in s.able else float("nan"),
             float(bounds.upper(alpha)[cell]),
-            _interval_words(alpha, len(cells), bounds.splits, band="lower"),
+            _interval_words(alpha, len(s.able), bounds.splits, band="lower"),
             _drawn(evidence, least),
             _between(plus),
             _between(minus),
             *_texts(evidence, cells, smallest, alpha, need_support=1, need_refute=len(cells)),
             p_cell,
             carrying,
+            len(s.able) > 1,
         )
 
 
@@ -330,15 +341,14 @@ class Everywhere(Holds):
         else:
             cell = s.least(cells[each[1] >= plus[1]])
         most = None if s.raw is None else s.raw.max(axis=1)
-        banded = s.able if cell in s.able else cells[bounds.silent[cells]]
         return Levels(
             None if most is None else float(most[1]),
             float(plus[1]),
             float(minus[1]),
             cell,
             float(bounds.lower(alpha)[cell]),
-            float(bounds.upper(alpha, banded)[cell]) if cell in banded else float("nan"),
-            _interval_words(alpha, len(cells), bounds.splits, band="upper"),
+            s.upper(cell, cells),
+            _interval_words(alpha, len(s.able), bounds.splits, band="upper"),
             _drawn(evidence, most),
             _between(plus),
             _between(minus),
@@ -397,25 +407,26 @@ class InFraction(Holds):
         # u cells that all reach the smallest effect must be ruled out: hardest to rule out are the largest ones
         rising = cells[np.argsort(s.below[1], kind="stable")]
         minus = np.max([s.below_together(among).min(axis=1) for among in _sets(rising, u)], axis=0)
-        cell = int(order[u - 1])
+        cell = int(rest[0]) if len(rest) else int(order[u - 1])
         p_cell = None if evidence.test is None else 1.0
         if len(rest) and (p := s.p(np.sort(rest))) is not None:
             p_cell = float(p[1][np.sort(rest) == cell][0])
-        high = rising[-u:] if cell in rising[-u:] else np.array([cell])
-        high = np.sort(high[np.isin(high, s.able)])
+        hardest = rising[-u:] if cell in rising[-u:] else np.array([cell])
         return Levels(
             None if part is None else float(part[1]),
             float(plus[1]),
             float(minus[1]),
             cell,
             float(bounds.lower(alpha, np.sort(rest))[cell]) if cell in rest else float("nan"),
-            float(bounds.upper(alpha, high)[cell]) if cell in high else float(bounds.upper(alpha)[cell]),
-            _interval_words(alpha, 1, bounds.splits) + f" (the cell ranked {u} of {m})",
+            s.upper(cell, hardest),
+            _interval_words(alpha, len(rest), bounds.splits, band="lower", other=len(hardest))
+            + f" (the cell ranked {u} of {m})",
             _drawn(evidence, part),
             _between(plus),
             _between(minus),
             *_texts(evidence, cells, smallest, alpha, need_support=u, need_refute=m - u + 1),
             p_cell,
+            adjusted=len(rest) > 1,
         )
 
 
@@ -450,11 +461,16 @@ class AlongDepth(Holds):
         return Somewhere().levels(evidence, smallest, alpha, claims)
 
 
-def _interval_words(alpha: float, cells: int, splits: int, band: str | None = None) -> str:
+def _interval_words(alpha: float, cells: int, splits: int, band: str | None = None, other: int = 1) -> str:
+    """What an interval is: one limit of a band over so many cells, the other the cell's own, or of a band itself."""
     words = f"{100 * (1 - 2 * alpha):g} % interval"
-    if cells > 1 and band is not None:
-        other = "upper" if band == "lower" else "lower"
-        words += f", {band} limit simultaneous over {cells} cells and {other} limit the cell's own"
+    if (cells > 1 or other > 1) and band is not None:
+        own = "upper" if band == "lower" else "lower"
+        kinds = [
+            f"{limit} limit simultaneous over {count} cells" if count > 1 else f"{limit} limit the cell's own"
+            for limit, count in ((band, cells), (own, other))
+        ]
+        words += f", {' and '.join(kinds)}"
     if splits:
         words += f": medians over {splits} splits of limits at level {alpha / 2:g}"
     return words

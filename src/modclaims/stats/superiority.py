@@ -100,11 +100,16 @@ def _sides(design: Design, category: str) -> tuple[_Side, ...]:
 
 
 def comparisons(design: Design, category: str) -> float:
-    """b: comparisons that share no text, as far as sizes allow; of clusters their number. No level is below q^b."""
+    """b: comparisons that share no text, as far as sizes allow. No level is below q^b.
+
+    Of clusters, the strata of one of which hang together, the sum of their weights over the largest (see
+    `end_of_scale.comparisons`).
+    """
     sides = _sides(design, category)
     if design.members:
         cluster = np.asarray(design.clusters)
-        return float(len({int(cluster[side.mine[0]]) for side in sides}))
+        strata = np.bincount([int(cluster[side.mine[0]]) for side in sides])
+        return float(strata.sum() / strata.max())
     return float(len(sides) * min(side.blocks for side in sides))
 
 
@@ -238,12 +243,20 @@ class SuperiorityBounds(Bounds):
     """(cell,) whether responses vary; where they do not there is no bound."""
     signless: bool = False
     """Whether the effect is |delta|."""
-    fewest: int = 1
-    """Texts of the category: all of them would have to be silent in a cell where nothing varies, were its effect not 0."""
+    still: Floats = field(default_factory=lambda: np.empty(0))
+    """(cell,) share of the resamples in which no two responses that are compared differ."""
 
     @property
     def bounded(self) -> NDArray[np.bool_]:
         return np.asarray(self.varied & np.isfinite(self.theta) & np.isfinite(self.relative))
+
+    @property
+    def comparisons(self) -> float | None:
+        return self.blocks
+
+    def sparse(self, alpha: float) -> NDArray[np.bool_]:
+        """(cell,) whether nothing differs in more than alpha / 2 of the resamples: too few texts answer at all."""
+        return np.asarray(self.bounded & (self.still > alpha / 2))
 
     def z(self, smallest: float) -> Floats:
         return np.where(self.bounded, score(self.theta, self.relative, (1 + smallest) / 2), np.nan)
@@ -307,7 +320,7 @@ class SuperiorityBounds(Bounds):
         q = np.full(len(self.theta), (1 + smallest) / 2)
         p = np.where(self.bounded, self._below(q, cells, self._largest(cells, -1.0)), 1.0)
         times = 1 if cells is None else len(cells)
-        return np.where(self.silent, min(1.0, times * (1 - max(0.0, smallest)) ** self.fewest), p)
+        return np.where(self.silent, min(1.0, times * (1 - max(0.0, smallest)) ** self.blocks), p)
 
     def _lower(self, level: float, cells: Indices | None) -> Floats:
         largest = self._largest(cells, 1.0)
@@ -326,7 +339,7 @@ class SuperiorityBounds(Bounds):
             clears = self._below(middle, cells, largest) <= level
             low, high = np.where(clears, low, middle), np.where(clears, middle, high)
         share = level if cells is None else level / len(cells)
-        return np.where(self.silent, 1 - share ** (1 / self.fewest), np.where(self.bounded, 2 * high - 1, np.nan))
+        return np.where(self.silent, 1 - share ** (1 / self.blocks), np.where(self.bounded, 2 * high - 1, np.nan))
 
 
 def superiority_bounds(
@@ -344,7 +357,13 @@ def superiority_bounds(
         t = np.where(inside & np.isfinite(found.theta[1:]), score(found.theta[1:], relative[1:], theta), 0.0)
     se = np.sqrt(found.variance[0] + SMOOTHING / found.blocks)
     y = np.asarray(responses, dtype=np.float64)
-    varied = np.ptp(y, axis=0) > 100 * np.finfo(np.float64).eps * np.abs(y).max(axis=0, initial=0.0)
+    finite = np.isfinite(y).all(axis=0)
+    known = np.where(finite, y, 0.0)
+    silent = finite & (np.ptp(known, axis=0) <= 100 * np.finfo(np.float64).eps * np.abs(known).max(axis=0, initial=0.0))
+    varied = finite & ~silent
+    drawn, spread = found.theta[1:], found.variance[1:]
+    # a perfect order does not vary either, and is no silence
+    still = ((spread <= 1e-12) & (drawn * (1 - drawn) > 1e-9)).mean(axis=0) if len(drawn) else np.zeros(len(theta))
     if answers == "less" or answers == "either":
         turned = np.full(len(theta), True) if answers == "less" else theta < 0.5
         theta, t = np.where(turned, 1 - theta, theta), np.where(turned, -t, t)
@@ -360,8 +379,8 @@ def superiority_bounds(
         blocks=found.blocks,
         varied=varied,
         signless=answers == "either",
-        fewest=int((design.labels == design.names.index(category)).sum()),
-        constant=None if varied.all() else ~varied,
+        still=still,
+        constant=silent if silent.any() else None,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.stats.bootstrap import Bounds
+from modclaims.stats.end_of_scale import bernoulli_divergence
 from modclaims.stats.evidence import Evidence
 
 Floats = NDArray[np.float64]
@@ -49,8 +50,11 @@ def needed(
     if evidence.n_texts == 0 or evidence.unit == "model":  # more texts would say nothing of weights, or of other models
         return NOTHING
     alpha = alpha / bounds.factor
-    use = cells[bounds.bounded[cells]]
-    if smallest <= 0 or len(use) < max(need_support, need_refute):
+    use = cells[bounds.bounded[cells] & ~bounds.silent[cells]]
+    need_refute = max(
+        1, need_refute - int(bounds.silent[cells].sum())
+    )  # constant cells are told by as many texts as agree
+    if smallest <= 0 or not len(use):
         return NOTHING
     if bounds.noncentral is not None:  # the standard error of omega^2 depends on omega^2 itself
         return Needed(
@@ -74,9 +78,32 @@ def needed(
         refute = (edge - zero) / np.maximum(bounds.se[use] * (t - q_low), 1e-300)
         support = (twice - edge) / np.maximum(bounds.se[use] * (q_high - t), 1e-300)
     parts = _Parts.of(bounds, use, evidence.n_texts)
-    texts_refute, draws_refute = parts.taken(refute, need_refute)
-    texts_support, draws_support = parts.taken(support, need_support)
+    texts_refute, draws_refute = parts.taken(refute, need_refute) if need_refute <= len(use) else (None, None)
+    texts_support, draws_support = parts.taken(support, need_support) if need_support <= len(use) else (None, None)
+    if bounds.comparisons is not None:
+        end = _EndTexts(bounds.comparisons / evidence.n_texts, bounds.ends)
+        searched = [m if single else m - need_support + 1, m if need_refute == 1 else m - need_refute + 1]
+        texts_support = end.texts(texts_support, double(smallest, bounds.ends[1]), smallest, alpha / searched[0])
+        texts_refute = end.texts(texts_refute, 0.0, smallest, alpha / searched[1])
     return Needed(texts_refute, texts_support, draws_refute, draws_support)
+
+
+@dataclass(frozen=True)
+class _EndTexts:
+    """What the law at the ends of a scale has to say of how many texts would decide."""
+
+    each: float
+    """Comparisons that a text is worth."""
+    ends: tuple[float, float]
+
+    def texts(self, bootstrap: int | None, effect: float, smallest: float, level: float) -> int:
+        """As many as a perfect sample needs at least; beyond that the fewer of what the bootstrap and the law need."""
+        low, high = max(self.ends[0], -1.0), self.ends[1]
+        u, q = ((value - low) / (high - low) for value in (effect, smallest))
+        perfect = -math.log(q if u > q else 1 - q)
+        apart = float(bernoulli_divergence(np.array(u), np.array(q)))
+        law, least = (math.ceil(-math.log(level) / (self.each * worth)) for worth in (apart, perfect))
+        return max(4, least, law if bootstrap is None else min(bootstrap, law))
 
 
 @dataclass(frozen=True)
