@@ -368,7 +368,7 @@ def test_every_one_of_some_layers_is_not_one_of_them() -> None:
 def test_a_layer_is_named_by_a_whole_number(layers: tuple[object, ...]) -> None:
     for quantifier in (at, everywhere):
         with pytest.raises(ClaimError, match="is no layer"):
-            quantifier(*layers)  # type: ignore[arg-type]  # what a user may type
+            quantifier(*layers).chosen((Cell(layer=0), Cell(layer=1)))  # type: ignore[arg-type]  # what a user may type
 
 
 # ---- sparse and constant cells

@@ -223,6 +223,7 @@ def _within(layers: tuple[int, ...] | None, cells: tuple[Cell, ...]) -> NDArray[
     """Indices of the cells at some layers. Raises `ClaimError` for a layer that the cells lack."""
     if layers is None:
         return np.arange(len(cells))
+    _check_layers(layers)
     present = {c.layer or 0 for c in cells}
     depth = 1 + max(present)
     wanted = {layer + depth if layer < 0 else layer for layer in layers}
@@ -232,13 +233,12 @@ def _within(layers: tuple[int, ...] | None, cells: tuple[Cell, ...]) -> NDArray[
     return np.array([i for i, c in enumerate(cells) if (c.layer or 0) in wanted], dtype=np.int64)
 
 
-def _check_layers(layers: tuple[int, ...], name: str) -> None:
-    """Raises `ClaimError` for what is no layer's number."""
+def _check_layers(layers: tuple[int, ...]) -> None:
+    """Raises `ClaimError` for what is no layer's number; not before cells are chosen, so that it is one claim's fault."""
     for layer in layers:
         if isinstance(layer, bool) or not isinstance(layer, (int, np.integer)):
             raise ClaimError(
-                f"{name}({', '.join(map(repr, layers))}): {layer!r} is no layer. Write whole numbers, such as {name}(3, -1); "
-                "negative ones count from the last layer."
+                f"{layer!r} is no layer. Write whole numbers, such as at(3, -1); negative ones count from the last layer."
             )
 
 
@@ -483,7 +483,6 @@ def somewhere() -> Holds:
 
 def everywhere(*layers: int) -> Holds:
     """The claim holds in every one of its cells, or in all of those at these layers; negative ones count from the last."""
-    _check_layers(layers, "everywhere")
     return Everywhere(tuple(layers) or None)
 
 
@@ -497,7 +496,6 @@ def at(*layers: int) -> Holds:
 
     For all of several layers write `everywhere(3, 5)`.
     """
-    _check_layers(layers, "at")
     return Somewhere(tuple(layers))
 
 
