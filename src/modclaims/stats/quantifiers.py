@@ -277,7 +277,7 @@ class Somewhere(Holds):
             each, p = s.together(s.able), s.p(s.able)
             plus, least = each.min(axis=1), None if p is None else p.min(axis=1)
             carry = _carrying(each[1], claims, alpha)
-            carrying, cell = int(carry.sum()), s.largest(s.able[carry])
+            carrying, cell = int(carry.sum()), s.largest(s.able[carry] if carry.any() else s.able)
         else:
             cell, p = s.largest(cells), None
             least = None if evidence.test is None else np.ones(3)
