@@ -180,7 +180,9 @@ def test_what_a_claim_declares_or_does_is_its_own_error_and_its_neighbours_go_on
     claims = write(tmp_path, [text for _, (text, _) in attacks])
     found, _ = weighed(claims, tmp_path, workers=workers)
     fine = [c for c in claims if c.name in ("Good", "Last")]
-    others = [c for c in claims if c.name not in ("Good", "Last")]  # as many are corrected together, so as many are drawn
+    others = [
+        c for c in claims if c.name not in ("Good", "Last")
+    ]  # as many are corrected together, so as many are drawn
     alone, _ = weighed(fine, tmp_path / "alone", unselected=others)
     wrong = []
     for i, (name, (_, said)) in enumerate(attacks):

@@ -211,7 +211,7 @@ def weigh(
     """One claim's evidence, summarised, and its figures. Raises `ClaimError` for whatever goes wrong on the way.
 
     Where the Monte Carlo error of a level leaves open whether it would be `deciding`, the claim is weighed anew at the
-    next checkpoint, if so many draws can be kept; None for one checkpoint.
+    next checkpoint, if so many draws can be kept; None for one checkpoint. Claims about weights alone draw what they declare.
     """
 
     def read(evidence: Evidence) -> Weighed:
@@ -226,6 +226,7 @@ def weigh(
         while (
             deciding is not None
             and (deciding.left_open_by(found.mc_plus) or deciding.left_open_by(found.mc_minus))
+            and first.n_texts  # null objects of weights alone take a network's worth of arithmetic each
             and now.checkpoint + 1 < len(CHECKPOINTS)
             and fits(first, CHECKPOINTS[now.checkpoint + 1])
         ):

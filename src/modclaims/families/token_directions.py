@@ -107,7 +107,7 @@ class OVDirections(WeightClaim):
             )
         space = TokenSpace.of(embedding, unembedding)
         key = (type(self).__name__, f"{shape.heads} x {shape.head_width} of {shape.width}", "bases")
-        count = weighing.drawn(self.draws)
+        count = self.draws
         found = []
         for layer in layers:
             subspaces = [

@@ -77,7 +77,7 @@ class TokenNeuronCongruence(WeightClaim):
         own = np.array([largest_products(w, tokens, self.largest).mean() for w in neurons])
         key = (type(self).__name__, str(neurons[0].shape))
         rng = weighing.rng(*key, "directions")
-        null, size = np.empty((weighing.drawn(self.draws), len(layers))), (len(neurons[0]), neurons[0].shape[1])
+        null, size = np.empty((self.draws, len(layers))), (len(neurons[0]), neurons[0].shape[1])
         for draw in range(len(null)):  # a direction's products grow with its length, so that one serves all layers
             found = largest_products(random_units(*size, rng), tokens, self.largest)
             null[draw] = (lengths * found).mean(axis=1)

@@ -88,7 +88,7 @@ class WeightClusterability(WeightClaim):
         here = counts.index(self.clusters)
         name, design = type(self).__name__, f"{mlps[0][0].shape} x {len(requests)}"
         own = np.stack([clustered(WeightGraph.of(*mlp), counts) for mlp in mlps])  # (layer, count, score)
-        null = np.empty((weighing.drawn(self.draws), len(layers)))
+        null = np.empty((self.draws, len(layers)))
         few = np.empty((0 if weighing.bare else min(FEW, len(null)), *own.shape))
         for draw, orders in enumerate(_orders(mlps[0], len(null), weighing.rng(name, design, "shuffles"))):
             for at, mlp in enumerate(mlps):

@@ -92,12 +92,13 @@ def input_outside_unembedding(claim: InputOutsideUnembedding, before: Before) ->
 
 
 def weight_claim(claim: WeightClaim, before: Before) -> Sketch:
-    made = Sketch(UNIT, claim.draws, 0, claim.holds, f"resampling {UNIT}s", bounds(before, [0]))
+    drawn = replace(bounds(before, [0]), goes_on=False)
+    made = Sketch(UNIT, claim.draws, 0, claim.holds, f"resampling {UNIT}s", drawn)
     layers = before.layers(claim)
     if isinstance(claim.holds, AlongDepth):
         slope_weights(claim.holds, layers)
         return made
-    test = Counted(claim.draws + 1, False, "draws")
+    test = Counted(claim.draws + 1, False, "draws", goes_on=False)
     return replace(made, action=claim.action, cells=before.cells(claim), test=test)
 
 

@@ -193,7 +193,7 @@ def _explained(
         remedies = ["add texts"]
     else:
         # so many that the smallest level of the last checkpoint decides, whatever becomes of the other claims
-        draws = math.ceil((by.factor * alone / alpha - 1) / CHECKPOINTS[-1])
+        draws = math.ceil((by.factor * alone / alpha - 1) / (CHECKPOINTS[-1] if by.goes_on else 1))
         remedies = [f"raise {by.raised_by} to {1000 * math.ceil((draws + 1) / 1000) - 1}"]
     if claims > 1 and at_most(side.level, alpha) and not at_most(side.corrected, alpha):
         remedies.append("state fewer claims together")

@@ -33,6 +33,8 @@ class Counted:
     factor: float = 1.0
     """By what a counted level is multiplied (2 for medians over splits)."""
 
+    goes_on: bool = True
+    """Whether more are drawn where these leave a level open; null objects of weights alone are not."""
     words: str = ""
     """What sets the level, where it is a law and nothing is counted."""
     arrangements: int | None = None
@@ -46,7 +48,7 @@ class Counted:
     @property
     def lowest(self) -> float:
         """The smallest level at the last checkpoint, to which draws go on where they decide nothing before."""
-        if self.exact:
+        if self.exact or not self.goes_on:
             return self.floor
         drawn = (1 + (self.least - 1) * CHECKPOINTS[-1]) / (self.most + 1)
         return min(1.0, self.factor * max(drawn, 1 / self.arrangements if self.arrangements else 0.0))
@@ -59,7 +61,7 @@ class Counted:
     @property
     def most(self) -> int:
         """Draws of the last checkpoint; 0 where all arrangements are enumerated."""
-        return CHECKPOINTS[-1] * self.draws
+        return (CHECKPOINTS[-1] if self.goes_on else 1) * self.draws
 
     def decisive(self, alpha: float) -> float:
         """The largest level, before the factor, that is at most alpha; the smallest one if none is."""
@@ -74,6 +76,8 @@ class Counted:
     def __str__(self) -> str:
         if self.words:
             return self.words
+        if not self.exact and not self.goes_on:
+            return f"{self.draws:,} draws"
         return f"exact, {self.rows:,}" if self.exact else f"{self.draws:,} to {self.most:,} draws"
 
 
