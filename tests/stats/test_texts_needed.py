@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, Resamples, bootstrap_t, resample_groups
+from modclaims.stats.end_of_scale import EndLaw
 from modclaims.stats.evidence import Cell, Evidence
 from modclaims.stats.matched_sets import TextsAndSets, WeakestBounds, side_by_side
 from modclaims.stats.null_objects import against_null, mean_replicates, resample_texts_and_draws, side_by_side_null
@@ -206,3 +207,18 @@ def test_levels_carry_what_null_objects_it_would_take() -> None:
         assert levels.draws_to_refute == pytest.approx(81, abs=1)
         unknown = holds.levels(replace(evidence([0.1], [0.7]), n_texts=0), 0.2, 0.05)
         assert (unknown.draws_to_refute, unknown.draws_to_support) == (None, None)
+
+
+def test_the_law_at_the_end_of_a_scale_says_how_few_texts_may_do_and_how_many_must() -> None:
+    """40 texts worth 20 comparisons, s = .8: at effect 0 exp(-b KL(.5 || .9)) is .05 at 12 texts; to support, even perfect
+    samples need .9^b at most .05, which is 57 texts."""
+    t = np.random.default_rng(5).standard_normal((999, 1))
+    delta = np.array([0.89])
+    law = EndLaw.of(delta, b=20, ends=(-1.0, 1.0), fewest=20)
+    bounds = Bounds(delta, np.array([0.6]), t, ends=(-1.0, 1.0), end=law)
+    found = needed(
+        Evidence((Cell(),), "delta", bounds, None, 40), np.arange(1), 0.8, 0.05, need_support=1, need_refute=1
+    )
+    assert found.texts_to_refute == 12
+    assert found.texts_to_support is not None
+    assert found.texts_to_support >= 57
