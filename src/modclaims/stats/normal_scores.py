@@ -18,6 +18,7 @@ from modclaims.stats.cluster_sums import ClusterSums
 from modclaims.stats.log_ratios import log_ratio
 from modclaims.stats.omega_squared import log_one_plus_f2, omega2_of_log
 from modclaims.stats.permutation import degrees_of_freedom, f_null
+from modclaims.stats.ties import tolerance
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -27,11 +28,6 @@ SMOOTHING = 0.3
 
 JOINT_FACTOR = 1.03
 """By what the band of many cells is widened: resamples vary a little less than samples do, which over many cells adds up."""
-
-
-def tolerance(responses: Floats) -> Floats:
-    """(cell,) differences that count as ties: sums that should be equal differ by so much of the largest."""
-    return np.asarray(100 * np.finfo(np.float64).eps * np.abs(responses).max(axis=0, initial=0.0))
 
 
 def doubled_midranks(responses: Floats, ties: Floats) -> Floats:
