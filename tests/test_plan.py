@@ -223,7 +223,7 @@ def test_halves_of_twelve_texts_are_refused():
     for claim in (claim_of(AxisStreams, twins=0, basis="pca", components=2), claim_of(HeadsAgainstBlocks)):
         plan = planned([claim], sizes(4, 4, 4))
         assert plan.claims[0].reaches == ()
-        assert "of which nothing varies, 2 x the median over splits" in plan.refused
+        assert "of which nothing varies, 2 x the middle of the splits" in plan.refused
         assert "Add texts" in plan.refused
     made = planned([claim_of(AxisStreams, twins=0, basis="pca", components=2)], sizes(4, 4, 4)).claims[0].sketch
     assert made.arrangements == 15

@@ -91,7 +91,7 @@ class Weighed:
     perfect: tuple[float, float] | None = None
     """The smallest levels at which a perfect sample supports, and refutes; None where no law says so."""
     splits: int = 0
-    """Splits of the texts that effect, interval and levels are medians over; 0 for none."""
+    """Splits of the texts that the effect is the median of, and interval and levels are merged from; 0 for none."""
     undecided: str = ""
     """Why nothing can be settled by design, whatever the numbers; empty where it can."""
     resamples: int = 0

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, resample
 from modclaims.stats.evidence import Cell, Evidence, NullTest
+from modclaims.stats.merging import merged_levels, merged_lower
 from modclaims.stats.multiplicity import clopper_pearson
 from modclaims.stats.quantifiers import at, everywhere, somewhere
 from modclaims.stats.splits import (
@@ -151,13 +152,23 @@ def test_no_half_is_smaller_than_the_smallest(design: Design) -> None:
 # ---- medians
 
 
-def test_levels_are_twice_the_median_over_splits() -> None:
+def test_levels_are_those_of_the_splits_merged() -> None:
     up = somewhere().levels(one_cell(*(clears(p) for p in (0.01, 0.3, 0.02, 0.001, 0.4))), 0.0, 0.05)
     assert up.p is None
-    assert up.p_plus == pytest.approx(2 * 0.02)
+    assert up.p_plus == pytest.approx(2 * 0.01)  # of the first four: the lower of the middle two
     down = somewhere().levels(one_cell(*(-clears(p) for p in (0.01, 0.3, 0.02, 0.001))), 0.0, 0.05)
-    assert down.p_minus == pytest.approx(0.01 + 0.02)  # of four: the middle two
+    assert down.p_minus == pytest.approx(2 * 0.01)
     assert somewhere().levels(one_cell(0.0, 0.0, 0.0), 0.0, 0.05).p_plus == 1
+
+
+def test_no_limit_lies_beyond_the_effect() -> None:
+    """The first three splits agree on 3, most of all five say 0: the limit of the first stops at what is shown."""
+    found = MedianBounds.of([bounds(v) for v in (9.0, 9.0, 0.0, 0.0, 0.0)])
+    assert float(found.lower(0.2)[0]) == float(found.effect[0]) == 0.0
+    assert found.p_lower(0.1)[0] == 1
+    assert found.p_lower(0.0)[0] < 0.2
+    low, high = found.lower(0.2)[0], found.upper(0.2)[0]
+    assert low <= high
 
 
 def test_limits_agree_with_levels() -> None:
@@ -172,16 +183,15 @@ def test_the_effect_is_the_median_and_the_interval_says_so() -> None:
     found = one_cell(1.0, 3.0, 2.0)
     assert found.bounds.effect.tolist() == [2.0]
     levels = somewhere().levels(found, 0.0, 0.05)
-    assert levels.interval == "90 % interval: medians over 3 splits of limits at level 0.025"
+    assert levels.interval == "90 % interval: merged from 3 splits' limits at level 0.025"
 
 
-def test_bands_are_medians_of_the_splits_own_bands() -> None:
+def test_bands_are_merged_from_the_splits_own_bands() -> None:
     rng = np.random.default_rng(0)
     parts = [Bounds(rng.normal(size=3) + 2, np.ones(3), rng.normal(size=(999, 3))) for _ in range(5)]
     found, cells = MedianBounds.of(parts), np.arange(3)
-    expected = np.minimum(1, 2 * np.median([p.p_lower(0.5, cells) for p in parts], axis=0))
-    np.testing.assert_array_equal(found.p_lower(0.5, cells), expected)
-    np.testing.assert_array_equal(found.lower(0.1, cells), np.median([p.lower(0.05, cells) for p in parts], axis=0))
+    np.testing.assert_array_equal(found.p_lower(0.5, cells), merged_levels([p.p_lower(0.5, cells) for p in parts]))
+    np.testing.assert_array_equal(found.lower(0.1, cells), merged_lower([p.lower(0.05, cells) for p in parts]))
 
 
 def test_splits_of_which_some_have_no_bound_are_still_weighed() -> None:
@@ -226,11 +236,11 @@ def made_tests(count: int = 5) -> list[NullTest]:
     return made
 
 
-def test_p_is_twice_the_median_and_at_most_one() -> None:
+def test_p_is_that_of_the_splits_merged() -> None:
     made = made_tests()
     found = median_test(made, 0)
-    np.testing.assert_allclose(found.p, np.minimum(1, 2 * np.median([t.p for t in made], axis=0)))
-    np.testing.assert_allclose(found.p_adjusted, np.minimum(1, 2 * np.median([t.p_adjusted for t in made], axis=0)))
+    np.testing.assert_array_equal(found.p, merged_levels([t.p for t in made]))
+    np.testing.assert_array_equal(found.p_adjusted, merged_levels([t.p_adjusted for t in made]))
     assert found.p.max() <= 1
     assert found.observed.tolist() == [4.0, 2.0, 0.0]
 
@@ -238,7 +248,7 @@ def test_p_is_twice_the_median_and_at_most_one() -> None:
 def test_some_cells_are_corrected_for_these_alone_in_every_split() -> None:
     made = made_tests()
     found, cells = median_test(made, 0), np.array([1])
-    expected = np.minimum(1, 2 * np.median([t.adjusted_among(cells) for t in made], axis=0))
+    expected = merged_levels([t.adjusted_among(cells) for t in made])
     np.testing.assert_allclose(found.adjusted_among(cells), expected)
     evidence = Evidence(
         tuple(Cell(layer=i) for i in range(3)), "omega^2", MedianBounds.of([bounds(5.0, 5.0, 5.0)] * 5), found, 64

@@ -65,7 +65,7 @@ class AxesAgainstRotations(Hypothesis):
     conditional on these texts and on the scale that they give.
     Effect: in 20 seeded splits, the axis with the largest omega^2 on one half of the texts, measured on the other, minus
     the mean over 20 random bases of their largest-picked direction, measured there in the same way; what a direction is, the
-    scale included, is decided by the half that picks. Resampled crossed are texts and bases; levels are twice the median over
+    scale included, is decided by the half that picks. Resampled crossed are texts and bases; levels are merged over
     splits. Where an axis tells categories apart so well that any direction with a little of it does too, both
     omega^2 are near 1 and the difference is small; where it could not be the smallest effect that matters, whatever the axes
     told, it refutes nothing.

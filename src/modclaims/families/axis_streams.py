@@ -46,7 +46,7 @@ class AxisStreams(Selectivity):
     which directions the coordinates are taken: the network's own `axes`; `random` orthonormal ones; the right singular
     vectors of the unembedding (`unembedding_svd`), largest first; or `pca` and `nmf` components. Components are learned,
     blind to labels, from the tokens of one half of the texts (by layer) and tested on the other, in 20 seeded splits;
-    levels are twice the median over splits; component k is the k-th strongest of each split. With a `category` the effect is the probability of superiority of its
+    levels are merged over splits; component k is the k-th strongest of each split. With a `category` the effect is the probability of superiority of its
     texts over others, `answers` saying which way; without one it is omega^2 of normal scores of the response over
     categories, given strata. p is that of exchanging labels, step-down over all cells. Exchangeable under the null: the
     responses of texts, inside strata.

@@ -115,8 +115,8 @@ class HeadsAgainstBlocks(HeadSelectivity):
 
     A contrast of effects: omega^2 of normal scores of the best head minus that of its whole block. The head is picked on one
     half of the texts and both are measured on the other, in 20 seeded splits (by category and stratum, or by whole
-    blocks); both sides of a split's contrast are resampled together, and p = 2 x the median over splits (Meinshausen,
-    Meier & Buehlmann 2009). The block's response is the length of the attention output. Limits end where the scale does, at
+    blocks); both sides of a split's contrast are resampled together, and levels are merged over splits (Gasparin, Wang
+    & Ramdas 2025). The block's response is the length of the attention output. Limits end where the scale does, at
     -1 and 1.
     """
 

@@ -61,7 +61,7 @@ class LowRankSimilarity(Hypothesis):
     above the upper 5 % point of permuted coordinates, the first in any case), beyond what the same texts with permuted
     coordinates have there on average, which is known exactly. In 20 seeded splits components are found on one half of the
     texts and measured on the other, whose texts are resampled: a text and its copy would be a component of their own. Levels
-    are twice the median over splits. The rank itself, and how far the components' span agrees with that of the categories
+    are merged over splits. The rank itself, and how far the components' span agrees with that of the categories
     (principal angles), stand beside it and decide nothing.
     """
 

@@ -56,7 +56,7 @@ class SubspaceSeparation(Hypothesis):
     category's holds), each category weighing the same: 0 where subspaces are the same, 1 where others hold nothing; the
     alignment index of Elsayed et al. (2016), of texts unseen. In 20 seeded splits subspaces are learned on one half of the
     texts and shares are measured on the other, whose texts are resampled; so no copy of a text meets itself, and error in a
-    subspace takes from both shares alike. Levels are twice the median over splits. It is the separation of subspaces as that
+    subspace takes from both shares alike. Levels are merged over splits. It is the separation of subspaces as that
     many texts tell them: where a subspace is hard to know, it is smaller than with more texts.
     """
 

@@ -42,7 +42,7 @@ class TargetedAblation(Hypothesis):
     p is the rank of the module among its matched sets, itself counted, the change being averaged over all splits;
     exchangeable under the null: a module and its images under moves of units inside groups of `neighbours` in
     magnitude of a layer (see `stats.matched_sets`); exact, never below 1 / `sets`, and 1 / heads for single heads.
-    Bounds: bootstrap-t over texts and matched sets, crossed; levels are twice the median over `splits`.
+    Bounds: bootstrap-t over texts and matched sets, crossed; levels are merged over `splits`.
     """
 
     unit: str = "neuron"

@@ -25,8 +25,9 @@ from modclaims.recording import HEAD_SITES
 from modclaims.stats.actions import Blind, Design, count_arrangements
 from modclaims.stats.levels import compared
 from modclaims.stats.matched_sets import most_images
+from modclaims.stats.merging import FACTOR
 from modclaims.stats.quantifiers import AlongDepth, Everywhere, slope_weights
-from modclaims.stats.splits import FACTOR, halves, part, smallest_half
+from modclaims.stats.splits import halves, part, smallest_half
 from modclaims.stats.streams import stream
 from modclaims.stats.superiority import comparisons
 

@@ -178,7 +178,7 @@ def _explained(
     name = "p+" if outcome is Outcome.SUPPORTED else "p-"
     spent = (by.least - 1) / by.draws if by.raised_by == "--resamples" else 0
     drawn = f"{by}, in {100 * spent:.2g} % of which nothing varies" if spent else str(by)
-    twice = f", {by.factor:g} x the median over splits" if by.factor > 1 else ""
+    twice = f", {by.factor:g} x the middle of the splits" if by.factor > 1 else ""
     after = (
         f", {side.corrected:.2g} after {settings.correction} over {claims} claims"
         if side.corrected > side.level

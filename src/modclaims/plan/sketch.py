@@ -31,7 +31,7 @@ class Counted:
     least: float = 1.0
     """Rows that count whatever the data, the observed included; the median over splits."""
     factor: float = 1.0
-    """By what a counted level is multiplied (2 for medians over splits)."""
+    """By what a counted level is multiplied (2 for levels merged over splits)."""
 
     goes_on: bool = True
     """Whether more are drawn where these leave a level open; null objects of weights alone are not."""

@@ -311,9 +311,9 @@ class Bounds:
     ends: tuple[float, float] = (-np.inf, np.inf)
     """The ends of the effect's scale; an effect there has no bound but that of `end`."""
     factor: float = 1.0
-    """By what a level counted off `t` is multiplied (2 for medians over splits)."""
+    """By what a level counted off `t` is multiplied (2 for levels merged over splits)."""
     splits: int = 0
-    """Splits of the texts that these bounds are medians over; 0 for none."""
+    """Splits of the texts that these bounds are merged from; 0 for none."""
     student: StudentT | None = None
     """A second bound, of means."""
     drawn: bool = True

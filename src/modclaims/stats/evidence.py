@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.stats.bootstrap import Bounds
+from modclaims.stats.merging import merged_levels
 from modclaims.stats.multiplicity import Adjustment, combined, weigh_cells
 
 Floats = NDArray[np.float64]
@@ -77,7 +78,7 @@ class NullTest:
     intersection: Mapping[str, float] = field(default_factory=dict)
     """p of "no effect in any cell" by Fisher's, Tippett's and Stouffer's combinations; empty for a single cell."""
     factor: float = 1.0
-    """By what a counted p is multiplied (2 for medians over splits)."""
+    """By what a counted p is multiplied (2 for levels merged over splits)."""
     parts: tuple[NullTest, ...] = ()
     """The tests of the splits, where this one is their median."""
 
@@ -114,7 +115,7 @@ class NullTest:
     def adjusted_among(self, cells: NDArray[np.int64]) -> Floats:
         """Adjusted p of some of the cells, corrected for these alone."""
         if self.parts:
-            return np.minimum(1.0, self.factor * np.median([t.adjusted_among(cells) for t in self.parts], axis=0))
+            return merged_levels([t.adjusted_among(cells) for t in self.parts])
         return weigh_cells(self.null[:, cells], self.tolerance[cells], self.by).p_adjusted
 
 

@@ -472,7 +472,7 @@ def _interval_words(alpha: float, cells: int, splits: int, band: str | None = No
         ]
         words += f", {' and '.join(kinds)}"
     if splits:
-        words += f": medians over {splits} splits of limits at level {alpha / 2:g}"
+        words += f": merged from {splits} splits' limits at level {alpha / 2:g}"
     return words
 
 

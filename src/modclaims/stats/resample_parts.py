@@ -17,7 +17,7 @@ def in_parts(bounds_of: Callable[[Resamples], Bounds], resamples: Resamples) -> 
     """`bounds_of(resamples)`, of which no more than `TOGETHER` resamples are looked at together.
 
     What the sample itself says must not hang on the resamples, and what each of them says must be a row of `t`: so it is
-    with the bootstrap-t, not with medians over splits, whose parts are to be made so instead.
+    with the bootstrap-t, not with levels merged over splits, whose parts are to be made so instead.
     """
     if resamples.count <= TOGETHER:
         return bounds_of(resamples)

@@ -1,7 +1,7 @@
 """Choosing and testing on disjoint texts: halves of the units, and what many seeded splits say together.
 
-One split is a lottery, so a claim that picks something is weighed in many, and a level of all is twice the median of
-their levels (Meinshausen, Meier & Buehlmann 2009): at least half of the splits would have to err together.
+One split is a lottery, so a claim that picks something is weighed in many, and a level of all is what `merging` makes of
+theirs.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from modclaims.stats.actions import MIN_BLOCKS, Design
 from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.evidence import NullTest
+from modclaims.stats.merging import FACTOR, merged_levels, merged_lower, merged_upper
 
 Floats = NDArray[np.float64]
 Picked = TypeVar("Picked")
 Measured = TypeVar("Measured")
-FACTOR = 2.0
 
 
 def halves(design: Design, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -107,9 +107,9 @@ def too_small_to_split(design: Design) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class MedianBounds(Bounds):
-    """Bounds of the same cells in many splits, as one: medians of limits at half the level, twice the median of levels.
+    """Bounds of the same cells in many splits, as one: levels and limits merged, the effect is the median over splits.
 
-    Its own `theta`, `se` and `t` are those of a typical split.
+    No limit lies beyond the effect, whatever the splits seen first say; levels agree with limits. Its own `theta`, `se` and `t` are those of a typical split.
     """
 
     parts: tuple[Bounds, ...] = ()
@@ -148,39 +148,33 @@ class MedianBounds(Bounds):
         return np.asarray(np.mean([p.sparse(alpha / FACTOR) for p in self.parts], axis=0) > 0.5)
 
     def _p_lower(self, smallest: float, cells: NDArray[np.int64] | None) -> Floats:
-        return np.minimum(1.0, FACTOR * np.median([p.p_lower(smallest, cells) for p in self.parts], axis=0))
+        merged = merged_levels([p.p_lower(smallest, cells) for p in self.parts])
+        return np.where(self.bounded & ~(self.effect < smallest), merged, 1.0)
 
     def _p_upper(self, smallest: float, cells: NDArray[np.int64] | None) -> Floats:
-        return np.minimum(1.0, FACTOR * np.median([p.p_upper(smallest, cells) for p in self.parts], axis=0))
+        merged = merged_levels([p.p_upper(smallest, cells) for p in self.parts])
+        return np.where((self.bounded | self.silent) & ~(self.effect > smallest), merged, 1.0)
 
     def _lower(self, level: float, cells: NDArray[np.int64] | None) -> Floats:
-        return _middle([p.lower(level / FACTOR, cells) for p in self.parts], -np.inf)
+        merged = merged_lower([p.lower(level / FACTOR, cells) for p in self.parts])
+        return np.where(self.bounded, np.where(merged > self.effect, self.effect, merged), np.nan)
 
     def _upper(self, level: float, cells: NDArray[np.int64] | None) -> Floats:
-        return _middle([p.upper(level / FACTOR, cells) for p in self.parts], np.inf)
-
-
-def _middle(limits: list[Floats], missing: float) -> Floats:
-    """(cell,) medians of limits, a missing one counted as none at all; blank where the middle ones are missing."""
-    with np.errstate(invalid="ignore"):
-        found = np.median(np.nan_to_num(limits, nan=missing, posinf=np.inf, neginf=-np.inf), axis=0)
-    return np.where(np.isfinite(found), found, np.nan)
+        merged = merged_upper([p.upper(level / FACTOR, cells) for p in self.parts])
+        shown = np.where(merged < self.effect, self.effect, merged)
+        return np.where(self.bounded | self.silent, shown, np.nan)
 
 
 def median_test(tests: Sequence[NullTest], typical: int) -> NullTest:
-    """Tests of the same cells in many splits, as one: twice the median of their p; the rest is that of one split."""
-
-    def middle(values: list[Floats]) -> Floats:
-        return np.minimum(1.0, FACTOR * np.median(values, axis=0))
-
+    """Tests of the same cells in many splits, as one: their p merged; the rest is that of one split."""
     return replace(
         tests[typical],
         observed=np.median([t.observed for t in tests], axis=0),
-        p=middle([t.p for t in tests]),
-        p_adjusted=middle([t.p_adjusted for t in tests]),
+        p=merged_levels([t.p for t in tests]),
+        p_adjusted=merged_levels([t.p_adjusted for t in tests]),
         exact=all(t.exact for t in tests),
         intersection={
-            name: min(1.0, FACTOR * float(np.median([t.intersection[name] for t in tests])))
+            name: float(merged_levels(np.array([t.intersection[name] for t in tests])))
             for name in tests[typical].intersection
         },
         factor=FACTOR,
