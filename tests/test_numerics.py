@@ -174,8 +174,9 @@ def test_what_other_arithmetic_counted_is_no_progress(
 ) -> None:
     rates.measure([], sets=1, seed=0, out=tmp_path)
     rates.measure([], sets=1, seed=0, out=tmp_path)
-    monkeypatch.setattr(numerics, part, getattr(numerics, part) + 1)
-    with pytest.raises(RunFolderError, match=f'begun with other settings .*"{part.lower()}": 1'):
+    before = getattr(numerics, part)
+    monkeypatch.setattr(numerics, part, before + 1)
+    with pytest.raises(RunFolderError, match=f'begun with other settings .*"{part.lower()}": {before}'):
         rates.measure([], sets=1, seed=0, out=tmp_path)
 
 
