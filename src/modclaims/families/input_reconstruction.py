@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -49,9 +50,11 @@ class InputReconstruction(TokenMap):
     fewer than `nearest` others lie as close. A number a text and layer: the share of its tokens that are found.
 
     `along_depth` (the default): each text's least-squares slope of that share over relative depth, from the first layer
-    asked for to the last, signed so that what the claim says is positive; the effect is its mean over texts. p is read
-    off its bound: texts that share a map share what it learned by chance, so that their slopes are not exchangeable with
-    their negatives even where nothing falls.
+    asked for to the last, signed so that what the claim says is positive; the effect is its mean over texts. All this is
+    done `foldings` times, the texts dealt to folds anew, and a text's number is the mean: which texts a map happened to
+    learn from then matters less, and limits lie closer, while no map ever saw the text it is tried on. p is read off the
+    bound: texts that share a map share what it learned by chance, so that their slopes are not exchangeable with their
+    negatives even where nothing falls.
 
     Any other quantifier: the token can be told at a layer at all. A linear map of many inputs could learn by heart what
     token each direction goes with, so the effect is selectivity: the share found minus that of the control task (Hewitt
@@ -59,7 +62,8 @@ class InputReconstruction(TokenMap):
     of them, and maps are learned anew. Both are taken over tokens whose type was learned from, the only ones that the
     control task can be learned for, and which the mean of the embeddings learned from would find in neither task, for
     that takes no stream; what is found of types never learned from is shown beside it. Exchangeable under the null:
-    which of both tasks a text's tokens were found in; p by flipping the signs of the texts' differences.
+    which of both tasks a text's tokens were found in; p by flipping the signs of the texts' differences. Texts are dealt
+    to folds once: what they share by the chance of one control task does not shrink with more.
 
     Bounds by resampling texts. Maps stay as they were learned while texts are resampled, so bounds are widened by what
     learning from other texts would change (Nadeau & Bengio 2003). The smallest effect of 0.1 is one token in ten.
@@ -72,6 +76,8 @@ class InputReconstruction(TokenMap):
     """A token is found if fewer than so many others lie as close to what was foretold."""
     folds: int = 5
     """Parts of the texts, each tried with maps learned on the others; as many as there are texts where these are fewer."""
+    foldings: int = 5
+    """How often the texts are dealt to folds anew, of claims along depth."""
     twins: int = 0
     """Untrained networks beside the claim, 5 or more, each with maps of its own; 0 for none."""
     holds: Holds = along_depth("falls")
@@ -87,12 +93,19 @@ class InputReconstruction(TokenMap):
             raise ClaimError(
                 f"folds = {self.folds}: a penalty is chosen among the other folds, so {MIN_FOLDS} are needed."
             )
+        if self.foldings < 1:
+            raise ClaimError(f"foldings = {self.foldings}: the texts must be dealt to folds once at least.")
         check_twins(self.twins)
 
     @property
     def along(self) -> bool:
         """Whether the claim is about the slope along depth."""
         return isinstance(self.holds, AlongDepth)
+
+    @property
+    def dealings(self) -> int:
+        """How often texts are dealt to folds."""
+        return self.foldings if self.along else 1
 
     @property
     def found_name(self) -> str:
@@ -114,8 +127,8 @@ class InputReconstruction(TokenMap):
     def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
         sample, layers, name = Sample.of(recording.corpus), self.looked_at(recording.shape), type(self).__name__
         key = (weighing.seed, name, sample.design(0))
-        dealt = folds_of(sample.n, min(self.folds, sample.n), stream(*key, "folds"))
-        tokens = Tokens.of(sample, self.tokens(recording), dealt)
+        ids, rng, parts = self.tokens(recording), stream(*key, "folds"), min(self.folds, sample.n)
+        tokens = [Tokens.of(sample, ids, folds_of(sample.n, parts, rng)) for _ in range(self.dealings)]
         tasks = (True, False) if self.along and weighing.bare else (True, True)
         told = self._told(recording, tokens, layers, stream(*key, "control"), tasks)
         if self.along:
@@ -130,7 +143,7 @@ class InputReconstruction(TokenMap):
         bare = Evidence(
             cells,
             f"{self._direction()} of {self.found_name}" if self.along else self.effect_name,
-            bounds_of_means(values, resamples, ends, learning_factor(int(dealt.max()) + 1)),
+            bounds_of_means(values, resamples, ends, learning_factor(parts)),
             None if self.along else self._flipped(values, sample, weighing),
             sample.texts,
             n_units=len(values),
@@ -150,8 +163,8 @@ class InputReconstruction(TokenMap):
             ),
             secondary=self._slopes(told, layers) if self.along else self._shares(told),
             warnings=sample.warnings + self._few(told, len(values), recording.shape.width),
-            note=f"site {self.site}, ridge maps learned on {dealt.max()} of {dealt.max() + 1} parts of the texts and tried on the "
-            f"other; {told.positions} positions, {told.vocabulary:,} tokens to choose from",
+            note=f"site {self.site}, ridge maps learned on {parts - 1} of {parts} parts of the texts and tried on the "
+            f"other, {_times(self.dealings)}; {told.positions} positions, {told.vocabulary:,} tokens to choose from",
             detail=self._detail(told, layers, named),
         )
 
@@ -162,37 +175,36 @@ class InputReconstruction(TokenMap):
     def _told(
         self,
         recording: Recording,
-        tokens: Tokens,
+        foldings: Sequence[Tokens],
         layers: tuple[int, ...],
         rng: np.random.Generator,
         tasks: tuple[bool, bool],
         variant: str | None = None,
-    ) -> Told:
+    ) -> Foldings:
         """How well the maps of every layer find tokens, in the task and in the control task, or in one of them."""
         embedding = np.asarray(recording.array(for_variant(EMBEDDING, variant)))
-        vocabulary = Vocabulary.of(embedding)
-        types, rows = np.unique(tokens.rows, return_inverse=True)
+        vocabulary, ids = Vocabulary.of(embedding), foldings[0].rows
+        types, rows = np.unique(ids, return_inverse=True)
         if len(types) < 2:
             raise ClaimError("One and the same token stands at every position read; choose other --positions.")
-        meant = [
-            ids
-            for ids, wanted in zip((tokens.rows, types[one_cycle(len(types), rng)][rows]), tasks, strict=True)
-            if wanted
-        ]
-        targets = [embedding[ids].astype(np.float64) for ids in meant]
-        folds = tokens.row_folds
-        closer: list[list[Codes]] = [[] for _ in meant]
-        blind = [
-            vocabulary.closer(others_mean(y, folds), ids).reshape(tokens.ids.shape)
-            for y, ids in zip(targets, meant, strict=True)
-        ]
+        task, control = tasks
+        meant = [[ids] * task + [types[one_cycle(len(types), rng)][rows]] * control for _ in foldings]
+        closer: list[list[list[Codes]]] = [[[] for _ in named] for named in meant]
         for layer in layers:
-            fitted = cross_fitted(self.stream_rows(recording, layer, variant), targets, folds)
-            for task, fit in enumerate(fitted):
-                closer[task].append(vocabulary.closer(fit.foretold, meant[task]).reshape(tokens.ids.shape))
-        found = [np.stack(ranks, axis=2) for ranks in closer]
-        tried = [Tried(ranks, guessed) for ranks, guessed in zip(found, blind, strict=True)]
-        return Told(tokens, tried[0], tried[1] if len(tried) > 1 else None, len(embedding))
+            stream_rows = self.stream_rows(recording, layer, variant)
+            for tokens, named, ranks in zip(foldings, meant, closer, strict=True):
+                fitted = cross_fitted(stream_rows, [embedding[m].astype(np.float64) for m in named], tokens.row_folds)
+                for found, fit, m in zip(ranks, fitted, named, strict=True):
+                    found.append(vocabulary.closer(fit.foretold, m).reshape(tokens.ids.shape))
+        out = []
+        for tokens, named, ranks in zip(foldings, meant, closer, strict=True):
+            tried = [
+                Tried(np.stack(found, axis=2), vocabulary.closer(mean, m).reshape(tokens.ids.shape))
+                for found, m in zip(ranks, named, strict=True)
+                for mean in [others_mean(embedding[m].astype(np.float64), tokens.row_folds)]
+            ]
+            out.append(Told(tokens, tried[0], tried[1] if len(tried) > 1 else None, len(embedding)))
+        return Foldings(tuple(out))
 
     def _flipped(self, values: Floats, sample: Sample, weighing: Weighing) -> NullTest:
         rng = weighing.rng(type(self).__name__, f"{len(values)} {sample.unit}s", "flips")
@@ -206,34 +218,34 @@ class InputReconstruction(TokenMap):
             by=self.adjust,
         )
 
-    def _shares(self, told: Told) -> dict[str, Floats]:
+    def _shares(self, told: Foldings) -> dict[str, Floats]:
         """(layer,) secondary numbers of a claim about layers."""
         return {
             "accuracy at 1": told.curve(1).mean(axis=0),
             self.found_name: told.curve(self.nearest).mean(axis=0),
             f"{self.found_name}, control task": told.control_curve(self.nearest).mean(axis=0),
-            f"{self.found_name}, types learned from": told.among(told.seen, self.nearest),
-            f"{self.found_name}, types never learned from": told.among(~told.seen, self.nearest),
+            f"{self.found_name}, types learned from": told.among(True, self.nearest),
+            f"{self.found_name}, types never learned from": told.among(False, self.nearest),
         }
 
-    def _slopes(self, told: Told, layers: tuple[int, ...]) -> dict[str, Floats]:
+    def _slopes(self, told: Foldings, layers: tuple[int, ...]) -> dict[str, Floats]:
         """(1,) secondary numbers of a claim about the slope, all signed as the claim's own."""
         weights, word = slope_weights(self.holds, layers), self._direction()
         return {
             f"{word} of accuracy at 1": told.curve(1).mean(axis=0) @ weights,
             f"{word} of the control task's {self.found_name}": told.control_curve(self.nearest).mean(axis=0) @ weights,
             f"{word} of selectivity": told.selectivity(self.nearest).mean(axis=0) @ weights,
-            f"{word} among types never learned from": told.among(~told.seen, self.nearest) @ weights,
+            f"{word} among types never learned from": told.among(False, self.nearest) @ weights,
         }
 
     def _controls(
-        self, recording: Recording, told: Told, layers: tuple[int, ...], named: int, weighing: Weighing
+        self, recording: Recording, told: Foldings, layers: tuple[int, ...], named: int, weighing: Weighing
     ) -> tuple[Control, ...]:
         task, control = (c.mean(axis=0) for c in (told.curve(self.nearest), told.control_curve(self.nearest)))
         selective = told.selectivity(self.nearest).mean(axis=0)
-        unseen, at = told.among(~told.seen, self.nearest), self.found_name
-        commonest = float(told.tokens.commonest(self.nearest).mean())
-        count, total = int((~told.seen).sum()), told.seen.size
+        unseen, at = told.among(False, self.nearest), self.found_name
+        commonest = told.commonest(self.nearest)
+        count, total = told.unseen, told.total
         controls = [
             Control(
                 "control_task",
@@ -261,12 +273,12 @@ class InputReconstruction(TokenMap):
         return tuple(controls)
 
     def _twins(
-        self, recording: Recording, told: Told, layers: tuple[int, ...], named: int, weighing: Weighing
+        self, recording: Recording, told: Foldings, layers: tuple[int, ...], named: int, weighing: Weighing
     ) -> Control:
         """The same number in untrained networks, by the same folds and control task."""
-        rng_key = (weighing.seed, type(self).__name__, told.tokens.sample.design(0), "control")
+        rng_key = (weighing.seed, type(self).__name__, told.sample.design(0), "control")
 
-        def number(found: Told) -> float:
+        def number(found: Foldings) -> float:
             if self.along:
                 return float((found.curve(self.nearest).mean(axis=0) @ slope_weights(self.holds, layers))[0])
             return float(found.selectivity(self.nearest).mean(axis=0)[named])
@@ -288,15 +300,15 @@ class InputReconstruction(TokenMap):
             {"own": own, "twins": twins},
         )
 
-    def _few(self, told: Told, units: int, width: int) -> tuple[str, ...]:
-        sample, out = told.tokens.sample, []
+    def _few(self, told: Foldings, units: int, width: int) -> tuple[str, ...]:
+        sample, out = told.sample, []
         if units < sample.n:
             out.append(
                 f"{sample.n - units} of {sample.n} {sample.unit}s have no token that both tasks are compared on, and no selectivity; they "
                 "are left out."
             )
-        parts = told.tokens.folds.max() + 1
-        learned = told.seen.size * (parts - 1) // parts
+        parts = told.parts
+        learned = told.total * (parts - 1) // parts
         if learned < FEW_ROWS * width:
             out.append(
                 f"Maps of {width} inputs are learned from {learned:,} tokens each: they tell less than the stream holds. More texts or "
@@ -304,7 +316,7 @@ class InputReconstruction(TokenMap):
             )
         return tuple(out)
 
-    def _detail(self, told: Told, layers: tuple[int, ...], named: int) -> str:
+    def _detail(self, told: Foldings, layers: tuple[int, ...], named: int) -> str:
         at_one, at_more = (told.curve(k).mean(axis=0) for k in (1, self.nearest))
         if self.along:
             both = "" if self.nearest == 1 else f", at 1 {_ends(at_one, layers)}"
@@ -313,13 +325,13 @@ class InputReconstruction(TokenMap):
         both = "" if self.nearest == 1 else f" ({at_one[named]:.2f} at 1)"
         return f"At layer {layers[named]} {self.found_name} is {at_more[named]:.2f}{both}, in the control task {control[named]:.2f}."
 
-    def _by_depth(self, told: Told, layers: tuple[int, ...], depth: int, weighing: Weighing) -> Exhibit:
+    def _by_depth(self, told: Foldings, layers: tuple[int, ...], depth: int, weighing: Weighing) -> Exhibit:
         """Accuracy of task and control task by relative depth with bands over all layers, and selectivity."""
         curves = {f"accuracy at {k}": (told.curve(k), (0.0, 1.0)) for k in dict.fromkeys((self.nearest, 1))} | {
             f"control task, {self.found_name}": (told.control_curve(self.nearest), (0.0, 1.0)),
             "selectivity": (told.selectivity(self.nearest), (-1.0, 1.0)),
         }
-        alpha, words, widened = weighing.alpha, [], learning_factor(int(told.tokens.folds.max()) + 1)
+        alpha, words, widened = weighing.alpha, [], learning_factor(told.parts)
         mean, low, high = [], [], []
         for name, (values, ends) in curves.items():
             law = student(values, widened)
@@ -327,7 +339,7 @@ class InputReconstruction(TokenMap):
             low.append(np.clip(law.limit(1 - alpha), *ends))
             high.append(np.clip(law.limit(alpha), *ends))
             words.append(f"{name}: {', '.join(f'{v:.2f}' for v in mean[-1])}")
-        unseen = told.among(~told.seen, self.nearest)
+        unseen = told.among(False, self.nearest)
         if np.isfinite(unseen).any():
             words.append(f"types never learned from: {', '.join(f'{v:.2f}' for v in unseen)}")
         return Exhibit(
@@ -369,54 +381,98 @@ class Told:
     vocabulary: int
     """Tokens to choose from."""
 
+    def found(self, nearest: int, *, control: bool = False) -> NDArray[np.bool_]:
+        """(text, position, layer) whether each token is found, in the task or in the control task."""
+        tried = self.control if control else self.task
+        assert tried is not None, "the control task was not asked for"
+        return np.asarray(tried.found < nearest)
+
+    def compared(self, nearest: int) -> NDArray[np.bool_]:
+        """(text, position) whether the token's type was learned from, and a guess that takes no stream finds it in neither
+        task."""
+        assert self.control is not None, "the control task was not asked for"
+        return np.asarray(self.tokens.seen & (self.task.blind >= nearest) & (self.control.blind >= nearest))
+
+
+@dataclass(frozen=True)
+class Foldings:
+    """What maps told of the tokens whenever the texts were dealt to folds, as one: shares over all foldings together."""
+
+    each: tuple[Told, ...]
+
     @property
-    def seen(self) -> NDArray[np.bool_]:
-        """(text, position) whether the token's type was learned from."""
-        return self.tokens.seen
+    def tokens(self) -> tuple[Tokens, ...]:
+        """The tokens with the folds of each folding."""
+        return tuple(told.tokens for told in self.each)
+
+    @property
+    def sample(self) -> Sample:
+        """The texts."""
+        return self.each[0].tokens.sample
+
+    @property
+    def parts(self) -> int:
+        """Folds of a folding."""
+        return int(self.each[0].tokens.folds.max()) + 1
 
     @property
     def positions(self) -> int:
         """Tokens a text."""
-        return int(self.tokens.ids.shape[1])
+        return int(self.each[0].tokens.ids.shape[1])
+
+    @property
+    def total(self) -> int:
+        """Tokens of all texts."""
+        return int(self.each[0].tokens.ids.size)
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens to choose from."""
+        return self.each[0].vocabulary
+
+    @property
+    def unseen(self) -> int:
+        """Tokens of types that maps never learned from, in the mean over foldings."""
+        return round(float(np.mean([(~told.tokens.seen).sum() for told in self.each])))
+
+    def commonest(self, nearest: int) -> float:
+        """Share of tokens that are among the most frequent ones learned from."""
+        return float(np.mean([told.tokens.commonest(nearest) for told in self.each]))
 
     def curve(self, nearest: int) -> Floats:
         """(unit, layer) share of tokens found."""
-        return self.tokens.sample.units((self.task.found < nearest).mean(axis=1))
+        return self._shares(nearest, control=False)
 
     def control_curve(self, nearest: int) -> Floats:
         """(unit, layer) share found in the control task."""
-        assert self.control is not None, "the control task was not asked for"
-        return self.tokens.sample.units((self.control.found < nearest).mean(axis=1))
+        return self._shares(nearest, control=True)
+
+    def _shares(self, nearest: int, *, control: bool) -> Floats:
+        texts = np.mean([told.found(nearest, control=control).mean(axis=1) for told in self.each], axis=0)
+        return np.asarray(self.sample.units(texts))
 
     def selectivity(self, nearest: int) -> Floats:
         """(unit, layer) share found minus that of the control task, over the unit's tokens that `compared` names.
 
-        Units without such a token are left out.
+        Units without such a token in any folding are left out.
         """
-        assert self.control is not None, "the control task was not asked for"
-        gained = (self.task.found < nearest).astype(np.float64) - (self.control.found < nearest)
-        compared, rows = self.compared(nearest), []
-        for texts in self.tokens.sample.groups:
-            mine = compared[texts]
-            if mine.any():
-                rows.append(gained[texts][mine].mean(axis=0))
+        compared = np.stack([told.compared(nearest) for told in self.each], axis=1)
+        gained = np.stack(
+            [told.found(nearest).astype(np.float64) - told.found(nearest, control=True) for told in self.each], axis=1
+        )
+        rows = [gained[texts][compared[texts]].mean(axis=0) for texts in self.sample.groups if compared[texts].any()]
         if len(rows) < 2:
             raise ClaimError(
                 "Hardly a token stands in two texts at the positions read, so nothing can be learned by heart; add texts."
             )
         return np.stack(rows)
 
-    def compared(self, nearest: int) -> NDArray[np.bool_]:
-        """(text, position) whether the token's type was learned from, and a guess that takes no stream finds it in neither
-        task."""
-        assert self.control is not None, "the control task was not asked for"
-        return np.asarray(self.seen & (self.task.blind >= nearest) & (self.control.blind >= nearest))
-
-    def among(self, which: NDArray[np.bool_], nearest: int) -> Floats:
-        """(layer,) share found of some tokens, all texts together; not a number where there are none."""
-        if not which.any():
-            return np.full(self.task.found.shape[2], np.nan)
-        return np.asarray((self.task.found < nearest)[which].mean(axis=0))
+    def among(self, seen: bool, nearest: int) -> Floats:
+        """(layer,) share found of the tokens whose type was, or was never, learned from, all texts together; not a number
+        where there are none."""
+        found = [told.found(nearest)[told.tokens.seen == seen] for told in self.each]
+        together = np.concatenate(found)
+        return together.mean(axis=0) if len(together) else np.full(together.shape[1], np.nan)
 
 
 def others_mean(target: Floats, folds: Codes) -> Floats:
@@ -425,6 +481,10 @@ def others_mean(target: Floats, folds: Codes) -> Floats:
     for fold in np.unique(folds):
         out[folds == fold] = target[folds != fold].mean(axis=0)
     return out
+
+
+def _times(foldings: int) -> str:
+    return "once" if foldings == 1 else f"over {foldings} dealings of texts to parts"
 
 
 def _counted(nearest: int) -> str:
