@@ -379,7 +379,7 @@ def test_the_embedded_models_recording_serves_every_scenario_that_exchanges_its_
     monkeypatch.setenv("MODCLAIMS_HOME", str(tmp_path))
     mine = [one for one in grid.scenarios() if one.recorded]
     assert {one.family for one in mine} == {"AxisStreams", "CategoryClustering", "HeadSelectivity"}
-    recording = cli._embedded_recording()
+    recording = cli.embedded_recording()
     alone = measure(mine, sets=2, seed=1, out=None, recording=recording)
     assert {rate.standing for rate in alone.rates} == {HOLDS}
     assert counts(measure(mine, sets=2, seed=1, out=None, workers=2, recording=recording)) == counts(alone)

@@ -11,7 +11,7 @@ from modclaims.calibration.known import LAYOUTS
 from modclaims.calibration.scenarios import EDGE, NONE, Scenario
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.copying import Copying
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.stats.streams import stream
 
 LAYOUT = LAYOUTS["64 crossed"]

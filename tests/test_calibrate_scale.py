@@ -9,7 +9,7 @@ from modclaims.calibration import grid, scale
 from modclaims.calibration.grid import family, strengths_of
 from modclaims.calibration.known import LAYOUTS
 from modclaims.calibration.scenarios import EDGE, FLAT, NONE, Scenario
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 
 CROSSED = LAYOUTS["64 crossed"]
 BARE = Weighing(resamples=9, permutations=99, bare=True)

@@ -15,8 +15,8 @@ from known_modules import CATEGORIES, TOKENS, neurons
 from modclaims import TargetedAblation
 from modclaims.collect import collect
 from modclaims.corpus_files import read_corpus
-from modclaims.hypothesis import Weighing
 from modclaims.lm.model import LanguageModel, load_model
+from modclaims.look import Weighing
 from modclaims.runner import Finished, execute
 from modclaims.settings import Settings
 

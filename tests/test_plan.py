@@ -49,10 +49,10 @@ from modclaims.corpus import Corpus, Text
 from modclaims.corpus_files import read_corpus
 from modclaims.errors import ModelError
 from modclaims.families.units import Units
-from modclaims.hypothesis import CHECKPOINTS, Weighing
 from modclaims.lm.model import load_model
 from modclaims.lm.outline import read_outline
 from modclaims.lm.store import RecordingStore
+from modclaims.look import CHECKPOINTS, Weighing
 from modclaims.plan import plans
 from modclaims.plan.cost import Cost, Reading, cost
 from modclaims.plan.plans import make_plan

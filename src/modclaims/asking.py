@@ -15,7 +15,8 @@ from typing import Any, TypeVar, get_args
 from modclaims.corpus import Corpus
 from modclaims.declarations import held_fast, refuse_undeclared, shown, written
 from modclaims.errors import ClaimCodeError, ClaimError, ModclaimsError
-from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.hypothesis import Hypothesis
+from modclaims.look import Weighing
 from modclaims.own_code import own_classes
 from modclaims.recording import ModelShape, Recording, Request, model_of
 from modclaims.stats.evidence import Evidence

@@ -429,7 +429,7 @@ def calibrate(
     count = rates.FULL if full else sets or rates.BRIEF
     folder = Path.cwd() / out
     wanted = grid.scenarios(families)
-    recording = _embedded_recording() if any(one.recorded for one in wanted) else None
+    recording = embedded_recording() if any(one.recorded for one in wanted) else None
     with progress_bars() as progress:
         measured = rates.measure(
             wanted,
@@ -468,7 +468,7 @@ def calibrate(
     return AGAINST if broken else OK
 
 
-def _embedded_recording() -> Recording:
+def embedded_recording() -> Recording:
     """What the embedded model does with the crossed corpus at the usual positions, in memory."""
     from modclaims.calibration import grid, shuffled
     from modclaims.corpus_files import read_corpus

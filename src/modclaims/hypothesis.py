@@ -6,64 +6,22 @@ import hashlib
 import inspect
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any, ClassVar
-
-import numpy as np
 
 from modclaims.corpus import Corpus
 from modclaims.declarations import LARGEST, constants, settle, shown, written
 from modclaims.errors import ClaimError
+from modclaims.look import Look, Weighing
+from modclaims.measured import Measured, RivalResult, Words
 from modclaims.own_code import own_classes, own_code
 from modclaims.recording import ModelShape, Recording, Request
-from modclaims.stats.evidence import Evidence
+from modclaims.stats.evidence import Evidence, Exhibit
 from modclaims.stats.multiplicity import ADJUSTMENTS, Adjustment
 from modclaims.stats.quantifiers import Holds, somewhere
-from modclaims.stats.streams import stream
 
 EXPECTATIONS = ("supported", "refuted", "inconclusive")
-CHECKPOINTS = (1, 5, 20)
-"""How many times what was asked for is drawn, where fewer draws leave a level too close to where it would decide."""
-
-
-@dataclass(frozen=True)
-class Weighing:
-    """How hard to weigh: the settings of a run that statistics depend on."""
-
-    seed: int = 0
-    permutations: int = 9999
-    """Relabellings drawn where they cannot all be enumerated; also the most that are enumerated."""
-    resamples: int = 9999
-    alpha: float = 0.05
-    claims: int = 1
-    """How many claims are corrected together, which says what carries one whatever the others show."""
-    bare: bool = False
-    """Test and bounds only, without what decides nothing: rivals, figures, secondary numbers."""
-    checkpoint: int = 0
-    """Which of `CHECKPOINTS` this is; `permutations` and `resamples` are already multiplied."""
-
-    def at(self, checkpoint: int) -> Weighing:
-        """The same with as many draws as the checkpoint has, from streams of its own."""
-        times, now = CHECKPOINTS[checkpoint], CHECKPOINTS[self.checkpoint]
-        return replace(
-            self,
-            permutations=self.permutations // now * times,
-            resamples=self.resamples // now * times,
-            checkpoint=checkpoint,
-        )
-
-    def drawn(self, count: int) -> int:
-        """How many null objects are drawn where a claim asks for `count` and they cost no forward pass."""
-        return count * CHECKPOINTS[self.checkpoint]
-
-    def rng(self, *key: str) -> np.random.Generator:
-        """The generator of what is drawn anew at every checkpoint; `key` says what for (claim, design, purpose).
-
-        What is not drawn to count levels - splits, folds, the rivals that a bound compares with - takes its stream from
-        `stream(seed, ...)` and stays the same.
-        """
-        return stream(self.seed, *key, *((f"checkpoint {self.checkpoint}",) if self.checkpoint else ()))
 
 
 class Hypothesis(ABC):
@@ -161,9 +119,37 @@ class Hypothesis(ABC):
         """The most forward passes that `further` may take; known before anything is recorded."""
         return 0
 
-    @abstractmethod
     def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        """The evidence of one recording. Raises `ClaimError` where the claim cannot be weighed on this corpus."""
+        """The evidence of one recording: the order in which every claim is weighed.
+
+        First what decides, `measure`; then, unless the weighing is bare, what stands beside the cell that the quantifier
+        names: rivals, figures, words. Raises `ClaimError` where the claim cannot be weighed on this corpus.
+        """
+        look = Look(type(self).__name__, recording, weighing)
+        measured = self.measure(look)
+        bare = measured.evidence()
+        if weighing.bare:
+            return bare
+        named = self.holds.named(bare, self.smallest_effect, weighing.alpha, weighing.claims)
+        rivals = self.rivals(look, measured, named)
+        exhibits = self.exhibits(look, measured, named, rivals)
+        return measured.evidence(rivals, exhibits, self.words(look, measured, named))
+
+    def measure(self, look: Look) -> Measured:
+        """Cells with their effects, bounds and test, all that decides; and, as the payload, what is needed later."""
+        raise NotImplementedError
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        """Rival explanations of what the named cell shows, weighed."""
+        return ()
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        """The family's figures; those of rivals stand before them."""
+        return ()
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        """What is said of the named cell, and further numbers."""
+        return Words()
 
 
 def _plain(value: Any) -> Any:

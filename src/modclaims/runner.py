@@ -23,8 +23,9 @@ from modclaims.claim_set import ClaimSet, Kept
 from modclaims.collect import Collected, collect_file
 from modclaims.corpus import Corpus, largest_overlap, overlaps, shown
 from modclaims.errors import ClaimCodeError, ClaimError, CorpusError, InputError, NothingSelected, UsageError
-from modclaims.hypothesis import CHECKPOINTS, EXPECTATIONS, Hypothesis, Weighing
+from modclaims.hypothesis import EXPECTATIONS, Hypothesis
 from modclaims.lineup import Lineup, check_beside, check_requests
+from modclaims.look import CHECKPOINTS, Weighing
 from modclaims.recording import Activations, ModelShape, Positions, Recorder, Recording, Request
 from modclaims.run_folder import ClaimRecord, Run, RunFolder, dump_json
 from modclaims.run_log import RunLog

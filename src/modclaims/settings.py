@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from modclaims.errors import UsageError
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import Positions
 from modclaims.stats.multiplicity import Correction
 

@@ -20,7 +20,8 @@ from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families import axes_against_rotations, axis_streams, controls
 from modclaims.families.units import Units
-from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.hypothesis import Hypothesis
+from modclaims.look import Weighing
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording, Request, Weights
 from modclaims.runner import weigh
 from modclaims.stats import rotations, splits

@@ -8,7 +8,7 @@ from planted import PlantedRecorder, assert_bare_decides_alike, planted_corpus
 
 from modclaims import CategoryClustering, along_depth, everywhere, in_fraction
 from modclaims.errors import ClaimError
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import Activations, Positions
 from modclaims.stats.similarity import SIMILARITIES
 from modclaims.verdict import summarise

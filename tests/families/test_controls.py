@@ -14,7 +14,7 @@ from modclaims.families.controls import (
     trained_minus_untrained,
 )
 from modclaims.families.units import Units
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import Activations
 from modclaims.stats.actions import Design, relabellings
 from modclaims.stats.bootstrap import resample

@@ -10,7 +10,7 @@ from planted import assert_bare_decides_alike, planted_corpus
 from modclaims import AttentionSinks, FirstTokenAttention, everywhere
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import MemorySource, ModelShape, Recording
 from modclaims.runner import weigh
 from modclaims.stats.chunks import Division

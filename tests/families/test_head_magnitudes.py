@@ -13,7 +13,7 @@ from modclaims import HeadMagnitudes, QuietMiddle, everywhere
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.head_magnitudes import between_layers, log_magnitudes
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording
 from modclaims.runner import weigh
 from modclaims.verdict import judge

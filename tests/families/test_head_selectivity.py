@@ -9,7 +9,7 @@ from planted import PlantedRecorder, assert_bare_decides_alike, planted_corpus
 from modclaims import HeadsAgainstBlocks, HeadSelectivity
 from modclaims.errors import ClaimError
 from modclaims.families.head_selectivity import projections
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import Positions
 from modclaims.stats import splits
 from modclaims.verdict import summarise

@@ -23,7 +23,7 @@ from modclaims.calibration.known import HEADS, LAYERS, LAYOUTS
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.copying import COUNTED, PAID, READ, SCORES, Copying, shared_followers
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording
 from modclaims.runner import weigh
 from modclaims.stats.streams import stream

@@ -13,7 +13,7 @@ from modclaims.errors import ClaimError
 from modclaims.families.input_reconstruction import Foldings, Told, Tried, others_mean
 from modclaims.families.token_maps import Tokens, bounds_of_means, learning_factor
 from modclaims.families.units import Sample
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.plan.sketch import Before
 from modclaims.plan.sketches import sketch
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording, TokenIds, Weights

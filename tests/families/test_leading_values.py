@@ -9,7 +9,7 @@ from planted import assert_bare_decides_alike, planted_corpus, shuffled
 
 from modclaims import LeadingValues, at, everywhere
 from modclaims.errors import ClaimError
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import SPECTRUM, Jacobian, MemorySource, ModelShape, Recording
 from modclaims.runner import weigh
 from modclaims.verdict import judge

@@ -9,7 +9,7 @@ from scipy.linalg import subspace_angles
 
 from modclaims import LowRankSimilarity, along_depth
 from modclaims.errors import ClaimError
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import Positions
 from modclaims.verdict import summarise
 

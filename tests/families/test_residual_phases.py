@@ -11,7 +11,7 @@ from modclaims import ResidualPhases
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.residual_phases import Stream
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import MemorySource, ModelShape, Recording
 from modclaims.runner import weigh
 from modclaims.stats.phases import Phases, out_of_sample

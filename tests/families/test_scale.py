@@ -10,8 +10,8 @@ from scipy.stats import kendalltau, linregress
 
 from modclaims import CategoryClustering, ModelsDiffer, ScaleTrend, along_depth, at, everywhere
 from modclaims.errors import ClaimError
-from modclaims.hypothesis import Weighing
 from modclaims.lineup import Lineup
+from modclaims.look import Weighing
 from modclaims.recording import Activations, Positions
 from modclaims.stats.quantifiers import Holds
 from modclaims.verdict import judge, summarise

@@ -11,7 +11,7 @@ from modclaims import SimilarityLevels, along_depth, at, everywhere, in_fraction
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.units import Units
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording
 from modclaims.runner import weigh
 from modclaims.stats.pair_effects import gap

@@ -11,7 +11,7 @@ from scipy.linalg import subspace_angles
 from modclaims import SubspaceSeparation, along_depth
 from modclaims.errors import ClaimError
 from modclaims.families.units import Units
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import Activations, Positions
 from modclaims.stats.subspaces import bases, spherical
 from modclaims.verdict import summarise

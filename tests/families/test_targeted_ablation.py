@@ -14,7 +14,7 @@ from modclaims.calibration.family import claim_of
 from modclaims.calibration.known import LAYERS, LAYOUTS
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.plan.sketch import Before
 from modclaims.plan.sketches import sketch
 from modclaims.recording import Ablation, LogOdds, Loss, ModelShape

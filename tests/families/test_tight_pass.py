@@ -10,7 +10,7 @@ from planted import assert_bare_decides_alike, planted_corpus
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import SPECTRUM, Jacobian, MemorySource, ModelShape, Recording
 from modclaims.runner import weigh
 from modclaims.stats.quantifiers import everywhere

@@ -18,7 +18,7 @@ from modclaims import (
 from modclaims.calibration.family import claim_of
 from modclaims.errors import ClaimError
 from modclaims.families.weight_claims import Beside
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.plan.sketch import Before
 from modclaims.plan.sketches import sketch
 from modclaims.recording import MemorySource, ModelShape, Recording, Weights

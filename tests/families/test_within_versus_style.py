@@ -8,7 +8,7 @@ from planted import PlantedRecorder, assert_bare_decides_alike, planted_corpus
 
 from modclaims import CategoryClustering, WithinVersusStyle, along_depth
 from modclaims.errors import ClaimError
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import Activations, Positions
 from modclaims.verdict import summarise
 

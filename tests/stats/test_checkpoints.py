@@ -11,7 +11,7 @@ import pytest
 from scipy.special import betaincinv
 from scipy.stats import binom
 
-from modclaims.hypothesis import CHECKPOINTS, Weighing
+from modclaims.look import CHECKPOINTS, Weighing
 from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.checkpoints import MOST_BYTES, Deciding, fits
 from modclaims.stats.evidence import Cell, Evidence, NullTest

@@ -44,7 +44,8 @@ from modclaims.calibration.scenarios import (
     Scenario,
 )
 from modclaims.calibration.shuffled import LAST
-from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.hypothesis import Hypothesis
+from modclaims.look import Weighing
 from modclaims.recording import Activations, Request
 from modclaims.stats.evidence import Evidence
 

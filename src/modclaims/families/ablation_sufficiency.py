@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from modclaims.errors import ClaimError
 from modclaims.families.ablation_specificity import AblationSpecificity
 from modclaims.families.modules import NOUNS, Modules, matching, stability
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import LogOdds, Recording, Request, TokenIds
 from modclaims.stats.bootstrap import bootstrap_t
 from modclaims.stats.evidence import Cell, Evidence, Exhibit

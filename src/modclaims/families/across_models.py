@@ -11,7 +11,8 @@ from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.units import Units
-from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.hypothesis import Hypothesis
+from modclaims.look import Weighing
 from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording, Request, for_model, for_variant
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, resample
 from modclaims.stats.depths import between_layers, relative_depths

@@ -19,7 +19,8 @@ from modclaims.families.halves import check_splits
 from modclaims.families.null_histograms import null_histogram
 from modclaims.families.selectivity import Cells
 from modclaims.families.units import Units
-from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.hypothesis import Hypothesis
+from modclaims.look import Weighing
 from modclaims.recording import Activations, ModelShape, Recording, Request
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample, resample_groups

@@ -14,7 +14,7 @@ from modclaims.families import controls
 from modclaims.families.halves import check_splits
 from modclaims.families.selectivity import Cells, Selectivity
 from modclaims.families.units import Units
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import (
     LAYER_SITES,
     Activations,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +16,14 @@ from modclaims.families import controls, copying
 from modclaims.families.null_histograms import null_histogram
 from modclaims.families.similarity_maps import similarity_maps
 from modclaims.families.units import Units
-from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.hypothesis import Hypothesis
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import HEAD_SITES, LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
-from modclaims.stats.actions import Arrangements, Design, relabellings
+from modclaims.stats.actions import Arrangements, relabellings
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, resample
 from modclaims.stats.delta_bounds import Part, combined_bounds, delta_bounds, lower_limits_under_any_law
-from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
+from modclaims.stats.evidence import Cell, Exhibit, NullTest
 from modclaims.stats.pair_effects import cliffs_delta, cohens_d, gap, unweighable
 from modclaims.stats.permutation import (
     ROUNDED,
@@ -29,11 +34,10 @@ from modclaims.stats.permutation import (
     gap_null,
     gap_null_from_vectors,
 )
-from modclaims.stats.quantifiers import AlongDepth, Holds, slope_weights, somewhere
+from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.resample_parts import in_parts
 from modclaims.stats.rivals import Beyond, permanova
 from modclaims.stats.similarity import SIMILARITIES, Similarity, text_similarity
-from modclaims.stats.streams import stream
 from modclaims.stats.ties import tolerance as rounding
 
 Floats = NDArray[np.float64]
@@ -79,7 +83,7 @@ class CategoryClustering(Hypothesis):
             raise ClaimError(
                 f"beyond = {self.beyond!r} is unknown; choose None or {' or '.join(repr(word) for word in GIVEN)}."
             )
-        if isinstance(self.holds, AlongDepth) and self.site in HEAD_SITES:
+        if self.holds.contrasts and self.site in HEAD_SITES:
             raise ClaimError(f"along_depth needs one value a layer, but site {self.site!r} has one a head.")
         controls.check_twins(self.twins)
 
@@ -95,205 +99,146 @@ class CategoryClustering(Hypothesis):
         rival = copying.requests(shape) if self.beyond == "induction" else ()
         return (mine, controls.EMBED, *rival, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        units = Units.of(recording.corpus, self.label, self.within)
+    def measure(self, look: Look) -> Measured:
+        found = self._compared(look)
+        units, drawn, cells, by_cell = found.units, found.resamples, found.cells, found.by_cell
+        contrast = self.holds.contrast([c.layer or 0 for c in cells]) if self.holds.contrasts else None
+        if contrast is None:
+            named, bounds, test, degenerate = cells, by_cell, found.test, tuple(found.flat.tolist())
+        else:  # one cell, the contrast; layers that cannot enter it are named among the warnings
+
+            def slope_of(some: Resamples) -> Bounds:
+                return combined_bounds([Part(found.delta(some), units.design, contrast)], some)
+
+            named, bounds, test, degenerate = (Cell(),), in_parts(slope_of, drawn), None, ()
+        return Measured(
+            named,
+            "delta" if contrast is None else "rise of delta",
+            bounds,
+            test,
+            len(look.corpus),
+            units.n,
+            unit=units.unit,
+            resampled=units.resampled,
+            degenerate=degenerate,
+            payload=found,
+        )
+
+    def _compared(self, look: Look) -> Clustered:
+        """Similarities with their delta at every cell, whatever the claim says of cells."""
+        units = Units.of(look.corpus, self.label, self.within)
         pairs = Pairs.of(units.design)
-        name = type(self).__name__
-        cells, per_cell = self._similarities(recording, None)
+        cells, per_cell = self._similarities(look.recording, None)
         similarities = pairs.matrix([units.similarity(s.values) for s in per_cell])
         resamples = resample(
-            units.design,
-            count=weighing.resamples,
-            rng=weighing.rng(name, units.design.digest, "resamples"),
+            units.design, count=look.settings.resamples, rng=look.rng("resamples", design=units.design.digest)
         )
         arrangements = relabellings(
             units.design,
-            budget=weighing.permutations,
-            rng=weighing.rng(name, units.design.digest, "relabellings"),
+            budget=look.settings.permutations,
+            rng=look.rng("relabellings", design=units.design.digest),
             blind="within_strata",
         )
-        action, slack = units.action(self.label, self.within), rounding(similarities)
-        if self.beyond:
-            taken = self._beyond(recording, units, pairs, similarities, cells, weighing, weighing.permutations)
-            test = NullTest.of(
+        slack, compared, taken = rounding(similarities), similarities, None
+        if (rival := self._taken_out(look, cells)) is not None:
+            whole = controls.Comparison(units, pairs, similarities, 0, "")
+            taken = rival.take_out(look, whole, look.settings.permutations)
+            compared, flat = taken.adjusted, unweighable(taken.adjusted, pairs, slack)
+        else:
+            flat = unweighable(similarities, pairs)
+        return Clustered(
+            units,
+            pairs,
+            cells,
+            tuple(per_cell),
+            similarities,
+            slack,
+            compared,
+            taken,
+            flat,
+            resamples,
+            arrangements,
+            self._test(per_cell, similarities, units, pairs, arrangements, taken),
+            bounds_of_delta(compared, units, pairs, slack, resamples, flat),
+        )
+
+    def _test(
+        self,
+        per_cell: Sequence[Similarity],
+        similarities: Floats,
+        units: Units,
+        pairs: Pairs,
+        arrangements: Arrangements,
+        taken: Beyond | None,
+    ) -> NullTest:
+        """The gap under exchange of labels, of what was compared."""
+        action = units.action(self.label, self.within)
+        if taken is not None and self.beyond is not None:
+            return NullTest.of(
                 f"t beyond {self.beyond.replace('_', ' ')}",
                 taken.null,
-                np.zeros(len(cells)),
+                np.zeros(len(per_cell)),
                 exact=False,
                 action=f"{action} given {GIVEN[self.beyond]}",
                 by=self.adjust,
             )
-            compared, flat = taken.adjusted, unweighable(taken.adjusted, pairs, slack)
-        else:
-            null, tolerance = _gap_null(per_cell, similarities, units, pairs, arrangements)
-            test = NullTest.of(
-                "gap within - between", null, tolerance, exact=arrangements.exact, action=action, by=self.adjust
-            )
-            compared, flat = similarities, unweighable(similarities, pairs)
+        null, tolerance = _gap_null(per_cell, similarities, units, pairs, arrangements)
+        exact = arrangements.exact
+        return NullTest.of("gap within - between", null, tolerance, exact=exact, action=action, by=self.adjust)
 
-        def bounds_of(values: Floats, flat: NDArray[np.int64] | None = None) -> Bounds:
-            return in_parts(
-                lambda drawn: delta_bounds(
-                    cliffs_delta(values, units.design, pairs, drawn, slack=slack), units.design, drawn, flat=flat
-                ),
-                resamples,
-            )
-
-        by_cell = contrast = bounds_of(compared, flat)
-        if isinstance(self.holds, AlongDepth):
-
-            def slope_of(drawn: Resamples) -> Bounds:
-                delta = cliffs_delta(compared, units.design, pairs, drawn, slack=slack)
-                return self._slope(cells, delta, units.design, drawn)
-
-            contrast = in_parts(slope_of, resamples)
-        if weighing.bare:
-            if isinstance(self.holds, AlongDepth):
-                return Evidence((Cell(),), "rise of delta", contrast, None, units.n)
-            return _bare(cells, by_cell, test, units)
-        words = taken if self.beyond == "shared_words" else None
-        if words is None:
-            words = controls.beyond_words(recording, units, pairs, similarities, name, weighing, controls.CONTROL_DRAWS)
-        named = int(np.argmax(np.nan_to_num(by_cell.theta, nan=-np.inf)))
-        if not isinstance(self.holds, AlongDepth):
-            named = self.holds.levels(
-                _bare(cells, by_cell, test, units), self.smallest_effect, weighing.alpha, weighing.claims
-            ).cell
-        where = f"at {cells[named]}"
-
-        few = Resamples(resamples.times[: controls.CONTROL_RESAMPLES + 1], resamples.groups)
-        rivals: list[Control] = [
-            controls.shared_words(words, named, where),
-            controls.plain_measures(recording, units, pairs, similarities[:, named], name, weighing, where),
-        ]
-        beside: tuple[Exhibit, ...] = ()
-        rival_warnings: tuple[str, ...] = ()
-        apart = controls.activation_distances(recording, self._request(), units)
-        asked = not self.beyond  # F2 knows nothing of what words or copying explain
-        spread = controls.spread(apart, units, pairs, arrangements, named, where, weighing.alpha, asked=asked)
-        rivals.append(spread.control)
-        squared = [s.squared_distance for s in per_cell]
-        secondary: dict[str, Floats] = {
-            "gap within - between": gap(similarities, units.design, pairs),
-            "Cohen's d over pairs": cohens_d(similarities, units.design, pairs),
-        }
-        if (free := lower_limits_under_any_law(by_cell.effect, units.design, weighing.alpha)) is not None:
-            secondary["lower limit of delta under any law"] = free
+    def _taken_out(self, look: Look, cells: tuple[Cell, ...]) -> controls.Rival | None:
+        """The rival explanation that is taken out first."""
         if self.beyond == "induction":
-            copied = copying.Copying.of(recording)
-            raw = bounds_of(similarities)
-            both = float(raw.effect[named]), float(by_cell.effect[named])
-            rivals.insert(0, copying.control(copied, taken, *both, self.site, named, cells))
-            secondary |= {
-                "delta, nothing taken out": raw.effect,
-                "share of the gap beyond induction": taken.share_left,
-                "variance of pairs that copying explains": taken.r2,
-            }
-            if copied.reached(cells[named].layer or 0, self.site) < 0:
-                rival_warnings = (
-                    f"No head that copies reaches {cells[named]}: nothing was taken out there. Name later layers, holds = at(...).",
-                )
-            beside = self._beside(copied, taken, raw, by_cell, cells, recording.shape, weighing.alpha)
-        band = delta_null(similarities, pairs, units.design, controls.fewer(arrangements))
-        pooled = anosim_null(similarities, pairs, units.design, controls.fewer(arrangements))
-        secondary["ANOSIM R (all pairs alike)"] = pooled[0]
-        secondary["ANOSIM p (ranks)"] = (pooled >= pooled[0] - ROUNDED).mean(axis=0)
-        if all(s is not None for s in squared):
-            unit_squared = [units.squared_distance(s) for s in squared if s is not None]
-            analysis = permanova(pairs.matrix(unit_squared), pairs, units.design)
-            secondary |= {"PERMANOVA F": analysis.f, "PERMANOVA omega^2": analysis.omega2}
-            secondary["silhouette"] = _silhouettes(unit_squared, units)
-        twins = None
-        if self.twins:
-            bounds, twins = self._twins(recording, units, pairs, similarities, few, name, weighing)
-            rivals.append(controls.untrained_twin(bounds, twins[:, named], named, weighing.alpha, f"delta {where}"))
+            return self._induction(look, cells)
+        return controls.SharedWords() if self.beyond else None
 
-        exhibits = self._exhibits(recording, cells, per_cell, by_cell, band, twins, test, named, weighing.alpha)
-        final_cells, final_bounds, degenerate, warnings = (
-            cells,
-            by_cell,
-            tuple(flat.tolist()),
-            units.warnings + rival_warnings + spread.warnings(units, self.label, where, weighing.alpha),
-        )
-        final_test: NullTest | None = test
-        if isinstance(self.holds, AlongDepth):  # one cell, the contrast; layers that cannot enter it are named
-            final_cells, final_bounds, final_test = (Cell(),), contrast, None
-            warnings += tuple(f"Similarities do not vary at {cells[c]}." for c in degenerate)
-            degenerate = ()
-        return Evidence(
-            cells=final_cells,
-            effect_name="rise of delta" if isinstance(self.holds, AlongDepth) else "delta",
-            bounds=final_bounds,
-            test=final_test,
-            n_texts=len(recording.corpus),
-            unit=units.unit,
-            n_units=units.n,
-            resampled=units.resampled,
-            degenerate=degenerate,
-            controls=tuple(rivals),
-            exhibits=beside + exhibits,
-            secondary={} if isinstance(self.holds, AlongDepth) else secondary,
-            location=bool(spread.p_location[named] <= weighing.alpha) if asked else None,
-            warnings=warnings,
-            note=f"similarity {self.similarity}, site {self.site}{units.note}",
-        )
+    def _induction(self, look: Look, cells: tuple[Cell, ...], found: Clustered | None = None) -> copying.Induction:
+        """The rival of what induction heads copy; beside the claim with what taking it out left."""
+        copied = copying.Copying.of(look.recording)
+        if found is None or found.taken is None:
+            return copying.Induction(copied, self.site, cells)
+        left = copying.Left(found.taken, found.raw, found.by_cell, self.label, self.smallest_effect)
+        return copying.Induction(copied, self.site, cells, left)
 
-    def _beyond(
-        self,
-        recording: Recording,
-        units: Units,
-        pairs: Pairs,
-        similarities: Floats,
-        cells: tuple[Cell, ...],
-        weighing: Weighing,
-        draws: int,
-    ) -> Beyond:
-        """The effect on (pair, cell) similarities with the rival explanation taken out."""
-        name = type(self).__name__
-        if self.beyond == "induction":
-            copied = copying.Copying.of(recording)
-            return copying.beyond_copying(copied, self.site, cells, units, pairs, similarities, name, weighing, draws)
-        return controls.beyond_words(recording, units, pairs, similarities, name, weighing, draws)
+    def _shown(self, found: Clustered, named: int) -> int:
+        """The cell that rivals are held against: the named one, or of a contrast the layer with the largest delta."""
+        if self.holds.contrasts:
+            return int(np.argmax(np.nan_to_num(found.by_cell.theta, nan=-np.inf)))
+        return named
 
-    def _beside(
-        self,
-        copied: copying.Copying,
-        taken: Beyond,
-        raw: Bounds,
-        left: Bounds,
-        cells: tuple[Cell, ...],
-        shape: ModelShape,
-        alpha: float,
-    ) -> tuple[Exhibit, ...]:
-        """Effects before and after by layer, with the share that is left, and the induction scores."""
-        words = f"heads that count as copying, {copying.COUNTED:g} and more"
-        scores = copying.score_map(copied.scores, copied.counted, words)
-        if self.site in HEAD_SITES:
-            return (scores,)
-        layers = np.array([c.layer or 0 for c in cells])
-        told = "; ".join(
-            f"layer {layer}: {a:.2f} and {b:.2f}"
-            for layer, a, b in zip(layers.tolist(), raw.effect, left.effect, strict=True)
-        )
-        return (
-            Exhibit(
-                "raw_and_partial",
-                f"Cliff's delta of {self.label}, raw and beyond induction, by relative depth, {self.site}",
-                f"Above, both deltas with their own {100 * (1 - 2 * alpha):g} % bounds; below, the share of the gap within - between "
-                f"that is left. Raw and beyond induction: {told}.",
-                {
-                    "depth": layers / max(1, shape.layers - 1),
-                    "layer": layers,
-                    "effect": np.stack([b.effect for b in (raw, left)]),
-                    "low": np.stack([b.lower(alpha) for b in (raw, left)]),
-                    "high": np.stack([b.upper(alpha) for b in (raw, left)]),
-                    "share_left": taken.share_left,
-                    "smallest_effect": np.array(self.smallest_effect),
-                },
-                {"sides": ["raw", "beyond induction"], "effect_name": "delta"},
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        found = measured.kept(Clustered)
+        cell = self._shown(found, named)
+        where = f"at {found.cells[cell]}"
+        comparison = controls.Comparison(found.units, found.pairs, found.similarities, cell, where)
+        rivals: list[controls.Rival] = [
+            controls.SharedWords(found.taken if self.beyond == "shared_words" else None),
+            controls.PlainMeasures(),
+            controls.UnequalSpread(
+                controls.activation_distances(look.recording, self._request(), found.units),
+                found.arrangements,
+                controls.SCALED,
+                asked=not self.beyond,  # F2 knows nothing of what words or copying explain
+                label=self.label,
             ),
-            scores,
-        )
+        ]
+        if self.beyond == "induction":
+            rivals.insert(0, self._induction(look, found.cells, found))
+        if self.twins:
+            rivals.append(self._baselines(found, f"delta {where}"))
+        return [rival.against(look, comparison) for rival in rivals]
+
+    def _baselines(self, found: Clustered, what: str) -> controls.UntrainedBaselines:
+        few = found.few
+
+        def delta(look: Look, variant: str | None) -> Replicates:
+            if variant is None:
+                return cliffs_delta(found.similarities, found.units.design, found.pairs, few)
+            _, per_cell = self._similarities(look.recording, variant)
+            theirs = found.pairs.matrix([found.units.similarity(s.values) for s in per_cell])
+            return cliffs_delta(theirs, found.units.design, found.pairs, few)
+
+        return controls.UntrainedBaselines(self.twins, (self._request(),), delta, few, what, found.units.design.digest)
 
     def _similarities(self, recording: Recording, variant: str | None) -> tuple[tuple[Cell, ...], list[Similarity]]:
         """Cells, and each cell's (text, text) similarities."""
@@ -310,91 +255,94 @@ class CategoryClustering(Hypothesis):
                 found.append(text_similarity(array, self.similarity))
         return tuple(cells), found
 
-    def _twins(
-        self,
-        recording: Recording,
-        units: Units,
-        pairs: Pairs,
-        similarities: Floats,
-        few: Resamples,
-        name: str,
-        weighing: Weighing,
-    ) -> tuple[Bounds, Floats]:
-        """Bounds of trained - untrained delta by cell, and the twins' deltas (seed, cell)."""
-        trained = cliffs_delta(similarities, units.design, pairs, few)
-        replicates = []
-        for variant in controls.twin_variants(self.twins):
-            _, per_cell = self._similarities(recording, variant)
-            theirs = pairs.matrix([units.similarity(s.values) for s in per_cell])
-            replicates.append(cliffs_delta(theirs, units.design, pairs, few))
-        rng = stream(weighing.seed, name, units.design.digest, "twin seeds")
-        bounds = controls.trained_minus_untrained(trained, replicates, few, rng)
-        return bounds, np.stack([r.value[0] for r in replicates])
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        found = measured.kept(Clustered)
+        own = self._head_map(found, look.alpha) if self.site in HEAD_SITES else self._curve(look, found, rivals)
+        shown = self._shown(found, named)
+        return (*own, null_histogram(found.test, shown, found.cells))
 
-    def _slope(self, cells: tuple[Cell, ...], effect: Replicates, design: Design, resamples: Resamples) -> Bounds:
-        """Bounds of the least-squares rise of delta from the first to the last layer (or fall, if that is claimed)."""
-        weights = slope_weights(self.holds, [c.layer or 0 for c in cells])
-        return combined_bounds([Part(effect, design, weights)], resamples)
+    def _curve(self, look: Look, found: Clustered, rivals: Sequence[RivalResult]) -> list[Exhibit]:
+        """Delta by relative depth, and maps of the similarities behind it."""
+        depth, alpha, bounds = max(1, look.shape.layers - 1), look.alpha, found.by_cell
+        band = delta_null(found.similarities, found.pairs, found.units.design, controls.fewer(found.arrangements))
+        layers = np.array([c.layer or 0 for c in found.cells])
+        arrays: dict[str, NDArray[np.generic]] = {
+            "depth": layers / depth,
+            "layer": layers,
+            "effect": bounds.effect,
+            "low": bounds.lower(alpha),
+            "high": bounds.upper(alpha),
+            "band_low": bounds.lower(alpha, np.arange(len(layers))),
+            "null_low": np.quantile(band, alpha, axis=0),
+            "null_high": np.quantile(band, 1 - alpha, axis=0),
+            "smallest_effect": np.array(self.smallest_effect),
+        }
+        for rival in rivals:
+            arrays |= rival.beside
+        level = f"{100 * (1 - 2 * alpha):g} %"
+        best = int(np.nanargmax(bounds.effect))
+        curve = Exhibit(
+            "effect_by_depth",
+            f"Cliff's delta of {self.label} by relative depth, {self.site}",
+            f"Delta at {len(layers)} layers with its own {level} bounds; the grey band is where {level} of "
+            f"relabellings fall. Largest at layer {int(layers[best])}: {float(bounds.effect[best]):.2f}.",
+            arrays,
+            {"effect_name": "delta"},
+        )
+        return [curve, *self._maps(look.recording, found.cells, list(found.per_cell), depth)]
 
-    def _exhibits(
-        self,
-        recording: Recording,
-        cells: tuple[Cell, ...],
-        per_cell: list[Similarity],
-        bounds: Bounds,
-        band: Floats,
-        twins: Floats | None,
-        test: NullTest,
-        named: int,
-        alpha: float,
-    ) -> tuple[Exhibit, ...]:
-        depth = max(1, recording.shape.layers - 1)
-        found: list[Exhibit] = []
-        layers = np.array([c.layer or 0 for c in cells])
-        every = np.arange(len(cells))
-        if self.site not in HEAD_SITES:
-            arrays: dict[str, NDArray[Any]] = {
-                "depth": layers / depth,
-                "layer": layers,
-                "effect": bounds.effect,
-                "low": bounds.lower(alpha),
-                "high": bounds.upper(alpha),
-                "band_low": bounds.lower(alpha, every),
-                "null_low": np.quantile(band, alpha, axis=0),
-                "null_high": np.quantile(band, 1 - alpha, axis=0),
-                "smallest_effect": np.array(self.smallest_effect),
+    def _head_map(self, found: Clustered, alpha: float) -> list[Exhibit]:
+        """Delta of every head."""
+        shape = (len({c.layer for c in found.cells}), int(max(c.head or 0 for c in found.cells)) + 1)
+        adjusted = found.test.p_adjusted
+        return [
+            Exhibit(
+                "head_map",
+                f"Cliff's delta of {self.label} by head, {self.site}",
+                f"Delta of {shape[0]} layers x {shape[1]} heads; marked where the adjusted p is at most {alpha:g}.",
+                {
+                    "effect": found.by_cell.effect.reshape(shape),
+                    "p_adjusted": adjusted.reshape(shape),
+                    "significant": (adjusted <= alpha).reshape(shape),
+                },
+                {"effect_name": "delta", "unit": "head"},
+            )
+        ]
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(Clustered)
+        flat = tuple(f"Similarities do not vary at {found.cells[c]}." for c in found.flat if self.holds.contrasts)
+        return Words(
+            note=f"similarity {self.similarity}, site {self.site}{found.units.note}",
+            warnings=found.units.warnings + flat,
+            secondary={} if self.holds.contrasts else self._secondary(look, found),
+        )
+
+    def _secondary(self, look: Look, found: Clustered) -> dict[str, Floats]:
+        """(cell,) numbers that stand beside delta: of all pairs alike, and of the texts' places."""
+        design, pairs, similarities = found.units.design, found.pairs, found.similarities
+        numbers: dict[str, Floats] = {
+            "gap within - between": gap(similarities, design, pairs),
+            "Cohen's d over pairs": cohens_d(similarities, design, pairs),
+        }
+        if (free := lower_limits_under_any_law(found.by_cell.effect, design, look.alpha)) is not None:
+            numbers["lower limit of delta under any law"] = free
+        if self.beyond == "induction" and found.taken is not None:
+            numbers |= {
+                "delta, nothing taken out": found.raw.effect,
+                "share of the gap beyond induction": found.taken.share_left,
+                "variance of pairs that copying explains": found.taken.r2,
             }
-            if twins is not None:
-                arrays["twin"] = twins
-            found.append(
-                Exhibit(
-                    "effect_by_depth",
-                    f"Cliff's delta of {self.label} by relative depth, {self.site}",
-                    f"Delta at {len(cells)} layers with its own {100 * (1 - 2 * alpha):g} % bounds; the grey band is where {100 * (1 - 2 * alpha):g} % of "
-                    f"relabellings fall. Largest at layer {int(layers[int(np.nanargmax(bounds.effect))])}: "
-                    f"{float(np.nanmax(bounds.effect)):.2f}.",
-                    arrays,
-                    {"effect_name": "delta"},
-                )
-            )
-            found += self._maps(recording, cells, per_cell, depth)
-        else:
-            shape = (len(set(layers.tolist())), int(max(c.head or 0 for c in cells)) + 1)
-            found.append(
-                Exhibit(
-                    "head_map",
-                    f"Cliff's delta of {self.label} by head, {self.site}",
-                    f"Delta of {shape[0]} layers x {shape[1]} heads; marked where the adjusted p is at most {alpha:g}.",
-                    {
-                        "effect": bounds.effect.reshape(shape),
-                        "p_adjusted": test.p_adjusted.reshape(shape),
-                        "significant": (test.p_adjusted <= alpha).reshape(shape),
-                    },
-                    {"effect_name": "delta", "unit": "head"},
-                )
-            )
-        found.append(null_histogram(test, named, cells))
-        return tuple(found)
+        pooled = anosim_null(similarities, pairs, design, controls.fewer(found.arrangements))
+        numbers["ANOSIM R (all pairs alike)"] = pooled[0]
+        numbers["ANOSIM p (ranks)"] = (pooled >= pooled[0] - ROUNDED).mean(axis=0)
+        squared = [s.squared_distance for s in found.per_cell if s.squared_distance is not None]
+        if len(squared) == len(found.per_cell):
+            unit_squared = [found.units.squared_distance(s) for s in squared]
+            analysis = permanova(pairs.matrix(unit_squared), pairs, design)
+            numbers |= {"PERMANOVA F": analysis.f, "PERMANOVA omega^2": analysis.omega2}
+            numbers["silhouette"] = _silhouettes(unit_squared, found.units)
+        return numbers
 
     def _maps(
         self, recording: Recording, cells: tuple[Cell, ...], per_cell: list[Similarity], depth: int
@@ -405,8 +353,50 @@ class CategoryClustering(Hypothesis):
         )
 
 
+@dataclass(frozen=True)
+class Clustered:
+    """What similarities say at every cell, and what they were compared with."""
+
+    units: Units
+    pairs: Pairs
+    cells: tuple[Cell, ...]
+    """Layers, or heads of layers."""
+    per_cell: tuple[Similarity, ...]
+    """(text, text) similarities of each cell."""
+    similarities: Floats
+    """(pair, cell) of units, as they are."""
+    slack: Floats
+    """(cell,) differences of these that are rounding."""
+    compared: Floats
+    """(pair, cell) with what the claim is beyond taken out."""
+    taken: Beyond | None
+    """What that left; None where nothing is taken out."""
+    flat: NDArray[np.int64]
+    """Cells in which similarities do not vary."""
+    resamples: Resamples
+    arrangements: Arrangements
+    test: NullTest
+    """That of every cell."""
+    by_cell: Bounds
+    """Delta at every cell."""
+
+    @property
+    def few(self) -> Resamples:
+        """The first resamples, which suffice for what stands beside the claim."""
+        return Resamples(self.resamples.times[: controls.CONTROL_RESAMPLES + 1], self.resamples.groups)
+
+    @cached_property
+    def raw(self) -> Bounds:
+        """Delta at every cell with nothing taken out."""
+        return bounds_of_delta(self.similarities, self.units, self.pairs, self.slack, self.resamples)
+
+    def delta(self, resamples: Resamples) -> Replicates:
+        """Cliff's delta of what is compared under every resample."""
+        return cliffs_delta(self.compared, self.units.design, self.pairs, resamples, slack=self.slack)
+
+
 def _gap_null(
-    per_cell: list[Similarity], similarities: Floats, units: Units, pairs: Pairs, arrangements: Arrangements
+    per_cell: Sequence[Similarity], similarities: Floats, units: Units, pairs: Pairs, arrangements: Arrangements
 ) -> tuple[Floats, Floats]:
     """The gap under every arrangement, through pairs or through sums over categories, whichever costs less."""
     design, strata = units.design, len(pairs.slices)
@@ -418,9 +408,21 @@ def _gap_null(
     return gap_null(similarities, pairs, design, arrangements)
 
 
-def _bare(cells: tuple[Cell, ...], bounds: Bounds, test: NullTest, units: Units) -> Evidence:
-    """Just enough evidence to ask which cell a quantifier names."""
-    return Evidence(cells, "delta", bounds, test, units.n, n_units=units.n)
+def bounds_of_delta(
+    values: Floats,
+    units: Units,
+    pairs: Pairs,
+    slack: Floats,
+    resamples: Resamples,
+    flat: NDArray[np.int64] | None = None,
+) -> Bounds:
+    """Bounds of Cliff's delta of (pair, cell) similarities that tie within `slack`; `flat` are cells that do not vary."""
+    return in_parts(
+        lambda drawn: delta_bounds(
+            cliffs_delta(values, units.design, pairs, drawn, slack=slack), units.design, drawn, flat=flat
+        ),
+        resamples,
+    )
 
 
 def _silhouettes(squared: list[Floats], units: Units) -> Floats:

@@ -13,7 +13,7 @@ from modclaims.decimals import from_to
 from modclaims.families.controls import trained_minus_untrained, twin_variants, untrained_twin
 from modclaims.families.depth_curves import DepthCurve, cell_of, changes_spelt, chunks_spelt, curve_exhibit
 from modclaims.families.units import Sample
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import ModelShape, Recording, Request
 from modclaims.stats.actions import sign_flips
 from modclaims.stats.bootstrap import Resamples

@@ -1,9 +1,10 @@
-"""Rival explanations, weighed in the same way for every category claim: words, plain measures, spread, untrained twins."""
+"""Rival explanations, weighed in the same way for every claim about categories: words, plain measures, spread, untrained networks."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from modclaims.decimals import decimals_of_effect, from_to, p_word, rounded
 from modclaims.errors import ClaimError
 from modclaims.families.units import Units
-from modclaims.hypothesis import Weighing
-from modclaims.recording import Activations, Recording
+from modclaims.look import Look, Weighing
+from modclaims.measured import RivalResult
+from modclaims.recording import Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import Arrangements, index_permutations
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, standard_errors
 from modclaims.stats.evidence import Control
@@ -36,6 +38,132 @@ CONTROL_DRAWS = 999
 CONTROL_RESAMPLES = 499
 TWINS = 5
 EMBED = Activations("embed")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a claim about categories compares, as its rivals see it: similarities of pairs at some cells, one of them named."""
+
+    units: Units
+    pairs: Pairs
+    similarities: Floats
+    """(pair, cell)"""
+    cell: int
+    """The named one."""
+    where: str
+    """That cell in words, such as `at layer 3`."""
+
+    @property
+    def named(self) -> Floats:
+        """(pair,) similarities at the named cell."""
+        return self.similarities[:, self.cell]
+
+
+class Rival(ABC):
+    """Another explanation of what a claim shows."""
+
+    def requests(self, shape: ModelShape) -> tuple[Request, ...]:
+        """What must be recorded for it."""
+        return ()
+
+    def take_out(self, look: Look, comparison: Comparison, draws: int) -> Beyond:
+        """What is left of the effect at every cell once the rival's part is taken out of the similarities."""
+        raise NotImplementedError(f"{type(self).__name__} is shown beside a claim and cannot be taken out of it")
+
+    @abstractmethod
+    def against(self, look: Look, comparison: Comparison) -> RivalResult:
+        """The rival beside the claim at its named cell."""
+
+
+@dataclass(frozen=True)
+class SharedWords(Rival):
+    """Texts are alike because they share words: TF-IDF of what was read, and the input embeddings."""
+
+    taken: Beyond | None = None
+    """What is left without them, where the claim has worked it out already."""
+
+    def requests(self, shape: ModelShape) -> tuple[Request, ...]:
+        return (EMBED,)
+
+    def take_out(self, look: Look, comparison: Comparison, draws: int) -> Beyond:
+        c = comparison
+        return beyond_words(look.recording, c.units, c.pairs, c.similarities, look.claim, look.settings, draws)
+
+    def against(self, look: Look, comparison: Comparison) -> RivalResult:
+        taken = self.taken if self.taken is not None else self.take_out(look, comparison, CONTROL_DRAWS)
+        return RivalResult(shared_words(taken, comparison.cell, comparison.where))
+
+
+@dataclass(frozen=True)
+class PlainMeasures(Rival):
+    """Texts are alike because they are as long, and have as much punctuation and as many digits."""
+
+    def against(self, look: Look, comparison: Comparison) -> RivalResult:
+        c = comparison
+        return RivalResult(
+            plain_measures(look.recording, c.units, c.pairs, c.named, look.claim, look.settings, c.where)
+        )
+
+
+@dataclass(frozen=True)
+class UnequalSpread(Rival):
+    """Categories differ in how widely they spread, and not in where they lie."""
+
+    squared: Sequence[Floats]
+    """(unit, unit) squared distances at each cell."""
+    arrangements: Arrangements
+    """What the claim's own p is read off; the first of them serve."""
+    of: str
+    """What lies so far apart, in words."""
+    asked: bool = True
+    """Whether location is asked at all."""
+    label: str | None = None
+    """The label compared, for the warning where categories differ in both size and spread; None for no warning."""
+
+    def against(self, look: Look, comparison: Comparison) -> RivalResult:
+        c = comparison
+        found = spread(
+            list(self.squared),
+            c.units,
+            c.pairs,
+            self.arrangements,
+            c.cell,
+            c.where,
+            look.alpha,
+            of=self.of,
+            asked=self.asked,
+        )
+        warnings = () if self.label is None else found.warnings(c.units, self.label, c.where, look.alpha)
+        location = bool(found.p_location[c.cell] <= look.alpha) if self.asked else None
+        return RivalResult(found.control, warnings=warnings, location=location)
+
+
+@dataclass(frozen=True)
+class UntrainedBaselines(Rival):
+    """The architecture shows as much with weights that learned nothing: trained minus untrained, seeds and texts resampled."""
+
+    count: int
+    """Untrained networks."""
+    asked_for: tuple[Request, ...]
+    """What each of them must be recorded to answer."""
+    quantity: Callable[[Look, str | None], Replicates]
+    """The effect at every cell in the network itself (None) or in one of its variants, under `resamples`."""
+    resamples: Resamples
+    what: str
+    """The effect in words."""
+    design: str
+    """Digest of the design, which the seeds' stream hangs on."""
+
+    def requests(self, shape: ModelShape) -> tuple[Request, ...]:
+        return tuple(for_variant(request, v) for v in twin_variants(self.count) for request in self.asked_for)
+
+    def against(self, look: Look, comparison: Comparison) -> RivalResult:
+        theirs = [self.quantity(look, variant) for variant in twin_variants(self.count)]
+        rng = look.lasting_rng("twin seeds", design=self.design)
+        bounds = trained_minus_untrained(self.quantity(look, None), theirs, self.resamples, rng)
+        effects = np.stack([one.value[0] for one in theirs])
+        control = untrained_twin(bounds, effects[:, comparison.cell], comparison.cell, look.alpha, self.what)
+        return RivalResult(control, beside={"twin": effects})
 
 
 def check_twins(twins: int) -> None:

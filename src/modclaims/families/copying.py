@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
+from modclaims.families.controls import Comparison, Rival
 from modclaims.families.units import Units
-from modclaims.hypothesis import Weighing
-from modclaims.recording import Activations, InductionScores, ModelShape, Recording, Request, TokenIds
+from modclaims.look import Look, Weighing
+from modclaims.measured import RivalResult
+from modclaims.recording import HEAD_SITES, Activations, InductionScores, ModelShape, Recording, Request, TokenIds
 from modclaims.stats.actions import index_permutations
+from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.evidence import Cell, Control, Exhibit
 from modclaims.stats.permutation import Pairs
 from modclaims.stats.rivals import Beyond, freedman_lane
@@ -119,6 +122,82 @@ def shared_followers(ids: NDArray[np.int64], positions: Sequence[int]) -> Floats
         table = csr_array((share, (text, tokens)), shape=(len(ids), int(codes.max()) + 1))
         out[p] = (table @ table.T).toarray()
     return out
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a claim weighed with copying taken out: before and after."""
+
+    taken: Beyond
+    raw: Bounds
+    """Delta with nothing taken out."""
+    beyond: Bounds
+    """Delta of what is left."""
+    label: str
+    smallest_effect: float
+
+
+@dataclass(frozen=True)
+class Induction(Rival):
+    """Texts are alike because induction heads copy the same tokens into them."""
+
+    copying: Copying
+    site: str
+    cells: tuple[Cell, ...]
+    left: Left | None = None
+    """What taking it out left, where the rival is shown beside the claim."""
+
+    def requests(self, shape: ModelShape) -> tuple[Request, ...]:
+        return requests(shape)
+
+    def take_out(self, look: Look, comparison: Comparison, draws: int) -> Beyond:
+        c = comparison
+        return beyond_copying(
+            self.copying, self.site, self.cells, c.units, c.pairs, c.similarities, look.claim, look.settings, draws
+        )
+
+    def against(self, look: Look, comparison: Comparison) -> RivalResult:
+        assert self.left is not None, "nothing was taken out"
+        cell, left = comparison.cell, self.left
+        raw, beyond = float(left.raw.effect[cell]), float(left.beyond.effect[cell])
+        warnings: tuple[str, ...] = ()
+        if self.copying.reached(self.cells[cell].layer or 0, self.site) < 0:
+            warnings = (
+                f"No head that copies reaches {self.cells[cell]}: nothing was taken out there. Name later layers, holds = at(...).",
+            )
+        words = f"heads that count as copying, {COUNTED:g} and more"
+        scores = score_map(self.copying.scores, self.copying.counted, words)
+        figures = (scores,) if self.site in HEAD_SITES else (self._before_and_after(look, left), scores)
+        return RivalResult(
+            control(self.copying, left.taken, raw, beyond, self.site, cell, self.cells),
+            warnings=warnings,
+            figures=figures,
+        )
+
+    def _before_and_after(self, look: Look, left: Left) -> Exhibit:
+        """Effects before and after by layer, with the share that is left."""
+        alpha, sides = look.alpha, (left.raw, left.beyond)
+        layers = np.array([c.layer or 0 for c in self.cells])
+        told = "; ".join(
+            f"layer {layer}: {a:.2f} and {b:.2f}"
+            for layer, a, b in zip(layers.tolist(), left.raw.effect, left.beyond.effect, strict=True)
+        )
+        return Exhibit(
+            "raw_and_partial",
+            f"Cliff's delta of {left.label}, raw and beyond induction, by relative depth, {self.site}",
+            f"Above, both deltas with their own {100 * (1 - 2 * alpha):g} % bounds; below, the share of the gap within - between "
+            f"that is left. Raw and beyond induction: {told}.",
+            {
+                "depth": layers / max(1, look.shape.layers - 1),
+                "layer": layers,
+                "effect": np.stack([b.effect for b in sides]),
+                "low": np.stack([b.lower(alpha) for b in sides]),
+                "high": np.stack([b.upper(alpha) for b in sides]),
+                "share_left": left.taken.share_left,
+                "smallest_effect": np.array(left.smallest_effect),
+            },
+            {"sides": ["raw", "beyond induction"], "effect_name": "delta"},
+        )
 
 
 def beyond_copying(

@@ -13,7 +13,8 @@ from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.controls import TWINS, check_twins
 from modclaims.families.units import MIN_UNITS, Sample
-from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.hypothesis import Hypothesis
+from modclaims.look import Weighing
 from modclaims.recording import ModelShape
 from modclaims.stats.bootstrap import Bounds, Resamples, resample_groups
 from modclaims.stats.chunks import ENDS, Division, Shares, mean_bounds

@@ -14,7 +14,7 @@ from modclaims.families.chunk_contrasts import ChunkContrast, by_chunk
 from modclaims.families.controls import twin_variants
 from modclaims.families.depth_curves import AFTER, Unlabelled, beyond, curve_exhibit
 from modclaims.families.units import Sample
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import Activations, ModelShape, Positions, Recording, Request
 from modclaims.stats.chunks import Division, mean_bounds
 from modclaims.stats.end_of_scale import EndLaw

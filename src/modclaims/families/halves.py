@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Resamples, resample
 from modclaims.stats.splits import halves, part

@@ -14,7 +14,7 @@ from modclaims.families.chunk_contrasts import ChunkContrast
 from modclaims.families.controls import twin_variants
 from modclaims.families.depth_curves import Unlabelled, curve_exhibit
 from modclaims.families.units import Sample
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import Activations, ModelShape, Recording, Request
 from modclaims.stats.bootstrap import bootstrap_t
 from modclaims.stats.end_of_scale import EndLaw

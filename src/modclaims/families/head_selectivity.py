@@ -13,7 +13,7 @@ from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.selectivity import Cells, Selectivity, observed_f
 from modclaims.families.units import Units
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample
 from modclaims.stats.evidence import Cell, Evidence, Exhibit, NullTest

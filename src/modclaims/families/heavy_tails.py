@@ -12,7 +12,8 @@ from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.axis_streams import SITES
 from modclaims.families.units import MIN_UNITS, Sample
-from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.hypothesis import Hypothesis
+from modclaims.look import Weighing
 from modclaims.recording import Activations, ModelShape, Positions, Recording, Request
 from modclaims.stats.bootstrap import bootstrap_t
 from modclaims.stats.evidence import Cell, Evidence, Exhibit

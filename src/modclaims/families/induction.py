@@ -15,7 +15,8 @@ from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.copying import check_shape, score_map
 from modclaims.families.tight_pass import NULLS
 from modclaims.families.units import ENOUGH
-from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.hypothesis import Hypothesis
+from modclaims.look import Weighing
 from modclaims.recording import InductionScores, ModelShape, Recording, Request
 from modclaims.stats.evidence import Cell, Control, Evidence
 from modclaims.stats.null_objects import MIN_DRAWS, resample_texts_and_draws, side_by_side_null

@@ -12,7 +12,7 @@ from modclaims.errors import ClaimError
 from modclaims.families.null_histograms import null_histogram
 from modclaims.families.token_maps import EMBEDDING, TokenMap, Tokens, bounds_of_means, resampled
 from modclaims.families.units import Sample
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import ModelShape, Recording, Request, Weights
 from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest

@@ -23,7 +23,7 @@ from modclaims.families.token_maps import (
     student,
 )
 from modclaims.families.units import Sample
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import sign_flips
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest

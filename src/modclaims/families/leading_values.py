@@ -13,7 +13,7 @@ from modclaims.families.controls import twin_variants
 from modclaims.families.depth_curves import layer_curve
 from modclaims.families.tight_pass import OTHER_DRAWS, OTHER_TEXTS, TITLES, TightPass, spectra, summaries, text_bounds
 from modclaims.families.units import Sample
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import Jacobian, ModelShape, Recording, Request
 from modclaims.stats.evidence import Cell, Control, Evidence
 

@@ -13,7 +13,7 @@ from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.across_models import AcrossModels, Compared, between, by_depth, ceiling, ends_of, tokenizers
 from modclaims.families.within_versus_style import minus
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import ModelShape, Recording
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples

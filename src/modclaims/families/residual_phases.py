@@ -14,7 +14,7 @@ from modclaims.errors import ClaimError
 from modclaims.families.controls import EMBED, twin_variants
 from modclaims.families.depth_curves import DepthCurve, beyond, changes_spelt, chunks_spelt, curve_exhibit
 from modclaims.families.units import Sample
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import sign_flips
 from modclaims.stats.bootstrap import Resamples

@@ -12,7 +12,7 @@ from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.across_models import AcrossModels, between, by_depth, ceiling, ends_of, tokenizers
 from modclaims.families.null_histograms import null_histogram
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import ModelShape, Recording, Request
 from modclaims.stats.bootstrap import Bounds, Resamples
 from modclaims.stats.delta_bounds import delta_bounds

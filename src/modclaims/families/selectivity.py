@@ -15,7 +15,8 @@ from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.null_histograms import null_histogram
 from modclaims.families.units import Units
-from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.hypothesis import Hypothesis
+from modclaims.look import Weighing
 from modclaims.recording import Recording
 from modclaims.stats.actions import Arrangements, Design, relabellings
 from modclaims.stats.bootstrap import Bounds, Resamples, resample

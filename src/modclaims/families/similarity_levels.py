@@ -15,7 +15,8 @@ from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.depth_curves import layer_curve
 from modclaims.families.units import Units
-from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.hypothesis import Hypothesis
+from modclaims.look import Weighing
 from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.bootstrap import Replicates, Resamples, bootstrap_t, resample
 from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit

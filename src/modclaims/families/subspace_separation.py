@@ -16,7 +16,8 @@ from modclaims.families import controls
 from modclaims.families.halves import Halves, check_splits
 from modclaims.families.null_histograms import null_histogram
 from modclaims.families.units import Units
-from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.hypothesis import Hypothesis
+from modclaims.look import Weighing
 from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import Arrangements, Design, relabellings
 from modclaims.stats.bootstrap import Bounds, bootstrap_t

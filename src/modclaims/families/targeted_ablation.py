@@ -14,7 +14,8 @@ from modclaims.errors import ClaimError
 from modclaims.families.head_selectivity import responses
 from modclaims.families.modules import NOUNS, SITES, Modules, Split, listed, matching, stability
 from modclaims.families.units import Units
-from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.hypothesis import Hypothesis
+from modclaims.look import Weighing
 from modclaims.recording import PARTS, REMOVALS, Ablation, Activations, Loss, ModelShape, Positions, Recording, Request
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, bootstrap_t, resample, resample_groups

@@ -13,7 +13,8 @@ from modclaims.corpus import Corpus
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.units import MIN_UNITS, Sample
-from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.hypothesis import Hypothesis
+from modclaims.look import Weighing
 from modclaims.recording import BLOCKS, SPECTRUM, Jacobian, ModelShape, Recording, Request
 from modclaims.stats.actions import sign_flips
 from modclaims.stats.bootstrap import Bounds, bootstrap_t, resample_groups

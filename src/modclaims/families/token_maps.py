@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.units import MIN_UNITS, Sample
-from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.hypothesis import Hypothesis
+from modclaims.look import Weighing
 from modclaims.recording import Activations, ModelShape, Recording, Request, TokenIds, Weights
 from modclaims.stats.bootstrap import Bounds, Resamples, StudentT, resample_groups
 from modclaims.stats.chunks import mean_bounds

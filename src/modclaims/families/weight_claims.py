@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
-from modclaims.hypothesis import Hypothesis, Weighing
+from modclaims.hypothesis import Hypothesis
+from modclaims.look import Weighing
 from modclaims.recording import Recording, Weights
 from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.evidence import Cell, Evidence, Exhibit, NullTest

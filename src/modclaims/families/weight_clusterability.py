@@ -13,7 +13,7 @@ from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.null_histograms import null_histogram
 from modclaims.families.weight_claims import Beside, WeightClaim, by_depth, matrix
-from modclaims.hypothesis import Weighing
+from modclaims.look import Weighing
 from modclaims.recording import ModelShape, Recording, Request, Weights
 from modclaims.stats.evidence import Control, Evidence, Exhibit
 from modclaims.stats.quantifiers import AlongDepth

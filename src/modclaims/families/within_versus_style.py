@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import ClassVar
 
 import numpy as np
@@ -15,18 +16,17 @@ from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.units import Units
-from modclaims.hypothesis import Weighing
-from modclaims.recording import HEAD_SITES, Recording
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
+from modclaims.recording import HEAD_SITES
 from modclaims.stats.actions import relabellings
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, resample
 from modclaims.stats.delta_bounds import Part, combined_bounds, delta_bounds
-from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
+from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
 from modclaims.stats.pair_effects import cliffs_delta, unweighable
 from modclaims.stats.permutation import Pairs, gap_null
-from modclaims.stats.quantifiers import AlongDepth, slope_weights
 from modclaims.stats.resample_parts import in_parts
 from modclaims.stats.similarity import Similarity
-from modclaims.stats.streams import stream
 from modclaims.stats.ties import tolerance
 
 Floats = NDArray[np.float64]
@@ -94,90 +94,120 @@ class WithinVersusStyle(CategoryClustering):
         assert self.within is not None
         return Side.of(corpus, self.label, self.within), Side.of(corpus, self.within, self.label)
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        sides = self._sides(recording.corpus)
-        units, name = sides[0].units, type(self).__name__
-        cells, per_cell = self._similarities(recording, None)
-        # both designs cut texts into the same groups, so that one set of resamples serves both
-        resamples = resample(
-            units.design,
-            count=weighing.resamples,
-            rng=weighing.rng(name, units.design.digest, "resamples"),
-        )
-        similarities = [side.similarities(per_cell) for side in sides]
-        if self.beyond:
-            draws = 1 if weighing.bare else controls.CONTROL_DRAWS
-            taken = [
-                self._beyond(recording, side.units, side.pairs, found, cells, weighing, draws).adjusted
-                for side, found in zip(sides, similarities, strict=True)
-            ]
+    def measure(self, look: Look) -> Measured:
+        crossed = self._crossed(look)
+        drawn, layers = crossed.resamples, [c.layer or 0 for c in crossed.cells]
+        by_cell, units = crossed.by_cell, crossed.sides[0].units
+        contrast = self.holds.contrast(layers) if self.holds.contrasts else None
+        if contrast is None:
+            cells, name, bounds, degenerate = crossed.cells, self.effect_name, by_cell, tuple(crossed.flat.tolist())
         else:
-            taken = similarities
-        slacks = [tolerance(found) for found in similarities]  # of what they were, whatever was taken out
-
-        def combined(weights: Floats, drawn: Resamples) -> Bounds:
-            deltas = [side.delta(x, drawn, slack) for side, x, slack in zip(sides, taken, slacks, strict=True)]
-            return _difference(sides, deltas, weights, drawn)
-
-        by_cell = in_parts(partial(combined, np.eye(len(cells))), resamples)
-        bare = Evidence(cells, self.effect_name, by_cell, None, len(recording.corpus), n_units=units.n)
-        along = isinstance(self.holds, AlongDepth)
-        slope = by_cell
-        if along:
-            over_depth = slope_weights(self.holds, [c.layer or 0 for c in cells])
-            slope = in_parts(partial(combined, over_depth), resamples)
-        whole = replace(bare, cells=(Cell(),), effect_name=f"rise of {self.effect_name}", bounds=slope)
-        if weighing.bare:
-            return whole if along else bare
-        if along:
-            named = int(np.argmax(np.nan_to_num(by_cell.theta, nan=-np.inf)))
-        else:
-            named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
-        own = [
-            in_parts(partial(_own_bounds, side, x, slack), resamples)
-            for side, x, slack in zip(sides, taken, slacks, strict=True)
-        ]
-        tests = [self._test(side, found, weighing) for side, found in zip(sides, similarities, strict=True)]
-        flat = np.unique(
-            np.concatenate([unweighable(x, s.pairs, slack) for s, x, slack in zip(sides, taken, slacks, strict=True)])
-        )
-        warnings = units.warnings + tuple(w for w in sides[1].units.warnings if w not in units.warnings)
-        few = Resamples(resamples.times[: controls.CONTROL_RESAMPLES + 1], resamples.groups)
-        rivals = [self._each(sides, own, tests, named, str(cells[named]), weighing.alpha)]
-        rivals += self._rivals(recording, sides, similarities, few, named, str(cells[named]), weighing)
-        twins = None
-        if self.twins:
-            difference, twins = self._trained(recording, sides, similarities, few, weighing)
-            what = f"the difference at {cells[named]}"
-            rivals.append(controls.untrained_twin(difference, twins[:, named], named, weighing.alpha, what))
-        secondary: dict[str, Floats] = {}
-        for side, bounds, test in zip(sides, own, tests, strict=True):
-            secondary[f"delta of {side.words}"] = bounds.effect
-            secondary[f"{p_word(len(test.p_adjusted))} of {side.words}"] = test.p_adjusted
-        return replace(
-            whole if along else bare,
+            cells, name, degenerate = (Cell(),), f"rise of {self.effect_name}", ()
+            bounds = in_parts(partial(crossed.difference, contrast), drawn)
+        return Measured(
+            cells,
+            name,
+            bounds,
+            None,
+            len(look.corpus),
+            units.n,
             unit=units.unit,
             resampled=units.resampled,
-            degenerate=() if along else tuple(int(c) for c in flat),
-            controls=tuple(rivals),
-            exhibits=self._pictures(recording, cells, per_cell, sides, own, by_cell, twins, weighing.alpha),
-            secondary={} if along else secondary,
-            warnings=warnings + tuple(f"Similarities do not vary at {cells[c]}." for c in flat if along),
-            note=f"similarity {self.similarity}, site {self.site}; {sides[0].words} minus {sides[1].words}{units.note}",
-            detail=" ".join(
-                f"Delta of {side.words} at {cells[named]} is {bounds.effect[named]:.2f}."
-                for side, bounds in zip(sides, own, strict=True)
-            ),
+            degenerate=degenerate,
+            payload=crossed,
         )
 
-    def _test(self, side: Side, similarities: Floats, weighing: Weighing) -> NullTest:
+    def _crossed(self, look: Look) -> Crossed:
+        """Both sides' similarities, with what the claim is beyond taken out."""
+        sides = self._sides(look.corpus)
+        units = sides[0].units
+        cells, per_cell = self._similarities(look.recording, None)
+        # both designs cut texts into the same groups, so that one set of resamples serves both
+        resamples = resample(
+            units.design, count=look.settings.resamples, rng=look.rng("resamples", design=units.design.digest)
+        )
+        similarities = tuple(side.similarities(per_cell) for side in sides)
+        taken = similarities
+        if (rival := self._taken_out(look, cells)) is not None:
+            draws = 1 if look.settings.bare else controls.CONTROL_DRAWS
+            taken = tuple(
+                rival.take_out(look, controls.Comparison(side.units, side.pairs, found, 0, ""), draws).adjusted
+                for side, found in zip(sides, similarities, strict=True)
+            )
+        slacks = tuple(tolerance(found) for found in similarities)  # of what they were, whatever was taken out
+        tests = () if look.settings.bare else self._tests(look, sides, similarities)
+        return Crossed(sides, cells, tuple(per_cell), similarities, taken, slacks, resamples, tests)
+
+    def _place(self, crossed: Crossed, named: int) -> int:
+        """The cell that rivals are held against: the named one, or of a contrast the layer with the largest difference."""
+        if self.holds.contrasts:
+            return int(np.argmax(np.nan_to_num(crossed.by_cell.theta, nan=-np.inf)))
+        return named
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        crossed = measured.kept(Crossed)
+        cell = self._place(crossed, named)
+        where, few = str(crossed.cells[cell]), crossed.few
+        found = [RivalResult(self._each(crossed, cell, where, look.alpha))]
+        found += [RivalResult(control) for control in self._texts_alone(look, crossed, cell, where)]
+        if self.twins:
+            sides = crossed.sides
+
+            def difference(look: Look, variant: str | None) -> Replicates:
+                if variant is None:
+                    similarities = list(crossed.similarities)
+                else:
+                    _, per_cell = self._similarities(look.recording, variant)
+                    similarities = [side.similarities(per_cell) for side in sides]
+                return minus(*(side.delta(values, few) for side, values in zip(sides, similarities, strict=True)))
+
+            untrained = controls.UntrainedBaselines(
+                self.twins,
+                (self._request(),),
+                difference,
+                few,
+                f"the difference at {where}",
+                sides[0].units.design.digest,
+            )
+            comparison = controls.Comparison(sides[0].units, sides[0].pairs, crossed.similarities[0], cell, where)
+            found.append(untrained.against(look, comparison))
+        return found
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        crossed = measured.kept(Crossed)
+        sides, own, cell = crossed.sides, crossed.own, self._place(crossed, named)
+        warnings = sides[0].units.warnings
+        warnings += tuple(w for w in sides[1].units.warnings if w not in warnings)
+        secondary: dict[str, Floats] = {}
+        if not self.holds.contrasts:
+            for side, bounds, test in zip(sides, own, crossed.tests, strict=True):
+                secondary[f"delta of {side.words}"] = bounds.effect
+                secondary[f"{p_word(len(test.p_adjusted))} of {side.words}"] = test.p_adjusted
+        else:
+            warnings += tuple(f"Similarities do not vary at {crossed.cells[c]}." for c in crossed.flat)
+        return Words(
+            note=f"similarity {self.similarity}, site {self.site}; {sides[0].words} minus {sides[1].words}"
+            f"{sides[0].units.note}",
+            detail=" ".join(
+                f"Delta of {side.words} at {crossed.cells[cell]} is {bounds.effect[cell]:.2f}."
+                for side, bounds in zip(sides, own, strict=True)
+            ),
+            warnings=warnings,
+            secondary=secondary,
+        )
+
+    def _tests(self, look: Look, sides: Sequence[Side], similarities: Sequence[Floats]) -> tuple[NullTest, ...]:
+        """Each side's own test."""
+        return tuple(self._side_test(side, found, look) for side, found in zip(sides, similarities, strict=True))
+
+    def _side_test(self, side: Side, similarities: Floats, look: Look) -> NullTest:
         """One side's own test: the gap within - between under exchange of its labels inside the other's values."""
         design = side.units.design
         arrangements = controls.fewer(
             relabellings(
                 design,
-                budget=weighing.permutations,
-                rng=stream(weighing.seed, type(self).__name__, design.digest, "relabellings"),
+                budget=look.settings.permutations,
+                rng=look.lasting_rng("relabellings", design=design.digest),
                 blind="within_strata",
             )
         )
@@ -187,12 +217,10 @@ class WithinVersusStyle(CategoryClustering):
             "gap within - between", null, tolerance, exact=arrangements.exact, action=action, by=self.adjust
         )
 
-    def _each(
-        self, sides: tuple[Side, Side], own: list[Bounds], tests: list[NullTest], named: int, where: str, alpha: float
-    ) -> Control:
+    def _each(self, crossed: Crossed, named: int, where: str, alpha: float) -> Control:
         """Both sides by themselves, in words."""
         told, numbers = [], dict[str, float]()
-        for side, bounds, test in zip(sides, own, tests, strict=True):
+        for side, bounds, test in zip(crossed.sides, crossed.own, crossed.tests, strict=True):
             effect, p = float(bounds.effect[named]), float(test.p_adjusted[named])
             low, high = float(bounds.lower(alpha)[named]), float(bounds.upper(alpha)[named])
             word = p_word(len(test.p_adjusted))
@@ -205,18 +233,11 @@ class WithinVersusStyle(CategoryClustering):
             }
         return Control("each_side", f"At {where}, {told[0]}; {told[1]}.", numbers)
 
-    def _rivals(
-        self,
-        recording: Recording,
-        sides: tuple[Side, Side],
-        similarities: list[Floats],
-        few: Resamples,
-        named: int,
-        where: str,
-        weighing: Weighing,
-    ) -> list[Control]:
+    def _texts_alone(self, look: Look, crossed: Crossed, named: int, where: str) -> list[Control]:
         """The difference beyond shared words, and what is left of each side beyond plain measures of the texts."""
-        name, found, shares = type(self).__name__, [], []
+        recording, name, weighing, few = look.recording, look.claim, look.settings, crossed.few
+        sides, similarities = crossed.sides, crossed.similarities
+        found, shares = [], []
         rivals: list[Control] = []
         for side, values in zip(sides, similarities, strict=True):
             here = values[:, [named]]
@@ -243,38 +264,9 @@ class WithinVersusStyle(CategoryClustering):
         )
         return [words, *rivals]
 
-    def _trained(
-        self,
-        recording: Recording,
-        sides: tuple[Side, Side],
-        similarities: list[Floats],
-        few: Resamples,
-        weighing: Weighing,
-    ) -> tuple[Bounds, Floats]:
-        """Bounds of trained - untrained difference by cell, and the twins' differences (seed, cell)."""
-
-        def difference(found: list[Floats]) -> Replicates:
-            return minus(*(side.delta(values, few) for side, values in zip(sides, found, strict=True)))
-
-        replicates = []
-        for variant in controls.twin_variants(self.twins):
-            _, per_cell = self._similarities(recording, variant)
-            replicates.append(difference([side.similarities(per_cell) for side in sides]))
-        rng = stream(weighing.seed, type(self).__name__, sides[0].units.design.digest, "twin seeds")
-        bounds = controls.trained_minus_untrained(difference(similarities), replicates, few, rng)
-        return bounds, np.stack([r.value[0] for r in replicates])
-
-    def _pictures(
-        self,
-        recording: Recording,
-        cells: tuple[Cell, ...],
-        per_cell: list[Similarity],
-        sides: tuple[Side, Side],
-        own: list[Bounds],
-        contrast: Bounds,
-        twins: Floats | None,
-        alpha: float,
-    ) -> tuple[Exhibit, ...]:
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        crossed, alpha = measured.kept(Crossed), look.alpha
+        sides, own, contrast, cells = crossed.sides, crossed.own, crossed.by_cell, crossed.cells
         layers, every = np.array([c.layer or 0 for c in cells]), np.arange(len(cells))
         if self.site in HEAD_SITES:
             shape = (len(set(layers.tolist())), int(max(c.head or 0 for c in cells)) + 1)
@@ -295,15 +287,15 @@ class WithinVersusStyle(CategoryClustering):
             )
         bounds = [*own, contrast]
         arrays: dict[str, NDArray[np.generic]] = {
-            "depth": layers / max(1, recording.shape.layers - 1),
+            "depth": layers / max(1, look.shape.layers - 1),
             "layer": layers,
             "effect": np.stack([b.effect for b in bounds]),
             "low": np.stack([b.lower(alpha) for b in bounds]),
             "high": np.stack([b.upper(alpha) for b in bounds]),
             "smallest_effect": np.array(self.smallest_effect),
         }
-        if twins is not None:
-            arrays["twin"] = twins
+        for rival in rivals:
+            arrays |= rival.beside
         told = "; ".join(
             f"layer {layer}: {a:.2f} and {b:.2f}"
             for layer, a, b in zip(layers.tolist(), own[0].effect, own[1].effect, strict=True)
@@ -317,8 +309,57 @@ class WithinVersusStyle(CategoryClustering):
                 arrays,
                 {"sides": [side.words for side in sides], "effect_name": "delta"},
             ),
-            *self._maps(recording, cells, per_cell, max(1, recording.shape.layers - 1)),
+            *self._maps(look.recording, cells, list(crossed.per_cell), max(1, look.shape.layers - 1)),
         )
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """Both sides' similarities at every cell, and the difference of their deltas."""
+
+    sides: tuple[Side, Side]
+    cells: tuple[Cell, ...]
+    per_cell: tuple[Similarity, ...]
+    similarities: tuple[Floats, ...]
+    """(pair, cell) of each side."""
+    taken: tuple[Floats, ...]
+    """The same with what the claim is beyond taken out."""
+    slacks: tuple[Floats, ...]
+    """(cell,) of each side, what is rounding."""
+    resamples: Resamples
+    tests: tuple[NullTest, ...]
+    """Each side's own; none where the weighing is bare."""
+
+    @cached_property
+    def by_cell(self) -> Bounds:
+        """The difference at every cell."""
+        return in_parts(partial(self.difference, np.eye(len(self.cells))), self.resamples)
+
+    def difference(self, weights: Floats, drawn: Resamples) -> Bounds:
+        """Bounds of combinations (layer, cell) of the difference."""
+        deltas = [
+            side.delta(x, drawn, slack) for side, x, slack in zip(self.sides, self.taken, self.slacks, strict=True)
+        ]
+        return _difference(self.sides, deltas, weights, drawn)
+
+    @cached_property
+    def own(self) -> list[Bounds]:
+        """Each side's delta by itself."""
+        return [
+            in_parts(partial(_own_bounds, side, x, slack), self.resamples)
+            for side, x, slack in zip(self.sides, self.taken, self.slacks, strict=True)
+        ]
+
+    @property
+    def flat(self) -> NDArray[np.int64]:
+        """Cells in which either side's similarities do not vary."""
+        each = zip(self.sides, self.taken, self.slacks, strict=True)
+        return np.unique(np.concatenate([unweighable(x, side.pairs, slack) for side, x, slack in each]))
+
+    @property
+    def few(self) -> Resamples:
+        """The first resamples, which suffice for what stands beside the claim."""
+        return Resamples(self.resamples.times[: controls.CONTROL_RESAMPLES + 1], self.resamples.groups)
 
 
 def _difference(sides: tuple[Side, Side], deltas: list[Replicates], weights: Floats, resamples: Resamples) -> Bounds:

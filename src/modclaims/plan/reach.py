@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modclaims.claim_set import ClaimSet, Kept
-from modclaims.hypothesis import CHECKPOINTS
+from modclaims.look import CHECKPOINTS
 from modclaims.plan.sketch import Counted, Sketch
 from modclaims.settings import Settings
 from modclaims.stats.multiplicity import adjust, at_most

@@ -10,7 +10,8 @@ import numpy as np
 
 from modclaims.corpus import Corpus
 from modclaims.families.units import Sample, Units
-from modclaims.hypothesis import CHECKPOINTS, Hypothesis, Weighing
+from modclaims.hypothesis import Hypothesis
+from modclaims.look import CHECKPOINTS, Weighing
 from modclaims.plan.power import Effect
 from modclaims.recording import ModelShape
 from modclaims.stats.actions import Design

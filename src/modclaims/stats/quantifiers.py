@@ -205,6 +205,19 @@ class Holds(ABC):
         """Of so many cells, how many are bounded together where it is supported, and where it is refuted."""
         return cells, 1
 
+    def contrast(self, layers: Sequence[int]) -> Floats | None:
+        """(layer, 1) weights of the one contrast of layers that the claim is about; None where it is about cells."""
+        return None
+
+    @property
+    def contrasts(self) -> bool:
+        """Whether it is about one contrast of layers."""
+        return False
+
+    def named(self, evidence: Evidence, smallest: float, alpha: float, claims: int = 1) -> int:
+        """The cell that is named, as `levels` has it."""
+        return self.levels(evidence, smallest, alpha, claims).cell
+
     @abstractmethod
     def levels(self, evidence: Evidence, smallest: float, alpha: float, claims: int = 1) -> Levels:
         """Both levels, the named cell and its interval; `claims` are corrected together, which says what carries one."""
@@ -457,6 +470,16 @@ class AlongDepth(Holds):
     def layered(self) -> bool:
         return True
 
+    @property
+    def contrasts(self) -> bool:
+        return True
+
+    def contrast(self, layers: Sequence[int]) -> Floats | None:
+        return _slope(layers, -1.0 if self.direction == "falls" else 1.0)
+
+    def named(self, evidence: Evidence, smallest: float, alpha: float, claims: int = 1) -> int:
+        return 0
+
     def levels(self, evidence: Evidence, smallest: float, alpha: float, claims: int = 1) -> Levels:
         return Somewhere().levels(evidence, smallest, alpha, claims)
 
@@ -508,11 +531,15 @@ SLOPE_LAYERS = 3
 """Fewest layers that a slope along depth is taken over."""
 
 
-def slope_weights(holds: Holds, layers: Sequence[int]) -> NDArray[np.float64]:
+def slope_weights(holds: Holds, layers: Sequence[int]) -> Floats:
     """(layer, 1) weights of the least-squares slope over relative depth, positive where the claim's direction is met."""
+    contrast = holds.contrast(layers)
+    return _slope(layers, 1.0) if contrast is None else contrast
+
+
+def _slope(layers: Sequence[int], sign: float) -> Floats:
     if len(layers) < SLOPE_LAYERS:
         raise ClaimError(f"along_depth needs at least {SLOPE_LAYERS} layers, and {len(layers)} were asked for.")
     depth = (np.array(layers) - layers[0]) / (layers[-1] - layers[0])
     centred = depth - depth.mean()
-    sign = -1.0 if isinstance(holds, AlongDepth) and holds.direction == "falls" else 1.0
     return np.asarray((sign * centred / (centred @ centred))[:, None])
