@@ -21,7 +21,7 @@ from modclaims.errors import ClaimError
 from modclaims.families import axes_against_rotations, axis_streams, controls
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
+from modclaims.look import Look, Weighing
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording, Request, Weights
 from modclaims.runner import weigh
 from modclaims.stats import rotations, splits
@@ -273,8 +273,8 @@ def test_the_same_category_in_other_bases_is_one_of_a_rotation() -> None:
     """The random basis is orthonormal: over all of it, the squared lengths are those over the axes."""
     claim, recording = prepared(Planted, activations(axis()), basis="random")
     plain = type("Plain", (Planted,), {"__doc__": "P."})()
-    y = claim._responses(recording, WEIGHING)[1].reshape(-1, LAYERS, WIDTH)
-    x = plain._responses(recording, WEIGHING)[1].reshape(-1, LAYERS, WIDTH)
+    y = claim.responses(Look("Planted", recording, WEIGHING))[1].reshape(-1, LAYERS, WIDTH)
+    x = plain.responses(Look("Plain", recording, WEIGHING))[1].reshape(-1, LAYERS, WIDTH)
     np.testing.assert_allclose((y**2).sum(axis=2), (x**2).sum(axis=2), rtol=1e-10)
     assert not np.allclose(np.sort(np.abs(y)), np.sort(np.abs(x)))
 
@@ -283,7 +283,7 @@ def test_directions_of_the_unembedding_are_its_right_singular_vectors_largest_fi
     claim, recording = prepared(Planted, activations(), basis="unembedding_svd")
     vectors = np.linalg.svd(recording.array(Weights("unembedding")))[2].T
     x = np.asarray(recording.array(Activations("resid_post"), 2)).mean(axis=1)
-    found = claim._responses(recording, WEIGHING)[1].reshape(-1, LAYERS, WIDTH)[:, 2]
+    found = claim.responses(Look("Planted", recording, WEIGHING))[1].reshape(-1, LAYERS, WIDTH)[:, 2]
     np.testing.assert_allclose(np.abs(found), np.abs(x @ vectors), atol=1e-9)
 
 

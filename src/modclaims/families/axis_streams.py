@@ -12,9 +12,9 @@ from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.halves import check_splits
-from modclaims.families.selectivity import Cells, Selectivity
+from modclaims.families.selectivity import Answers, Cells, Selectivity
 from modclaims.families.units import Units
-from modclaims.look import Weighing
+from modclaims.look import Look
 from modclaims.recording import (
     LAYER_SITES,
     Activations,
@@ -24,7 +24,7 @@ from modclaims.recording import (
     Weights,
     for_variant,
 )
-from modclaims.stats.actions import Arrangements, Design, relabellings
+from modclaims.stats.actions import Design, relabellings
 from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.evidence import Cell, Exhibit, NullTest
 from modclaims.stats.rotations import Coordinates
@@ -103,22 +103,22 @@ class AxisStreams(Selectivity):
         twins = [for_variant(request, v) for v in controls.twin_variants(self.twins) for request in asked]
         return (*asked, controls.EMBED, *twins)
 
-    def _words(self) -> tuple[str, str, str]:
+    def _told(self) -> tuple[str, str, str]:
         note = f"site {self.site}, basis {self.basis}"
         if self.basis in LEARNED:
             note += f", {self.components} components learned on one half of the texts and tested on the other"
         what = "axis" if self.basis == "axes" else "component" if self.basis in LEARNED else "direction"
         return what, "coordinate", note
 
-    def _responses(self, recording: Recording, weighing: Weighing, variant: str | None = None) -> tuple[Cells, Floats]:
+    def responses(self, look: Look, variant: str | None = None) -> tuple[Cells, Floats]:
         """Along fixed directions; along learned ones, those of the first split's first half."""
-        layers = recording.shape.resolve_layers(self._request())
-        units = Units.of(recording.corpus, self.label, self.within)
+        recording, layers = look.recording, look.shape.resolve_layers(self._request())
+        units = Units.of(look.corpus, self.label, self.within)
         columns = []
         for layer in layers:
             tokens = self._tokens(recording, layer, variant)
             if self.basis in LEARNED:
-                learners = units.texts(self._halves(units.design, weighing.seed, 0)[0])
+                learners = units.texts(self._halves(look, units.design, 0)[0])
                 self._check_sign(tokens)
                 columns.append(self._learned(tokens[learners], self._count(units.design, tokens))(tokens))
             else:
@@ -184,17 +184,14 @@ class AxisStreams(Selectivity):
         """Components that the tokens of the smallest half can carry."""
         return int(min(self.components, tokens.shape[2], tokens.shape[1] * smallest_half(design)))
 
-    def _halves(self, design: Design, seed: int, split: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        return halves(design, stream(seed, type(self).__name__, design.digest, "split", str(split)))
+    def _halves(self, look: Look, design: Design, split: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return halves(design, look.lasting_rng("split", str(split), design=design.digest))
 
-    def _tested(
-        self, recording: Recording, units: Units, weighing: Weighing
-    ) -> tuple[Cells, Floats, NullTest, Bounds, Arrangements]:
+    def _tested(self, look: Look, units: Units) -> Answers:
         """As for any cells; for a learned basis in splits, whose responses on show are those of the first."""
         if self.basis not in LEARNED:
-            return super()._tested(recording, units, weighing)
-        layers, name = recording.shape.resolve_layers(self._request()), type(self).__name__
-        tokens = [self._tokens(recording, layer) for layer in layers]
+            return super()._tested(look, units)
+        tokens = [self._tokens(look.recording, layer) for layer in look.shape.resolve_layers(self._request())]
         for t in tokens:
             self._check_sign(t)
         tests, parts = [], []
@@ -205,34 +202,36 @@ class AxisStreams(Selectivity):
                     [along(t).mean(axis=1) for along, t in zip(directions, half.arrays, strict=True)], axis=1
                 )
                 y = units.pooled(values, half.units)
-                return self._weighed(half.design, y, units, weighing, name, "split", key)[:2]
+                return self._weighed(look, half.design, y, units, "split", key)[:2]
 
             _, (test, bounds) = picked_and_measured(
                 tokens,
                 units.design,
-                stream(weighing.seed, name, units.design.digest, "split", str(split)),
+                look.lasting_rng("split", str(split), design=units.design.digest),
                 lambda half: [self._learned(t, self._count(units.design, t)) for t in half.arrays],
                 tested,
                 rows=units.texts,
             )
             tests.append(test)
             parts.append(bounds)
-        cells, shown = self._responses(recording, weighing)
+        cells, shown = self.responses(look)
         arrangements = relabellings(
             units.design,
-            budget=min(weighing.permutations, controls.CONTROL_DRAWS),
-            rng=stream(weighing.seed, name, units.design.digest, "relabellings"),
+            budget=min(look.settings.permutations, controls.CONTROL_DRAWS),
+            rng=look.lasting_rng("relabellings", design=units.design.digest),
             blind="jointly" if self.category is None else "no",
         )
-        return cells, units.responses(shown), median_test(tests, 0), MedianBounds.of(parts), arrangements
+        y, test, bounds = units.responses(shown), median_test(tests, 0), MedianBounds.of(parts)
+        return Answers(units, cells, y, test, bounds, arrangements)
 
-    def _beside(self, cells: Cells, y: Floats) -> dict[str, Floats]:
+    def _beside(self, found: Answers) -> dict[str, Floats]:
         if self.basis in LEARNED:
             return {}
-        return {"correlation with the layer before": _persistence(cells, y)}
+        return {"correlation with the layer before": _persistence(found.cells, found.y)}
 
-    def _followed(self, cells: Cells, test: NullTest, named: int, alpha: float) -> str:
+    def _followed(self, found: Answers, named: int, alpha: float) -> str:
         """Over which neighbouring layers the named coordinate carries the label."""
+        cells, test = found.cells, found.test
         if self.basis in LEARNED:
             return ""
         same = {c.layer or 0: i for i, c in enumerate(cells) if c.axis == cells[named].axis}
@@ -249,25 +248,15 @@ class AxisStreams(Selectivity):
             high += 1
         level = f"{alpha:g}".removeprefix("0")
         if low == high:
-            return f" In the layers beside it the same {self._words()[0]} does not (adjusted p above {level})."
-        return f" The same {self._words()[0]} does so, with adjusted p at most {level}, from layer {layers[low]} to {layers[high]}."
+            return f" In the layers beside it the same {self._told()[0]} does not (adjusted p above {level})."
+        return f" The same {self._told()[0]} does so, with adjusted p at most {level}, from layer {layers[low]} to {layers[high]}."
 
-    def _pictures(
-        self,
-        recording: Recording,
-        units: Units,
-        cells: Cells,
-        y: Floats,
-        bounds: Bounds,
-        test: NullTest,
-        named: int,
-        weighing: Weighing,
-    ) -> tuple[Exhibit, ...]:
-        layers = recording.shape.resolve_layers(self._request())
+    def _pictures(self, look: Look, found: Answers, named: int) -> tuple[Exhibit, ...]:
+        recording, units, layers = look.recording, found.units, look.shape.resolve_layers(self._request())
         tokens = [self._tokens(recording, layer) for layer in layers]
-        cell, k = cells[named], cells[named].axis or 0
+        cell, k = found.cells[named], found.cells[named].axis or 0
         if self.basis in LEARNED:  # one direction, that of the named layer, followed through all of them
-            learners = units.texts(self._halves(units.design, weighing.seed, 0)[0])
+            learners = units.texts(self._halves(look, units.design, 0)[0])
             here = tokens[layers.index(cell.layer or 0)]
             transform = self._learned(here[learners], self._count(units.design, here))
             values = [transform(t)[..., k] for t in tokens]
@@ -275,7 +264,7 @@ class AxisStreams(Selectivity):
             which = k if self.axes is None else self.axes.index(k)
             values = [self._along(t, recording)[..., which] for t in tokens]
         return (
-            stream_of(recording, self.label, np.stack(values, axis=2), layers, f"{self._words()[0]} {k}", self.site),
+            stream_of(recording, self.label, np.stack(values, axis=2), layers, f"{self._told()[0]} {k}", self.site),
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -11,17 +12,17 @@ from numpy.typing import NDArray
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families import controls
-from modclaims.families.selectivity import Cells, Selectivity, observed_f
+from modclaims.families.selectivity import Answers, Cells, Selectivity, observed_f
 from modclaims.families.units import Units
-from modclaims.look import Weighing
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample
-from modclaims.stats.evidence import Cell, Evidence, Exhibit, NullTest
+from modclaims.stats.evidence import Cell, Exhibit
 from modclaims.stats.normal_scores import normal_scores
 from modclaims.stats.omega_squared import omega_squared_replicates
 from modclaims.stats.quantifiers import somewhere
 from modclaims.stats.splits import Half, MedianBounds, picked_and_measured
-from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
 UNITS = ("head", "neuron", "mlp_block", "attn_block")
@@ -71,27 +72,17 @@ class HeadSelectivity(Selectivity):
         shape.resolve_layers(mine)
         return (mine, controls.EMBED, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
 
-    def _responses(self, recording: Recording, weighing: Weighing, variant: str | None = None) -> tuple[Cells, Floats]:
-        return responses(recording, replace(self._request(), variant=variant), self.unit)
+    def responses(self, look: Look, variant: str | None = None) -> tuple[Cells, Floats]:
+        return responses(look.recording, replace(self._request(), variant=variant), self.unit)
 
-    def _words(self) -> tuple[str, str, str]:
+    def _told(self) -> tuple[str, str, str]:
         return self.unit, self.response, f"response {self.response}, unit {self.unit}"
 
-    def _pictures(
-        self,
-        recording: Recording,
-        units: Units,
-        cells: Cells,
-        y: Floats,
-        bounds: Bounds,
-        test: NullTest,
-        named: int,
-        weighing: Weighing,
-    ) -> tuple[Exhibit, ...]:
+    def _pictures(self, look: Look, found: Answers, named: int) -> tuple[Exhibit, ...]:
         if self.unit == "neuron":
             return ()
-        alpha = weighing.alpha
-        effect, marked = bounds.effect, test.p_adjusted <= alpha
+        alpha, cells, test = look.alpha, found.cells, found.test
+        effect, marked = found.bounds.effect, test.p_adjusted <= alpha
         layers = len({c.layer for c in cells})
         shape = (layers, len(cells) // layers)
         return (
@@ -146,11 +137,11 @@ class HeadsAgainstBlocks(HeadSelectivity):
         shape.resolve_layers(heads)
         return (heads, self._request("attn_block"))
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        units = Units.of(recording.corpus, self.label, self.within)
-        design, name = units.design, type(self).__name__
-        cells, head_values = responses(recording, self._request("head"), "head")
-        block_cells, block_values = responses(recording, self._request("attn_block"), "attn_block")
+    def measure(self, look: Look) -> Measured:
+        units = Units.of(look.corpus, self.label, self.within)
+        design = units.design
+        cells, head_values = responses(look.recording, self._request("head"), "head")
+        block_cells, block_values = responses(look.recording, self._request("attn_block"), "attn_block")
         of_blocks = units.responses(block_values)
         block_of = {c.layer: i for i, c in enumerate(block_cells)}
         arrays = (
@@ -162,46 +153,66 @@ class HeadsAgainstBlocks(HeadSelectivity):
         for split in range(self.splits):
 
             def contrast(half: Half, head: int, key: str = str(split)) -> Bounds:
-                rng = weighing.rng(name, design.digest, "resamples", key)
-                return _contrast(half, head, resample(half.design, count=weighing.resamples, rng=rng))
+                rng = look.rng("resamples", key, design=design.digest)
+                return _contrast(half, head, resample(half.design, count=look.settings.resamples, rng=rng))
 
-            rng = stream(weighing.seed, name, design.digest, "split", str(split))
+            rng = look.lasting_rng("split", str(split), design=design.digest)
             head, bounds_of_split = picked_and_measured(arrays, design, rng, _best_head, contrast)
             picked.append(head)
             parts.append(bounds_of_split)
-        bounds = MedianBounds.of(parts)
-        if weighing.bare:
-            return Evidence((Cell(),), self.effect_name, bounds, None, units.n)
-        names = [str(cells[c]) for c in picked]
-        favourite = max(dict.fromkeys(names), key=names.count)
-        return Evidence(
-            cells=(Cell(),),
-            effect_name=DIFFERENCE,
-            bounds=bounds,
-            test=None,
-            n_texts=len(recording.corpus),
+        return Measured(
+            (Cell(),),
+            DIFFERENCE,
+            MedianBounds.of(parts),
+            None,
+            len(look.corpus),
+            units.n,
             unit=units.unit,
-            n_units=units.n,
             resampled=units.resampled,
-            exhibits=(
-                Exhibit(
-                    "splits",
-                    "Best head minus its block, split by split",
-                    f"{self.splits} splits: the head picked on one half, the {DIFFERENCE} on the other with its own bounds. "
-                    f"{len(set(picked))} different heads were picked.",
-                    {
-                        "effect": np.concatenate([p.effect for p in parts]),
-                        "low": np.concatenate([p.lower(weighing.alpha) for p in parts]),
-                        "high": np.concatenate([p.upper(weighing.alpha) for p in parts]),
-                        "smallest_effect": np.array(self.smallest_effect),
-                    },
-                    {"picks": names, "effect_name": DIFFERENCE},
-                ),
-            ),
-            warnings=units.warnings,
-            note=f"response {self.response}; the effect is the median over splits{units.note}",
-            detail=f"Picked most often, in {names.count(favourite)} of {self.splits} splits: {favourite}.",
+            payload=Splits(units, tuple(str(cells[c]) for c in picked), tuple(parts)),
         )
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        return ()
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        found = measured.kept(Splits)
+        return (
+            Exhibit(
+                "splits",
+                "Best head minus its block, split by split",
+                f"{self.splits} splits: the head picked on one half, the {DIFFERENCE} on the other with its own bounds. "
+                f"{len(set(found.picked))} different heads were picked.",
+                {
+                    "effect": np.concatenate([p.effect for p in found.parts]),
+                    "low": np.concatenate([p.lower(look.alpha) for p in found.parts]),
+                    "high": np.concatenate([p.upper(look.alpha) for p in found.parts]),
+                    "smallest_effect": np.array(self.smallest_effect),
+                },
+                {"picks": list(found.picked), "effect_name": DIFFERENCE},
+            ),
+        )
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(Splits)
+        names = found.picked
+        favourite = max(dict.fromkeys(names), key=names.count)
+        return Words(
+            note=f"response {self.response}; the effect is the median over splits{found.units.note}",
+            detail=f"Picked most often, in {names.count(favourite)} of {self.splits} splits: {favourite}.",
+            warnings=found.units.warnings,
+        )
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What was picked on one half of the texts and measured on the other, split by split."""
+
+    units: Units
+    picked: tuple[str, ...]
+    """The head of each split, in words."""
+    parts: tuple[Bounds, ...]
+    """Of each split, head minus block."""
 
 
 def _best_head(half: Half) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -16,11 +17,11 @@ from modclaims.families import controls
 from modclaims.families.null_histograms import null_histogram
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
-from modclaims.recording import Recording
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
 from modclaims.stats.actions import Arrangements, Design, relabellings
 from modclaims.stats.bootstrap import Bounds, Resamples, resample
-from modclaims.stats.evidence import CategoryRow, Cell, Control, Evidence, Exhibit, NullTest
+from modclaims.stats.evidence import CategoryRow, Cell, Control, Exhibit, NullTest
 from modclaims.stats.multiplicity import weigh_cells
 from modclaims.stats.normal_scores import normal_scores, score_bounds
 from modclaims.stats.omega_squared import omega_squared
@@ -112,51 +113,38 @@ class Selectivity(Hypothesis):
         return f"mean rank of {self.category!r} less that of others"
 
     @abstractmethod
-    def _responses(self, recording: Recording, weighing: Weighing, variant: str | None = None) -> tuple[Cells, Floats]:
+    def responses(self, look: Look, variant: str | None = None) -> tuple[Cells, Floats]:
         """Cells and (text, cell) responses of the network or of one of its variants."""
 
     @abstractmethod
-    def _words(self) -> tuple[str, str, str]:
+    def _told(self) -> tuple[str, str, str]:
         """What a cell is (`head`), what is measured of it, for a figure (`norm`), and the evidence's note."""
 
-    def _pictures(
-        self,
-        recording: Recording,
-        units: Units,
-        cells: Cells,
-        y: Floats,
-        bounds: Bounds,
-        test: NullTest,
-        named: int,
-        weighing: Weighing,
-    ) -> tuple[Exhibit, ...]:
+    def _pictures(self, look: Look, found: Answers, named: int) -> tuple[Exhibit, ...]:
         """Figures of the family's own, before the strip, the volcano and the null."""
         return ()
 
-    def _beside(self, cells: Cells, y: Floats) -> dict[str, Floats]:
-        """Secondary numbers of the family's own, one a cell."""
+    def _beside(self, found: Answers) -> dict[str, Floats]:
+        """Secondary numbers of the family's own, one per cell."""
         return {}
 
-    def _tested(
-        self, recording: Recording, units: Units, weighing: Weighing
-    ) -> tuple[Cells, Floats, NullTest, Bounds, Arrangements]:
-        """Cells, (unit, cell) responses, their test and bounds."""
-        cells, values = self._responses(recording, weighing)
+    def _tested(self, look: Look, units: Units) -> Answers:
+        """Responses, their test and bounds."""
+        cells, values = self.responses(look)
         y = units.responses(values)
-        test, bounds, arrangements = self._weighed(units.design, y, units, weighing, type(self).__name__)
-        return cells, y, test, bounds, arrangements
+        return Answers(units, cells, y, *self._weighed(look, units.design, y, units))
 
     def _weighed(
-        self, design: Design, y: Floats, units: Units, weighing: Weighing, *key: str
+        self, look: Look, design: Design, y: Floats, units: Units, *key: str
     ) -> tuple[NullTest, Bounds, Arrangements]:
-        """Test and bounds of (unit, cell) responses of a design; draws are keyed by `key`."""
+        """Test and bounds of (unit, cell) responses of a design; `key` sets its draws apart from those of others."""
         arrangements = relabellings(
             design,
-            budget=weighing.permutations,
-            rng=weighing.rng(*key, design.digest, "relabellings"),
+            budget=look.settings.permutations,
+            rng=look.rng(*key, design.digest, "relabellings"),
             blind="jointly" if self.category is None else "no",
         )
-        resamples = resample(design, count=weighing.resamples, rng=weighing.rng(*key, design.digest, "resamples"))
+        resamples = resample(design, count=look.settings.resamples, rng=look.rng(*key, design.digest, "resamples"))
         null, tolerance = self._null(y, design, arrangements)
         action = units.action(self.label, self.within)
         test = NullTest.of(self._statistic, null, tolerance, exact=arrangements.exact, action=action, by=self.adjust)
@@ -168,62 +156,67 @@ class Selectivity(Hypothesis):
             return score_bounds(y, design, resamples)
         return superiority_bounds(y, design, resamples, self.category, self.answers)
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        units = Units.of(recording.corpus, self.label, self.within)
-        design, name = units.design, type(self).__name__
-        cells, y, test, bounds, arrangements = self._tested(recording, units, weighing)
-        bare = Evidence(cells, self._effect, bounds, test, units.n, n_units=units.n)
-        if weighing.bare:
-            return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
-        where = f"at {cells[named]}"
+    def measure(self, look: Look) -> Measured:
+        units = Units.of(look.corpus, self.label, self.within)
+        found = self._tested(look, units)
+        null = found.test.null
+        return Measured(
+            found.cells,
+            self._effect,
+            found.bounds,
+            found.test,
+            len(look.corpus),
+            units.n,
+            unit=units.unit,
+            resampled=units.resampled,
+            degenerate=tuple(np.flatnonzero(~np.isfinite(null).all(axis=0) | (np.ptp(null, axis=0) == 0)).tolist()),
+            payload=found,
+        )
 
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        found = measured.kept(Answers)
+        units, y, where = found.units, found.y, f"at {found.cells[named]}"
         # rivals are weighed at the strongest cells: among thousands of neurons the rest adds nothing to read
-        strongest = np.sort(np.argsort(-test.observed, kind="stable")[:CONTROL_CELLS])
+        strongest = np.sort(np.argsort(-found.test.observed, kind="stable")[:CONTROL_CELLS])
         if named not in strongest:
             strongest = np.sort(np.append(strongest[1:], named))
         here = int(np.flatnonzero(strongest == named)[0])
-        pairs = Pairs.of(design)
+        pairs = Pairs.of(units.design)
         squared = [(y[:, c][:, None] - y[:, c][None, :]) ** 2 for c in strongest]
-        taken = controls.beyond_words(
-            recording, units, pairs, -np.sqrt(pairs.matrix(squared)), name, weighing, controls.CONTROL_DRAWS
-        )
-        spread = controls.spread(squared, units, pairs, arrangements, here, where, weighing.alpha, of="responses")
-        alike = -np.sqrt(pairs.vector(squared[here]))
-        rivals = [
-            controls.shared_words(taken, here, where),
-            controls.plain_measures(recording, units, pairs, alike, name, weighing, where),
-            spread.control,
+        comparison = controls.Comparison(units, pairs, -np.sqrt(pairs.matrix(squared)), here, where)
+        rivals: list[controls.Rival] = [
+            controls.SharedWords(),
+            controls.PlainMeasures(),
+            controls.UnequalSpread(squared, found.arrangements, "responses"),
         ]
+        results = [rival.against(look, comparison) for rival in rivals]
         if self.twins:
-            rivals.append(self._twin(recording, units, arrangements, float(bounds.effect[named]), where, weighing))
-        best = np.lexsort((-bounds.effect, test.p_adjusted))[:SHOWN]
-        significant = np.flatnonzero(test.p_adjusted <= weighing.alpha)
-        listed = sorted({*best.tolist(), *significant[:CONTROL_CELLS].tolist(), named})
-        preferences = _preferences(y, design, listed)
-        return Evidence(
-            cells=cells,
-            effect_name=self._effect,
-            bounds=bounds,
-            test=test,
-            n_texts=len(recording.corpus),
-            unit=units.unit,
-            n_units=units.n,
-            resampled=units.resampled,
-            degenerate=tuple(
-                int(c) for c in np.flatnonzero(~np.isfinite(test.null).all(axis=0) | (np.ptp(test.null, axis=0) == 0))
-            ),
-            controls=tuple(rivals),
-            exhibits=(
-                *self._pictures(recording, units, cells, y, bounds, test, named, weighing),
-                *self._common(recording, units, cells, y, bounds, test, named, best, preferences, weighing.alpha),
-            ),
-            secondary={self._statistic: test.observed, **self._other_effects(y, design), **self._beside(cells, y)},
+            results.append(RivalResult(self._baseline(look, found, float(found.bounds.effect[named]), where)))
+        return results
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        found = measured.kept(Answers)
+        return (
+            *self._pictures(look, found, named),
+            self._strip(look, found),
+            self._volcano(found, look.alpha),
+            null_histogram(found.test, named, found.cells),
+        )
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(Answers)
+        significant = np.flatnonzero(found.test.p_adjusted <= look.alpha)[:CONTROL_CELLS]
+        preferences = found.preferences([*found.best.tolist(), *significant.tolist(), named])
+        return Words(
+            note=self._told()[2] + found.units.note,
+            detail=self._answered(preferences, named) + self._followed(found, named, look.alpha),
+            warnings=found.units.warnings,
+            secondary={
+                self._statistic: found.test.observed,
+                **self._other_effects(found.y, found.units.design),
+                **self._beside(found),
+            },
             categories=preferences,
-            location=bool(spread.p_location[here] <= weighing.alpha),
-            warnings=units.warnings,
-            note=self._words()[2] + units.note,
-            detail=self._told(preferences, named) + self._followed(cells, test, named, weighing.alpha),
         )
 
     def _other_effects(self, y: Floats, design: Design) -> dict[str, Floats]:
@@ -235,7 +228,7 @@ class Selectivity(Hypothesis):
             found = {OMEGA: omega_squared(scores, df1, design.n), **found}
         return found
 
-    def _told(self, preferences: Sequence[CategoryRow], named: int) -> str:
+    def _answered(self, preferences: Sequence[CategoryRow], named: int) -> str:
         """What the named cell answers: the category that the claim names, or those that it answers most and least."""
         mine = [r for r in preferences if r.cell == named and r.category == self.category]
         if not mine:
@@ -245,31 +238,23 @@ class Selectivity(Hypothesis):
             f"Texts of {row.category!r} outrank others in {outranks(row.superiority)} (Hedges' g {row.hedges_g:.2f})."
         )
 
-    def _followed(self, cells: Cells, test: NullTest, named: int, alpha: float) -> str:
+    def _followed(self, found: Answers, named: int, alpha: float) -> str:
         """A further sentence on the named cell, after its preferences."""
         return ""
 
-    def _twin(
-        self,
-        recording: Recording,
-        units: Units,
-        arrangements: Arrangements,
-        effect: float,
-        where: str,
-        weighing: Weighing,
-    ) -> Control:
-        """The strongest unit of each untrained twin, beside the claim's: searched in the same way, over as many cells."""
-        design, best, p = units.design, [], []
+    def _baseline(self, look: Look, found: Answers, effect: float, where: str) -> Control:
+        """The strongest unit of each untrained network, beside the claim's: searched in the same way, over as many cells."""
+        design, best, p, alpha = found.units.design, [], [], look.alpha
         for variant in controls.twin_variants(self.twins):
-            _, values = self._responses(recording, weighing, variant)
-            y = units.responses(values)
-            null, tolerance = self._null(y, design, controls.fewer(arrangements))
+            _, values = self.responses(look, variant)
+            y = found.units.responses(values)
+            null, tolerance = self._null(y, design, controls.fewer(found.arrangements))
             best.append(float(self._effects(y, design).max()))
             p.append(float(weigh_cells(null, tolerance, self.adjust).p_adjusted.min()))
-        count, level = sum(value <= weighing.alpha for value in p), f"{weighing.alpha:g}".removeprefix("0")
+        count, level = sum(value <= alpha for value in p), f"{alpha:g}".removeprefix("0")
         return Control(
             "untrained_twin",
-            f"The strongest {self._words()[0]} of the untrained twins ({self.twins} seeds) reaches {self._effect} {from_to(best, 2)} "
+            f"The strongest {self._told()[0]} of the untrained twins ({self.twins} seeds) reaches {self._effect} {from_to(best, 2)} "
             f"(adjusted p at most {level} in {count} of {self.twins}), against {effect:.2f} {where}: "
             + (
                 "a network that learned nothing shows as much."
@@ -279,53 +264,60 @@ class Selectivity(Hypothesis):
             {"effect": best, "p_adjusted": p},
         )
 
-    def _common(
-        self,
-        recording: Recording,
-        units: Units,
-        cells: Cells,
-        y: Floats,
-        bounds: Bounds,
-        test: NullTest,
-        named: int,
-        best: NDArray[np.int64],
-        preferences: Sequence[CategoryRow],
-        alpha: float,
-    ) -> tuple[Exhibit, ...]:
-        response = self._words()[1]
-        found: list[Exhibit] = []
-        effect = bounds.effect
-        marked = test.p_adjusted <= alpha
+    def _strip(self, look: Look, found: Answers) -> Exhibit:
+        """Responses of the strongest cells, category by category."""
+        units, cells, response, best = found.units, found.cells, self._told()[1], found.best
+        preferences = found.preferences(best.tolist())
         categories = units.categories()
         order = sorted(range(len(categories)), key=lambda i: categories[i])
-        ids = [t.id for t in recording.corpus.texts] if units.groups is None else [f"block {b}" for b in range(units.n)]
-        found.append(
-            Exhibit(
-                "strip",
-                f"Responses of the {len(best)} strongest units, one point a {units.unit}",
-                f"{response.capitalize()} by {units.unit} and {self.label}; most and least against the rest: "
-                + "; ".join(f"{cells[c]}{_extremes(preferences, int(c))}" for c in best)
-                + ".",
-                {"responses": y[order][:, best].T},
-                {
-                    "panels": [str(cells[c]) for c in best],
-                    "categories": [categories[i] for i in order],
-                    "ids": [ids[i] for i in order],
-                    "response": response,
-                },
-            )
+        ids = [t.id for t in look.corpus.texts] if units.groups is None else [f"block {b}" for b in range(units.n)]
+        return Exhibit(
+            "strip",
+            f"Responses of the {len(best)} strongest units, one point a {units.unit}",
+            f"{response.capitalize()} by {units.unit} and {self.label}; most and least against the rest: "
+            + "; ".join(f"{cells[c]}{_extremes(preferences, int(c))}" for c in best)
+            + ".",
+            {"responses": found.y[order][:, best].T},
+            {
+                "panels": [str(cells[c]) for c in best],
+                "categories": [categories[i] for i in order],
+                "ids": [ids[i] for i in order],
+                "response": response,
+            },
         )
-        found.append(
-            Exhibit(
-                "volcano",
-                "Effect against adjusted p, one point a cell",
-                f"{len(cells):,} cells; {int(marked.sum())} lie beyond adjusted p = {alpha:g}.",
-                {"effect": effect, "p_adjusted": test.p_adjusted, "alpha": np.array(alpha)},
-                {"cells": [str(c) for c in cells], "effect_name": self._effect},
-            )
+
+    def _volcano(self, found: Answers, alpha: float) -> Exhibit:
+        """Effect against adjusted p."""
+        cells, adjusted = found.cells, found.test.p_adjusted
+        return Exhibit(
+            "volcano",
+            "Effect against adjusted p, one point a cell",
+            f"{len(cells):,} cells; {int((adjusted <= alpha).sum())} lie beyond adjusted p = {alpha:g}.",
+            {"effect": found.bounds.effect, "p_adjusted": adjusted, "alpha": np.array(alpha)},
+            {"cells": [str(c) for c in cells], "effect_name": self._effect},
         )
-        found.append(null_histogram(test, named, cells))
-        return tuple(found)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What cells answer: one response per unit and cell, with test and bounds."""
+
+    units: Units
+    cells: Cells
+    y: Floats
+    """(unit, cell) responses."""
+    test: NullTest
+    bounds: Bounds
+    arrangements: Arrangements
+
+    @property
+    def best(self) -> NDArray[np.int64]:
+        """The cells that are shown: the smallest adjusted p, largest effects first."""
+        return np.lexsort((-self.bounds.effect, self.test.p_adjusted))[:SHOWN]
+
+    def preferences(self, cells: Iterable[int]) -> tuple[CategoryRow, ...]:
+        """How categories differ at some cells."""
+        return _preferences(self.y, self.units.design, sorted(set(cells)))
 
 
 def observed_f(y: Floats, design: Design) -> Floats:
