@@ -26,21 +26,53 @@ def test_the_names_at_the_front_door_are_sorted_and_exist():
     assert all(hasattr(modclaims, name) for name in modclaims.__all__)
 
 
+def command(words):
+    """The command line, as a script that goes on after it ended."""
+    return f"sys.argv = {['modclaims', *words]!r}\nimport modclaims.cli\ntry:\n    modclaims.cli.main()\nexcept SystemExit:\n    pass"
+
+
 @pytest.mark.parametrize(
     "code",
     [
-        "import modclaims",
         "import modclaims.families.category_clustering, modclaims.families.head_selectivity",
         "import modclaims.stats.pair_effects, modclaims.stats.omega_squared, modclaims.stats.rivals, modclaims.stats.quantifiers",
         "import modclaims.collect, modclaims.settings, modclaims.runner, modclaims.run_folder, modclaims.report",
         "import modclaims.report.document, modclaims.report.tables",
-        "import modclaims.pytest_plugin",
-        "sys.argv = ['modclaims', 'list']\nimport modclaims.cli\ntry:\n    modclaims.cli.main()\nexcept SystemExit:\n    pass",
-        "sys.argv = ['modclaims', '--help']\nimport modclaims.cli\ntry:\n    modclaims.cli.main()\nexcept SystemExit:\n    pass",
+        "from modclaims import *",
+        command(["list"]),
     ],
 )
 def test_importing_costs_the_standard_library_and_numpy_only(code):
     assert loaded_after(code) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "allowed"),
+    [
+        ("import modclaims", set()),
+        ("import modclaims; dir(modclaims); modclaims.__version__", set()),
+        ("import modclaims.errors, modclaims.shipped, modclaims.claim_files, modclaims.claim_set", set()),
+        ("import modclaims.pytest_plugin", {"pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py"}),
+        (command(["--help"]), {"click", "colorama"}),
+        (command(["--version"]), {"click", "colorama"}),
+        (command(["run", "--help"]), {"click", "colorama"}),
+        (command(["list", "nowhere"]), {"click", "colorama"}),
+    ],
+)
+def test_what_every_session_loads_is_the_standard_library_alone(code, allowed):
+    """By `sys.modules` of a process of its own, less what Python itself had loaded when it began."""
+    script = (
+        "import sys\nbefore = set(sys.modules)\n" + code + "\n"
+        "own = {m.split('.')[0] for m in set(sys.modules) - before}\nprint('LOADED', *sorted(own - sys.stdlib_module_names))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert set(done.stdout.splitlines()[-1].split()[1:]) - allowed == {"modclaims"}
+
+
+def test_a_name_that_the_front_door_lacks_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'CategoryClusterin'"):
+        _ = modclaims.CategoryClusterin
+    assert set(modclaims.__all__) <= set(dir(modclaims))
 
 
 def test_only_lm_imports_torch():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from modclaims.stats.multiplicity import Correction, adjust
+if TYPE_CHECKING:
+    from modclaims.stats.multiplicity import Correction
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,10 @@ class ClaimSet:
         self, levels: Sequence[float], of_kept: Callable[[Kept], float], correction: Correction
     ) -> list[float]:
         """The levels of the claims weighed, in their order, corrected over all of the set; `of_kept` names the side."""
+        import numpy as np  # here, so that what merely says these words loads no numpy
+
+        from modclaims.stats.multiplicity import adjust
+
         beside = [of_kept(one) for one in self.kept]
         unknown = self.size - len(levels) - len(beside)
         if unknown < 0:

@@ -100,6 +100,9 @@ def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool) -> i
     """Every claim, its family and what it needs; nothing is run."""
     import json
 
+    from modclaims.claim_files import claim_files
+
+    claim_files(paths, Path.cwd())  # raises where there is no file to look in, before anything heavier is loaded
     from modclaims.collect import collect
 
     found = collect(paths, Path.cwd(), keyword or "")
