@@ -53,13 +53,13 @@ from modclaims.lm.model import load_model
 from modclaims.lm.outline import read_outline
 from modclaims.lm.store import RecordingStore
 from modclaims.look import CHECKPOINTS, Weighing
-from modclaims.plan import plans
-from modclaims.plan.cost import Cost, Reading, cost
-from modclaims.plan.plans import make_plan
-from modclaims.plan.power import Asked, detectable
-from modclaims.plan.reach import sides
-from modclaims.plan.sketch import Before, Counted
-from modclaims.plan.sketches import sketch
+from modclaims.planning.power import Asked, detectable
+from modclaims.planning.plan import CountedLevel, PlanContext
+from modclaims.plans import plans
+from modclaims.plans.cost import Cost, Reading, cost
+from modclaims.plans.plans import make_plan
+from modclaims.plans.reach import sides
+from modclaims.plans.sketches import sketch
 from modclaims.recording import (
     MATRICES,
     SITES,
@@ -449,10 +449,10 @@ def test_blocks_are_the_units_where_they_are_exchanged_and_clusters_where_they_a
 
 def test_the_largest_decisive_level_is_the_largest_of_the_last_checkpoint_that_alpha_holds():
     for rows in (200, 1000, 10_000):
-        counted = Counted(rows, False, "--resamples")
+        counted = CountedLevel(rows, False, "--resamples")
         level = counted.decisive(0.05)
         assert level <= 0.05 < level + 1 / (20 * (rows - 1) + 1)
-    assert Counted(15, True, "--permutations").decisive(0.05) == 1 / 15
+    assert CountedLevel(15, True, "--permutations").decisive(0.05) == 1 / 15
 
 
 def test_a_category_of_three_texts_settles_no_level_of_its_own():
@@ -484,7 +484,7 @@ def test_a_sketch_has_the_cells_draws_and_floors_of_the_evidence(scenario):
 
 def assert_alike(claim, recording, weighing):
     """Cells, draws and floors of a sketch are those of the evidence; returns the sketch, and resamples without any t."""
-    one = sketch(claim, Before(recording.corpus, recording.shape, recording.positions, weighing))
+    one = sketch(claim, PlanContext(recording.corpus, recording.shape, recording.positions, weighing))
     evidence = claim.weigh(recording, weighing)
     assert one.cells == len(claim.holds.chosen(evidence.cells))
     assert (one.test is None) == (evidence.test is None)
@@ -1022,7 +1022,7 @@ def test_an_outline_knows_what_the_model_knows_and_records_nothing():
 @pytest.mark.parametrize(
     "code",
     [
-        "import modclaims.plan.plans, modclaims.plan.power, modclaims.plan.cost",
+        "import modclaims.plans.plans, modclaims.planning.power, modclaims.plans.cost",
         "sys.argv = ['modclaims', 'plan', '--help']\nimport modclaims.cli\ntry:\n    modclaims.cli.main()\nexcept SystemExit:\n    pass",
     ],
 )

@@ -15,8 +15,8 @@ from modclaims.corpus import Corpus
 from modclaims.corpus_files import read_corpus
 from modclaims.lm.model import load_model
 from modclaims.lm.outline import read_outline
-from modclaims.plan.sketch import Before
-from modclaims.plan.sketches import sketch
+from modclaims.planning.plan import PlanContext
+from modclaims.plans.sketches import sketch
 from modclaims.recording import ModelShape
 from modclaims.run_folder import dump_json
 from modclaims.runner import prepare, run_digest
@@ -76,7 +76,7 @@ def test_no_claim_of_a_suite_is_at_fault_on_either_corpus_or_on_a_network_of_the
         assert all(p.message for p in planned if p.outcome is Outcome.SKIPPED)
         judged = [p for p in planned if p.outcome is None]
         assert judged
-        before = Before(texts, shape, Settings().resolved_positions(), Settings().weighing)
+        before = PlanContext(texts, shape, Settings().resolved_positions(), Settings().weighing)
         for plan in judged:
             assert plan.collected.claim is not None
             assert sketch(plan.collected.claim, before).cells >= 1

@@ -343,8 +343,8 @@ def plan(paths: tuple[str, ...], as_json: bool, **options: Any) -> int:
     selection, corpus = _claims_and_texts(paths, settings, cwd)
 
     from modclaims.lm.outline import Outline, read_outlines
-    from modclaims.plan.cost import Reading
-    from modclaims.plan.plans import make_plan
+    from modclaims.plans.cost import Reading
+    from modclaims.plans.plans import make_plan
     from modclaims.recording import Positions
     from modclaims.runner import refuse_near_duplicates
 

@@ -16,6 +16,8 @@ from modclaims.errors import ClaimError
 from modclaims.look import Look, Weighing
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.own_code import own_classes, own_code
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import TestPlan
 from modclaims.recording import ModelShape, Recording, Request
 from modclaims.stats.evidence import Evidence, Exhibit
 from modclaims.stats.multiplicity import ADJUSTMENTS, Adjustment
@@ -134,6 +136,13 @@ class Hypothesis(ABC):
         rivals = self.rivals(look, measured, named)
         exhibits = self.exhibits(look, measured, named, rivals)
         return measured.evidence(rivals, exhibits, self.words(look, measured, named))
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        """What the claim would be weighed by: units, cells, what chance does, and the smallest levels that can be counted.
+
+        Raises `ClaimError` for what weighing it would find wrong with its cells, and where the family has no plan.
+        """
+        raise ClaimError(f"Nothing is known of how claims of family {self.family()} are weighed.")
 
     def measure(self, look: Look) -> Measured:
         """Cells with their effects, bounds and test, all that decides; and, as the payload, what is needed later."""

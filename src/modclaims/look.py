@@ -53,16 +53,39 @@ class Weighing:
         return stream(self.seed, *key, *((f"checkpoint {self.checkpoint}",) if self.checkpoint else ()))
 
 
-@dataclass(frozen=True)
-class Look:
-    """What one claim is weighed on: a recording, the settings of the run, and random streams of its own.
+class Streams:
+    """The random streams of one claim.
 
     A stream hangs on the run's seed, the claim's class name, a design and a purpose, and on nothing else, so that neither
-    neighbours nor order move a draw. Each call gives a fresh generator.
+    neighbours nor order move a draw, and a plan draws what a run will draw. Each call gives a fresh generator.
     """
 
     claim: str
     """Name of the claim's class."""
+    settings: Weighing
+
+    def rng(self, *purpose: str, design: str | None = None) -> np.random.Generator:
+        """For what is drawn to count levels, anew at every checkpoint: relabellings, resamples."""
+        return self.settings.rng(self.claim, *(() if design is None else (design,)), *purpose)
+
+    def lasting_rng(self, *purpose: str, design: str | None = None) -> np.random.Generator:
+        """For what stays the same at every checkpoint: splits, folds, whatever stands beside the claim."""
+        return stream(self.settings.seed, self.claim, *(() if design is None else (design,)), *purpose)
+
+
+@dataclass(frozen=True)
+class PlannedStreams(Streams):
+    """The streams of a claim that is not weighed yet."""
+
+    claim: str
+    settings: Weighing
+
+
+@dataclass(frozen=True)
+class Look(Streams):
+    """What one claim is weighed on: a recording, the settings of the run, and random streams of its own."""
+
+    claim: str
     recording: Recording
     settings: Weighing
 
@@ -80,11 +103,3 @@ class Look:
     def alpha(self) -> float:
         """Level of the run's intervals."""
         return self.settings.alpha
-
-    def rng(self, *purpose: str, design: str | None = None) -> np.random.Generator:
-        """For what is drawn to count levels, anew at every checkpoint: relabellings, resamples."""
-        return self.settings.rng(self.claim, *(() if design is None else (design,)), *purpose)
-
-    def lasting_rng(self, *purpose: str, design: str | None = None) -> np.random.Generator:
-        """For what stays the same at every checkpoint: splits, folds, whatever stands beside the claim."""
-        return stream(self.settings.seed, self.claim, *(() if design is None else (design,)), *purpose)

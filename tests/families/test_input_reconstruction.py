@@ -14,8 +14,8 @@ from modclaims.families.input_reconstruction import Foldings, Told, Tried, other
 from modclaims.families.token_maps import Tokens, bounds_of_means, learning_factor
 from modclaims.families.units import Sample
 from modclaims.look import Weighing
-from modclaims.plan.sketch import Before
-from modclaims.plan.sketches import sketch
+from modclaims.planning.plan import PlanContext
+from modclaims.plans.sketches import sketch
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording, TokenIds, Weights
 from modclaims.runner import weigh
 from modclaims.stats.bootstrap import bootstrap_t, resample_groups
@@ -350,7 +350,7 @@ def test_blocks_are_units_and_are_never_parted():
 
 
 def test_plans_say_how_claims_are_weighed():
-    before = Before(CORPUS, SHAPE, POSITIONS, WEIGHING)
+    before = PlanContext(CORPUS, SHAPE, POSITIONS, WEIGHING)
     for claim in (*CLAIMS.values(), told(holds=at(1))):
         made, weighed = sketch(claim, before), outcome(claim)[1]
         assert made.action == weighed.action

@@ -15,8 +15,8 @@ from modclaims.calibration.known import LAYERS, LAYOUTS
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.look import Weighing
-from modclaims.plan.sketch import Before
-from modclaims.plan.sketches import sketch
+from modclaims.planning.plan import PlanContext
+from modclaims.plans.sketches import sketch
 from modclaims.recording import Ablation, LogOdds, Loss, ModelShape
 
 LAYOUT = LAYOUTS["48 (4 x 12)"]
@@ -237,7 +237,7 @@ def test_a_module_of_most_units_and_an_encoder_are_refused():
 
 
 def before():
-    return Before(known.corpus(LAYOUT), SHAPE, (5,), Weighing())
+    return PlanContext(known.corpus(LAYOUT), SHAPE, (5,), Weighing())
 
 
 def test_the_floor_of_a_single_head_is_one_over_the_heads_of_its_layer():
@@ -252,7 +252,7 @@ def test_the_floor_of_a_single_head_is_one_over_the_heads_of_its_layer():
 def test_the_sketch_has_the_cells_that_weighing_has(recording):
     for base in (TargetedAblation, AblationSpecificity, AblationSufficiency):
         one = claim(base, sizes=(1, 2))
-        made = sketch(one, Before(recording.corpus, recording.shape, (5,), WEIGHING))
+        made = sketch(one, PlanContext(recording.corpus, recording.shape, (5,), WEIGHING))
         evidence = one.weigh(planted(everywhere=True), replace(WEIGHING, bare=True))
         assert made.cells == len(evidence.cells)
         assert (made.test is None) == (evidence.test is None)

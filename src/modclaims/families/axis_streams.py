@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,13 @@ from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.halves import check_splits
+from modclaims.families.plan_parts import labelled, tested_halves
 from modclaims.families.selectivity import Answers, Cells, Selectivity
 from modclaims.families.units import Units
 from modclaims.look import Look
+from modclaims.planning.context import PlanContext
+from modclaims.planning.degenerate import degenerate_fits
+from modclaims.planning.plan import TestPlan, counted_bounds, exchanged
 from modclaims.recording import (
     LAYER_SITES,
     Activations,
@@ -24,9 +29,10 @@ from modclaims.recording import (
     Weights,
     for_variant,
 )
-from modclaims.stats.actions import Design, relabellings
-from modclaims.stats.bootstrap import Bounds
+from modclaims.stats.actions import Design, count_arrangements, relabellings
+from modclaims.stats.bootstrap import Bounds, Resamples
 from modclaims.stats.evidence import Cell, Exhibit, NullTest
+from modclaims.stats.merging import FACTOR
 from modclaims.stats.rotations import Coordinates
 from modclaims.stats.splits import Half, MedianBounds, halves, median_test, picked_and_measured, smallest_half
 from modclaims.stats.streams import stream
@@ -109,6 +115,36 @@ class AxisStreams(Selectivity):
             note += f", {self.components} components learned on one half of the texts and tested on the other"
         what = "axis" if self.basis == "axes" else "component" if self.basis in LEARNED else "direction"
         return what, "coordinate", note
+
+    def places(self, shape: ModelShape) -> int:
+        width = shape.mlp_width if self.site == "mlp_act" else shape.width
+        return width if self.axes is None else len(self.axes)
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        if self.basis not in LEARNED:
+            return super().plan(before)
+        units, streams = Units.of(before.corpus, self.label, self.within), before.streams(type(self).__name__)
+        tested, spent = tested_halves(units.design, streams, self.splits), list[float]()
+        found = [count_arrangements(half, blind=self._blind) for half in tested]
+        for split, half in enumerate(tested if self.category is None else ()):
+
+            def resamples(half: Design = half, key: str = str(split)) -> Resamples:
+                return self._resampled(half, streams, "split", key)
+
+            spent.append(degenerate_fits(half, before.weighing.resamples, resamples))
+        made = labelled(self, units, before)
+        count = min(self.components, self.places(before.shape), len(before.positions) * smallest_half(units.design))
+        made = replace(
+            made,
+            action=f"{made.action} in halves",
+            bounds=counted_bounds(before, spent, FACTOR)
+            if self.category is None
+            else self._least_of_order(before, tested, FACTOR),
+            cells=before.cells(self.holds, self._request(), count),
+            test=exchanged(found, before, FACTOR),
+            arrangements=min(found),
+        )
+        return replace(made, perfect=self._refuting(made, tested, FACTOR))
 
     def responses(self, look: Look, variant: str | None = None) -> tuple[Cells, Floats]:
         """Along fixed directions; along learned ones, those of the first split's first half."""
@@ -219,7 +255,7 @@ class AxisStreams(Selectivity):
             units.design,
             budget=min(look.settings.permutations, controls.CONTROL_DRAWS),
             rng=look.lasting_rng("relabellings", design=units.design.digest),
-            blind="jointly" if self.category is None else "no",
+            blind=self._blind,
         )
         y, test, bounds = units.responses(shown), median_test(tests, 0), MedianBounds.of(parts)
         return Answers(units, cells, y, test, bounds, arrangements)

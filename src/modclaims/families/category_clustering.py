@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -14,14 +14,19 @@ from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families import controls, copying
 from modclaims.families.null_histograms import null_histogram
+from modclaims.families.plan_parts import drawn, heads_at, labelled
 from modclaims.families.similarity_maps import similarity_maps
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.degenerate import degenerate_pairs
+from modclaims.planning.perfect_samples import of_delta, of_sums
+from modclaims.planning.plan import CountedLevel, TestPlan, counted_bounds, exchanged
 from modclaims.recording import HEAD_SITES, LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
-from modclaims.stats.actions import Arrangements, relabellings
-from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, resample
+from modclaims.stats.actions import Arrangements, count_arrangements, relabellings
+from modclaims.stats.bootstrap import Bounds, Replicates, Resamples
 from modclaims.stats.delta_bounds import Part, combined_bounds, delta_bounds, lower_limits_under_any_law
 from modclaims.stats.evidence import Cell, Exhibit, NullTest
 from modclaims.stats.pair_effects import cliffs_delta, cohens_d, gap, unweighable
@@ -99,10 +104,32 @@ class CategoryClustering(Hypothesis):
         rival = copying.requests(shape) if self.beyond == "induction" else ()
         return (mine, controls.EMBED, *rival, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
 
+    def plan(self, before: PlanContext) -> TestPlan:
+        units = Units.of(before.corpus, self.label, self.within)
+        design, streams = units.design, before.streams(type(self).__name__)
+        spent = degenerate_pairs(design, before.weighing.resamples, lambda: drawn(design, streams))
+        made = replace(labelled(self, units, before), bounds=counted_bounds(before, [spent]))
+        contrast = self.holds.contrast(before.shape.resolve_layers(self._request()))
+        if contrast is not None:
+            made = replace(made, action=f"resampling {units.resampled}")
+            return of_sums(made, [(design, contrast)], self.smallest_effect)
+        cells = before.cells(self.holds, self._request(), heads_at(before.shape, self.site))
+        made = of_delta(replace(made, cells=cells), design, self.smallest_effect, before.weighing.alpha)
+        if self.beyond:  # rows of residuals are exchanged, which no swap of names leaves as they are
+            test = CountedLevel(before.weighing.permutations + 1, False, "--permutations")
+            return replace(made, action=f"{made.action} given {GIVEN[self.beyond]}", test=test)
+        total = count_arrangements(design, blind="within_strata")
+        return replace(
+            made,
+            test=exchanged([total], before),
+            arrangements=total,
+            simulated=None if design.members else (design, "delta"),
+        )
+
     def measure(self, look: Look) -> Measured:
         found = self._compared(look)
-        units, drawn, cells, by_cell = found.units, found.resamples, found.cells, found.by_cell
-        contrast = self.holds.contrast([c.layer or 0 for c in cells]) if self.holds.contrasts else None
+        units, cells, by_cell = found.units, found.cells, found.by_cell
+        contrast = self.holds.contrast([c.layer or 0 for c in cells])
         if contrast is None:
             named, bounds, test, degenerate = cells, by_cell, found.test, tuple(found.flat.tolist())
         else:  # one cell, the contrast; layers that cannot enter it are named among the warnings
@@ -110,7 +137,7 @@ class CategoryClustering(Hypothesis):
             def slope_of(some: Resamples) -> Bounds:
                 return combined_bounds([Part(found.delta(some), units.design, contrast)], some)
 
-            named, bounds, test, degenerate = (Cell(),), in_parts(slope_of, drawn), None, ()
+            named, bounds, test, degenerate = (Cell(),), in_parts(slope_of, found.resamples), None, ()
         return Measured(
             named,
             "delta" if contrast is None else "rise of delta",
@@ -130,9 +157,7 @@ class CategoryClustering(Hypothesis):
         pairs = Pairs.of(units.design)
         cells, per_cell = self._similarities(look.recording, None)
         similarities = pairs.matrix([units.similarity(s.values) for s in per_cell])
-        resamples = resample(
-            units.design, count=look.settings.resamples, rng=look.rng("resamples", design=units.design.digest)
-        )
+        resamples = drawn(units.design, look)
         arrangements = relabellings(
             units.design,
             budget=look.settings.permutations,

@@ -12,13 +12,19 @@ from numpy.typing import NDArray
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families import controls
+from modclaims.families.plan_parts import labelled, tested_halves
 from modclaims.families.selectivity import Answers, Cells, Selectivity, observed_f
 from modclaims.families.units import Units
-from modclaims.look import Look
+from modclaims.look import Look, Streams
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.degenerate import degenerate_fits
+from modclaims.planning.plan import TestPlan, counted_bounds
 from modclaims.recording import Activations, ModelShape, Recording, Request, for_variant
+from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample
 from modclaims.stats.evidence import Cell, Exhibit
+from modclaims.stats.merging import FACTOR
 from modclaims.stats.normal_scores import normal_scores
 from modclaims.stats.omega_squared import omega_squared_replicates
 from modclaims.stats.quantifiers import somewhere
@@ -71,6 +77,9 @@ class HeadSelectivity(Selectivity):
         mine = self._request()
         shape.resolve_layers(mine)
         return (mine, controls.EMBED, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
+
+    def places(self, shape: ModelShape) -> int:
+        return {"head": shape.heads, "neuron": shape.mlp_width}.get(self.unit, 1)
 
     def responses(self, look: Look, variant: str | None = None) -> tuple[Cells, Floats]:
         return responses(look.recording, replace(self._request(), variant=variant), self.unit)
@@ -137,6 +146,27 @@ class HeadsAgainstBlocks(HeadSelectivity):
         shape.resolve_layers(heads)
         return (heads, self._request("attn_block"))
 
+    def plan(self, before: PlanContext) -> TestPlan:
+        units = Units.of(before.corpus, self.label, self.within)
+        design, streams, spent = units.design, before.streams(type(self).__name__), list[float]()
+        for split, half in enumerate(tested_halves(design, streams, self.splits)):
+
+            def resamples(half: Design = half, key: str = str(split)) -> Resamples:
+                return self._of_half(half, design, streams, key)
+
+            spent.append(0 if half.members else degenerate_fits(half, before.weighing.resamples, resamples))
+        return replace(
+            labelled(self, units, before),
+            action=f"resampling {units.resampled} of halves",
+            bounds=counted_bounds(before, spent, FACTOR),
+        )
+
+    @staticmethod
+    def _of_half(half: Design, design: Design, streams: Streams, key: str) -> Resamples:
+        """Resamples of the half of one split that heads and blocks are measured on."""
+        rng = streams.rng("resamples", key, design=design.digest)
+        return resample(half, count=streams.settings.resamples, rng=rng)
+
     def measure(self, look: Look) -> Measured:
         units = Units.of(look.corpus, self.label, self.within)
         design = units.design
@@ -153,8 +183,7 @@ class HeadsAgainstBlocks(HeadSelectivity):
         for split in range(self.splits):
 
             def contrast(half: Half, head: int, key: str = str(split)) -> Bounds:
-                rng = look.rng("resamples", key, design=design.digest)
-                return _contrast(half, head, resample(half.design, count=look.settings.resamples, rng=rng))
+                return _contrast(half, head, self._of_half(half.design, design, look, key))
 
             rng = look.lasting_rng("split", str(split), design=design.digest)
             head, bounds_of_split = picked_and_measured(arrays, design, rng, _best_head, contrast)

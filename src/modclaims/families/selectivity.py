@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -15,11 +15,17 @@ from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.null_histograms import null_histogram
+from modclaims.families.plan_parts import labelled
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Look
+from modclaims.look import Look, Streams
 from modclaims.measured import Measured, RivalResult, Words
-from modclaims.stats.actions import Arrangements, Design, relabellings
+from modclaims.planning.context import PlanContext
+from modclaims.planning.degenerate import degenerate_fits
+from modclaims.planning.plan import CountedLevel, TestPlan, counted_bounds, exchanged
+from modclaims.planning.power import Effect
+from modclaims.recording import Activations, ModelShape
+from modclaims.stats.actions import Arrangements, Blind, Design, count_arrangements, relabellings
 from modclaims.stats.bootstrap import Bounds, Resamples, resample
 from modclaims.stats.evidence import CategoryRow, Cell, Control, Exhibit, NullTest
 from modclaims.stats.multiplicity import weigh_cells
@@ -27,7 +33,14 @@ from modclaims.stats.normal_scores import normal_scores, score_bounds
 from modclaims.stats.omega_squared import omega_squared
 from modclaims.stats.permutation import Pairs, degrees_of_freedom, f_null
 from modclaims.stats.quantifiers import Holds, somewhere
-from modclaims.stats.superiority import check_compared, compares, rank_contrast, superior, superiority_bounds
+from modclaims.stats.superiority import (
+    check_compared,
+    compares,
+    comparisons,
+    rank_contrast,
+    superior,
+    superiority_bounds,
+)
 from modclaims.stats.two_groups import hedges_g
 
 Floats = NDArray[np.float64]
@@ -113,6 +126,14 @@ class Selectivity(Hypothesis):
         return f"mean rank of {self.category!r} less that of others"
 
     @abstractmethod
+    def _request(self) -> Activations:
+        """What is read of the network itself."""
+
+    @abstractmethod
+    def places(self, shape: ModelShape) -> int:
+        """Cells of one layer."""
+
+    @abstractmethod
     def responses(self, look: Look, variant: str | None = None) -> tuple[Cells, Floats]:
         """Cells and (text, cell) responses of the network or of one of its variants."""
 
@@ -142,9 +163,9 @@ class Selectivity(Hypothesis):
             design,
             budget=look.settings.permutations,
             rng=look.rng(*key, design.digest, "relabellings"),
-            blind="jointly" if self.category is None else "no",
+            blind=self._blind,
         )
-        resamples = resample(design, count=look.settings.resamples, rng=look.rng(*key, design.digest, "resamples"))
+        resamples = self._resampled(design, look, *key)
         null, tolerance = self._null(y, design, arrangements)
         action = units.action(self.label, self.within)
         test = NullTest.of(self._statistic, null, tolerance, exact=arrangements.exact, action=action, by=self.adjust)
@@ -155,6 +176,54 @@ class Selectivity(Hypothesis):
         if self.category is None:
             return score_bounds(y, design, resamples)
         return superiority_bounds(y, design, resamples, self.category, self.answers)
+
+    @property
+    def _blind(self) -> Blind:
+        """What p cannot see: a renaming of all categories, unless one is named."""
+        return "jointly" if self.category is None else "no"
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        units = Units.of(before.corpus, self.label, self.within)
+        design, total = units.design, count_arrangements(units.design, blind=self._blind)
+        made = replace(
+            labelled(self, units, before),
+            cells=before.cells(self.holds, self._request(), self.places(before.shape)),
+            test=exchanged([total], before),
+            arrangements=total,
+        )
+        if self.category is None:
+            streams = before.streams(type(self).__name__)
+            spent = degenerate_fits(design, before.weighing.resamples, lambda: self._resampled(design, streams))
+            simulated: tuple[Design, Effect] | None = None if design.members else (design, "omega^2")
+            return replace(made, bounds=counted_bounds(before, [spent]), simulated=simulated)
+        made = replace(
+            made,
+            bounds=self._least_of_order(before, [design]),
+            simulated=None if design.members else (_first(design, self.category), "superiority"),
+        )
+        return replace(made, perfect=self._refuting(made, [design]))
+
+    def _least_of_order(self, before: PlanContext, designs: Sequence[Design], factor: float = 1.0) -> CountedLevel:
+        """Levels of superiority's bounds, none of which is less than that of a perfect order of so few texts."""
+        assert self.category is not None
+        rows = before.weighing.resamples + 1
+        least = [((1 + self.smallest_effect) / 2) ** comparisons(design, self.category) * rows for design in designs]
+        return counted_bounds(before, [max(0.0, value - 1) for value in least], factor)
+
+    def _refuting(
+        self, made: TestPlan, designs: Sequence[Design], factor: float = 1.0
+    ) -> tuple[CountedLevel, CountedLevel] | None:
+        """Superiority's bounds where they support, and where they refute, which a perfect order the other way round does best."""
+        if self.category is None:
+            return None
+        least = [((1 - self.smallest_effect) / 2) ** comparisons(design, self.category) for design in designs]
+        level = min(1.0, factor * float(np.median(least)))
+        return made.bounds, CountedLevel.by_law(level, f"that of a perfect sample of so many {made.unit}s")
+
+    @staticmethod
+    def _resampled(design: Design, streams: Streams, *key: str) -> Resamples:
+        """What bounds are read off; `key` sets the draws of a split apart."""
+        return resample(design, count=streams.settings.resamples, rng=streams.rng(*key, design.digest, "resamples"))
 
     def measure(self, look: Look) -> Measured:
         units = Units.of(look.corpus, self.label, self.within)
@@ -318,6 +387,13 @@ class Answers:
     def preferences(self, cells: Iterable[int]) -> tuple[CategoryRow, ...]:
         """How categories differ at some cells."""
         return _preferences(self.y, self.units.design, sorted(set(cells)))
+
+
+def _first(design: Design, category: str) -> Design:
+    """The same design with one category's code before all others."""
+    order = [category, *(name for name in design.names if name != category)]
+    labels = np.array([order.index(design.names[k]) for k in design.labels])
+    return replace(design, labels=labels, names=tuple(order))
 
 
 def observed_f(y: Floats, design: Design) -> Floats:

@@ -15,12 +15,17 @@ from modclaims.decimals import p_word
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.category_clustering import CategoryClustering
+from modclaims.families.plan_parts import drawn, heads_at, labelled
 from modclaims.families.units import Units
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.degenerate import degenerate_pairs
+from modclaims.planning.perfect_samples import of_sums
+from modclaims.planning.plan import TestPlan, counted_bounds
 from modclaims.recording import HEAD_SITES
 from modclaims.stats.actions import relabellings
-from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, resample
+from modclaims.stats.bootstrap import Bounds, Replicates, Resamples
 from modclaims.stats.delta_bounds import Part, combined_bounds, delta_bounds
 from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
 from modclaims.stats.pair_effects import cliffs_delta, unweighable
@@ -94,16 +99,35 @@ class WithinVersusStyle(CategoryClustering):
         assert self.within is not None
         return Side.of(corpus, self.label, self.within), Side.of(corpus, self.within, self.label)
 
+    def plan(self, before: PlanContext) -> TestPlan:
+        sides = self._sides(before.corpus)
+        units, streams = sides[0].units, before.streams(type(self).__name__)
+        count = before.weighing.resamples
+        # both sides are bounded by the resamples of the first
+        spent = max(degenerate_pairs(side.units.design, count, lambda: drawn(units.design, streams)) for side in sides)
+        contrast = self.holds.contrast(before.shape.resolve_layers(self._request()))
+        weights, cells = contrast, 1
+        if weights is None:
+            weights, cells = np.eye(1), before.cells(self.holds, self._request(), heads_at(before.shape, self.site))
+        made = replace(
+            labelled(self, units, before),
+            action=f"resampling {units.resampled}",
+            bounds=counted_bounds(before, [spent]),
+            cells=cells,
+        )
+        parts = [(side.units.design, sign * weights) for side, sign in zip(sides, (1.0, -1.0), strict=True)]
+        return of_sums(made, parts, self.smallest_effect)
+
     def measure(self, look: Look) -> Measured:
         crossed = self._crossed(look)
-        drawn, layers = crossed.resamples, [c.layer or 0 for c in crossed.cells]
+        layers = [c.layer or 0 for c in crossed.cells]
         by_cell, units = crossed.by_cell, crossed.sides[0].units
-        contrast = self.holds.contrast(layers) if self.holds.contrasts else None
+        contrast = self.holds.contrast(layers)
         if contrast is None:
             cells, name, bounds, degenerate = crossed.cells, self.effect_name, by_cell, tuple(crossed.flat.tolist())
         else:
             cells, name, degenerate = (Cell(),), f"rise of {self.effect_name}", ()
-            bounds = in_parts(partial(crossed.difference, contrast), drawn)
+            bounds = in_parts(partial(crossed.difference, contrast), crossed.resamples)
         return Measured(
             cells,
             name,
@@ -123,9 +147,7 @@ class WithinVersusStyle(CategoryClustering):
         units = sides[0].units
         cells, per_cell = self._similarities(look.recording, None)
         # both designs cut texts into the same groups, so that one set of resamples serves both
-        resamples = resample(
-            units.design, count=look.settings.resamples, rng=look.rng("resamples", design=units.design.digest)
-        )
+        resamples = drawn(units.design, look)
         similarities = tuple(side.similarities(per_cell) for side in sides)
         taken = similarities
         if (rival := self._taken_out(look, cells)) is not None:

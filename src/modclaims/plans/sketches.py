@@ -12,7 +12,8 @@ from functools import singledispatch
 
 from modclaims.errors import ClaimError
 from modclaims.hypothesis import Hypothesis
-from modclaims.plan.category_sketches import (
+from modclaims.planning.plan import PlanContext, TestPlan
+from modclaims.plans.category_sketches import (
     ablation_specificity,
     axes_against_rotations,
     axis_streams,
@@ -25,7 +26,7 @@ from modclaims.plan.category_sketches import (
     targeted_ablation,
     within_versus_style,
 )
-from modclaims.plan.network_sketches import (
+from modclaims.plans.network_sketches import (
     chunk_contrast,
     heavy_tails,
     induction_heads,
@@ -39,17 +40,16 @@ from modclaims.plan.network_sketches import (
     tightest_at,
     weight_claim,
 )
-from modclaims.plan.scale_sketches import models_differ, scale_trend
-from modclaims.plan.sketch import Before, Sketch
+from modclaims.plans.scale_sketches import models_differ, scale_trend
 
 
 @singledispatch
-def sketch(claim: Hypothesis, before: Before) -> Sketch:
+def sketch(claim: Hypothesis, before: PlanContext) -> TestPlan:
     """What a claim would be weighed by. Raises `ClaimError` for what weighing it would find wrong with its cells."""
     raise ClaimError(f"Nothing is known of how claims of family {claim.family()} are weighed.")
 
 
-_SKETCHES: tuple[Callable[..., Sketch], ...] = (
+_SKETCHES: tuple[Callable[..., TestPlan], ...] = (
     ablation_specificity,
     axes_against_rotations,
     axis_streams,

@@ -12,11 +12,11 @@ from modclaims.claim_set import corrected_over
 from modclaims.collect import Collected
 from modclaims.corpus import Corpus, some
 from modclaims.errors import ClaimError
-from modclaims.plan.cost import Cost, Reading, cost
-from modclaims.plan.power import POWER, Asked, Found, detectable
-from modclaims.plan.reach import Others, Side, sides
-from modclaims.plan.sketch import Before, Sketch
-from modclaims.plan.sketches import sketch
+from modclaims.planning.plan import PlanContext, TestPlan
+from modclaims.planning.power import POWER, Asked, Found, detectable
+from modclaims.plans.cost import Cost, Reading, cost
+from modclaims.plans.reach import Others, Side, sides
+from modclaims.plans.sketches import sketch
 from modclaims.recording import ModelShape, Recorder, Request
 from modclaims.runner import Planned, prepare, readable
 from modclaims.settings import Settings
@@ -37,7 +37,7 @@ class ClaimPlan:
     effect_name: str = ""
     smallest_effect: float = 0.0
     expect: str | None = None
-    sketch: Sketch | None = None
+    sketch: TestPlan | None = None
     supported: Side | None = None
     refuted: Side | None = None
     found: Found | None = None
@@ -244,14 +244,14 @@ def make_plan(
     recorder: Recorder | None = None,
     unselected: Sequence[Collected] = (),
 ) -> Plan:
-    """Sketch every claim, and ask of each what it can reach among the others. Raises `NothingSelected` for no claim.
+    """TestPlan every claim, and ask of each what it can reach among the others. Raises `NothingSelected` for no claim.
 
     A claim that asks for what `recorder` cannot give is ERROR, as it would be in a run; None asks nobody. Claims that are
     `unselected` count in the correction. What an earlier run left of them is not known before weights are read, so they are
     taken as settled: what is said to be out of reach is so whatever that was.
     """
     by_id = corpus.select(sorted(range(len(corpus)), key=lambda i: corpus.texts[i].id))
-    before = Before(by_id, reading.shape, reading.positions, settings.weighing)
+    before = PlanContext(by_id, reading.shape, reading.positions, settings.weighing)
     planned = prepare(collected, corpus, reading.shape)
     if recorder is not None:
         planned = [one if one.outcome else readable(one, corpus, recorder, settings) for one in planned]
@@ -287,7 +287,7 @@ def make_plan(
     )
 
 
-def _sketched(one: Planned, before: Before) -> ClaimPlan:
+def _sketched(one: Planned, before: PlanContext) -> ClaimPlan:
     claim = one.collected.claim
     if claim is None or one.outcome is not None:
         family = None if claim is None else claim.family()
@@ -306,7 +306,7 @@ def _sketched(one: Planned, before: Before) -> ClaimPlan:
         return replace(made, outcome=Outcome.ERROR, message=asking.text_of(fault))
 
 
-def _found(made: Sketch, smallest: float, alpha: float) -> Found | None:
+def _found(made: TestPlan, smallest: float, alpha: float) -> Found | None:
     if made.simulated is None:
         return None
     level, cells, needed = made.bounds.decisive(alpha), made.cells, made.needed

@@ -17,10 +17,10 @@ from modclaims.families.subspace_separation import SubspaceSeparation
 from modclaims.families.targeted_ablation import TargetedAblation
 from modclaims.families.units import Units
 from modclaims.families.within_versus_style import WithinVersusStyle
-from modclaims.plan.perfect_samples import of_delta, of_sums
-from modclaims.plan.power import Effect
-from modclaims.plan.sketch import Before, Counted, Sketch, bounds, exchanged, labelled
-from modclaims.plan.spent import spent_fits, spent_levels, spent_pairs
+from modclaims.planning.degenerate import degenerate_fits, degenerate_levels, degenerate_pairs
+from modclaims.planning.perfect_samples import of_delta, of_sums
+from modclaims.planning.plan import CountedLevel, PlanContext, TestPlan, bounds, exchanged, labelled
+from modclaims.planning.power import Effect
 from modclaims.recording import HEAD_SITES
 from modclaims.stats.actions import Blind, Design, count_arrangements
 from modclaims.stats.levels import compared
@@ -32,12 +32,12 @@ from modclaims.stats.streams import stream
 from modclaims.stats.superiority import comparisons
 
 
-def category_clustering(claim: CategoryClustering, before: Before) -> Sketch:
+def category_clustering(claim: CategoryClustering, before: PlanContext) -> TestPlan:
     units = Units.of(before.corpus, claim.label, claim.within)
     design, shape = units.design, before.shape
     made = replace(
         labelled(claim, units, before),
-        bounds=bounds(before, [spent_pairs(before, design, type(claim).__name__, design.digest, "resamples")]),
+        bounds=bounds(before, [degenerate_pairs(before, design, type(claim).__name__, design.digest, "resamples")]),
     )
     if isinstance(claim.holds, AlongDepth):
         weights = slope_weights(claim.holds, before.layers(claim))
@@ -47,7 +47,7 @@ def category_clustering(claim: CategoryClustering, before: Before) -> Sketch:
     made = replace(made, cells=before.cells(claim, heads))
     made = of_delta(made, design, claim.smallest_effect, before.weighing.alpha)
     if claim.beyond:  # rows of residuals are exchanged, which no swap of names leaves as they are
-        test = Counted(before.weighing.permutations + 1, False, "--permutations")
+        test = CountedLevel(before.weighing.permutations + 1, False, "--permutations")
         return replace(made, action=f"{made.action} given {GIVEN[claim.beyond]}", test=test)
     total = count_arrangements(design, blind="within_strata")
     return replace(
@@ -58,7 +58,7 @@ def category_clustering(claim: CategoryClustering, before: Before) -> Sketch:
     )
 
 
-def similarity_levels(claim: SimilarityLevels, before: Before) -> Sketch:
+def similarity_levels(claim: SimilarityLevels, before: PlanContext) -> TestPlan:
     check_positions(before.positions)
     units = Units.of(before.corpus, claim.label, claim.within)
     key = (type(claim).__name__, units.design.digest, "resamples")
@@ -66,17 +66,17 @@ def similarity_levels(claim: SimilarityLevels, before: Before) -> Sketch:
     return replace(
         labelled(claim, units, before),
         action=f"resampling {units.resampled}",
-        bounds=bounds(before, [spent_levels(before, units.design, weights, *key)]),
+        bounds=bounds(before, [degenerate_levels(before, units.design, weights, *key)]),
         cells=len(claim.holds.chosen(claim.weights(before.shape)[0])),
     )
 
 
-def within_versus_style(claim: WithinVersusStyle, before: Before) -> Sketch:
+def within_versus_style(claim: WithinVersusStyle, before: PlanContext) -> TestPlan:
     assert claim.within is not None
     sides = [Units.of(before.corpus, *pair) for pair in ((claim.label, claim.within), (claim.within, claim.label))]
     units, shape = sides[0], before.shape
     key = (type(claim).__name__, units.design.digest, "resamples")
-    spent = max(spent_pairs(before, side.design, *key) for side in sides)
+    spent = max(degenerate_pairs(before, side.design, *key) for side in sides)
     cells, weights = 1, np.eye(1)
     if not isinstance(claim.holds, AlongDepth):
         heads = shape.kv_heads if claim.site in ("k", "v") else shape.heads if claim.site in HEAD_SITES else 1
@@ -93,17 +93,17 @@ def within_versus_style(claim: WithinVersusStyle, before: Before) -> Sketch:
     return of_sums(made, parts, claim.smallest_effect)
 
 
-def head_selectivity(claim: HeadSelectivity, before: Before) -> Sketch:
+def head_selectivity(claim: HeadSelectivity, before: PlanContext) -> TestPlan:
     return _selectivity(
         claim, before, {"head": before.shape.heads, "neuron": before.shape.mlp_width}.get(claim.unit, 1)
     )
 
 
-def heads_against_blocks(claim: HeadsAgainstBlocks, before: Before) -> Sketch:
+def heads_against_blocks(claim: HeadsAgainstBlocks, before: PlanContext) -> TestPlan:
     units = Units.of(before.corpus, claim.label, claim.within)
     key, spent = (type(claim).__name__, units.design.digest, "resamples"), []
     for split, half in enumerate(_halves(claim, before, units.design)):
-        spent.append(0 if half.members else spent_fits(before, half, *key, str(split)))
+        spent.append(0 if half.members else degenerate_fits(before, half, *key, str(split)))
     return replace(
         labelled(claim, units, before),
         action=f"resampling {units.resampled} of halves",
@@ -111,7 +111,7 @@ def heads_against_blocks(claim: HeadsAgainstBlocks, before: Before) -> Sketch:
     )
 
 
-def axis_streams(claim: AxisStreams, before: Before) -> Sketch:
+def axis_streams(claim: AxisStreams, before: PlanContext) -> TestPlan:
     width = before.shape.mlp_width if claim.site == "mlp_act" else before.shape.width
     if claim.basis not in LEARNED:
         return _selectivity(claim, before, width if claim.axes is None else len(claim.axes))
@@ -121,7 +121,7 @@ def axis_streams(claim: AxisStreams, before: Before) -> Sketch:
     for split, half in enumerate(_halves(claim, before, units.design)):
         found.append(count_arrangements(half, blind=_blind(claim)))
         if claim.category is None:
-            spent.append(spent_fits(before, half, name, "split", str(split), half.digest, "resamples"))
+            spent.append(degenerate_fits(before, half, name, "split", str(split), half.digest, "resamples"))
         tested.append(half)
     made = labelled(claim, units, before)
     count = min(claim.components, width, len(before.positions) * smallest_half(units.design))
@@ -138,17 +138,17 @@ def axis_streams(claim: AxisStreams, before: Before) -> Sketch:
     return replace(made, perfect=_refuting(claim, made, tested, FACTOR))
 
 
-def axes_against_rotations(claim: AxesAgainstRotations, before: Before) -> Sketch:
+def axes_against_rotations(claim: AxesAgainstRotations, before: PlanContext) -> TestPlan:
     return replace(
         labelled(claim, Units.of(before.corpus, claim.label, claim.within), before),
         action="turning the scaled coordinate axes at random",
         bounds=bounds(before, [0], FACTOR),
         cells=before.cells(claim),
-        test=Counted(claim.rotations + 1, False, "rotations"),
+        test=CountedLevel(claim.rotations + 1, False, "rotations"),
     )
 
 
-def subspace_separation(claim: SubspaceSeparation, before: Before) -> Sketch:
+def subspace_separation(claim: SubspaceSeparation, before: PlanContext) -> TestPlan:
     units = Units.of(before.corpus, claim.label, claim.within)
     total = count_arrangements(units.design, blind="jointly")
     budget = min(before.weighing.permutations, claim.relabellings)
@@ -158,23 +158,23 @@ def subspace_separation(claim: SubspaceSeparation, before: Before) -> Sketch:
         labelled(claim, units, before),
         bounds=bounds(before, _spent_halves(claim, before, units.design), FACTOR),
         cells=before.cells(claim),
-        test=Counted(total if exact else budget + 1, exact, "relabellings" if own else "--permutations"),
+        test=CountedLevel(total if exact else budget + 1, exact, "relabellings" if own else "--permutations"),
         arrangements=total,
     )
 
 
-def low_rank_similarity(claim: LowRankSimilarity, before: Before) -> Sketch:
+def low_rank_similarity(claim: LowRankSimilarity, before: PlanContext) -> TestPlan:
     units = Units.of(before.corpus, claim.label, claim.within)
     return replace(
         labelled(claim, units, before),
         action="permuting every coordinate across texts",
         bounds=bounds(before, _spent_halves(claim, before, units.design), FACTOR),
         cells=before.cells(claim),
-        test=Counted(claim.draws + 1, False, "draws"),
+        test=CountedLevel(claim.draws + 1, False, "draws"),
     )
 
 
-def targeted_ablation(claim: TargetedAblation, before: Before) -> Sketch:
+def targeted_ablation(claim: TargetedAblation, before: PlanContext) -> TestPlan:
     made, (size, turns) = _ablation(claim, before), claim.moves_of(before.shape)
     layers, rows = len(before.layers(claim)), size * turns
     units = claim.sizes[0] if isinstance(claim.holds, Everywhere) else claim.sizes[-1]
@@ -183,16 +183,16 @@ def targeted_ablation(claim: TargetedAblation, before: Before) -> Sketch:
     return replace(
         made,
         action="moving units to others of their layer and magnitude",
-        test=Counted(rows, True, "sets", rows / images),
+        test=CountedLevel(rows, True, "sets", rows / images),
         arrangements=images,
     )
 
 
-def ablation_specificity(claim: AblationSpecificity, before: Before) -> Sketch:
+def ablation_specificity(claim: AblationSpecificity, before: PlanContext) -> TestPlan:
     return _ablation(claim, before)
 
 
-def _ablation(claim: TargetedAblation, before: Before) -> Sketch:
+def _ablation(claim: TargetedAblation, before: PlanContext) -> TestPlan:
     units = Units.of(before.corpus, claim.label, claim.within)
     made = labelled(claim, units, before)
     categories = len(claim.modules or units.design.names)
@@ -204,7 +204,7 @@ def _ablation(claim: TargetedAblation, before: Before) -> Sketch:
     )
 
 
-def _selectivity(claim: HeadSelectivity | AxisStreams, before: Before, places: int) -> Sketch:
+def _selectivity(claim: HeadSelectivity | AxisStreams, before: PlanContext, places: int) -> TestPlan:
     units = Units.of(before.corpus, claim.label, claim.within)
     design, total = units.design, count_arrangements(units.design, blind=_blind(claim))
     made = replace(
@@ -214,7 +214,7 @@ def _selectivity(claim: HeadSelectivity | AxisStreams, before: Before, places: i
         arrangements=total,
     )
     if claim.category is None:
-        spent = spent_fits(before, design, type(claim).__name__, design.digest, "resamples")
+        spent = degenerate_fits(before, design, type(claim).__name__, design.digest, "resamples")
         simulated: tuple[Design, Effect] | None = None if design.members else (design, "omega^2")
         return replace(made, bounds=bounds(before, [spent]), simulated=simulated)
     made = replace(
@@ -231,8 +231,8 @@ def _blind(claim: HeadSelectivity | AxisStreams) -> Blind:
 
 
 def _least_of_order(
-    claim: HeadSelectivity | AxisStreams, before: Before, designs: list[Design], factor: float = 1.0
-) -> Counted:
+    claim: HeadSelectivity | AxisStreams, before: PlanContext, designs: list[Design], factor: float = 1.0
+) -> CountedLevel:
     """Levels of superiority's bounds, none of which is less than that of a perfect order of so few texts."""
     assert claim.category is not None
     rows = before.weighing.resamples + 1
@@ -241,14 +241,14 @@ def _least_of_order(
 
 
 def _refuting(
-    claim: HeadSelectivity | AxisStreams, made: Sketch, designs: list[Design], factor: float = 1.0
-) -> tuple[Counted, Counted] | None:
+    claim: HeadSelectivity | AxisStreams, made: TestPlan, designs: list[Design], factor: float = 1.0
+) -> tuple[CountedLevel, CountedLevel] | None:
     """Superiority's bounds where they support, and where they refute, which a perfect order the other way round does best."""
     if claim.category is None:
         return None
     least = [((1 - claim.smallest_effect) / 2) ** comparisons(design, claim.category) for design in designs]
     level = min(1.0, factor * float(np.median(least)))
-    return made.bounds, Counted.by_law(level, f"that of a perfect sample of so many {made.unit}s")
+    return made.bounds, CountedLevel.by_law(level, f"that of a perfect sample of so many {made.unit}s")
 
 
 def _first(design: Design, category: str) -> Design:
@@ -258,17 +258,19 @@ def _first(design: Design, category: str) -> Design:
     return replace(design, labels=labels, names=tuple(order))
 
 
-def _spent_halves(claim: SubspaceSeparation | LowRankSimilarity, before: Before, design: Design) -> list[int]:
+def _spent_halves(claim: SubspaceSeparation | LowRankSimilarity, before: PlanContext, design: Design) -> list[int]:
     """Resamples of each half that is measured in which nothing varies."""
     name = type(claim).__name__
     return [
-        0 if half.members else spent_fits(before, half, name, "split", str(split), half.digest, "resamples")
+        0 if half.members else degenerate_fits(before, half, name, "split", str(split), half.digest, "resamples")
         for split, half in enumerate(_halves(claim, before, design))
     ]
 
 
 def _halves(
-    claim: AxisStreams | HeadsAgainstBlocks | SubspaceSeparation | LowRankSimilarity, before: Before, design: Design
+    claim: AxisStreams | HeadsAgainstBlocks | SubspaceSeparation | LowRankSimilarity,
+    before: PlanContext,
+    design: Design,
 ) -> list[Design]:
     """The halves that the claim is tested on."""
     key = (type(claim).__name__, design.digest, "split")

@@ -1,69 +1,64 @@
-"""Resamples that count against any effect, whatever the data: those in which no text varies.
+"""Degenerate resamples, which count against any effect, whatever the data: those in which no text varies.
 
-They are drawn here, by the same streams as in a run.
+`draw` gives the very resamples that the run will draw, by the claim's own function; it is called only where some of so many
+may be degenerate.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.plan.sketch import Before
 from modclaims.stats.actions import Design
-from modclaims.stats.bootstrap import Floats, Resamples, resample
+from modclaims.stats.bootstrap import Floats, Resamples
 from modclaims.stats.cluster_sums import ClusterSums
 from modclaims.stats.levels import level_replicates
 from modclaims.stats.permutation import Pairs
-from modclaims.stats.streams import stream
 
+Draw = Callable[[], Resamples]
 NEVER = 1e-9
 """Fewer resamples than this are expected never to occur, and are not looked for."""
 
 
-def spent_pairs(before: Before, design: Design, *key: str) -> int:
+def degenerate_pairs(design: Design, count: int, draw: Draw) -> int:
     """Resamples without a pair of different texts of one category: they have no Cliff's delta."""
     pairs = Pairs.of(design)
     units = np.concatenate(pairs.members)
     if not design.members:
-        if _never(design, units, before):
+        if _never(design, units, count):
             return 0
-        return int(_collapsed(_resamples(before, design, *key), units).sum())
+        return int(_collapsed(draw(), units).sum())
     compared = np.array([np.isin(cluster, units).any() for cluster in design.members])
-    return int((_resamples(before, design, *key).times[1:] @ compared == 0).sum())
+    return int((draw().times[1:] @ compared == 0).sum())
 
 
-def spent_fits(before: Before, design: Design, *key: str) -> int:
+def degenerate_fits(design: Design, count: int, draw: Draw) -> int:
     """Resamples in which responses do not vary inside categories, or categories cannot be told apart."""
     every = np.arange(design.n)
     if not design.members:
-        if _never(design, every, before):
+        if _never(design, every, count):
             return 0
-        return int(_collapsed(_resamples(before, design, *key), every).sum())
-    drawn = _resamples(before, design, *key)
+        return int(_collapsed(draw(), every).sum())
+    drawn = draw()
     return int(np.isnan(ClusterSums.of(np.zeros((design.n, 1)), design).fit(drawn.times[1:])[:, 0, 0]).sum())
 
 
-def spent_levels(before: Before, design: Design, weights: Sequence[Floats], *key: str) -> int:
+def degenerate_levels(design: Design, weights: Sequence[Floats], count: int, draw: Draw) -> int:
     """Resamples that hold no pair for one of these levels of similarity, each given by its weights of pairs, or nothing
     that varies: as where a category has three texts, and one of them was drawn thrice."""
     sizes = [len(design.members)] if design.members else np.unique(design.cells, return_counts=True)[1]
-    if math.log(before.weighing.resamples) - min((n - 1) * math.log(n) for n in sizes) < math.log(NEVER):
+    if math.log(count) - min((n - 1) * math.log(n) for n in sizes) < math.log(NEVER):
         return 0
-    drawn, any_ = _resamples(before, design, *key), np.zeros((design.n, design.n))
+    drawn, any_ = draw(), np.zeros((design.n, design.n))
     spent = np.zeros(drawn.count, dtype=bool)
     for one in weights:
         spent |= np.isnan(level_replicates([any_], one, design, drawn).value[1:, 0])
     if not design.members:
         spent |= _collapsed(drawn, np.arange(design.n))
     return int(spent.sum())
-
-
-def _resamples(before: Before, design: Design, *key: str) -> Resamples:
-    """The very resamples that a run would draw by this key."""
-    return resample(design, count=before.weighing.resamples, rng=stream(before.weighing.seed, *key))
 
 
 def _collapsed(drawn: Resamples, units: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -76,7 +71,7 @@ def _collapsed(drawn: Resamples, units: NDArray[np.int64]) -> NDArray[np.bool_]:
     return found
 
 
-def _never(design: Design, units: NDArray[np.int64], before: Before) -> bool:
+def _never(design: Design, units: NDArray[np.int64], count: int) -> bool:
     """Whether that is out of the question, and need not be looked for."""
     _, sizes = np.unique(design.cells[units], return_counts=True)
-    return bool(math.log(before.weighing.resamples) - ((sizes - 1) * np.log(sizes)).sum() < math.log(NEVER))
+    return bool(math.log(count) - ((sizes - 1) * np.log(sizes)).sum() < math.log(NEVER))

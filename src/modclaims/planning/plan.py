@@ -1,26 +1,27 @@
-"""What one claim would be weighed by, the levels that are counted for it, and what is known before anything runs."""
+"""What one claim would be weighed by, and the levels that are counted for it.
+
+That is units, cells, what chance does, and the smallest levels that can be counted. No data bring a level below its floor:
+a permutation p counts the observed arrangement, a bound the resamples in which nothing varies.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
-from modclaims.corpus import Corpus
-from modclaims.families.units import Sample, Units
-from modclaims.hypothesis import Hypothesis
-from modclaims.look import CHECKPOINTS, Weighing
-from modclaims.plan.power import Effect
-from modclaims.recording import ModelShape
+from modclaims.look import CHECKPOINTS
+from modclaims.planning.context import PlanContext
+from modclaims.planning.power import Effect
 from modclaims.stats.actions import Design
-from modclaims.stats.evidence import Cell
 from modclaims.stats.quantifiers import Everywhere, Holds, InFraction
 
 
 @dataclass(frozen=True)
-class Counted:
+class CountedLevel:
     """Levels that are counted among draws: which of them can be attained, and how sure a counted one is."""
 
     rows: int
@@ -70,7 +71,7 @@ class Counted:
         return max(1, math.floor(alpha * rows)) / rows
 
     @classmethod
-    def by_law(cls, level: float, words: str) -> Counted:
+    def by_law(cls, level: float, words: str) -> CountedLevel:
         """A smallest level that a law gives, whatever is drawn."""
         return cls(1, True, "texts", level, words=words)
 
@@ -83,8 +84,11 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class Sketch:
+class TestPlan:
     """What one claim would be weighed by."""
+
+    __test__: ClassVar[bool] = False
+    """No test of pytest's."""
 
     unit: str
     """`text` or `block`."""
@@ -94,14 +98,14 @@ class Sketch:
     holds: Holds
     action: str
     """What chance does, in words."""
-    bounds: Counted
+    bounds: CountedLevel
     cells: int = 1
     """Cells that the claim speaks of."""
     label: str | None = None
     """What the categories are; None where they play no part."""
     smallest: int | None = None
     """Units of the smallest category."""
-    test: Counted | None = None
+    test: CountedLevel | None = None
     """None where the bounds alone decide."""
     arrangements: int | None = None
     """How many distinct ones there are, in the half that has fewest; None where there is no end of them."""
@@ -109,7 +113,7 @@ class Sketch:
     """Blocks that are resampled whole while texts are exchanged inside them; 0 where there are none."""
     undecided: str = ""
     """Why it settles nothing by design, whatever its levels; empty where it may."""
-    perfect: tuple[Counted, Counted] | None = None
+    perfect: tuple[CountedLevel, CountedLevel] | None = None
     """Where a law bounds effects at the ends of their scale: the smallest levels of bounds that support, and refute."""
     bound_floor: float | None = None
     """The smaller of these with the draws that were asked for, if a law has a say in them; None where none does."""
@@ -131,57 +135,27 @@ class Sketch:
         return self.cells if isinstance(self.holds, Everywhere) else 1
 
 
-@dataclass(frozen=True)
-class Before:
-    """What is known of a run before anything is recorded."""
-
-    corpus: Corpus
-    """Texts sorted by id, as they are when claims are weighed."""
-    shape: ModelShape
-    positions: tuple[int, ...]
-    """The run's positions, resolved."""
-    weighing: Weighing
-
-    def layers(self, claim: Hypothesis) -> tuple[int, ...]:
-        """Layers of the claim's own request, which comes first."""
-        return self.shape.resolve_layers(claim.requests(self.shape)[0])
-
-    def cells(self, claim: Hypothesis, places: int = 1) -> int:
-        """How many of layers x places a claim speaks of. Raises `ClaimError` for a layer that is not among them."""
-        return places * len(claim.holds.chosen(tuple(Cell(layer=layer) for layer in self.layers(claim))))
-
-
-def labelled(claim: Hypothesis, units: Units, before: Before) -> Sketch:
-    """What claims about categories share: one cell, and no test."""
-    return Sketch(
-        units.unit,
-        units.n,
-        len(before.corpus),
-        claim.holds,
-        units.action(claim.label, claim.within),
-        bounds(before, [0]),
-        label=claim.label,
-        smallest=int(units.design.counts.sum(axis=1).min()),
-        clusters=len(units.design.members),
-    )
-
-
-def unlabelled(claim: Hypothesis, sample: Sample, before: Before, beside: str = "") -> Sketch:
-    """What claims about networks share: a cell a layer, and no test."""
-    words = f"resampling {sample.unit}s{beside}"
-    return Sketch(sample.unit, sample.n, sample.texts, claim.holds, words, bounds(before, [0]), before.cells(claim))
-
-
-def exchanged(found: Sequence[int], before: Before, factor: float = 1.0) -> Counted:
+def exchanged(found: Sequence[int], before: PlanContext, factor: float = 1.0) -> CountedLevel:
     """From the arrangements of each split: enumerated where they are few, else drawn."""
     budget = before.weighing.permutations
     exact = all(total <= budget for total in found)
     shares = [1 / total if total <= budget else 1 / (budget + 1) for total in found]
     rows = min(found[0], budget + (not exact))
     least = float(np.median(shares)) * rows
-    return Counted(rows, exact, "--permutations", least, factor, arrangements=None if exact else max(found))
+    return CountedLevel(rows, exact, "--permutations", least, factor, arrangements=None if exact else max(found))
 
 
-def bounds(before: Before, spent: Sequence[float], factor: float = 1.0) -> Counted:
+def counted_bounds(before: PlanContext, spent: Sequence[float], factor: float = 1.0) -> CountedLevel:
     """Of bounds, from how many resamples of each split count against any effect."""
-    return Counted(before.weighing.resamples + 1, False, "--resamples", 1 + float(np.median(spent)), factor)
+    return CountedLevel(before.weighing.resamples + 1, False, "--resamples", 1 + float(np.median(spent)), factor)
+
+
+def flipped(made: TestPlan, before: PlanContext) -> TestPlan:
+    """The same where p comes from flipping the signs of its units."""
+    budget = before.weighing.permutations
+    exact = made.units <= 62 and 2**made.units <= budget  # as `sign_flips` has it
+    return replace(
+        made,
+        test=CountedLevel(2**made.units if exact else budget + 1, exact, "--permutations"),
+        arrangements=2**made.units,
+    )

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.plan.sketch import Counted, Sketch
+from modclaims.planning.plan import CountedLevel, TestPlan
 from modclaims.stats.actions import Design
 from modclaims.stats.end_of_scale import CombinedEnds, EndLaw
 
 
-def of_delta(made: Sketch, design: Design, smallest: float, alpha: float) -> Sketch:
+def of_delta(made: TestPlan, design: Design, smallest: float, alpha: float) -> TestPlan:
     """The sketch of a claim about delta, with what the law at the ends of delta's scale lets it reach."""
     law = EndLaw.of_delta(np.zeros(1), design)
     return replace(
@@ -21,13 +21,13 @@ def of_delta(made: Sketch, design: Design, smallest: float, alpha: float) -> Ske
     )
 
 
-def of_sums(made: Sketch, parts: Sequence[tuple[Design, NDArray[np.float64]]], smallest: float) -> Sketch:
+def of_sums(made: TestPlan, parts: Sequence[tuple[Design, NDArray[np.float64]]], smallest: float) -> TestPlan:
     """The same of a claim about sums of deltas, from the weights (part, cell) of each design's; one cell stands for all."""
     laws = tuple(EndLaw.of_delta(np.zeros(len(weights)), design) for design, weights in parts)
     return bounded(made, CombinedEnds(laws, tuple(weights for _, weights in parts)), smallest)
 
 
-def bounded(made: Sketch, law: EndLaw | CombinedEnds, smallest: float) -> Sketch:
+def bounded(made: TestPlan, law: EndLaw | CombinedEnds, smallest: float) -> TestPlan:
     """A sketch with the smallest levels that any data reach by this law, or by the bootstrap where it has a say."""
     first, last = (
         [law.least(smallest, drawn, times)[side] for side, times in enumerate(made.holds.together(made.cells))]
@@ -36,7 +36,7 @@ def bounded(made: Sketch, law: EndLaw | CombinedEnds, smallest: float) -> Sketch
     up, down = (
         made.bounds
         if level == made.bounds.lowest
-        else Counted.by_law(level, f"that of a perfect sample of so many {made.unit}s")
+        else CountedLevel.by_law(level, f"that of a perfect sample of so many {made.unit}s")
         for level in last
     )
     return replace(made, perfect=(up, down), bound_floor=min(first))

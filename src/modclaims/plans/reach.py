@@ -14,7 +14,7 @@ import numpy as np
 
 from modclaims.claim_set import ClaimSet, Kept
 from modclaims.look import CHECKPOINTS
-from modclaims.plan.sketch import Counted, Sketch
+from modclaims.planning.plan import CountedLevel, TestPlan
 from modclaims.settings import Settings
 from modclaims.stats.multiplicity import adjust, at_most
 from modclaims.verdict import Outcome, Weighed, judge
@@ -49,22 +49,22 @@ class _Level:
     """The smallest level of one side at the last checkpoint, and what it is counted by."""
 
     value: float
-    sources: tuple[Counted, ...]
+    sources: tuple[CountedLevel, ...]
     """Of p, if it plays a part, and of bounds; the larger level decides."""
 
     @classmethod
-    def of(cls, *sources: Counted) -> _Level:
+    def of(cls, *sources: CountedLevel) -> _Level:
         """The largest of these smallest levels."""
         return cls(min(1.0, max(source.lowest for source in sources)), sources)
 
     @property
-    def widest(self) -> Counted:
+    def widest(self) -> CountedLevel:
         """What sets the level."""
         return max(self.sources, key=lambda source: source.lowest)
 
 
 def sides(
-    sketches: Mapping[str, Sketch], settings: Settings, others: Others = Others()
+    sketches: Mapping[str, TestPlan], settings: Settings, others: Others = Others()
 ) -> dict[str, tuple[Side, Side]]:
     """(SUPPORTED, REFUTED) of every claim among these, and among `others` that are not sketched."""
     supported = _sides({name: _upward(made) for name, made in sketches.items()}, settings, Outcome.SUPPORTED, others)
@@ -73,14 +73,14 @@ def sides(
     return {name: barred.get(name, (supported[name], refuted[name])) for name in sketches}
 
 
-def _barred(made: Sketch) -> tuple[Side, Side]:
+def _barred(made: TestPlan) -> tuple[Side, Side]:
     """Neither outcome, by design."""
     why, _, rest = made.undecided.partition(": ")
     side = Side(1.0, 1.0, 1.0, False, why, "give more models with --beside" if made.unit == "model" else rest)
     return side, side
 
 
-def _upward(made: Sketch) -> _Level:
+def _upward(made: TestPlan) -> _Level:
     """Where a claim may first be supported: p, if it plays a part, and the bound's level."""
     if made.undecided:
         return _Level(1.0, (made.bounds,))
@@ -88,7 +88,7 @@ def _upward(made: Sketch) -> _Level:
     return _Level.of(bound) if made.test is None else _Level.of(made.test, bound)
 
 
-def _downward(made: Sketch) -> _Level:
+def _downward(made: TestPlan) -> _Level:
     """Where a claim may first be refuted."""
     if made.undecided:
         return _Level(1.0, (made.bounds,))
