@@ -6,6 +6,7 @@ from modclaims.families.units import Sample, Units
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Streams
 from modclaims.planning.context import PlanContext
+from modclaims.planning.degenerate import degenerate_fits
 from modclaims.planning.plan import TestPlan, counted_bounds
 from modclaims.recording import HEAD_SITES, ModelShape, Request
 from modclaims.stats.actions import Design
@@ -22,6 +23,19 @@ def tested_halves(design: Design, streams: Streams, splits: int) -> list[Design]
     """The half of each split that a claim is tested on, what it picks or learns being picked on the other."""
     rngs = (streams.lasting_rng("split", str(split), design=design.digest) for split in range(splits))
     return [part(design, halves(design, rng)[1]) for rng in rngs]
+
+
+def degenerate_halves(claim: Hypothesis, units: Units, before: PlanContext, splits: int) -> list[int]:
+    """Degenerate resamples of each half that is tested; of whole blocks none is foretold."""
+    streams, found = before.streams(type(claim).__name__), list[int]()
+    for split, half in enumerate(tested_halves(units.design, streams, splits)):
+
+        def resamples(half: Design = half, key: str = str(split)) -> Resamples:
+            rng = streams.rng("split", key, half.digest, "resamples")
+            return resample(half, count=streams.settings.resamples, rng=rng)
+
+        found.append(0 if half.members else degenerate_fits(half, before.weighing.resamples, resamples))
+    return found
 
 
 def heads_at(shape: ModelShape, site: str) -> int:

@@ -244,7 +244,7 @@ def make_plan(
     recorder: Recorder | None = None,
     unselected: Sequence[Collected] = (),
 ) -> Plan:
-    """TestPlan every claim, and ask of each what it can reach among the others. Raises `NothingSelected` for no claim.
+    """Plan every claim, and ask of each what it can reach among the others. Raises `NothingSelected` for no claim.
 
     A claim that asks for what `recorder` cannot give is ERROR, as it would be in a run; None asks nobody. Claims that are
     `unselected` count in the correction. What an earlier run left of them is not known before weights are read, so they are
