@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.families.modules import NOUNS, Modules
-from modclaims.families.targeted_ablation import TargetedAblation
+from modclaims.families.modules import NOUNS
+from modclaims.families.targeted_ablation import Ablated, TargetedAblation
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult
 from modclaims.stats.actions import Design
-from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.evidence import Cell, Exhibit
-from modclaims.stats.matched_sets import Places
 from modclaims.stats.null_objects import MIN_DRAWS
 
 Floats = NDArray[np.float64]
@@ -40,28 +40,18 @@ class AblationSpecificity(TargetedAblation):
         own = design.names.index(category)
         return np.stack([np.eye(design.k)[own] - np.eye(design.k)[k] for k in range(design.k) if k != own])
 
-    def _test(self, modules: Modules, changes: Mapping[Places, Floats], cells: Sequence[Cell]) -> None:
+    def _test(self, ablated: Ablated, cells: Sequence[Cell]) -> None:
         return None
 
-    def _matrix(self, modules: Modules, changes: Mapping[Places, Floats], m: int) -> Floats:
-        """(module, category of the texts) change net of matched sets, mean over splits."""
-        names = tuple(sorted(modules.units.design.names))
-        out = np.zeros((len(modules.categories), len(names)))
-        for split in modules.splits:
-            for i, category in enumerate(modules.categories):
-                places = split.modules[category, m]
-                others = np.stack([changes[p] for p in self._others(modules, places)])
-                for j, other in enumerate(names):
-                    where = modules.of_category(split, other)
-                    net = changes[places][where].mean() - others[:, where].mean()
-                    out[i, j] += net / len(modules.splits)
-        return out
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        ablated = measured.kept(Ablated)
+        return (self._dissociation(ablated), self._curve(ablated, measured.bounds))
 
-    def _pictures(
-        self, modules: Modules, changes: Mapping[Places, Floats], bounds: Bounds, cells: Sequence[Cell]
-    ) -> tuple[Exhibit, ...]:
+    def _dissociation(self, ablated: Ablated) -> Exhibit:
+        """What every category loses without every module, net of matched sets."""
+        modules = ablated.modules
         names = sorted(modules.units.design.names)
-        maps = np.stack([self._matrix(modules, changes, m) for m in self.sizes])
+        maps = np.stack([self._matrix(ablated, m) for m in self.sizes])
         own = np.array(
             [[maps[p, i, names.index(c)] for i, c in enumerate(modules.categories)] for p in range(len(maps))]
         )
@@ -74,18 +64,30 @@ class AblationSpecificity(TargetedAblation):
             f"{', '.join(f'{c} {v:.3f}' for c, v in zip(modules.categories, row, strict=True))}"
             for m, count, row in zip(self.sizes, most, own, strict=True)
         )
-        return (
-            Exhibit(
-                "dissociation",
-                "Who loses what: change of loss by module taken out and category of the texts",
-                f"Nats a token, net of matched sets, means over splits. {words}.",
-                {"maps": maps},
-                {
-                    "panels": [f"{m} {NOUNS[self.unit]}" for m in self.sizes],
-                    "modules": list(modules.categories),
-                    "categories": names,
-                    "quantity": "change of loss, net",
-                },
-            ),
-            self._curve(modules, changes, bounds),
+        return Exhibit(
+            "dissociation",
+            "Who loses what: change of loss by module taken out and category of the texts",
+            f"Nats a token, net of matched sets, means over splits. {words}.",
+            {"maps": maps},
+            {
+                "panels": [f"{m} {NOUNS[self.unit]}" for m in self.sizes],
+                "modules": list(modules.categories),
+                "categories": names,
+                "quantity": "change of loss, net",
+            },
         )
+
+    def _matrix(self, ablated: Ablated, m: int) -> Floats:
+        """(module, category of the texts) change net of matched sets, mean over splits."""
+        modules, changes = ablated.modules, ablated.changes
+        names = tuple(sorted(modules.units.design.names))
+        out = np.zeros((len(modules.categories), len(names)))
+        for split in modules.splits:
+            for i, category in enumerate(modules.categories):
+                places = split.modules[category, m]
+                others = np.stack([changes[p] for p in self._others(modules, places)])
+                for j, other in enumerate(names):
+                    where = modules.of_category(split, other)
+                    net = changes[places][where].mean() - others[:, where].mean()
+                    out[i, j] += net / len(modules.splits)
+        return out

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -10,15 +11,17 @@ from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
 from modclaims.families.ablation_specificity import AblationSpecificity
-from modclaims.families.modules import NOUNS, Modules, matching, stability
-from modclaims.look import Weighing
+from modclaims.families.modules import NOUNS, Modules
+from modclaims.look import Look, Weighing
+from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import LogOdds, Recording, Request, TokenIds
-from modclaims.stats.bootstrap import bootstrap_t
-from modclaims.stats.evidence import Cell, Evidence, Exhibit
+from modclaims.stats.bootstrap import Bounds, bootstrap_t
+from modclaims.stats.evidence import Cell, Exhibit
 from modclaims.stats.matched_sets import Places, side_by_side, typical_tokens
 from modclaims.stats.splits import MedianBounds
 
 Floats = NDArray[np.float64]
+Odds = Mapping[tuple[int, str, Places | None], Floats]
 
 
 class AblationSufficiency(AblationSpecificity):
@@ -78,72 +81,94 @@ class AblationSufficiency(AblationSpecificity):
     def further(self, recording: Recording, weighing: Weighing) -> tuple[Request, ...]:
         return tuple(self._asked(self.picked(recording, weighing), recording).values())
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        modules = self.picked(recording, weighing)
-        asked = self._asked(modules, recording)
+    def measure(self, look: Look) -> Measured:
+        modules = self.picked(look.recording, look.settings)
+        odds, cells = self._odds(modules, look.recording), self._cells(modules)
+        parts = [side_by_side(self._of_split(look, modules, odds, number)) for number in range(len(modules.splits))]
+        found = Kept(modules, odds, MedianBounds.of(parts))
+        return self._measured(look, modules, self._combined(found.bounds, len(cells)), None, found)
+
+    def _odds(self, modules: Modules, recording: Recording) -> Odds:
+        """Log-odds of the test units of every split, in the whole network and with each set kept."""
         at = {name: i for i, name in enumerate(modules.texts)}
-        odds: dict[tuple[int, str, Places | None], Floats] = {}
-        for key, request in asked.items():
+        odds = {}
+        for key, request in self._asked(modules, recording).items():
             values = np.full((len(at), 1), np.nan)
             values[[at[name] for name in request.texts or ()], 0] = recording.array(request)
             odds[key] = modules.units.responses(values)[modules.splits[key[0]].second, 0]
-        cells = tuple(Cell(category=c, size=m) for c in modules.categories for m in self.sizes)
-        parts, moved = [], []
-        for number, split in enumerate(modules.splits):
-            found, rises = [], []
-            for cell in cells:
-                category = cell.category or ""
-                places = split.modules[category, cell.size or 0]
-                own, whole = odds[number, category, places], odds[number, category, None]
-                others = np.stack([odds[number, category, p] for p in self._others(modules, places)])
-                alone = self._drawn(modules, split, number, 0, weighing)
-                drawn = self._drawn(modules, split, number, len(others), weighing)
-                for weights in np.eye(split.design.k):
-                    risen = alone.contrast(own - whole, np.empty((0, len(own))), weights)
-                    found += [
-                        bootstrap_t(risen, alone.resamples),
-                        bootstrap_t(drawn.contrast(own, others, weights), drawn.resamples),
-                    ]
-                rises.append((own > whole).mean())
-            parts.append(side_by_side(found))
-            moved.append(rises)
-        whole_bounds = MedianBounds.of(parts)
-        bounds = self._combined(whole_bounds, len(cells))
-        bare = Evidence(cells, self.effect_name, bounds, None, modules.units.n, n_units=modules.units.n)
-        if weighing.bare:
-            return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
-        share = np.mean(moved, axis=0)
-        names = modules.splits[0].design.names
+        return odds
+
+    def _of_split(self, look: Look, modules: Modules, odds: Odds, number: int) -> list[Bounds]:
+        """Of every cell and category of the texts, in one split: the rise of log-odds, and that beyond matched sets."""
+        split, found = modules.splits[number], []
+        for cell in self._cells(modules):
+            category = cell.category or ""
+            places = split.modules[category, cell.size or 0]
+            own, whole = odds[number, category, places], odds[number, category, None]
+            others = np.stack([odds[number, category, p] for p in self._others(modules, places)])
+            alone = self._drawn(look, modules, number, 0)
+            drawn = self._drawn(look, modules, number, len(others))
+            for weights in np.eye(split.design.k):
+                risen = alone.contrast(own - whole, np.empty((0, len(own))), weights)
+                found += [
+                    bootstrap_t(risen, alone.resamples),
+                    bootstrap_t(drawn.contrast(own, others, weights), drawn.resamples),
+                ]
+        return found
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        return self._of_modules(measured.kept(Kept).modules, measured.cells[named])
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        found = measured.kept(Kept)
+        modules, names = found.modules, found.modules.splits[0].design.names
         order = [names.index(name) for name in sorted(names)]
-        maps = whole_bounds.effect.reshape(len(modules.categories), len(self.sizes), len(names), 2)[:, :, order]
+        maps = found.bounds.effect.reshape(len(modules.categories), len(self.sizes), len(names), 2)[:, :, order]
         panels = [
             f"{m} {NOUNS[self.unit]} kept, {what}" for m in self.sizes for what in ("risen", "beyond matched sets")
         ]
-        return replace(
-            bare,
-            n_texts=len(recording.corpus),
-            unit=modules.units.unit,
-            resampled=f"{modules.units.resampled} and matched sets",
-            controls=(matching(modules, cells[named]), stability(modules, cells[named], self.unit)),
-            exhibits=(
-                Exhibit(
-                    "dissociation",
-                    "Which way predictions move when only a module is kept",
-                    "Log-odds in nats of tokens typical of the module's category, by category of the texts, medians over splits: "
-                    "their rise over the whole network, and over networks with a matched set kept. "
-                    f"The smallest is {float(maps.min()):.2f}, the largest {float(maps.max()):.2f}.",
-                    {"maps": np.stack([maps[:, j, :, side] for j in range(len(self.sizes)) for side in (0, 1)])},
-                    {
-                        "panels": panels,
-                        "modules": list(modules.categories),
-                        "categories": sorted(names),
-                        "quantity": "log-odds",
-                    },
-                ),
+        return (
+            Exhibit(
+                "dissociation",
+                "Which way predictions move when only a module is kept",
+                "Log-odds in nats of tokens typical of the module's category, by category of the texts, medians over splits: "
+                "their rise over the whole network, and over networks with a matched set kept. "
+                f"The smallest is {float(maps.min()):.2f}, the largest {float(maps.max()):.2f}.",
+                {"maps": np.stack([maps[:, j, :, side] for j in range(len(self.sizes)) for side in (0, 1)])},
+                {
+                    "panels": panels,
+                    "modules": list(modules.categories),
+                    "categories": sorted(names),
+                    "quantity": "log-odds",
+                },
             ),
-            secondary={"share of texts whose log-odds rise": share},
-            warnings=modules.units.warnings + self._few(modules),
-            note=self._note(modules) + f"; log-odds of at most {self.typical} typical tokens",
-            detail=f"With {cells[named]} kept alone, {100 * share[named]:.0f} % of the texts move towards it.",
         )
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(Kept)
+        share = found.risen(measured.cells)
+        return Words(
+            note=self._note(found.modules) + f"; log-odds of at most {self.typical} typical tokens",
+            detail=f"With {measured.cells[named]} kept alone, {100 * share[named]:.0f} % of the texts move towards it.",
+            warnings=found.modules.units.warnings + self._few(found.modules),
+            secondary={"share of texts whose log-odds rise": share},
+        )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How likely tokens typical of a category are where its module alone is kept, or a matched set."""
+
+    modules: Modules
+    odds: Odds
+    """By number of the split, category and set that is kept (None: the whole network), (test unit,) log-odds in nats."""
+    bounds: MedianBounds
+    """Of all contrasts of all cells: by module, size and category of the texts, the rise and that beyond matched sets."""
+
+    def risen(self, cells: Sequence[Cell]) -> Floats:
+        """(cell,) share of the test units whose log-odds rise over the whole network's, mean over splits."""
+        shares = []
+        for number, split in enumerate(self.modules.splits):
+            kept = [(c.category or "", split.modules[c.category or "", c.size or 0]) for c in cells]
+            shares.append([(self.odds[number, c, p] > self.odds[number, c, None]).mean() for c, p in kept])
+        return np.asarray(np.mean(shares, axis=0))

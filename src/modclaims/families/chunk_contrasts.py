@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -11,9 +13,18 @@ from numpy.typing import NDArray
 
 from modclaims.decimals import from_to
 from modclaims.families.controls import trained_minus_untrained, twin_variants, untrained_twin
-from modclaims.families.depth_curves import DepthCurve, cell_of, changes_spelt, chunks_spelt, curve_exhibit
+from modclaims.families.depth_curves import (
+    DepthCurve,
+    Overlay,
+    cell_of,
+    changes_spelt,
+    chunks_spelt,
+    curve_exhibit,
+    untrained_curves,
+)
 from modclaims.families.units import Sample
-from modclaims.look import Weighing
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import ModelShape, Recording, Request
 from modclaims.stats.actions import sign_flips
 from modclaims.stats.bootstrap import Resamples
@@ -26,13 +37,14 @@ from modclaims.stats.chunks import (
     mean_bounds,
 )
 from modclaims.stats.conjunction import ConjoinedBounds, ConjoinedTest
-from modclaims.stats.evidence import Control, Evidence, NullTest
+from modclaims.stats.evidence import Control, Exhibit, NullTest
 from modclaims.stats.null_objects import mean_replicates
-from modclaims.stats.streams import stream
 from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]
 SPLITS = 20
+TWIN_RESAMPLES = 999
+"""The most resamples by which untrained twins are held against the network."""
 
 
 class ChunkContrast(DepthCurve):
@@ -84,59 +96,35 @@ class ChunkContrast(DepthCurve):
         self.divisions(shape)
         return (self.request(), *(self.request(variant) for variant in twin_variants(self.twins)))
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        sample = Sample.of(recording.corpus)
-        curves = sample.units(self.curve(recording, None))
+    def measure(self, look: Look) -> Measured:
+        sample = Sample.of(look.corpus)
+        curves = sample.units(self.curve(look.recording, None))
         layers = curves.shape[1]
-        divisions = self.divisions(recording.shape)
-        cells = tuple(cell_of(d) for d in divisions)
+        divisions = self.divisions(look.shape)
         weights = self._sign * contrasts(divisions, layers, self.ends)
         parts = weights.shape[1]
         values = curves @ weights.reshape(layers, -1)  # (unit, part x division)
-        resamples = self._resamples(sample, weighing)
+        resamples = self._resamples(look, sample)
         size = float(np.abs(curves).max())
         bounds = ConjoinedBounds.of(mean_bounds(values, resamples, self._contrast_ends, size), parts)
-        test = self._flipped(values, size, parts, sample, weighing)
         flat = (np.ptp(values, axis=0) <= ROUNDING * size).reshape(parts, -1).any(axis=0)
-        degenerate = tuple(int(cell) for cell in np.flatnonzero(flat))
-        bare = Evidence(cells, self.effect_name, bounds, test, sample.texts, n_units=sample.n, degenerate=degenerate)
-        if weighing.bare:
-            return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
-        division, mean = divisions[named], curves.mean(axis=0)
-        picked = best_division(resamples.times[1:] @ curves / sample.n, weights)
-        frequencies = change_frequencies(picked, divisions, layers)
-        twins = [sample.units(self.curve(recording, v)) for v in twin_variants(self.twins)]
-        return replace(
-            bare,
+        return Measured(
+            tuple(cell_of(d) for d in divisions),
+            self.effect_name,
+            bounds,
+            self._flipped(look, sample, values, size, parts),
+            sample.texts,
+            sample.n,
             unit=sample.unit,
             resampled=f"{sample.unit}s",
-            controls=self._controls(sample, curves, twins, weights, bounds, named, weighing),
-            exhibits=(
-                curve_exhibit(
-                    f"{self._quantity[:1].upper()}{self._quantity[1:]} by relative depth",
-                    self._quantity,
-                    curves,
-                    resamples,
-                    weighing.alpha,
-                    ends=self._curve_ends,
-                    division=division,
-                    frequencies=frequencies if len(divisions) > 1 else None,
-                    twins=np.array([t.mean(axis=0) for t in twins]) if twins else None,
-                ),
-            ),
-            secondary=by_chunk(self._quantity, mean, divisions) | self.beside(recording, sample, divisions),
-            warnings=sample.warnings,
-            note=f"{self.told(recording)}; {len(divisions)} division{'s' if len(divisions) > 1 else ''} of {layers} layers",
-            detail=f"{self.sentence_of(chunks_spelt(division, mean))} "
-            + (changes_spelt(frequencies, division) if len(divisions) > 1 else "The division was named in advance."),
+            degenerate=tuple(int(cell) for cell in np.flatnonzero(flat)),
+            payload=Contrasted(sample, curves, divisions, weights, resamples, bounds),
         )
 
-    def _flipped(self, values: Floats, size: float, parts: int, sample: Sample, weighing: Weighing) -> NullTest:
+    def _flipped(self, look: Look, sample: Sample, values: Floats, size: float, parts: int) -> NullTest:
         """Sign flips of the units' contrasts, all parts of all divisions together; `size` is that of the curves."""
-        name = type(self).__name__
-        rng = weighing.rng(name, sample.design(0), "flips")
-        signs, exact = sign_flips(sample.n, budget=weighing.permutations, rng=rng)
+        rng = look.rng("flips", design=sample.design(0))
+        signs, exact = sign_flips(sample.n, budget=look.settings.permutations, rng=rng)
         joint = NullTest.of(
             "mean paired contrast" + (", the weaker of two" if parts > 1 else ""),
             signs.astype(np.float64) @ values / sample.n,
@@ -147,39 +135,93 @@ class ChunkContrast(DepthCurve):
         )
         return ConjoinedTest.conjoined(joint, parts)
 
-    def _controls(
-        self,
-        sample: Sample,
-        curves: Floats,
-        twins: list[Floats],
-        weights: Floats,
-        bounds: ConjoinedBounds,
-        named: int,
-        weighing: Weighing,
-    ) -> tuple[Control, ...]:
-        name, found = type(self).__name__, []
-        if weights.shape[2] > 1:
-            rng = stream(weighing.seed, name, sample.design(0), "halves")
-            effects, picked = held_out(curves, weights, SPLITS, rng)
-            again = int((picked == named).sum())
-            found.append(
-                Control(
-                    "held_out",
-                    f"Picked on one half of the {sample.unit}s and measured on the other, in {SPLITS} splits, the lesser contrast is "
-                    f"{np.median(effects):.2f} ({from_to(effects, 2)}); {again} of them pick the same division.",
-                    {
-                        "median": float(np.median(effects)),
-                        "lowest": float(effects.min()),
-                        "highest": float(effects.max()),
-                        "same": again,
-                    },
-                )
-            )
-        if twins:
-            weight = weights[:, [bounds.least_part(named)], named]
-            resamples = self._resamples(sample, replace(weighing, resamples=min(weighing.resamples, 999)))
-            found.append(_twin_control(curves @ weight, [t @ weight for t in twins], resamples, name, sample, weighing))
-        return tuple(found)
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        found = measured.kept(Contrasted)
+        out = []
+        if len(found.divisions) > 1:
+            out.append(RivalResult(_held_out(look, found, named)))
+        if self.twins:
+            out.append(self._untrained(look, found, named))
+        return out
+
+    def _untrained(self, look: Look, found: Contrasted, named: int) -> RivalResult:
+        """The weaker contrast of the named division in untrained twins, and what training adds to it."""
+        sample = found.sample
+        twins = [sample.units(self.curve(look.recording, variant)) for variant in twin_variants(self.twins)]
+        weight = found.weights[:, [found.bounds.least_part(named)], named]
+        resamples = self._resamples(look, sample, TWIN_RESAMPLES)
+        theirs = [curves @ weight for curves in twins]  # (unit, 1) each
+        bounds = trained_minus_untrained(
+            mean_replicates(found.curves @ weight, resamples),
+            [mean_replicates(values, resamples) for values in theirs],
+            resamples,
+            look.lasting_rng("twins", design=sample.design(0)),
+            ends=(-np.inf, np.inf),
+        )
+        return RivalResult(
+            untrained_twin(bounds, [float(values.mean()) for values in theirs], 0, look.alpha, "the lesser contrast"),
+            beside={"twin": np.array([curves.mean(axis=0) for curves in twins])},
+        )
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        found = measured.kept(Contrasted)
+        return (
+            curve_exhibit(
+                f"{self._quantity[:1].upper()}{self._quantity[1:]} by relative depth",
+                self._quantity,
+                found.curves,
+                found.resamples,
+                look.alpha,
+                ends=self._curve_ends,
+                overlay=Overlay(found.divisions[named], found.frequencies, twins=untrained_curves(rivals)),
+            ),
+        )
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(Contrasted)
+        divisions, mean, frequencies = found.divisions, found.mean, found.frequencies
+        return Words(
+            note=f"{self.told(look.recording)}; {len(divisions)} division{'s' if len(divisions) > 1 else ''} of "
+            f"{len(mean)} layers",
+            detail=f"{self.sentence_of(chunks_spelt(divisions[named], mean))} "
+            + (
+                "The division was named in advance."
+                if frequencies is None
+                else changes_spelt(frequencies, divisions[named])
+            ),
+            warnings=found.sample.warnings,
+            secondary=by_chunk(self._quantity, mean, divisions) | self.beside(look.recording, found.sample, divisions),
+        )
+
+
+@dataclass(frozen=True)
+class Contrasted:
+    """Curves along depth, with the contrasts of every division of the layers that was searched."""
+
+    sample: Sample
+    """The texts, or blocks, that the curves are of."""
+    curves: Floats
+    """(unit, layer)"""
+    divisions: tuple[Division, ...]
+    """The claim's cells."""
+    weights: Floats
+    """(layer, part, division) weights of the contrasts with each end, positive where the curve bends as is claimed."""
+    resamples: Resamples
+    bounds: ConjoinedBounds
+    """Of the lesser contrast of every division."""
+
+    @property
+    def mean(self) -> Floats:
+        """(layer,) the mean curve."""
+        return np.asarray(self.curves.mean(axis=0))
+
+    @cached_property
+    def frequencies(self) -> Floats | None:
+        """(2, layer) how often resamples begin the middle, and the last chunk, at each layer; None of a single division."""
+        if len(self.divisions) == 1:
+            return None
+        picked = best_division(self.resamples.times[1:] @ self.curves / self.sample.n, self.weights)
+        return change_frequencies(picked, self.divisions, self.curves.shape[1])
 
 
 def by_chunk(what: str, curve: Floats, divisions: tuple[Division, ...]) -> dict[str, Floats]:
@@ -192,15 +234,19 @@ def by_chunk(what: str, curve: Floats, divisions: tuple[Division, ...]) -> dict[
     return out
 
 
-def _twin_control(
-    own: Floats, twins: list[Floats], resamples: Resamples, name: str, sample: Sample, weighing: Weighing
-) -> Control:
-    """The weaker contrast of the named division in untrained twins, (unit, 1) each, and what training adds to it."""
-    bounds = trained_minus_untrained(
-        mean_replicates(own, resamples),
-        [mean_replicates(t, resamples) for t in twins],
-        resamples,
-        stream(weighing.seed, name, sample.design(0), "twins"),
-        ends=(-np.inf, np.inf),
+def _held_out(look: Look, found: Contrasted, named: int) -> Control:
+    """What a division picked on one half of the units amounts to on the other."""
+    rng = look.lasting_rng("halves", design=found.sample.design(0))
+    effects, picked = held_out(found.curves, found.weights, SPLITS, rng)
+    again = int((picked == named).sum())
+    return Control(
+        "held_out",
+        f"Picked on one half of the {found.sample.unit}s and measured on the other, in {SPLITS} splits, the lesser contrast is "
+        f"{np.median(effects):.2f} ({from_to(effects, 2)}); {again} of them pick the same division.",
+        {
+            "median": float(np.median(effects)),
+            "lowest": float(effects.min()),
+            "highest": float(effects.max()),
+            "same": again,
+        },
     )
-    return untrained_twin(bounds, [float(t.mean()) for t in twins], 0, weighing.alpha, "the lesser contrast")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -14,7 +14,8 @@ from modclaims.errors import ClaimError
 from modclaims.families.controls import TWINS, check_twins
 from modclaims.families.units import MIN_UNITS, Sample
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
+from modclaims.look import Look
+from modclaims.measured import RivalResult
 from modclaims.recording import ModelShape
 from modclaims.stats.bootstrap import Bounds, Resamples, resample_groups
 from modclaims.stats.chunks import ENDS, Division, Shares, mean_bounds
@@ -48,13 +49,11 @@ class Unlabelled(Hypothesis):
     def check(self, corpus: Corpus) -> None:
         Sample.of(corpus).require(MIN_UNITS, corpus)
 
-    def _resamples(self, sample: Sample, weighing: Weighing) -> Resamples:
-        """Units resampled in one group."""
-        return resample_groups(
-            np.zeros(sample.n, dtype=np.int64),
-            count=weighing.resamples,
-            rng=weighing.rng(type(self).__name__, sample.design(0), "resamples"),
-        )
+    def _resamples(self, look: Look, sample: Sample, most: int | None = None) -> Resamples:
+        """Units resampled in one group: as often as the run says, and at most so often."""
+        count = look.settings.resamples if most is None else min(look.settings.resamples, most)
+        rng = look.rng("resamples", design=sample.design(0))
+        return resample_groups(np.zeros(sample.n, dtype=np.int64), count=count, rng=rng)
 
 
 class DepthCurve(Unlabelled):
@@ -191,6 +190,26 @@ def layer_curve(
     )
 
 
+@dataclass(frozen=True)
+class Overlay:
+    """What is drawn, and said, with a curve along depth; what is None, or has no network, is left out."""
+
+    division: Division | None = None
+    """Chunks of layers whose means are drawn as levels."""
+    frequencies: Floats | None = None
+    """(2, layer) how often resamples begin the middle, and the last chunk, at each layer."""
+    line: Floats | None = None
+    """(layer,) a straight line fitted to the curve."""
+    twins: Floats | None = None
+    """(network, layer) the same curve of untrained networks."""
+
+
+def untrained_curves(rivals: Sequence[RivalResult]) -> Floats | None:
+    """(network, layer) curves of untrained networks, as a rival left them beside the claim; None where none did."""
+    found = [rival.beside["twin"] for rival in rivals if "twin" in rival.beside]
+    return np.asarray(found[0], dtype=np.float64) if found else None
+
+
 def curve_exhibit(
     title: str,
     quantity: str,
@@ -199,17 +218,14 @@ def curve_exhibit(
     alpha: float,
     *,
     ends: tuple[float, float],
-    division: Division | None = None,
-    frequencies: Floats | None = None,
-    line: Floats | None = None,
-    twins: Floats | None = None,
+    overlay: Overlay | None = None,
 ) -> Exhibit:
     """The mean over units of (unit, layer) curves with a band for all layers at once, and what is said of its shape."""
-    layers = curves.shape[1]
+    layers, drawn = curves.shape[1], overlay or Overlay()
     mean, every = curves.mean(axis=0), np.arange(layers)
     plain = layer_curve(title, quantity, range(layers), layers, mean_bounds(curves, resamples, ends), alpha)
     arrays, words = dict(plain.arrays), [plain.description.removesuffix(".")]
-    if division is not None:
+    if (division := drawn.division) is not None:
         level = np.full(layers, np.nan)
         for chunk in division.chunks(layers):
             if len(chunk):
@@ -217,13 +233,13 @@ def curve_exhibit(
         chunk_of = (every >= division.start).astype(np.int64) + (every >= division.stop)
         arrays |= {"level": level, "chunk": chunk_of}
         words.append(f"means {chunks_spelt(division, mean)}")
-    if frequencies is not None:
-        arrays |= {"begins": frequencies}
+    if drawn.frequencies is not None:
+        arrays |= {"begins": drawn.frequencies}
         words.append("below, how often resamples begin the middle and the last chunk at each layer")
-    if line is not None:
-        arrays |= {"line": line}
+    if drawn.line is not None:
+        arrays |= {"line": drawn.line}
         words.append("dashed, the straight line")
-    if twins is not None and len(twins):
+    if (twins := drawn.twins) is not None and len(twins):
         arrays |= {"twin": twins}
         words.append(f"untrained twins: {', '.join(f'{v:.2f}' for v in twins.mean(axis=0))}")
     return replace(plain, description="; ".join(words) + ".", arrays=arrays)

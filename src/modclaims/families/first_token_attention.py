@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,13 +13,15 @@ from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.chunk_contrasts import ChunkContrast, by_chunk
 from modclaims.families.controls import twin_variants
-from modclaims.families.depth_curves import AFTER, Unlabelled, beyond, curve_exhibit
+from modclaims.families.depth_curves import AFTER, Overlay, Unlabelled, beyond, curve_exhibit, untrained_curves
 from modclaims.families.units import Sample
-from modclaims.look import Weighing
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import Activations, ModelShape, Positions, Recording, Request
+from modclaims.stats.bootstrap import Resamples
 from modclaims.stats.chunks import Division, mean_bounds
 from modclaims.stats.end_of_scale import EndLaw
-from modclaims.stats.evidence import Cell, Control, Evidence
+from modclaims.stats.evidence import Cell, Control, Exhibit
 
 Floats = NDArray[np.float64]
 SITE = "attn_pattern"
@@ -92,41 +95,57 @@ class AttentionSinks(Unlabelled):
             )
         return (self._request(), *(self._request(variant) for variant in twin_variants(self.twins)))
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        sample = Sample.of(recording.corpus)
-        by_layer = sample.units(self._sinks(recording, None))
-        resamples = self._resamples(sample, weighing)
+    def measure(self, look: Look) -> Measured:
+        sample = Sample.of(look.corpus)
+        by_layer = sample.units(self._sinks(look.recording, None))
+        resamples = self._resamples(look, sample)
         shares = by_layer.mean(axis=1, keepdims=True)
         law = EndLaw.of_means(shares.mean(axis=0), units=sample.n, ends=(0.0, 1.0))
-        bounds = replace(mean_bounds(shares, resamples, (0.0, 1.0)), end=law)
-        bare = Evidence((Cell(),), self.effect_name, bounds, None, sample.texts, n_units=sample.n)
-        if weighing.bare:
-            return bare
-        twins = [sample.units(self._sinks(recording, v)) for v in twin_variants(self.twins)]
-        mean, later = by_layer.mean(axis=0), float(sample.units(self._sinks(recording, None, AFTER)).mean())
-        most = int(mean.argmax())
-        return replace(
-            bare,
+        return Measured(
+            (Cell(),),
+            self.effect_name,
+            replace(mean_bounds(shares, resamples, (0.0, 1.0)), end=law),
+            None,
+            sample.texts,
+            sample.n,
             unit=sample.unit,
             resampled=f"{sample.unit}s",
-            controls=(_twin_shares([float(t.mean()) for t in twins], float(mean.mean())),) if twins else (),
-            exhibits=(
-                curve_exhibit(
-                    f"Heads with more than {SINK:g} of their attention on the first token, by relative depth",
-                    "share of heads that are sinks",
-                    by_layer,
-                    resamples,
-                    weighing.alpha,
-                    ends=(0.0, 1.0),
-                    twins=np.array([t.mean(axis=0) for t in twins]) if twins else None,
-                ),
+            payload=SinkShares(sample, by_layer, resamples),
+        )
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        if not self.twins:
+            return ()
+        found = measured.kept(SinkShares)
+        twins = [found.sample.units(self._sinks(look.recording, variant)) for variant in twin_variants(self.twins)]
+        control = _twin_shares([float(t.mean()) for t in twins], float(found.mean.mean()))
+        return (RivalResult(control, beside={"twin": np.array([t.mean(axis=0) for t in twins])}),)
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        found = measured.kept(SinkShares)
+        return (
+            curve_exhibit(
+                f"Heads with more than {SINK:g} of their attention on the first token, by relative depth",
+                "share of heads that are sinks",
+                found.by_layer,
+                found.resamples,
+                look.alpha,
+                ends=(0.0, 1.0),
+                overlay=Overlay(twins=untrained_curves(rivals)),
             ),
-            warnings=sample.warnings,
+        )
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(SinkShares)
+        mean, later = found.mean, float(found.sample.units(self._sinks(look.recording, None, AFTER)).mean())
+        most = int(mean.argmax())
+        return Words(
             note=f"site {SITE}, mean over the queries of the first {SINK_TOKENS} tokens, threshold {SINK:g}; "
-            f"{recording.shape.layers} x {recording.shape.heads} heads",
-            secondary={f"share of heads, queries after the first {AFTER}": np.array([later])},
+            f"{look.shape.layers} x {look.shape.heads} heads",
             detail=f"Most sinks are in layer {most}: {100 * float(mean[most]):.0f} % of its heads. At the queries after the first "
             f"{AFTER} alone, to which the first token is no neighbour, {100 * later:.0f} % of all heads are sinks.",
+            warnings=found.sample.warnings,
+            secondary={f"share of heads, queries after the first {AFTER}": np.array([later])},
         )
 
     def _sinks(self, recording: Recording, variant: str | None, start: int = 0) -> Floats:
@@ -137,6 +156,22 @@ class AttentionSinks(Unlabelled):
             for layer in range(recording.shape.layers)
         ]
         return np.asarray(np.stack(found, axis=1).mean(axis=2))
+
+
+@dataclass(frozen=True)
+class SinkShares:
+    """How many heads of each layer are sinks."""
+
+    sample: Sample
+    """The texts, or blocks, that attention was read in."""
+    by_layer: Floats
+    """(unit, layer) share of the layer's heads."""
+    resamples: Resamples
+
+    @property
+    def mean(self) -> Floats:
+        """(layer,) the mean over units."""
+        return np.asarray(self.by_layer.mean(axis=0))
 
 
 def _twin_shares(twins: list[float], own: float) -> Control:

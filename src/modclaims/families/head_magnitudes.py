@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,13 +13,14 @@ from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.chunk_contrasts import ChunkContrast
 from modclaims.families.controls import twin_variants
-from modclaims.families.depth_curves import Unlabelled, curve_exhibit
+from modclaims.families.depth_curves import Overlay, Unlabelled, curve_exhibit, untrained_curves
 from modclaims.families.units import Sample
-from modclaims.look import Weighing
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import Activations, ModelShape, Recording, Request
-from modclaims.stats.bootstrap import bootstrap_t
+from modclaims.stats.bootstrap import Resamples, bootstrap_t
 from modclaims.stats.end_of_scale import EndLaw
-from modclaims.stats.evidence import Cell, Control, Evidence
+from modclaims.stats.evidence import Cell, Control, Exhibit
 from modclaims.stats.null_objects import mean_replicates
 from modclaims.stats.ties import ROUNDING
 
@@ -79,47 +81,74 @@ class HeadMagnitudes(Unlabelled):
             )
         return (_request(), *(_request(variant) for variant in twin_variants(self.twins)))
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        sample = Sample.of(recording.corpus)
-        values = sample.units(log_magnitudes(recording, None))
+    def measure(self, look: Look) -> Measured:
+        sample = Sample.of(look.corpus)
+        values = sample.units(log_magnitudes(look.recording, None))
         shares = between_layers(values)
-        resamples = self._resamples(sample, weighing)
+        resamples = self._resamples(look, sample)
         bounds = bootstrap_t(mean_replicates(shares[:, None], resamples), resamples, means=True, ends=(-1.0, 1.0))
-        bounds = replace(bounds, end=EndLaw.of_means(bounds.theta, units=sample.n, ends=bounds.ends))
-        bare = Evidence((Cell(),), self.effect_name, bounds, None, sample.texts, n_units=sample.n)
-        if weighing.bare:
-            return bare
-        twins = [sample.units(log_magnitudes(recording, v)) for v in twin_variants(self.twins)]
-        spread = values.std(axis=2, ddof=1).mean(axis=0)
-        means = values.mean(axis=(0, 2))
-        return replace(
-            bare,
+        return Measured(
+            (Cell(),),
+            self.effect_name,
+            replace(bounds, end=EndLaw.of_means(bounds.theta, units=sample.n, ends=bounds.ends)),
+            None,
+            sample.texts,
+            sample.n,
             unit=sample.unit,
             resampled=f"{sample.unit}s",
-            controls=(_twin_shares([float(between_layers(t).mean()) for t in twins], float(shares.mean())),)
-            if twins
-            else (),
-            exhibits=(
-                curve_exhibit(
-                    f"{QUANTITY[:1].upper()}{QUANTITY[1:]} by relative depth",
-                    QUANTITY,
-                    values.mean(axis=2),
-                    resamples,
-                    weighing.alpha,
-                    ends=(-np.inf, np.inf),
-                    twins=np.array([t.mean(axis=(0, 2)) for t in twins]) if twins else None,
-                ),
+            payload=Magnitudes(sample, values, shares, resamples),
+        )
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        if not self.twins:
+            return ()
+        found = measured.kept(Magnitudes)
+        twins = [found.sample.units(log_magnitudes(look.recording, variant)) for variant in twin_variants(self.twins)]
+        control = _twin_shares([float(between_layers(t).mean()) for t in twins], float(found.shares.mean()))
+        return (RivalResult(control, beside={"twin": np.array([t.mean(axis=(0, 2)) for t in twins])}),)
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        found = measured.kept(Magnitudes)
+        return (
+            curve_exhibit(
+                f"{QUANTITY[:1].upper()}{QUANTITY[1:]} by relative depth",
+                QUANTITY,
+                found.values.mean(axis=2),
+                found.resamples,
+                look.alpha,
+                ends=(-np.inf, np.inf),
+                overlay=Overlay(twins=untrained_curves(rivals)),
             ),
+        )
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(Magnitudes)
+        spread = found.values.std(axis=2, ddof=1).mean(axis=0)
+        means = found.values.mean(axis=(0, 2))
+        return Words(
+            note=f"site {SITE}, Euclidean norms, mean over {len(look.recording.positions)} positions; {look.shape.layers} layers x "
+            f"{look.shape.heads} heads",
+            detail=f"Layers' means differ by a factor of {2 ** np.ptp(means):.2g} at most; heads of one layer spread by a factor of "
+            f"{2 ** spread.min():.2g} to {2 ** spread.max():.2g}.",
+            warnings=found.sample.warnings,
             secondary={
                 "spread between layers, log2": np.array([means.std(ddof=1)]),
                 "spread between heads of a layer, log2": np.array([spread.mean()]),
             },
-            warnings=sample.warnings,
-            note=f"site {SITE}, Euclidean norms, mean over {len(recording.positions)} positions; {recording.shape.layers} layers x "
-            f"{recording.shape.heads} heads",
-            detail=f"Layers' means differ by a factor of {2 ** np.ptp(means):.2g} at most; heads of one layer spread by a factor of "
-            f"{2 ** spread.min():.2g} to {2 ** spread.max():.2g}.",
         )
+
+
+@dataclass(frozen=True)
+class Magnitudes:
+    """How much heads put out, and how far that is a matter of their layer."""
+
+    sample: Sample
+    """The texts, or blocks, that were read."""
+    values: Floats
+    """(unit, layer, head) log2 magnitudes."""
+    shares: Floats
+    """(unit,) share of their variance between layers, as `between_layers` has it."""
+    resamples: Resamples
 
 
 class QuietMiddle(ChunkContrast):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -12,15 +13,15 @@ from modclaims.errors import ClaimError
 from modclaims.families.null_histograms import null_histogram
 from modclaims.families.token_maps import EMBEDDING, TokenMap, Tokens, bounds_of_means, resampled
 from modclaims.families.units import Sample
-from modclaims.look import Weighing
-from modclaims.recording import ModelShape, Recording, Request, Weights
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
+from modclaims.recording import ModelShape, Request, Weights
 from modclaims.stats.bootstrap import Bounds
-from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
+from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
 from modclaims.stats.overlaps import jackknifed, leading_directions, overlap, random_overlaps
-from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
+from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.retrieval import one_cycle
 from modclaims.stats.ridge import Inputs, Ridge, best_penalty, folds_of, leading_inputs
-from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -81,7 +82,7 @@ class InputOutsideUnembedding(TokenMap):
             raise ClaimError(
                 f"draws = {self.draws}: p cannot fall below 1 / {self.draws + 1}; take {LEAST_DRAWS} or more."
             )
-        if isinstance(self.holds, AlongDepth):
+        if self.holds.contrasts:
             raise ClaimError(
                 "InputOutsideUnembedding speaks of single layers; along_depth is not among its quantifiers."
             )
@@ -101,71 +102,56 @@ class InputOutsideUnembedding(TokenMap):
         """Dimensions of what the unembedding cares about."""
         return round(self.leading * shape.width)
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        sample, shape, name = Sample.of(recording.corpus), recording.shape, type(self).__name__
-        key = (name, sample.design(self.draws))
-        ids, layers = self.tokens(recording), self.looked_at(shape)
-        embedding, unembedding = (np.asarray(recording.array(request)) for request in (EMBEDDING, UNEMBEDDING))
+    def measure(self, look: Look) -> Measured:
+        sample, shape = Sample.of(look.corpus), look.shape
+        design = sample.design(self.draws)
+        ids, layers = self.tokens(look.recording), self.looked_at(shape)
+        embedding, unembedding = (np.asarray(look.recording.array(request)) for request in (EMBEDDING, UNEMBEDDING))
         if unembedding.shape[1] != shape.width:
             raise ClaimError(
                 f"The unembedding of model {shape.name!r} reads {unembedding.shape[1]} numbers, the stream has {shape.width}."
             )
-        chosen = Tokens.of(sample, ids, folds_of(sample.n, min(FOLDS, sample.n), stream(weighing.seed, *key, "folds")))
-        left_out = Tokens.of(
-            sample, ids, folds_of(sample.n, min(GROUPS, sample.n), stream(weighing.seed, *key, "groups"))
+        chosen, left_out = (
+            Tokens.of(sample, ids, folds_of(sample.n, min(most, sample.n), look.lasting_rng(purpose, design=design)))
+            for purpose, most in (("folds", FOLDS), ("groups", GROUPS))
         )
         outer, held = leading_directions(unembedding, self._outer(shape))
         target = embedding[chosen.rows].astype(np.float64)
-        reads = [self._read(self.stream_rows(recording, layer), target, chosen, left_out, outer) for layer in layers]
-        mean = outer.shape[1] / shape.width
-        own = np.array([read.overlap for read in reads])
+        reads = tuple(
+            self._read(self.stream_rows(look.recording, layer), target, chosen, left_out, outer) for layer in layers
+        )
+        found = Reads(
+            chosen, layers, reads, embedding, unembedding, outer, held, self._random(look, design, reads, outer)
+        )
+        mean, own = found.mean, found.own
         values = jackknifed(1 - own / mean, np.stack([1 - read.without / mean for read in reads], axis=1))
-        resamples = resampled(len(values), weighing, name, f"{len(values)} groups")
-        bounds = bounds_of_means(values, resamples, (1 - 1 / mean, 1.0))
-        random = random_overlaps(
-            [read.directions for read in reads],
-            outer.shape[1],
-            weighing.drawn(self.draws),
-            weighing.rng(*key, "subspaces"),
-        )
-        test = NullTest.of(
-            "avoidance",
-            1 - np.concatenate([own[None], random]) / mean,
-            np.full(len(layers), 1e-9),
-            exact=False,
-            action="putting the unembedding's leading subspace in random position",
-            by=self.adjust,
-        )
-        cells = tuple(Cell(layer=layer) for layer in layers)
-        bare = Evidence(cells, self.effect_name, bounds, test, sample.texts, n_units=sample.n)
-        if weighing.bare:
-            return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
-        rows = self.stream_rows(recording, layers[named])
-        return replace(
-            bare,
+        resamples = resampled(look, len(values), f"{len(values)} groups")
+        return Measured(
+            tuple(Cell(layer=layer) for layer in layers),
+            self.effect_name,
+            bounds_of_means(values, resamples, (1 - 1 / mean, 1.0)),
+            NullTest.of(
+                "avoidance",
+                1 - np.concatenate([own[None], found.random]) / mean,
+                np.full(len(layers), 1e-9),
+                exact=False,
+                action="putting the unembedding's leading subspace in random position",
+                by=self.adjust,
+            ),
+            sample.texts,
+            sample.n,
             unit=sample.unit,
             resampled=f"groups of {sample.unit}s" if len(values) < sample.n else f"{sample.unit}s",
-            controls=(
-                self._pattern(reads[named], rows, outer, mean, layers[named]),
-                self._control_task(
-                    rows, embedding, chosen, outer, mean, layers[named], stream(weighing.seed, *key, "control")
-                ),
-            ),
-            exhibits=(
-                self._by_depth(reads, layers, shape.layers, bounds, random, outer, weighing.alpha),
-                null_histogram(test, named, cells),
-            ),
-            secondary={
-                "mean squared cosine of principal angles": own,
-                "the same of random subspaces, analytic mean": np.full(len(layers), mean),
-                "share of the map in these directions": np.array([read.share for read in reads]),
-            },
-            warnings=sample.warnings + self._warnings(embedding, unembedding, len(target), shape),
-            note=f"site {self.site}, {self.dimensions} directions of a map learned from {len(target):,} tokens; the leading {outer.shape[1]} "
-            f"of {shape.width} directions hold {100 * held:.0f} % of the unembedding; bounds from leaving out {len(values)} groups",
-            detail=f"Of the {self.dimensions} directions read at layer {layers[named]}, which are {100 * reads[named].share:.0f} % of the map, "
-            f"{100 * own[named]:.0f} % lie in the unembedding's leading {outer.shape[1]}, of random ones {100 * mean:.0f} %.",
+            payload=found,
+        )
+
+    def _random(self, look: Look, design: str, reads: Sequence[_Read], outer: Floats) -> Floats:
+        """(draw, layer) overlaps of what is read with random subspaces."""
+        return random_overlaps(
+            [read.directions for read in reads],
+            outer.shape[1],
+            look.settings.drawn(self.draws),
+            look.rng("subspaces", design=design),
         )
 
     def _read(self, x: Floats, target: Floats, chosen: Tokens, left_out: Tokens, outer: Floats) -> _Read:
@@ -189,8 +175,18 @@ class InputOutsideUnembedding(TokenMap):
             )
         return directions, share, ridge
 
-    def _pattern(self, read: _Read, rows: Floats, outer: Floats, mean: float, layer: int) -> Control:
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        found = measured.kept(Reads)
+        rows = self.stream_rows(look.recording, found.layers[named])
+        rng = look.lasting_rng("control", design=found.chosen.sample.design(self.draws))
+        return [
+            RivalResult(self._pattern(found, named, rows)),
+            RivalResult(self._control_task(found, named, rows, rng)),
+        ]
+
+    def _pattern(self, found: Reads, named: int, rows: Floats) -> Control:
         """Where the stream puts what the map foretells, and where it varies at all."""
+        read, outer, mean = found.reads[named], found.outer, found.mean
         inputs = read.ridge.inputs
         pattern, _ = leading_inputs(
             inputs, inputs.roots[:, None] * read.ridge.coefficients(read.penalty), self.dimensions
@@ -201,66 +197,37 @@ class InputOutsideUnembedding(TokenMap):
         return Control(
             "pattern",
             f"Read is one thing, written another: of the {self.dimensions} directions along which the stream varies with what the map "
-            f"foretells at layer {layer}, {100 * put:.0f} % lie in the unembedding's leading subspace (avoidance {1 - put / mean:.2f}), "
+            f"foretells at layer {found.layers[named]}, {100 * put:.0f} % lie in the unembedding's leading subspace (avoidance {1 - put / mean:.2f}), "
             f"and {100 * varies:.0f} % of all variance of the stream does.",
             {"overlap": put, "avoidance": 1 - put / mean, "variance": varies},
         )
 
-    def _control_task(
-        self,
-        rows: Floats,
-        embedding: NDArray[np.floating],
-        chosen: Tokens,
-        outer: Floats,
-        mean: float,
-        layer: int,
-        rng: np.random.Generator,
-    ) -> Control:
+    def _control_task(self, found: Reads, named: int, rows: Floats, rng: np.random.Generator) -> Control:
         """Where a map reads that learned which token is which by heart."""
-        types, which = np.unique(chosen.rows, return_inverse=True)
+        types, which = np.unique(found.chosen.rows, return_inverse=True)
         if len(types) < 2:
             raise ClaimError("One and the same token stands at every position read; choose other --positions.")
-        target = embedding[types[one_cycle(len(types), rng)][which]].astype(np.float64)
-        penalty = best_penalty(rows, target, chosen.row_folds)
-        found = overlap(self._directions(rows, target, penalty)[0], outer)
+        target = found.embedding[types[one_cycle(len(types), rng)][which]].astype(np.float64)
+        penalty = best_penalty(rows, target, found.chosen.row_folds)
+        shared = overlap(self._directions(rows, target, penalty)[0], found.outer)
         return Control(
             "control_task",
-            f"A map learned to foretell other tokens' embeddings, one for each type, reads directions at layer {layer} of which "
-            f"{100 * found:.0f} % lie in the unembedding's leading subspace (avoidance {1 - found / mean:.2f}).",
-            {"overlap": found, "avoidance": 1 - found / mean},
+            f"A map learned to foretell other tokens' embeddings, one for each type, reads directions at layer {found.layers[named]} of which "
+            f"{100 * shared:.0f} % lie in the unembedding's leading subspace (avoidance {1 - shared / found.mean:.2f}).",
+            {"overlap": shared, "avoidance": 1 - shared / found.mean},
         )
 
-    def _warnings(
-        self, embedding: NDArray[np.floating], unembedding: NDArray[np.floating], rows: int, shape: ModelShape
-    ) -> tuple[str, ...]:
-        out = []
-        if np.array_equal(embedding, unembedding):
-            out.append(
-                "Embedding and unembedding are one matrix here: the stream begins along the unembedding's own directions, so "
-                "that overlap in early layers comes with the weights and says nothing of how tokens are kept."
-            )
-        if rows < 2 * shape.width:
-            out.append(
-                f"Maps of {shape.width} inputs are learned from {rows:,} tokens: what they read is hardly known, and lies the nearer to "
-                "directions in which the stream varies most."
-            )
-        return tuple(out)
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        assert measured.test is not None, "random subspaces are always drawn"
+        angles = self._by_depth(measured.kept(Reads), measured.bounds, look.shape.layers, look.alpha)
+        return (angles, null_histogram(measured.test, named, measured.cells))
 
-    def _by_depth(
-        self,
-        reads: list[_Read],
-        layers: tuple[int, ...],
-        depth: int,
-        bounds: Bounds,
-        random: Floats,
-        outer: Floats,
-        alpha: float,
-    ) -> Exhibit:
+    def _by_depth(self, found: Reads, bounds: Bounds, depth: int, alpha: float) -> Exhibit:
         """Squared cosines of the principal angles by relative depth, their mean, and that of random subspaces."""
         from scipy.linalg import subspace_angles
 
-        cosines = np.stack([np.cos(subspace_angles(read.directions, outer)) ** 2 for read in reads])
-        mean = outer.shape[1] / outer.shape[0]
+        layers, random, mean = found.layers, found.random, found.mean
+        cosines = np.stack([np.cos(subspace_angles(read.directions, found.outer)) ** 2 for read in found.reads])
         low, high = np.quantile(random, (alpha, 1 - alpha), axis=0)
         told = "; ".join(
             f"layer {layer}: {own.mean():.2f}, random [{a:.2f}, {b:.2f}]"
@@ -285,6 +252,60 @@ class InputOutsideUnembedding(TokenMap):
             {"interval": f"{100 * (1 - 2 * alpha):g} % bounds"},
         )
 
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(Reads)
+        read, layer, leading, width = found.reads[named], found.layers[named], found.outer.shape[1], look.shape.width
+        return Words(
+            note=f"site {self.site}, {self.dimensions} directions of a map learned from {found.tokens:,} tokens; the leading {leading} "
+            f"of {width} directions hold {100 * found.held:.0f} % of the unembedding; bounds from leaving out {len(read.without)} groups",
+            detail=f"Of the {self.dimensions} directions read at layer {layer}, which are {100 * read.share:.0f} % of the map, "
+            f"{100 * read.overlap:.0f} % lie in the unembedding's leading {leading}, of random ones {100 * found.mean:.0f} %.",
+            warnings=found.chosen.sample.warnings + _warnings(found, width),
+            secondary={
+                "mean squared cosine of principal angles": found.own,
+                "the same of random subspaces, analytic mean": np.full(len(found.layers), found.mean),
+                "share of the map in these directions": np.array([one.share for one in found.reads]),
+            },
+        )
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What the maps of all layers read, and what the unembedding cares about."""
+
+    chosen: Tokens
+    """The tokens that were read, with the folds that penalties were chosen on."""
+    layers: tuple[int, ...]
+    """Layers looked at."""
+    reads: tuple[_Read, ...]
+    """What is read at each of them."""
+    embedding: NDArray[np.floating]
+    """(token, unit)"""
+    unembedding: NDArray[np.floating]
+    """(token, unit)"""
+    outer: Floats
+    """(unit, axis) the unembedding's leading directions."""
+    held: float
+    """Share of the unembedding that they hold."""
+    random: Floats
+    """(draw, layer) overlaps of what is read with random subspaces."""
+
+    @property
+    def mean(self) -> float:
+        """The overlap of directions at random, on average."""
+        width, leading = self.outer.shape
+        return float(leading / width)
+
+    @property
+    def own(self) -> Floats:
+        """(layer,) the overlap of what is read with what the unembedding cares about."""
+        return np.array([read.overlap for read in self.reads])
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens maps are learned from."""
+        return int(self.chosen.ids.size)
+
 
 @dataclass(frozen=True)
 class _Read:
@@ -300,3 +321,19 @@ class _Read:
     """(group,) the same of maps learned without each group of texts."""
     ridge: Ridge
     penalty: float
+
+
+def _warnings(found: Reads, width: int) -> tuple[str, ...]:
+    """Where overlap comes with the weights, and where maps of `width` inputs are learned from few tokens."""
+    out = []
+    if np.array_equal(found.embedding, found.unembedding):
+        out.append(
+            "Embedding and unembedding are one matrix here: the stream begins along the unembedding's own directions, so "
+            "that overlap in early layers comes with the weights and says nothing of how tokens are kept."
+        )
+    if found.tokens < 2 * width:
+        out.append(
+            f"Maps of {width} inputs are learned from {found.tokens:,} tokens: what they read is hardly known, and lies the nearer to "
+            "directions in which the stream varies most."
+        )
+    return tuple(out)

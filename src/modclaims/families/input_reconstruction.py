@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -23,14 +24,14 @@ from modclaims.families.token_maps import (
     student,
 )
 from modclaims.families.units import Sample
-from modclaims.look import Weighing
-from modclaims.recording import ModelShape, Recording, Request, for_variant
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
+from modclaims.recording import ModelShape, Request, for_variant
 from modclaims.stats.actions import sign_flips
-from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
-from modclaims.stats.quantifiers import AlongDepth, Holds, along_depth, slope_weights
+from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
+from modclaims.stats.quantifiers import Holds, along_depth
 from modclaims.stats.retrieval import Vocabulary, one_cycle
 from modclaims.stats.ridge import cross_fitted, folds_of
-from modclaims.stats.streams import stream
 from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]
@@ -100,7 +101,7 @@ class InputReconstruction(TokenMap):
     @property
     def along(self) -> bool:
         """Whether the claim is about the slope along depth."""
-        return isinstance(self.holds, AlongDepth)
+        return self.holds.contrasts
 
     @property
     def dealings(self) -> int:
@@ -114,8 +115,7 @@ class InputReconstruction(TokenMap):
 
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         layers = self.looked_at(shape)
-        if self.along:
-            slope_weights(self.holds, layers)
+        self.holds.contrast(layers)  # raises where they are too few for a slope
         twins = twin_variants(self.twins)
         return (
             self.request(),
@@ -124,74 +124,57 @@ class InputReconstruction(TokenMap):
             *(for_variant(EMBEDDING, variant) for variant in twins),
         )
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        sample, layers, name = Sample.of(recording.corpus), self.looked_at(recording.shape), type(self).__name__
-        key = (weighing.seed, name, sample.design(0))
-        ids, rng, parts = self.tokens(recording), stream(*key, "folds"), min(self.folds, sample.n)
+    def measure(self, look: Look) -> Measured:
+        sample, layers = Sample.of(look.corpus), self.looked_at(look.shape)
+        ids, parts = self.tokens(look.recording), min(self.folds, sample.n)
+        rng = look.lasting_rng("folds", design=sample.design(0))
         tokens = [Tokens.of(sample, ids, folds_of(sample.n, parts, rng)) for _ in range(self.dealings)]
-        tasks = (True, False) if self.along and weighing.bare else (True, True)
-        told = self._told(recording, tokens, layers, stream(*key, "control"), tasks)
-        if self.along:
-            cells: tuple[Cell, ...] = (Cell(),)
-            values = told.curve(self.nearest) @ slope_weights(self.holds, layers)
-            ends = (-np.inf, np.inf)
-        else:
-            cells = tuple(Cell(layer=layer) for layer in layers)
-            values = told.selectivity(self.nearest)
-            ends = (-1.0, 1.0)
-        resamples = resampled(len(values), weighing, name, f"{len(values)} {sample.unit}s")
-        bare = Evidence(
-            cells,
+        told = self._told(look, tokens, layers, control=not (self.along and look.settings.bare))
+        found = Reconstructed(told, layers, self.nearest, self.holds.contrast(layers))
+        values = found.values
+        units = f"{len(values)} {sample.unit}s"
+        return Measured(
+            (Cell(),) if self.along else tuple(Cell(layer=layer) for layer in layers),
             f"{self._direction()} of {self.found_name}" if self.along else self.effect_name,
-            bounds_of_means(values, resamples, ends, learning_factor(parts)),
-            None if self.along else self._flipped(values, sample, weighing),
+            bounds_of_means(
+                values,
+                resampled(look, len(values), units),
+                (-np.inf, np.inf) if self.along else (-1.0, 1.0),
+                learning_factor(parts),
+            ),
+            None if self.along else self._flipped(look, values, sample.unit),
             sample.texts,
-            n_units=len(values),
-            degenerate=tuple(int(c) for c in np.flatnonzero(np.ptp(values, axis=0) <= ROUNDING)),
-        )
-        if weighing.bare:
-            return bare
-        named = 0 if self.along else self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
-        return replace(
-            bare,
+            len(values),
             unit=sample.unit,
             resampled=f"{sample.unit}s",
-            controls=self._controls(recording, told, layers, named, weighing),
-            exhibits=(
-                self._by_depth(told, layers, recording.shape.layers, weighing),
-                *(() if bare.test is None else (null_histogram(bare.test, named, cells),)),
-            ),
-            secondary=self._slopes(told, layers) if self.along else self._shares(told),
-            warnings=sample.warnings + self._few(told, len(values), recording.shape.width),
-            note=f"site {self.site}, ridge maps learned on {parts - 1} of {parts} parts of the texts and tried on the "
-            f"other, {_times(self.dealings)}; {told.positions} positions, {told.vocabulary:,} tokens to choose from",
-            detail=self._detail(told, layers, named),
+            degenerate=tuple(int(c) for c in np.flatnonzero(np.ptp(values, axis=0) <= ROUNDING)),
+            payload=found,
         )
 
     def _direction(self) -> str:
-        assert isinstance(self.holds, AlongDepth)
-        return {"falls": "fall", "rises": "rise"}[self.holds.direction]
+        """`fall` or `rise`, of a claim along depth."""
+        return self.holds.words.split()[0].removesuffix("s")
 
     def _told(
         self,
-        recording: Recording,
+        look: Look,
         foldings: Sequence[Tokens],
         layers: tuple[int, ...],
-        rng: np.random.Generator,
-        tasks: tuple[bool, bool],
+        *,
+        control: bool,
         variant: str | None = None,
     ) -> Foldings:
-        """How well the maps of every layer find tokens, in the task and in the control task, or in one of them."""
-        embedding = np.asarray(recording.array(for_variant(EMBEDDING, variant)))
+        """How well the maps of every layer find tokens, in the task and, where `control`, in the control task."""
+        embedding = np.asarray(look.recording.array(for_variant(EMBEDDING, variant)))
         vocabulary, ids = Vocabulary.of(embedding), foldings[0].rows
         types, rows = np.unique(ids, return_inverse=True)
         if len(types) < 2:
             raise ClaimError("One and the same token stands at every position read; choose other --positions.")
-        task, control = tasks
-        meant = [[ids] * task + [types[one_cycle(len(types), rng)][rows]] * control for _ in foldings]
+        rng = look.lasting_rng("control", design=foldings[0].sample.design(0))
+        meant = [[ids, *([types[one_cycle(len(types), rng)][rows]] if control else [])] for _ in foldings]
         closer: list[list[list[Codes]]] = [[[] for _ in named] for named in meant]
         for layer in layers:
-            stream_rows = self.stream_rows(recording, layer, variant)
+            stream_rows = self.stream_rows(look.recording, layer, variant)
             for tokens, named, ranks in zip(foldings, meant, closer, strict=True):
                 fitted = cross_fitted(stream_rows, [embedding[m].astype(np.float64) for m in named], tokens.row_folds)
                 for found, fit, m in zip(ranks, fitted, named, strict=True):
@@ -206,89 +189,66 @@ class InputReconstruction(TokenMap):
             out.append(Told(tokens, tried[0], tried[1] if len(tried) > 1 else None, len(embedding)))
         return Foldings(tuple(out))
 
-    def _flipped(self, values: Floats, sample: Sample, weighing: Weighing) -> NullTest:
-        rng = weighing.rng(type(self).__name__, f"{len(values)} {sample.unit}s", "flips")
-        signs, exact = sign_flips(len(values), budget=weighing.permutations, rng=rng)
+    def _flipped(self, look: Look, values: Floats, unit: str) -> NullTest:
+        """Sign flips of the units' differences from the control task, at all layers together."""
+        rng = look.rng("flips", design=f"{len(values)} {unit}s")
+        signs, exact = sign_flips(len(values), budget=look.settings.permutations, rng=rng)
         return NullTest.of(
             "mean difference from the control task",
             signs.astype(np.float64) @ values / len(values),
             np.full(values.shape[1], ROUNDING),
             exact=exact,
-            action=f"flipping the signs of each {sample.unit}'s differences",
+            action=f"flipping the signs of each {unit}'s differences",
             by=self.adjust,
         )
 
-    def _shares(self, told: Foldings) -> dict[str, Floats]:
-        """(layer,) secondary numbers of a claim about layers."""
-        return {
-            "accuracy at 1": told.curve(1).mean(axis=0),
-            self.found_name: told.curve(self.nearest).mean(axis=0),
-            f"{self.found_name}, control task": told.control_curve(self.nearest).mean(axis=0),
-            f"{self.found_name}, types learned from": told.among(True, self.nearest),
-            f"{self.found_name}, types never learned from": told.among(False, self.nearest),
-        }
-
-    def _slopes(self, told: Foldings, layers: tuple[int, ...]) -> dict[str, Floats]:
-        """(1,) secondary numbers of a claim about the slope, all signed as the claim's own."""
-        weights, word = slope_weights(self.holds, layers), self._direction()
-        return {
-            f"{word} of accuracy at 1": told.curve(1).mean(axis=0) @ weights,
-            f"{word} of the control task's {self.found_name}": told.control_curve(self.nearest).mean(axis=0) @ weights,
-            f"{word} of selectivity": told.selectivity(self.nearest).mean(axis=0) @ weights,
-            f"{word} among types never learned from": told.among(False, self.nearest) @ weights,
-        }
-
-    def _controls(
-        self, recording: Recording, told: Foldings, layers: tuple[int, ...], named: int, weighing: Weighing
-    ) -> tuple[Control, ...]:
-        task, control = (c.mean(axis=0) for c in (told.curve(self.nearest), told.control_curve(self.nearest)))
-        selective = told.selectivity(self.nearest).mean(axis=0)
-        unseen, at = told.among(False, self.nearest), self.found_name
-        commonest = told.commonest(self.nearest)
-        count, total = told.unseen, told.total
-        controls = [
-            Control(
-                "control_task",
-                f"With every type of token given another's embedding, {at} is {_ends(control, layers)}, against {_ends(task, layers)}; "
-                f"where both are compared, selectivity is {_ends(selective, layers)}.",
-                {"control": control.tolist(), "selectivity": selective.tolist()},
-            ),
-            Control(
-                "unseen_types",
-                "Every token's type was learned from somewhere, so that nothing is known of others."
-                if not count
-                else f"Of {total:,} tokens {count:,} are of types that the maps never learned from; of these, {at} is "
-                f"{_ends(unseen, layers)}.",
-                {"tokens": count, "of": total, "found": unseen.tolist()},
-            ),
-            Control(
-                "commonest_tokens",
-                f"Whoever answers with the {_counted(self.nearest)} of the texts learned from, whatever the stream, finds "
-                f"{commonest:.2f} of the tokens.",
-                {"found": commonest},
-            ),
-        ]
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        found = measured.kept(Reconstructed)
+        controls = [self._control_task(found), self._unseen_types(found), self._commonest_tokens(found)]
         if self.twins:
-            controls.append(self._twins(recording, told, layers, named, weighing))
-        return tuple(controls)
+            controls.append(self._untrained(look, found, named))
+        return [RivalResult(control) for control in controls]
 
-    def _twins(
-        self, recording: Recording, told: Foldings, layers: tuple[int, ...], named: int, weighing: Weighing
-    ) -> Control:
+    def _control_task(self, found: Reconstructed) -> Control:
+        """What maps find that could only be learned by heart."""
+        task, control, selective = (c.mean(axis=0) for c in (found.accuracy, found.control, found.selectivity))
+        return Control(
+            "control_task",
+            f"With every type of token given another's embedding, {self.found_name} is {found.ends_of(control)}, against "
+            f"{found.ends_of(task)}; where both are compared, selectivity is {found.ends_of(selective)}.",
+            {"control": control.tolist(), "selectivity": selective.tolist()},
+        )
+
+    def _unseen_types(self, found: Reconstructed) -> Control:
+        """What maps find of tokens that they never learned from."""
+        count, total = found.told.unseen, found.told.total
+        return Control(
+            "unseen_types",
+            "Every token's type was learned from somewhere, so that nothing is known of others."
+            if not count
+            else f"Of {total:,} tokens {count:,} are of types that the maps never learned from; of these, {self.found_name} is "
+            f"{found.ends_of(found.unseen)}.",
+            {"tokens": count, "of": total, "found": found.unseen.tolist()},
+        )
+
+    def _commonest_tokens(self, found: Reconstructed) -> Control:
+        """What is found by whoever answers with the commonest tokens."""
+        commonest = found.told.commonest(self.nearest)
+        return Control(
+            "commonest_tokens",
+            f"Whoever answers with the {_counted(self.nearest)} of the texts learned from, whatever the stream, finds "
+            f"{commonest:.2f} of the tokens.",
+            {"found": commonest},
+        )
+
+    def _untrained(self, look: Look, found: Reconstructed, named: int) -> Control:
         """The same number in untrained networks, by the same folds and control task."""
-        rng_key = (weighing.seed, type(self).__name__, told.sample.design(0), "control")
-
-        def number(found: Foldings) -> float:
-            if self.along:
-                return float((found.curve(self.nearest).mean(axis=0) @ slope_weights(self.holds, layers))[0])
-            return float(found.selectivity(self.nearest).mean(axis=0)[named])
-
-        tasks = (True, not self.along)
+        tokens, layers = found.told.tokens, found.layers
         twins = [
-            number(self._told(recording, told.tokens, layers, stream(*rng_key), tasks, variant))
+            replace(found, told=self._told(look, tokens, layers, control=not self.along, variant=variant)).at(named)
             for variant in twin_variants(self.twins)
         ]
-        own = number(told)
+        own = found.at(named)
         what = (
             f"the {self._direction()} of {self.found_name}" if self.along else f"selectivity at layer {layers[named]}"
         )
@@ -300,38 +260,18 @@ class InputReconstruction(TokenMap):
             {"own": own, "twins": twins},
         )
 
-    def _few(self, told: Foldings, units: int, width: int) -> tuple[str, ...]:
-        sample, out = told.sample, []
-        if units < sample.n:
-            out.append(
-                f"{sample.n - units} of {sample.n} {sample.unit}s have no token that both tasks are compared on, and no selectivity; they "
-                "are left out."
-            )
-        parts = told.parts
-        learned = told.total * (parts - 1) // parts
-        if learned < FEW_ROWS * width:
-            out.append(
-                f"Maps of {width} inputs are learned from {learned:,} tokens each: they tell less than the stream holds. More texts or "
-                "positions would tell more."
-            )
-        return tuple(out)
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        curves = self._by_depth(measured.kept(Reconstructed), look.shape.layers, look.alpha)
+        return (curves, *(() if measured.test is None else (null_histogram(measured.test, named, measured.cells),)))
 
-    def _detail(self, told: Foldings, layers: tuple[int, ...], named: int) -> str:
-        at_one, at_more = (told.curve(k).mean(axis=0) for k in (1, self.nearest))
-        if self.along:
-            both = "" if self.nearest == 1 else f", at 1 {_ends(at_one, layers)}"
-            return f"{self.found_name.capitalize()} is {_ends(at_more, layers)}{both}."
-        control = told.control_curve(self.nearest).mean(axis=0)
-        both = "" if self.nearest == 1 else f" ({at_one[named]:.2f} at 1)"
-        return f"At layer {layers[named]} {self.found_name} is {at_more[named]:.2f}{both}, in the control task {control[named]:.2f}."
-
-    def _by_depth(self, told: Foldings, layers: tuple[int, ...], depth: int, weighing: Weighing) -> Exhibit:
+    def _by_depth(self, found: Reconstructed, depth: int, alpha: float) -> Exhibit:
         """Accuracy of task and control task by relative depth with bands over all layers, and selectivity."""
-        curves = {f"accuracy at {k}": (told.curve(k), (0.0, 1.0)) for k in dict.fromkeys((self.nearest, 1))} | {
-            f"control task, {self.found_name}": (told.control_curve(self.nearest), (0.0, 1.0)),
-            "selectivity": (told.selectivity(self.nearest), (-1.0, 1.0)),
+        accuracies = {self.nearest: found.accuracy} | ({} if self.nearest == 1 else {1: found.at_one})
+        curves = {f"accuracy at {k}": (values, (0.0, 1.0)) for k, values in accuracies.items()} | {
+            f"control task, {self.found_name}": (found.control, (0.0, 1.0)),
+            "selectivity": (found.selectivity, (-1.0, 1.0)),
         }
-        alpha, words, widened = weighing.alpha, [], learning_factor(told.parts)
+        words, widened = [], learning_factor(found.told.parts)
         mean, low, high = [], [], []
         for name, (values, ends) in curves.items():
             law = student(values, widened)
@@ -339,9 +279,8 @@ class InputReconstruction(TokenMap):
             low.append(np.clip(law.limit(1 - alpha), *ends))
             high.append(np.clip(law.limit(alpha), *ends))
             words.append(f"{name}: {', '.join(f'{v:.2f}' for v in mean[-1])}")
-        unseen = told.among(False, self.nearest)
-        if np.isfinite(unseen).any():
-            words.append(f"types never learned from: {', '.join(f'{v:.2f}' for v in unseen)}")
+        if np.isfinite(found.unseen).any():
+            words.append(f"types never learned from: {', '.join(f'{v:.2f}' for v in found.unseen)}")
         return Exhibit(
             "accuracy_by_depth",
             f"Tokens told from the stream by relative depth, {self.site}",
@@ -349,15 +288,56 @@ class InputReconstruction(TokenMap):
             + "; ".join(words)
             + ".",
             {
-                "depth": np.array(layers) / max(depth - 1, 1),
-                "layer": np.array(layers),
+                "depth": np.array(found.layers) / max(depth - 1, 1),
+                "layer": np.array(found.layers),
                 "mean": np.stack(mean),
                 "low": np.stack(low),
                 "high": np.stack(high),
-                "unseen": unseen,
+                "unseen": found.unseen,
             },
             {"curves": list(curves), "interval": f"{100 * (1 - 2 * alpha):g} % bounds of each layer"},
         )
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(Reconstructed)
+        told = found.told
+        return Words(
+            note=f"site {self.site}, ridge maps learned on {told.parts - 1} of {told.parts} parts of the texts and tried on the "
+            f"other, {_times(self.dealings)}; {told.positions} positions, {told.vocabulary:,} tokens to choose from",
+            detail=self._detail(found, named),
+            warnings=told.sample.warnings + _few(told, measured.n_units, look.shape.width),
+            secondary=self._shares(found) if found.weights is None else self._slopes(found, found.weights),
+        )
+
+    def _shares(self, found: Reconstructed) -> dict[str, Floats]:
+        """(layer,) secondary numbers of a claim about layers."""
+        return {
+            "accuracy at 1": found.at_one.mean(axis=0),
+            self.found_name: found.accuracy.mean(axis=0),
+            f"{self.found_name}, control task": found.control.mean(axis=0),
+            f"{self.found_name}, types learned from": found.told.among(True, self.nearest),
+            f"{self.found_name}, types never learned from": found.unseen,
+        }
+
+    def _slopes(self, found: Reconstructed, weights: Floats) -> dict[str, Floats]:
+        """(1,) secondary numbers of a claim about the slope, all signed as the claim's own."""
+        word = self._direction()
+        return {
+            f"{word} of accuracy at 1": found.at_one.mean(axis=0) @ weights,
+            f"{word} of the control task's {self.found_name}": found.control.mean(axis=0) @ weights,
+            f"{word} of selectivity": found.selectivity.mean(axis=0) @ weights,
+            f"{word} among types never learned from": found.unseen @ weights,
+        }
+
+    def _detail(self, found: Reconstructed, named: int) -> str:
+        """How many tokens are found at both ends of the depth, or at the named layer."""
+        at_one, at_more = found.at_one.mean(axis=0), found.accuracy.mean(axis=0)
+        if self.along:
+            both = "" if self.nearest == 1 else f", at 1 {found.ends_of(at_one)}"
+            return f"{self.found_name.capitalize()} is {found.ends_of(at_more)}{both}."
+        control = found.control.mean(axis=0)
+        both = "" if self.nearest == 1 else f" ({at_one[named]:.2f} at 1)"
+        return f"At layer {found.layers[named]} {self.found_name} is {at_more[named]:.2f}{both}, in the control task {control[named]:.2f}."
 
 
 @dataclass(frozen=True)
@@ -475,6 +455,62 @@ class Foldings:
         return together.mean(axis=0) if len(together) else np.full(together.shape[1], np.nan)
 
 
+@dataclass(frozen=True)
+class Reconstructed:
+    """How well tokens are told at every layer; each curve is worked out once, where it is asked for."""
+
+    told: Foldings
+    layers: tuple[int, ...]
+    """Layers looked at."""
+    nearest: int
+    """A token is found if fewer than so many others lie as close."""
+    weights: Floats | None
+    """(layer, 1) of the slope that is claimed; None for a claim about layers."""
+
+    @property
+    def values(self) -> Floats:
+        """(unit, cell) what the claim is about: slopes of accuracy along depth, or selectivity by layer."""
+        return self.selectivity if self.weights is None else np.asarray(self.accuracy @ self.weights)
+
+    def at(self, cell: int) -> float:
+        """The mean over units at a cell; slopes are those of the mean curve."""
+        if self.weights is None:
+            return float(self.selectivity.mean(axis=0)[cell])
+        return float((self.accuracy.mean(axis=0) @ self.weights)[0])
+
+    @cached_property
+    def accuracy(self) -> Floats:
+        """(unit, layer) share of tokens found."""
+        return self.told.curve(self.nearest)
+
+    @cached_property
+    def at_one(self) -> Floats:
+        """(unit, layer) share of tokens that lie closest of all."""
+        return self.told.curve(1)
+
+    @cached_property
+    def control(self) -> Floats:
+        """(unit, layer) share found in the control task."""
+        return self.told.control_curve(self.nearest)
+
+    @cached_property
+    def selectivity(self) -> Floats:
+        """(unit, layer) share found minus that of the control task, where both are compared; fewer units than texts may be."""
+        return self.told.selectivity(self.nearest)
+
+    @cached_property
+    def unseen(self) -> Floats:
+        """(layer,) share found of tokens whose type was never learned from."""
+        return self.told.among(False, self.nearest)
+
+    def ends_of(self, curve: Floats) -> str:
+        """First and last value of a (layer,) curve in words."""
+        first, last = self.layers[0], self.layers[-1]
+        if len(self.layers) == 1:
+            return f"{curve[0]:.2f} at layer {first}"
+        return f"{curve[0]:.2f} at layer {first} and {curve[-1]:.2f} at layer {last}"
+
+
 def others_mean(target: Floats, folds: Codes) -> Floats:
     """(row, unit) the mean target of the other folds."""
     out = np.empty_like(target)
@@ -491,8 +527,19 @@ def _counted(nearest: int) -> str:
     return "commonest token" if nearest == 1 else f"{nearest} commonest tokens"
 
 
-def _ends(curve: Floats, layers: tuple[int, ...]) -> str:
-    """First and last value in words."""
-    if len(layers) == 1:
-        return f"{curve[0]:.2f} at layer {layers[0]}"
-    return f"{curve[0]:.2f} at layer {layers[0]} and {curve[-1]:.2f} at layer {layers[-1]}"
+def _few(told: Foldings, units: int, width: int) -> tuple[str, ...]:
+    """Warnings of texts that are left out, and of maps of `width` inputs that are learned from few tokens."""
+    sample, out = told.sample, []
+    if units < sample.n:
+        out.append(
+            f"{sample.n - units} of {sample.n} {sample.unit}s have no token that both tasks are compared on, and no selectivity; they "
+            "are left out."
+        )
+    parts = told.parts
+    learned = told.total * (parts - 1) // parts
+    if learned < FEW_ROWS * width:
+        out.append(
+            f"Maps of {width} inputs are learned from {learned:,} tokens each: they tell less than the stream holds. More texts or "
+            "positions would tell more."
+        )
+    return tuple(out)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -12,15 +13,24 @@ from numpy.typing import NDArray
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.controls import EMBED, twin_variants
-from modclaims.families.depth_curves import DepthCurve, beyond, changes_spelt, chunks_spelt, curve_exhibit
+from modclaims.families.depth_curves import (
+    DepthCurve,
+    Overlay,
+    beyond,
+    changes_spelt,
+    chunks_spelt,
+    curve_exhibit,
+    untrained_curves,
+)
 from modclaims.families.units import Sample
-from modclaims.look import Weighing
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import sign_flips
 from modclaims.stats.bootstrap import Resamples
-from modclaims.stats.chunks import change_frequencies
+from modclaims.stats.chunks import Division, change_frequencies
 from modclaims.stats.conjunction import ConjoinedBounds, ConjoinedTest
-from modclaims.stats.evidence import Cell, Control, Evidence, NullTest
+from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
 from modclaims.stats.phases import (
     Errors,
     Phases,
@@ -81,87 +91,38 @@ class ResidualPhases(DepthCurve):
         asked = (Activations("resid_post"), EMBED)
         return (*asked, *(for_variant(r, v) for v in twin_variants(self.twins) for r in asked))
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        sample = Sample.of(recording.corpus)
-        layers = recording.shape.layers
-        states = Stream.of(recording, None, self.family())
+    def measure(self, look: Look) -> Measured:
+        sample = Sample.of(look.corpus)
+        states = Stream.of(look.recording, None, self.family())
         curves = sample.units(states.cosines())
-        phases = Phases(self.divisions(recording.shape), layers)
-        resamples = self._resamples(sample, weighing)
+        phases = Phases(self.divisions(look.shape), look.shape.layers)
+        resamples = self._resamples(look, sample)
         rivals = phases.rivals()
         drawings = {PHASES: phases.drawing, **rivals}
-        if not weighing.bare:
-            drawings |= {"parabola": polynomial_fit(layers, 2), "constant": polynomial_fit(layers, 0)}
-        errors, fitted = (found(curves, resamples.times, drawings) for found in (out_of_sample, in_sample))
-        joint = reduction_bounds(errors, fitted, PHASES, list(rivals), resamples)
+        outside, inside = (found(curves, resamples.times, drawings) for found in (out_of_sample, in_sample))
+        joint = reduction_bounds(outside, inside, PHASES, list(rivals), resamples)
         bounds = ConjoinedBounds.of(joint, len(rivals))
-        test = self._flipped({name: errors[name][0] for name in drawings}, list(rivals), sample, weighing)
-        bare = Evidence((Cell(),), self.effect_name, bounds, test, sample.texts, n_units=sample.n)
-        if weighing.bare:
-            return bare
-        mean = curves.mean(axis=0)
-        division = phases.divisions[int(phases.fit(mean[None])[1][0])]
-        picked = phases.fit(resamples.times[1:] @ curves / sample.n)[1]
-        frequencies = change_frequencies(picked, phases.divisions, layers)
-        twins = [sample.units(Stream.of(recording, v, self.family()).cosines()) for v in twin_variants(self.twins)]
-        few = Resamples(resamples.times[:1], resamples.groups)
-        return replace(
-            bare,
+        return Measured(
+            (Cell(),),
+            self.effect_name,
+            bounds,
+            self._flipped(look, sample, {name: errors[0] for name, errors in outside.items()}, list(rivals)),
+            sample.texts,
+            sample.n,
             unit=sample.unit,
             resampled=f"{sample.unit}s",
-            controls=(
-                _parabola(errors, fitted, resamples, weighing.alpha),
-                _without_largest(states, sample, phases, few, bounds.effect[0]),
-                *([_twins(twins, phases, few, float(bounds.effect[0]))] if twins else []),
-            ),
-            exhibits=(
-                curve_exhibit(
-                    "Cosine of the stream before and after each layer, by relative depth",
-                    "cosine before and after",
-                    curves,
-                    resamples,
-                    weighing.alpha,
-                    ends=(-1.0, 1.0),
-                    division=division,
-                    frequencies=frequencies if len(phases.divisions) > 1 else None,
-                    line=polynomial(layers, 1) @ mean,
-                    twins=np.array([t.mean(axis=0) for t in twins]) if twins else None,
-                ),
-            ),
-            secondary={
-                **{f"error reduction against {name}": joint.effect[[i]] for i, name in enumerate(rivals)},
-                **{f"out-of-sample error, {name}": found[[0]].mean(axis=1) for name, found in errors.items()},
-            },
-            warnings=sample.warnings,
-            note=f"cosine between the stream before and after each of {layers} layers, positions after the first token; "
-            f"{len(phases.divisions)} division{'s' if len(phases.divisions) > 1 else ''}, in this network",
-            detail=self._weakest(bounds, list(rivals))
-            + f"The cosine is {chunks_spelt(division, mean)}. "
-            + (
-                changes_spelt(frequencies, division)
-                if len(phases.divisions) > 1
-                else "The division was named in advance."
-            ),
+            payload=Phased(sample, states, curves, phases, resamples, outside, inside, bounds),
         )
 
-    @staticmethod
-    def _weakest(bounds: ConjoinedBounds, rivals: list[str]) -> str:
-        """Against what the effect is, in words."""
-        against = {
-            "line": "a straight line",
-            "no last phase": "two phases without the last",
-            "no early phase": "two without the early one",
-        }
-        return (
-            f"The least reduction is that against {against[rivals[bounds.least_part(0)]]}. " if len(rivals) > 1 else ""
-        )
+    def _flipped(self, look: Look, sample: Sample, errors: Errors, rivals: list[str]) -> NullTest:
+        """Sign flips of the units' differences in error, rival minus phases; the weakest rival decides.
 
-    def _flipped(self, errors: dict[str, Floats], rivals: list[str], sample: Sample, weighing: Weighing) -> NullTest:
-        """Sign flips of the units' differences in error, rival minus phases; the weakest rival decides."""
+        `errors` are (unit,) squared errors of each drawing.
+        """
         differences = np.stack([errors[name] - errors[PHASES] for name in rivals], axis=1)
         size = max(float(errors[name].max()) for name in rivals)
-        rng = weighing.rng(type(self).__name__, sample.design(0), "flips")
-        signs, exact = sign_flips(sample.n, budget=weighing.permutations, rng=rng)
+        rng = look.rng("flips", design=sample.design(0))
+        signs, exact = sign_flips(sample.n, budget=look.settings.permutations, rng=rng)
         joint = NullTest.of(
             "mean paired difference in error" + (", the weakest of three" if len(rivals) > 1 else ""),
             signs.astype(np.float64) @ differences / sample.n,
@@ -171,6 +132,63 @@ class ResidualPhases(DepthCurve):
             by=self.adjust,
         )
         return ConjoinedTest.conjoined(joint, len(rivals))
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        found = measured.kept(Phased)
+        controls = [RivalResult(_parabola(found, look.alpha)), RivalResult(_without_largest(found))]
+        if self.twins:
+            controls.append(self._untrained(look, found))
+        return controls
+
+    def _untrained(self, look: Look, found: Phased) -> RivalResult:
+        """The error reduction in untrained twins."""
+        streams = (Stream.of(look.recording, variant, self.family()) for variant in twin_variants(self.twins))
+        twins = [found.sample.units(states.cosines()) for states in streams]
+        own, theirs = found.effect, [found.reduction_of(curves) for curves in twins]
+        return RivalResult(
+            Control(
+                "untrained_twin",
+                f"In {len(twins)} untrained twins the error reduction is {from_to(theirs, 2)}, here {own:.2f}.",
+                {"own": own, "twins": theirs},
+            ),
+            beside={"twin": np.array([curves.mean(axis=0) for curves in twins])},
+        )
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        found = measured.kept(Phased)
+        line = polynomial(found.phases.layers, 1) @ found.mean
+        return (
+            curve_exhibit(
+                "Cosine of the stream before and after each layer, by relative depth",
+                "cosine before and after",
+                found.curves,
+                found.resamples,
+                look.alpha,
+                ends=(-1.0, 1.0),
+                overlay=Overlay(found.division, found.frequencies, line, untrained_curves(rivals)),
+            ),
+        )
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(Phased)
+        divisions, reductions, frequencies = found.phases.divisions, found.reductions, found.frequencies
+        errors = {**found.outside, **found.bends_outside}
+        return Words(
+            note=f"cosine between the stream before and after each of {found.phases.layers} layers, positions after the first token; "
+            f"{len(divisions)} division{'s' if len(divisions) > 1 else ''}, in this network",
+            detail=_weakest(found)
+            + f"The cosine is {chunks_spelt(found.division, found.mean)}. "
+            + (
+                "The division was named in advance."
+                if frequencies is None
+                else changes_spelt(frequencies, found.division)
+            ),
+            warnings=found.sample.warnings,
+            secondary={
+                **{f"error reduction against {name}": reductions[[i]] for i, name in enumerate(found.rivals)},
+                **{f"out-of-sample error, {name}": one[[0]].mean(axis=1) for name, one in errors.items()},
+            },
+        )
 
 
 @dataclass(frozen=True)
@@ -214,17 +232,98 @@ class Stream:
         return sorted(np.argsort(-size, kind="stable")[:count].tolist())
 
 
-def _effect(curves: Floats, phases: Phases, few: Resamples) -> float:
-    """The least error reduction of (unit, layer) curves as they are."""
-    rivals = phases.rivals()
-    errors = out_of_sample(curves, few.times, {PHASES: phases.drawing, **rivals})
-    return float(reduced(reduction(errors[PHASES], [errors[name] for name in rivals], few).value[0]).min())
+@dataclass(frozen=True)
+class Phased:
+    """Curves of cosines, and how well phases and their rivals foretell them."""
+
+    sample: Sample
+    """The texts, or blocks, that the curves are of."""
+    states: Stream
+    """What the cosines are of."""
+    curves: Floats
+    """(unit, layer) cosines before and after each layer."""
+    phases: Phases
+    resamples: Resamples
+    outside: Errors
+    """(1 + R, unit) errors of phases and of their rivals, fitted to the units of other folds ..."""
+    inside: Errors
+    """... and fitted to all units."""
+    bounds: ConjoinedBounds
+    """Of the least reduction of error, that against the rival which phases beat by least."""
+
+    @property
+    def rivals(self) -> list[str]:
+        """Names of the rivals."""
+        return [name for name in self.outside if name != PHASES]
+
+    @property
+    def mean(self) -> Floats:
+        """(layer,) the mean curve."""
+        return np.asarray(self.curves.mean(axis=0))
+
+    @property
+    def effect(self) -> float:
+        """The least reduction of error."""
+        return float(self.bounds.effect[0])
+
+    @property
+    def reductions(self) -> Floats:
+        """(rival,) the reduction of error against each."""
+        assert self.bounds.joint is not None, "made by `of`"
+        return self.bounds.joint.effect
+
+    @cached_property
+    def division(self) -> Division:
+        """The chunks of the mean curve."""
+        return self.phases.divisions[int(self.phases.fit(self.mean[None])[1][0])]
+
+    @cached_property
+    def frequencies(self) -> Floats | None:
+        """(2, layer) how often resamples begin the middle, and the last chunk, at each layer; None of a single division."""
+        if len(self.phases.divisions) == 1:
+            return None
+        picked = self.phases.fit(self.resamples.times[1:] @ self.curves / self.sample.n)[1]
+        return change_frequencies(picked, self.phases.divisions, self.phases.layers)
+
+    @cached_property
+    def bends_outside(self) -> Errors:
+        """As `outside`, of a parabola and of a constant, which decide nothing."""
+        drawings = {
+            "parabola": polynomial_fit(self.phases.layers, 2),
+            "constant": polynomial_fit(self.phases.layers, 0),
+        }
+        return out_of_sample(self.curves, self.resamples.times, drawings)
+
+    @cached_property
+    def bend_inside(self) -> Errors:
+        """As `inside`, of the parabola alone."""
+        return in_sample(self.curves, self.resamples.times, {"parabola": polynomial_fit(self.phases.layers, 2)})
+
+    def reduction_of(self, curves: Floats) -> float:
+        """The least reduction of error of other (unit, layer) curves of the same units, nothing resampled."""
+        once = Resamples(self.resamples.times[:1], self.resamples.groups)
+        rivals = self.phases.rivals()
+        errors = out_of_sample(curves, once.times, {PHASES: self.phases.drawing, **rivals})
+        return float(reduced(reduction(errors[PHASES], [errors[name] for name in rivals], once).value[0]).min())
 
 
-def _parabola(errors: Errors, fitted: Errors, resamples: Resamples, alpha: float) -> Control:
+def _weakest(found: Phased) -> str:
+    """Against what the effect is, in words; nothing where there is one rival."""
+    against = {
+        "line": "a straight line",
+        "no last phase": "two phases without the last",
+        "no early phase": "two without the early one",
+    }
+    if len(found.rivals) == 1:
+        return ""
+    return f"The least reduction is that against {against[found.rivals[found.bounds.least_part(0)]]}. "
+
+
+def _parabola(found: Phased, alpha: float) -> Control:
     """Whether phases also foretell other texts better than a smooth bend does."""
-    bounds = reduction_bounds(errors, fitted, PHASES, ["parabola"], resamples)
-    bend = 1 - float(errors["parabola"][0].mean() / errors["line"][0].mean())
+    outside, inside = {**found.outside, **found.bends_outside}, {**found.inside, **found.bend_inside}
+    bounds = reduction_bounds(outside, inside, PHASES, ["parabola"], found.resamples)
+    bend = 1 - float(outside["parabola"][0].mean() / outside["line"][0].mean())
     low, high, effect = float(bounds.lower(alpha)[0]), float(bounds.upper(alpha)[0]), float(bounds.effect[0])
     told = (
         "phases, not any bend" if low > 0 else "a smooth bend does as well" if high < 0 else "which is better is open"
@@ -237,28 +336,19 @@ def _parabola(errors: Errors, fitted: Errors, resamples: Resamples, alpha: float
     )
 
 
-def _without_largest(states: Stream, sample: Sample, phases: Phases, few: Resamples, effect: float) -> Control:
+def _without_largest(found: Phased) -> Control:
     """The same without the coordinates that make most of every cosine."""
+    states, sample = found.states, found.sample
     out = states.largest(LARGEST)
     kept = [u for u in range(states.states[0].shape[2]) if u not in out]
     curves = sample.units(states.cosines(kept))
     if not np.isfinite(curves).all():
         words = "leave nothing of the stream at some position, so that no direction can be compared."
         return Control("largest_coordinates", f"Its {len(out)} largest coordinates {words}", {"coordinates": out})
-    found = _effect(curves, phases, few)
+    without = found.reduction_of(curves)
     return Control(
         "largest_coordinates",
-        f"Without the {len(out)} largest coordinates of the stream ({', '.join(map(str, out))}) the error reduction is {found:.2f} "
-        f"instead of {effect:.2f}.",
-        {"without": found, "coordinates": out},
-    )
-
-
-def _twins(twins: list[Floats], phases: Phases, few: Resamples, effect: float) -> Control:
-    """The error reduction in untrained twins."""
-    found = [_effect(curves, phases, few) for curves in twins]
-    return Control(
-        "untrained_twin",
-        f"In {len(twins)} untrained twins the error reduction is {from_to(found, 2)}, here {effect:.2f}.",
-        {"own": effect, "twins": found},
+        f"Without the {len(out)} largest coordinates of the stream ({', '.join(map(str, out))}) the error reduction is {without:.2f} "
+        f"instead of {found.effect:.2f}.",
+        {"without": without, "coordinates": out},
     )

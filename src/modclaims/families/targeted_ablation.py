@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -15,11 +15,12 @@ from modclaims.families.head_selectivity import responses
 from modclaims.families.modules import NOUNS, SITES, Modules, Split, listed, matching, stability
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
+from modclaims.look import Look, Weighing
+from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import PARTS, REMOVALS, Ablation, Activations, Loss, ModelShape, Positions, Recording, Request
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, bootstrap_t, resample, resample_groups
-from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
+from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
 from modclaims.stats.matched_sets import Moves, Places, TextsAndSets, WeakestBounds, most_images, side_by_side
 from modclaims.stats.null_objects import MIN_DRAWS
 from modclaims.stats.permutation import stratum_centred
@@ -209,8 +210,7 @@ class TargetedAblation(Hypothesis):
                 yield split, category, m, self.held_against(modules, places), where
 
     def further(self, recording: Recording, weighing: Weighing) -> tuple[Request, ...]:
-        modules = self.picked(recording, weighing)
-        return tuple(self._losses(modules, recording).values())
+        return tuple(self._losses(self.picked(recording, weighing), recording).values())
 
     def _losses(self, modules: Modules, recording: Recording) -> dict[Places, Loss]:
         """One request a distinct set, for all texts that any split reads without it."""
@@ -242,40 +242,39 @@ class TargetedAblation(Hypothesis):
 
     # ---- what it amounts to
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        modules = self.picked(recording, weighing)
-        changes = self._changes(modules, recording)
-        unit_changes = {places: modules.units.responses(v[:, None])[:, 0] for places, v in changes.items()}
-        cells = tuple(Cell(category=c, size=m) for c in modules.categories for m in self.sizes)
-        bounds = self._bounds(modules, unit_changes, cells, weighing)
-        test = self._test(modules, unit_changes, cells)
-        bare = Evidence(cells, self.effect_name, bounds, test, modules.units.n, n_units=modules.units.n)
-        if weighing.bare:
-            return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
-        return replace(
-            bare,
-            n_texts=len(recording.corpus),
+    def measure(self, look: Look) -> Measured:
+        modules = self.picked(look.recording, look.settings)
+        changes = self._changes(modules, look.recording)
+        of_units = {places: modules.units.responses(v[:, None])[:, 0] for places, v in changes.items()}
+        found, cells = Ablated(modules, of_units), self._cells(modules)
+        return self._measured(look, modules, self._bounds(look, found, cells), self._test(found, cells), found)
+
+    def _cells(self, modules: Modules) -> tuple[Cell, ...]:
+        """A cell for every module: categories x sizes."""
+        return tuple(Cell(category=c, size=m) for c in modules.categories for m in self.sizes)
+
+    def _measured(
+        self, look: Look, modules: Modules, bounds: Bounds, test: NullTest | None, payload: object
+    ) -> Measured:
+        """What was measured, of the texts (or blocks) of all splits."""
+        return Measured(
+            self._cells(modules),
+            self.effect_name,
+            bounds,
+            test,
+            len(look.corpus),
+            modules.units.n,
             unit=modules.units.unit,
             resampled=f"{modules.units.resampled} and matched sets",
-            controls=(
-                self._ranks(modules, unit_changes, cells[named]),
-                matching(modules, cells[named]),
-                stability(modules, cells[named], self.unit),
-            ),
-            exhibits=self._pictures(modules, unit_changes, bounds, cells),
-            warnings=modules.units.warnings + self._few(modules),
-            note=self._note(modules),
-            detail=self._detail(modules, unit_changes, cells[named]),
+            payload=payload,
         )
 
     def _contrasts(self, design: Design, category: str) -> Floats:
         """(contrast, category) weights of what the claim says of one module; all of them must hold."""
         return np.eye(design.k)[[design.names.index(category)]]
 
-    def _bounds(
-        self, modules: Modules, changes: Mapping[Places, Floats], cells: Sequence[Cell], weighing: Weighing
-    ) -> Bounds:
+    def _bounds(self, look: Look, ablated: Ablated, cells: Sequence[Cell]) -> Bounds:
+        modules, changes = ablated.modules, ablated.changes
         parts = []
         for number, split in enumerate(modules.splits):
             found = []
@@ -283,7 +282,7 @@ class TargetedAblation(Hypothesis):
                 places = split.modules[cell.category or "", cell.size or 0]
                 own = changes[places][split.second]
                 others = np.stack([changes[p][split.second] for p in self._others(modules, places)])
-                drawn = self._drawn(modules, split, number, len(others), weighing)
+                drawn = self._drawn(look, modules, number, len(others))
                 # texts that were not read without these sets weigh nothing
                 own, others = np.nan_to_num(own), np.nan_to_num(others)
                 found += [
@@ -304,29 +303,29 @@ class TargetedAblation(Hypothesis):
         """Distinct matched sets, the module itself not among them."""
         return tuple(dict.fromkeys(p for p in self.held_against(modules, places) if p != places))
 
-    def _drawn(self, modules: Modules, split: Split, number: int, sets: int, weighing: Weighing) -> TextsAndSets:
-        key = (type(self).__name__, modules.units.design.digest)
+    def _drawn(self, look: Look, modules: Modules, number: int, sets: int) -> TextsAndSets:
+        """Resamples of the test texts of one split, by its number, and of so many matched sets; of texts alone where none."""
+        digest, count = modules.units.design.digest, look.settings.resamples
+        split = modules.splits[number]
         # inside categories alone: what strata differ by counts as spread, and few texts a stratum would leave too few
         design = replace(split.design, strata=np.zeros_like(split.design.strata))
-        texts = resample(design, count=weighing.resamples, rng=weighing.rng(*key, "resamples", str(number)))
+        texts = resample(design, count=count, rng=look.rng("resamples", str(number), design=digest))
         if not sets:
             return TextsAndSets.of(texts, None, split.design)
-        drawn = resample_groups(
-            np.zeros(sets, dtype=np.int64),
-            count=weighing.resamples,
-            rng=weighing.rng(*key, "sets", str(number), str(sets)),
-        )
+        rng = look.rng("sets", str(number), str(sets), design=digest)
+        drawn = resample_groups(np.zeros(sets, dtype=np.int64), count=count, rng=rng)
         return TextsAndSets.of(texts, drawn, split.design)
 
-    def _test(self, modules: Modules, changes: Mapping[Places, Floats], cells: Sequence[Cell]) -> NullTest | None:
+    def _test(self, ablated: Ablated, cells: Sequence[Cell]) -> NullTest | None:
         """Ranks of the modules among their images, the change at own texts being averaged over splits."""
+        modules = ablated.modules
         null = np.zeros((modules.moves.count, len(cells)))
         for column, cell in enumerate(cells):
             category, m = cell.category or "", cell.size or 0
             for split in modules.splits:
                 where = modules.of_category(split, category)
                 for row, places in enumerate(self.held_against(modules, split.modules[category, m])):
-                    null[row, column] += changes[places][where].mean() / len(modules.splits)
+                    null[row, column] += ablated.changes[places][where].mean() / len(modules.splits)
         tolerance = 1e-9 * np.abs(null).max(axis=0, initial=0.0)
         return NullTest.of(
             "mean change of loss",
@@ -338,6 +337,25 @@ class TargetedAblation(Hypothesis):
         )
 
     # ---- what stands beside it
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        ablated, cell = measured.kept(Ablated), measured.cells[named]
+        return [RivalResult(self._ranks(ablated, cell)), *self._of_modules(ablated.modules, cell)]
+
+    def _of_modules(self, modules: Modules, cell: Cell) -> list[RivalResult]:
+        """How near in magnitude the matched sets of one module are, and how much splits agree on it."""
+        return [RivalResult(matching(modules, cell)), RivalResult(stability(modules, cell, self.unit))]
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        return (self._curve(measured.kept(Ablated), measured.bounds),)
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        ablated = measured.kept(Ablated)
+        return Words(
+            note=self._note(ablated.modules),
+            detail=self._detail(ablated, measured.cells[named]),
+            warnings=ablated.modules.units.warnings + self._few(ablated.modules),
+        )
 
     def _few(self, modules: Modules) -> tuple[str, ...]:
         fewest = min(len(self._others(modules, p)) for split in modules.splits for p in split.modules.values())
@@ -354,8 +372,9 @@ class TargetedAblation(Hypothesis):
             + modules.units.note
         )
 
-    def _ranks(self, modules: Modules, changes: Mapping[Places, Floats], cell: Cell) -> Control:
+    def _ranks(self, ablated: Ablated, cell: Cell) -> Control:
         """How the module stands among its matched sets, split by split."""
+        modules, changes = ablated.modules, ablated.changes
         category, m = cell.category or "", cell.size or 0
         ranks, counts = [], []
         for split in modules.splits:
@@ -372,7 +391,9 @@ class TargetedAblation(Hypothesis):
             {"rank": ranks, "sets": counts},
         )
 
-    def _detail(self, modules: Modules, changes: Mapping[Places, Floats], cell: Cell) -> str:
+    def _detail(self, ablated: Ablated, cell: Cell) -> str:
+        """What own texts lose without the module, and without a matched set."""
+        modules, changes = ablated.modules, ablated.changes
         category, m = cell.category or "", cell.size or 0
         own, others = [], []
         for split in modules.splits:
@@ -381,8 +402,9 @@ class TargetedAblation(Hypothesis):
             others.append(np.mean([changes[p][where].mean() for p in self._others(modules, places)]))
         return f"Without it texts of {category!r} lose {np.mean(own):.3f} nats a token; without a matched set {np.mean(others):.3f}."
 
-    def _curve(self, modules: Modules, changes: Mapping[Places, Floats], bounds: Bounds) -> Exhibit:
+    def _curve(self, ablated: Ablated, bounds: Bounds) -> Exhibit:
         """What own texts lose by size of the module, with the range of matched sets."""
+        modules, changes = ablated.modules, ablated.changes
         shape = (len(modules.categories), len(self.sizes))
         own, low, middle, high = (np.zeros(shape) for _ in range(4))
         for i, category in enumerate(modules.categories):
@@ -413,10 +435,15 @@ class TargetedAblation(Hypothesis):
             {"categories": list(modules.categories), "unit": NOUNS[self.unit]},
         )
 
-    def _pictures(
-        self, modules: Modules, changes: Mapping[Places, Floats], bounds: Bounds, cells: Sequence[Cell]
-    ) -> tuple[Exhibit, ...]:
-        return (self._curve(modules, changes, bounds),)
+
+@dataclass(frozen=True)
+class Ablated:
+    """What units lose without the modules of every split, and without the sets that these are held against."""
+
+    modules: Modules
+    changes: Mapping[Places, Floats]
+    """By set that is taken out, (unit,) loss without it minus loss of the whole network, in nats a token; not a number where
+    no split reads a unit without the set."""
 
 
 def _selectivity(inside: Floats, outside: Floats) -> Floats:

@@ -12,7 +12,7 @@ from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.units import MIN_UNITS, Sample
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
+from modclaims.look import Look, Weighing
 from modclaims.recording import Activations, ModelShape, Recording, Request, TokenIds, Weights
 from modclaims.stats.bootstrap import Bounds, Resamples, StudentT, resample_groups
 from modclaims.stats.chunks import mean_bounds
@@ -124,10 +124,10 @@ class Tokens:
         return out
 
 
-def resampled(units: int, weighing: Weighing, name: str, design: str) -> Resamples:
-    """Units resampled in one group."""
-    rng = weighing.rng(name, design, "resamples")
-    return resample_groups(np.zeros(units, dtype=np.int64), count=weighing.resamples, rng=rng)
+def resampled(look: Look, units: int, design: str) -> Resamples:
+    """So many units resampled in one group; `design` says what they are."""
+    rng = look.rng("resamples", design=design)
+    return resample_groups(np.zeros(units, dtype=np.int64), count=look.settings.resamples, rng=rng)
 
 
 def student(values: Floats, widened: float = 1.0) -> StudentT:
