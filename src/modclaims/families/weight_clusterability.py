@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from modclaims.stats.evidence import Control, Exhibit
 from modclaims.stats.weight_graphs import SCORES, WeightGraph, clustered, shuffled
 
 Floats = NDArray[np.float64]
-Matrices = tuple[NDArray[Any], ...]
+Matrices = tuple[NDArray[np.float32], ...]
 NULLS = {
     "matrix": "shuffling weights inside each matrix",
     "nonzero": "shuffling weights that are not zero among their own places",
@@ -222,7 +222,7 @@ def _capital(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _by_neuron(matrices: Sequence[NDArray[Any]]) -> Matrices:
+def _by_neuron(matrices: Sequence[NDArray[np.floating]]) -> Matrices:
     """Sizes of what an MLP writes by, then of what it reads by, all as (neuron, other unit)."""
     *reads, writes = (np.abs(m).astype(np.float32, copy=False) for m in matrices)
     return (np.ascontiguousarray(writes.T), *reads)
