@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -16,11 +18,12 @@ from modclaims.families.copying import check_shape, score_map
 from modclaims.families.tight_pass import NULLS
 from modclaims.families.units import ENOUGH
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import InductionScores, ModelShape, Recording, Request
-from modclaims.stats.evidence import Cell, Control, Evidence
+from modclaims.stats.evidence import Cell, Control, Exhibit
 from modclaims.stats.null_objects import MIN_DRAWS, resample_texts_and_draws, side_by_side_null
-from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
+from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.resample_parts import in_parts
 
 Floats = NDArray[np.float64]
@@ -62,7 +65,7 @@ class InductionHeads(Hypothesis):
             raise ClaimError(f"draws = {self.draws}: a bound over null objects needs at least {MIN_DRAWS} of them.")
         if self.sequences < ENOUGH:
             raise ClaimError(f"sequences = {self.sequences}: a bound over sequences needs at least {ENOUGH} of them.")
-        if isinstance(self.holds, AlongDepth):
+        if self.holds.contrasts:
             raise ClaimError("along_depth needs one value a layer, but induction scores have one a head.")
         self._request()
 
@@ -82,37 +85,50 @@ class InductionHeads(Hypothesis):
         shape.resolve_layers(mine)
         return (mine, *(self._request(f"{self.null}:{seed}") for seed in range(self.draws)))
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        layers = recording.shape.resolve_layers(self._request())
-        own = self._scores(recording, None, layers)
-        null = np.stack([self._scores(recording, f"{self.null}:{seed}", layers) for seed in range(self.draws)])
-        heads = own.shape[1] // len(layers)
-        cells = tuple(Cell(layer=layer, head=head) for layer in layers for head in range(heads))
+    def measure(self, look: Look) -> Measured:
+        layers = look.shape.resolve_layers(self._request())
+        own = self._scores(look.recording, None, layers)
+        null = np.stack([self._scores(look.recording, f"{self.null}:{seed}", layers) for seed in range(self.draws)])
+        found = Scores(layers, own, null)
         resamples = resample_texts_and_draws(
             self.sequences,
             self.draws,
-            count=weighing.resamples,
-            rng=weighing.rng(type(self).__name__, f"{self.sequences} x {self.draws}", "resamples"),
+            count=look.settings.resamples,
+            rng=look.rng("resamples", design=f"{self.sequences} x {self.draws}"),
         )
         bounds = in_parts(lambda drawn: side_by_side_null(-own, -null, drawn, (-1.0, 1.0)), resamples)
-        bare = Evidence(cells, self.effect_name, bounds, None, self.sequences, unit=UNIT, n_units=self.sequences)
-        if weighing.bare:
-            return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
-        shape, every = (len(layers), heads), np.arange(len(cells))
-        scores, level = own.mean(axis=0), bounds.p_lower(self.smallest_effect, every)
-        marked = (level <= weighing.alpha).reshape(shape)
-        words = f"simultaneous lower bound of the score above null clears {self.smallest_effect:g}"
-        return replace(
-            bare,
+        return Measured(
+            tuple(Cell(layer=layer, head=head) for layer in layers for head in range(found.heads)),
+            self.effect_name,
+            bounds,
+            None,
+            self.sequences,
+            self.sequences,
+            unit=UNIT,
             resampled=f"{UNIT}s and null objects",
             degenerate=tuple(int(c) for c in np.flatnonzero(~np.isfinite(bounds.theta))),
-            controls=(self._even(recording, scores[named]), self._nulls(scores, null.mean(axis=1), named)),
-            exhibits=(score_map(scores.reshape(shape), marked, words, level.reshape(shape)),),
-            secondary={"induction score": scores, "null objects, mean": null.mean(axis=(0, 1))},
+            payload=found,
+        )
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        found = measured.kept(Scores)
+        each = self._nulls(found.mean, found.null.mean(axis=1), named)
+        return [RivalResult(self._even(found.mean[named])), RivalResult(each)]
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        found, every = measured.kept(Scores), np.arange(len(measured.cells))
+        shape, level = (len(found.layers), found.heads), measured.bounds.p_lower(self.smallest_effect, every)
+        marked = (level <= look.alpha).reshape(shape)
+        words = f"simultaneous lower bound of the score above null clears {self.smallest_effect:g}"
+        return [score_map(found.mean.reshape(shape), marked, words, level.reshape(shape))]
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(Scores)
+        return Words(
             note=f"{self.sequences} sequences of {self.period} random tokens that come twice, instead of texts; null {self.null}, "
             "in this network",
-            detail=f"Its induction score is {float(scores[named]):.2f}.",
+            detail=f"Its induction score is {float(found.mean[named]):.2f}.",
+            secondary={"induction score": found.mean, "null objects, mean": found.null.mean(axis=(0, 1))},
         )
 
     def _scores(self, recording: Recording, variant: str | None, layers: tuple[int, ...]) -> Floats:
@@ -120,7 +136,7 @@ class InductionHeads(Hypothesis):
         request = self._request(variant)
         return np.concatenate([np.asarray(recording.array(request, i), dtype=np.float64) for i in layers], axis=1)
 
-    def _even(self, recording: Recording, score: float) -> Control:
+    def _even(self, score: float) -> Control:
         """What attending to all tokens alike would score: the least that a leading special token leaves open."""
         even = float(np.mean(1 / (1 + np.arange(self.period, 2 * self.period))))
         return Control(
@@ -138,6 +154,27 @@ class InductionHeads(Hypothesis):
             f"anywhere score {from_to(best, 3)}; {int((scores > best.max()).sum())} heads of this network score more.",
             {"lowest": float(here.min()), "highest": float(here.max()), "best": [float(v) for v in best]},
         )
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Induction scores of all heads, layer by layer, in the network and in its null objects."""
+
+    layers: tuple[int, ...]
+    own: Floats
+    """(sequence, layer x head)"""
+    null: Floats
+    """(draw, sequence, layer x head)"""
+
+    @property
+    def heads(self) -> int:
+        """Of each layer."""
+        return int(self.own.shape[1]) // len(self.layers)
+
+    @cached_property
+    def mean(self) -> Floats:
+        """(layer x head,) the network's, over sequences."""
+        return np.asarray(self.own.mean(axis=0))
 
 
 class InductionExplanation(CategoryClustering):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -11,11 +12,11 @@ from numpy.typing import NDArray
 from modclaims.errors import ClaimError
 from modclaims.families.controls import twin_variants
 from modclaims.families.depth_curves import layer_curve
-from modclaims.families.tight_pass import OTHER_DRAWS, OTHER_TEXTS, TITLES, TightPass, spectra, summaries, text_bounds
-from modclaims.families.units import Sample
-from modclaims.look import Weighing
+from modclaims.families.tight_pass import OTHER_DRAWS, OTHER_TEXTS, TITLES, Spectra, TightPass, text_bounds
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import Jacobian, ModelShape, Recording, Request
-from modclaims.stats.evidence import Cell, Control, Evidence
+from modclaims.stats.evidence import Control, Exhibit
 
 Floats = NDArray[np.float64]
 OTHERS = ("gaussian", "untrained")
@@ -60,48 +61,63 @@ class LeadingValues(TightPass):
             *(self._values(f"{kind}:{seed}") for kind in OTHERS for seed in range(OTHER_DRAWS)),
         )
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        sample = Sample.of(recording.corpus, self._request().chosen(recording.corpus))
-        layers = recording.shape.resolve_layers(self._request())
-        cells = tuple(Cell(layer=layer) for layer in layers)
-        summary = summaries(recording, self._request(), layers, sample)
-        steps = np.stack([self._steps(recording, None, layer) for layer in layers], axis=1)
+    def measure(self, look: Look) -> Measured:
+        passed = Spectra.of(look.recording, self._request())
+        sample, layers = passed.sample, passed.layers
+        steps = np.stack([self._steps(look.recording, None, layer) for layer in layers], axis=1)
         if np.isnan(steps).any():
             raise ClaimError(
                 f"In layer {layers[int(np.isnan(steps).any(axis=0).argmax())]} fewer than {self.leading + 1} singular values lie "
                 "above the noise floor for some text; choose a smaller leading = ..."
             )
-        bounds = text_bounds(sample.units(steps), sample, weighing, type(self).__name__, (-np.inf, np.inf))
-        bare = Evidence(cells, self.effect_name, bounds, None, sample.texts, n_units=sample.n)
-        if weighing.bare:
-            return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
-        twins = np.array(
-            [[self._steps(recording, v, layer).mean() for layer in layers] for v in twin_variants(OTHER_DRAWS)]
-        )
-        twins = twins[np.isfinite(twins).all(axis=1)]
-        return replace(
-            bare,
+        return Measured(
+            passed.cells,
+            self.effect_name,
+            text_bounds(sample.units(steps), sample, look, (-np.inf, np.inf)),
+            None,
+            sample.texts,
+            sample.n,
             unit=sample.unit,
             resampled=f"{sample.unit}s",
-            controls=tuple(self._other(recording, kind, layers[named], float(bounds.effect[named])) for kind in OTHERS),
-            exhibits=(
-                spectra(recording, self._request(), layers, sample, summary, self.block),
-                layer_curve(
-                    f"How far the {self.leading} largest singular values of the {TITLES[self.block]}'s Jacobian stand above the others",
-                    "orders of magnitude",
-                    layers,
-                    recording.shape.layers,
-                    bounds,
-                    weighing.alpha,
-                    twins=twins if len(twins) else None,
-                ),
+            payload=passed,
+        )
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        at = self._shown(look, measured, named)
+        layer, own = measured.kept(Spectra).layers[at], float(measured.bounds.effect[at])
+        return [RivalResult(self._other(look.recording, kind, layer, own)) for kind in OTHERS]
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        passed = measured.kept(Spectra)
+        twins = np.array(
+            [
+                [self._steps(look.recording, v, layer).mean() for layer in passed.layers]
+                for v in twin_variants(OTHER_DRAWS)
+            ]
+        )
+        twins = twins[np.isfinite(twins).all(axis=1)]
+        return (
+            passed.exhibit(look.recording),
+            layer_curve(
+                f"How far the {self.leading} largest singular values of the {TITLES[self.block]}'s Jacobian stand above the others",
+                "orders of magnitude",
+                passed.layers,
+                look.shape.layers,
+                measured.bounds,
+                look.alpha,
+                twins=twins if len(twins) else None,
             ),
-            secondary={"values above a tenth of the first": summary["above_tenth"].mean(axis=0)},
-            warnings=sample.warnings,
+        )
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        passed = measured.kept(Spectra)
+        times = 10 ** measured.bounds.effect[self._shown(look, measured, named)]
+        return Words(
             note=f"block {self.block}, {self.tokens} tokens; log10 of the geometric mean of the {self.leading} largest singular "
             "values over the median of the others above the noise floor",
-            detail=f"The {self.leading} largest values stand {10 ** bounds.effect[named]:.1f} times above the median of the others.",
+            detail=f"The {self.leading} largest values stand {times:.1f} times above the median of the others.",
+            warnings=passed.sample.warnings,
+            secondary={"values above a tenth of the first": passed.quantity("above_tenth").mean(axis=0)},
         )
 
     def _steps(self, recording: Recording, variant: str | None, layer: int) -> Floats:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -14,11 +15,12 @@ from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.units import MIN_UNITS, Sample
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import BLOCKS, SPECTRUM, Jacobian, ModelShape, Recording, Request
 from modclaims.stats.actions import sign_flips
 from modclaims.stats.bootstrap import Bounds, bootstrap_t, resample_groups
-from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
+from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
 from modclaims.stats.null_objects import MIN_DRAWS, against_null, mean_replicates, resample_texts_and_draws
 from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.resample_parts import in_parts
@@ -98,61 +100,73 @@ class TightPass(Hypothesis):
         shape.resolve_layers(mine)
         return (mine, replace(mine, answer="values"), self._few(), *(r for kind in NULLS for r in self._nulls(kind)))
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        sample = Sample.of(recording.corpus, self._request().chosen(recording.corpus))
-        layers = recording.shape.resolve_layers(self._request())
-        cells = tuple(Cell(layer=layer) for layer in layers)
-        size = self.tokens * recording.shape.width
-        summary = summaries(recording, self._request(), layers, sample)
-        measured = summary["effective_rank"] / size
-        null = np.stack([sample.units(r) for r in self._ranks(recording, self._nulls(self.null), layers)]) / size
+    def measure(self, look: Look) -> Measured:
+        passed = Spectra.of(look.recording, self._request())
+        sample = passed.sample
+        ranks = self._ranks(look.recording, self._nulls(self.null), passed.layers)
+        null = np.stack([sample.units(r) for r in ranks]) / passed.size
         resamples = resample_texts_and_draws(
             sample.n,
             self.draws,
-            count=weighing.resamples,
-            rng=weighing.rng(type(self).__name__, sample.design(self.draws), "resamples"),
+            count=look.settings.resamples,
+            rng=look.rng("resamples", design=sample.design(self.draws)),
         )
         bounds = in_parts(
-            lambda drawn: bootstrap_t(against_null(measured, null, drawn), drawn, means=True, ends=(-1.0, 1.0)),
+            lambda drawn: bootstrap_t(against_null(passed.ranks, null, drawn), drawn, means=True, ends=(-1.0, 1.0)),
             resamples,
         )
-        bare = Evidence(cells, self.effect_name, bounds, None, sample.texts, n_units=sample.n)
-        if weighing.bare:
-            return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
-        (few,) = self._ranks(recording, [self._few()], layers) / size
-        return replace(
-            bare,
+        return Measured(
+            passed.cells,
+            self.effect_name,
+            bounds,
+            None,
+            sample.texts,
+            sample.n,
             unit=sample.unit,
-            n_units=sample.n,
             resampled=f"{sample.unit}s and null objects",
-            controls=tuple(
-                _other_null(
-                    kind,
-                    few[:, named],
-                    self._ranks(recording, self._nulls(kind), layers)[:, :, named] / size,
-                    str(cells[named]),
-                )
-                for kind in NULLS
-                if kind != self.null
+            payload=Narrowed(passed, null),
+        )
+
+    def _shown(self, look: Look, measured: Measured, named: int) -> int:
+        """The layer that rivals and words are about: the named one, also where holds names one contrast and cells are layers."""
+        if not self.holds.contrasts:
+            return named
+        bare, settings = measured.evidence(), look.settings
+        return self.holds.levels(bare, self.smallest_effect, settings.alpha, settings.claims).cell
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        passed, at = measured.kept(Narrowed).passed, self._shown(look, measured, named)
+        (few,) = self._ranks(look.recording, [self._few()], passed.layers) / passed.size
+        where = str(passed.cells[at])
+        found = []
+        for kind in NULLS:
+            if kind != self.null:
+                null = self._ranks(look.recording, self._nulls(kind), passed.layers)[:, :, at] / passed.size
+                found.append(RivalResult(_other_null(kind, few[:, at], null, where)))
+        return found
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        narrowed = measured.kept(Narrowed)
+        return (
+            narrowed.passed.exhibit(look.recording),
+            _by_depth(
+                f"Effective rank of the {TITLES[self.block]}'s Jacobian by relative depth",
+                [narrowed.passed],
+                look.shape.layers,
+                null=narrowed.null,
+                null_name=f"{self.draws} {self.null} null objects",
             ),
-            exhibits=(
-                spectra(recording, self._request(), layers, sample, summary, self.block),
-                _by_depth(
-                    f"Effective rank of the {TITLES[self.block]}'s Jacobian by relative depth",
-                    {self.block: measured},
-                    layers,
-                    recording.shape.layers,
-                    null=null,
-                    null_name=f"{self.draws} {self.null} null objects",
-                ),
-            ),
-            secondary=_secondary(summary, size),
-            warnings=sample.warnings + _imprecise(summary, size),
+        )
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        passed = measured.kept(Narrowed).passed
+        return Words(
             note=f"block {self.block}, {self.tokens} tokens, null {self.null}, "
             + ("with" if self.normalised else "without")
             + " its normalisation; narrowing is effective rank over tokens x width, null's minus the network's own",
-            detail=_detail(summary, named, size, self.block),
+            detail=passed.detail(self._shown(look, measured, named)),
+            warnings=passed.sample.warnings + passed.imprecise(),
+            secondary=passed.secondary(),
         )
 
     @staticmethod
@@ -199,38 +213,44 @@ class TightestAt(TightPass):
         self._parts(shape)
         return (self._request(), replace(self._request(), answer="values"))
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        sample = Sample.of(recording.corpus, self._request().chosen(recording.corpus))
-        layers = recording.shape.resolve_layers(self._request())
-        named, others = self._parts(recording.shape)
-        size = self.tokens * recording.shape.width
-        summary = summaries(recording, self._request(), layers, sample)
-        measured = summary["effective_rank"] / size
-        weights = np.array([[-1 / len(named) if layer in named else 1 / len(others)] for layer in layers])
-        bounds = text_bounds(measured @ weights, sample, weighing, type(self).__name__)
-        if weighing.bare:
-            return Evidence((Cell(),), self.effect_name, bounds, None, sample.texts, n_units=sample.n)
-        return Evidence(
+    def measure(self, look: Look) -> Measured:
+        passed = Spectra.of(look.recording, self._request())
+        named, others = self._parts(look.shape)
+        weights = np.array([[-1 / len(named) if layer in named else 1 / len(others)] for layer in passed.layers])
+        return Measured(
             (Cell(),),
             self.effect_name,
-            bounds,
+            text_bounds(passed.ranks @ weights, passed.sample, look),
             None,
-            sample.texts,
-            unit=sample.unit,
-            n_units=sample.n,
-            resampled=f"{sample.unit}s",
-            exhibits=(
-                _by_depth(
-                    f"Effective rank of the {TITLES[self.block]}'s Jacobian by relative depth",
-                    {self.block: measured},
-                    layers,
-                    recording.shape.layers,
-                    marked=named,
-                ),
-                spectra(recording, self._request(), layers, sample, summary, self.block),
+            passed.sample.texts,
+            passed.sample.n,
+            unit=passed.sample.unit,
+            resampled=f"{passed.sample.unit}s",
+            payload=passed,
+        )
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        return ()
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        passed = measured.kept(Spectra)
+        tighter, _ = self._parts(look.shape)
+        return (
+            _by_depth(
+                f"Effective rank of the {TITLES[self.block]}'s Jacobian by relative depth",
+                [passed],
+                look.shape.layers,
+                marked=tighter,
             ),
-            warnings=sample.warnings + _imprecise(summary, size),
-            note=f"block {self.block}, {self.tokens} tokens; layers {_listed(named)} against {_listed(others)}, in this network",
+            passed.exhibit(look.recording),
+        )
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        passed = measured.kept(Spectra)
+        tighter, others = self._parts(look.shape)
+        return Words(
+            note=f"block {self.block}, {self.tokens} tokens; layers {_listed(tighter)} against {_listed(others)}, in this network",
+            warnings=passed.sample.warnings + passed.imprecise(),
         )
 
 
@@ -256,89 +276,174 @@ class TighterThanAttention(TightPass):
         shape.resolve_layers(pair[0])
         return (*pair, *(replace(request, answer="values") for request in pair))
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        sample = Sample.of(recording.corpus, self._request().chosen(recording.corpus))
-        layers = recording.shape.resolve_layers(self._request())
-        cells = tuple(Cell(layer=layer) for layer in layers)
-        size = self.tokens * recording.shape.width
-        found = {b: summaries(recording, self._request(b), layers, sample) for b in ("mlp", "attention")}
-        ranks = {b: summary["effective_rank"] / size for b, summary in found.items()}
-        differences = ranks["attention"] - ranks["mlp"]
-        name = type(self).__name__
-        signs, exact = sign_flips(
-            sample.n, budget=weighing.permutations, rng=weighing.rng(name, sample.design(0), "flips")
+    def measure(self, look: Look) -> Measured:
+        pair = Pair(
+            Spectra.of(look.recording, self._request("mlp")), Spectra.of(look.recording, self._request("attention"))
         )
-        null = signs.astype(np.float64) @ differences / sample.n
-        tolerance = 100 * np.finfo(np.float64).eps * np.abs(differences).max(axis=0)
+        sample, differences = pair.mlp.sample, pair.attention.ranks - pair.mlp.ranks
+        signs, exact = sign_flips(
+            sample.n, budget=look.settings.permutations, rng=look.rng("flips", design=sample.design(0))
+        )
         test = NullTest.of(
             "mean paired difference",
-            null,
-            tolerance,
+            signs.astype(np.float64) @ differences / sample.n,
+            100 * np.finfo(np.float64).eps * np.abs(differences).max(axis=0),
             exact=exact,
             action="flipping the signs of paired differences",
             by=self.adjust,
         )
-        bounds = text_bounds(differences, sample, weighing, name)
-        if weighing.bare:
-            return Evidence(cells, self.effect_name, bounds, test, sample.texts, n_units=sample.n)
-        return Evidence(
-            cells,
+        return Measured(
+            pair.mlp.cells,
             self.effect_name,
-            bounds,
+            text_bounds(differences, sample, look),
             test,
             sample.texts,
+            sample.n,
             unit=sample.unit,
-            n_units=sample.n,
-            exhibits=(
-                _by_depth(
-                    "Effective rank of both blocks' Jacobians by relative depth", ranks, layers, recording.shape.layers
-                ),
-                *(spectra(recording, self._request(b), layers, sample, found[b], b) for b in ("mlp", "attention")),
-            ),
-            secondary={
-                f"{b}: {word}": values
-                for b, summary in found.items()
-                for word, values in _secondary(summary, size).items()
-            },
-            warnings=sample.warnings + _imprecise(found["attention"], size),
+            payload=pair,
+        )
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        return ()
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        both = measured.kept(Pair).both
+        title = "Effective rank of both blocks' Jacobians by relative depth"
+        return (_by_depth(title, both, look.shape.layers), *(passed.exhibit(look.recording) for passed in both))
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        pair = measured.kept(Pair)
+        return Words(
             note=f"{self.tokens} tokens; attention's effective rank minus the MLP's, over tokens x width, paired by text",
+            warnings=pair.mlp.sample.warnings + pair.attention.imprecise(),
+            secondary={
+                f"{passed.request.block}: {word}": values
+                for passed in pair.both
+                for word, values in passed.secondary().items()
+            },
         )
 
 
-def summaries(recording: Recording, request: Jacobian, layers: Sequence[int], sample: Sample) -> dict[str, Floats]:
-    """(unit, layer) quantities of `SPECTRUM`, by name."""
-    rows = np.stack([np.asarray(recording.array(request, layer), dtype=np.float64) for layer in layers], axis=1)
-    means = sample.units(rows)
-    return {name: means[:, :, i] for i, name in enumerate(SPECTRUM)}
+@dataclass(frozen=True)
+class Spectra:
+    """Spectra of one block's Jacobians, summed up by unit and layer."""
+
+    request: Jacobian
+    """The one that asks for the summaries."""
+    sample: Sample
+    layers: tuple[int, ...]
+    size: int
+    """Tokens x width: the most directions that a Jacobian could let through."""
+    quantities: Floats
+    """(unit, layer, quantity) those of `SPECTRUM`, in its order."""
+
+    @classmethod
+    def of(cls, recording: Recording, request: Jacobian) -> Spectra:
+        """What was recorded of a block, at the texts that the request chooses."""
+        sample = Sample.of(recording.corpus, request.chosen(recording.corpus))
+        layers = recording.shape.resolve_layers(request)
+        rows = np.stack([np.asarray(recording.array(request, layer), dtype=np.float64) for layer in layers], axis=1)
+        return cls(request, sample, layers, request.tokens * recording.shape.width, sample.units(rows))
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """One a layer."""
+        return tuple(Cell(layer=layer) for layer in self.layers)
+
+    def quantity(self, name: str) -> Floats:
+        """(unit, layer) one of `SPECTRUM`."""
+        return self.quantities[:, :, SPECTRUM.index(name)]
+
+    @cached_property
+    def ranks(self) -> Floats:
+        """(unit, layer) effective rank over tokens x width, between 0 and 1."""
+        return np.asarray(self.quantity("effective_rank") / self.size)
+
+    def secondary(self) -> dict[str, Floats]:
+        """(layer,) other counts of directions over tokens x width, means over units."""
+        return {
+            "effective rank / (tokens x width)": self._share("effective_rank"),
+            "stable rank / (tokens x width)": self._share("stable_rank"),
+            "values above a tenth of the first / (tokens x width)": self._share("above_tenth"),
+            "numerical rank, at least / (tokens x width)": self._share("rank_at_least"),
+            "numerical rank, at most / (tokens x width)": self._share("rank_at_most"),
+        }
+
+    def _share(self, name: str) -> Floats:
+        return np.asarray(self.quantity(name).mean(axis=0) / self.size)
+
+    def imprecise(self) -> tuple[str, ...]:
+        """A warning where spectra were estimated with errors that may be seen."""
+        worst = float(self.quantity("effective_rank_error").max()) / self.size
+        if worst <= 0.005:
+            return ()
+        return (f"Effective ranks were estimated; their numerical error reaches {worst:.3f} of tokens x width.",)
+
+    def detail(self, at: int) -> str:
+        """Rank and counts at one of the layers, in words."""
+        low, high = (float(self.quantity(f"rank_at_{side}")[:, at].mean()) for side in ("least", "most"))
+        rank = f"{low:.0f}" if round(low) == round(high) else f"not determined ({low:.0f} to {high:.0f})"
+        return (
+            f"Of {self.size} directions its effective rank uses {self.quantity('effective_rank')[:, at].mean():.0f}; its numerical "
+            f"rank is {rank}" + (f" ({ALGEBRA})" if self.request.block == "attention" else "") + "."
+        )
+
+    def exhibit(self, recording: Recording) -> Exhibit:
+        """Singular values by layer on a log axis, relative to the first, with the noise floor and what was counted."""
+        values, block = replace(self.request, answer="values"), self.request.block
+        curves = []
+        for layer in self.layers:
+            found = np.asarray(recording.array(values, layer), dtype=np.float64)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                curves.append(np.median(found / found[:, :1], axis=0))
+        counted = self.quantity("above_tenth").mean(axis=0)
+        return Exhibit(
+            "spectra",
+            f"Singular values of the {TITLES[block]}'s Jacobian",
+            f"Singular values relative to the largest, median over {self.sample.n} {self.sample.unit}s, one line a layer; those above a tenth are "
+            f"marked ({', '.join(f'{c:.0f}' for c in counted)}), and nothing is counted below the noise floor.",
+            {
+                "values": np.stack(curves),
+                "floor": self.quantity("floor").max(axis=0),
+                "layer": np.array(self.layers),
+                "above_tenth": counted,
+                "effective_rank": self.quantity("effective_rank").mean(axis=0),
+            },
+            {"block": block},
+        )
 
 
-def text_bounds(
-    values: Floats, sample: Sample, weighing: Weighing, name: str, ends: tuple[float, float] = (-1.0, 1.0)
-) -> Bounds:
-    """Bounds of the mean over units of (unit, cell) values."""
+@dataclass(frozen=True)
+class Narrowed:
+    """One block's Jacobians in the network and in its null objects."""
+
+    passed: Spectra
+    """The network's own."""
+    null: Floats
+    """(draw, unit, layer) effective rank over tokens x width of the null objects of the claim's kind."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both blocks' Jacobians at the same texts."""
+
+    mlp: Spectra
+    attention: Spectra
+
+    @property
+    def both(self) -> tuple[Spectra, Spectra]:
+        """As they are shown."""
+        return self.mlp, self.attention
+
+
+def text_bounds(values: Floats, sample: Sample, look: Look, ends: tuple[float, float] = (-1.0, 1.0)) -> Bounds:
+    """Bounds of the mean over units of (unit, cell) values, which lie between `ends`; units are resampled."""
     resamples = resample_groups(
         np.zeros(sample.n, dtype=np.int64),
-        count=weighing.resamples,
-        rng=weighing.rng(name, sample.design(0), "resamples"),
+        count=look.settings.resamples,
+        rng=look.rng("resamples", design=sample.design(0)),
     )
     return bootstrap_t(mean_replicates(values, resamples), resamples, means=True, ends=ends)
-
-
-def _secondary(summary: dict[str, Floats], size: int) -> dict[str, Floats]:
-    return {
-        "effective rank / (tokens x width)": summary["effective_rank"].mean(axis=0) / size,
-        "stable rank / (tokens x width)": summary["stable_rank"].mean(axis=0) / size,
-        "values above a tenth of the first / (tokens x width)": summary["above_tenth"].mean(axis=0) / size,
-        "numerical rank, at least / (tokens x width)": summary["rank_at_least"].mean(axis=0) / size,
-        "numerical rank, at most / (tokens x width)": summary["rank_at_most"].mean(axis=0) / size,
-    }
-
-
-def _imprecise(summary: dict[str, Floats], size: int) -> tuple[str, ...]:
-    worst = float(summary["effective_rank_error"].max()) / size
-    if worst <= 0.005:
-        return ()
-    return (f"Effective ranks were estimated; their numerical error reaches {worst:.3f} of tokens x width.",)
 
 
 def _other_null(kind: str, measured: Floats, null: Floats, where: str) -> Control:
@@ -354,40 +459,34 @@ def _other_null(kind: str, measured: Floats, null: Floats, where: str) -> Contro
     )
 
 
-def _detail(summary: dict[str, Floats], named: int, size: int, block: str) -> str:
-    """Rank and counts at the named layer, in words."""
-    low, high = (float(summary[f"rank_at_{side}"][:, named].mean()) for side in ("least", "most"))
-    rank = f"{low:.0f}" if round(low) == round(high) else f"not determined ({low:.0f} to {high:.0f})"
-    return (
-        f"Of {size} directions its effective rank uses {summary['effective_rank'][:, named].mean():.0f}; its numerical rank is "
-        f"{rank}" + (f" ({ALGEBRA})" if block == "attention" else "") + "."
-    )
-
-
 def _listed(layers: Sequence[int]) -> str:
     return ", ".join(map(str, layers))
 
 
 def _by_depth(
     title: str,
-    ranks: dict[str, Floats],
-    layers: Sequence[int],
+    blocks: Sequence[Spectra],
     depth: int,
     *,
     null: Floats | None = None,
     null_name: str = "",
     marked: Sequence[int] = (),
 ) -> Exhibit:
-    """Effective rank as a fraction, a line for each kind of block, with the band of the null objects."""
+    """Effective rank as a fraction, a line for each block, with the band of (draw, unit, layer) null objects.
+
+    `depth` is how many layers the network has; `marked` are layers that stand out.
+    """
+    layers, ranks = np.array(blocks[0].layers), [passed.ranks for passed in blocks]
+    names = [passed.request.block for passed in blocks]
     arrays: dict[str, NDArray[np.generic]] = {
-        "depth": np.array(layers) / max(depth - 1, 1),
-        "layer": np.array(layers),
-        "rank": np.stack([r.mean(axis=0) for r in ranks.values()]),
-        "low": np.stack([r.min(axis=0) for r in ranks.values()]),
-        "high": np.stack([r.max(axis=0) for r in ranks.values()]),
-        "marked": np.isin(np.array(layers), list(marked)),
+        "depth": layers / max(depth - 1, 1),
+        "layer": layers,
+        "rank": np.stack([r.mean(axis=0) for r in ranks]),
+        "low": np.stack([r.min(axis=0) for r in ranks]),
+        "high": np.stack([r.max(axis=0) for r in ranks]),
+        "marked": np.isin(layers, list(marked)),
     }
-    words = [f"{name} {', '.join(f'{v:.2f}' for v in r.mean(axis=0))}" for name, r in ranks.items()]
+    words = [f"{name} {', '.join(f'{v:.2f}' for v in r.mean(axis=0))}" for name, r in zip(names, ranks, strict=True)]
     if null is not None:
         by_draw = null.mean(axis=1)
         arrays |= {"null_low": by_draw.min(axis=0), "null_high": by_draw.max(axis=0), "null_mean": by_draw.mean(axis=0)}
@@ -399,37 +498,5 @@ def _by_depth(
         + "; ".join(words)
         + ".",
         arrays,
-        {"blocks": list(ranks), "null": null_name},
-    )
-
-
-def spectra(
-    recording: Recording,
-    request: Jacobian,
-    layers: Sequence[int],
-    sample: Sample,
-    summary: dict[str, Floats],
-    block: str,
-) -> Exhibit:
-    """Singular values by layer on a log axis, relative to the first, with the noise floor and what was counted."""
-    values = replace(request, answer="values")
-    curves = []
-    for layer in layers:
-        found = np.asarray(recording.array(values, layer), dtype=np.float64)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            curves.append(np.median(found / found[:, :1], axis=0))
-    counted = summary["above_tenth"].mean(axis=0)
-    return Exhibit(
-        "spectra",
-        f"Singular values of the {TITLES[block]}'s Jacobian",
-        f"Singular values relative to the largest, median over {sample.n} {sample.unit}s, one line a layer; those above a tenth are "
-        f"marked ({', '.join(f'{c:.0f}' for c in counted)}), and nothing is counted below the noise floor.",
-        {
-            "values": np.stack(curves),
-            "floor": summary["floor"].max(axis=0),
-            "layer": np.array(layers),
-            "above_tenth": counted,
-            "effective_rank": summary["effective_rank"].mean(axis=0),
-        },
-        {"block": block},
+        {"blocks": names, "null": null_name},
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from modclaims.decimals import p_word
 from modclaims.errors import ClaimError
-from modclaims.families.null_histograms import null_histogram
-from modclaims.families.weight_claims import Beside, WeightClaim, by_depth, matrix
-from modclaims.look import Weighing
-from modclaims.recording import ModelShape, Recording, Request, Weights
-from modclaims.stats.evidence import Control, Evidence, Exhibit, NullTest
-from modclaims.stats.quantifiers import AlongDepth
+from modclaims.families.weight_claims import Beside, Compared, WeightClaim, by_depth, matrix
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
+from modclaims.recording import ModelShape, Request, Weights
+from modclaims.stats.evidence import Control, Exhibit, NullTest
 from modclaims.stats.token_directions import (
     TokenSpace,
     coherent_shares,
@@ -96,8 +95,13 @@ class OVDirections(WeightClaim):
     def _side(self) -> str:
         return self.side or SIDES[self.matrix][0]
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        shape, requests = recording.shape, self._matrices()
+    @property
+    def _which(self) -> int:
+        """Where the claim's own coherence stands: 0 as it is, 1 beyond frequency."""
+        return 0 if self.beyond is None else 1
+
+    def _compared(self, look: Look) -> Directions:
+        recording, shape, requests = look.recording, look.shape, self._matrices()
         layers = shape.resolve_layers(requests[0])
         embedding, unembedding = (matrix(recording, Weights(name)) for name in ("embedding", "unembedding"))
         if len(unembedding) < 4 * self.tokens or len(embedding) != len(unembedding):
@@ -106,40 +110,49 @@ class OVDirections(WeightClaim):
                 f"tokens in both, and at least {4 * self.tokens} of them."
             )
         space = TokenSpace.of(embedding, unembedding)
-        key = (type(self).__name__, f"{shape.heads} x {shape.head_width} of {shape.width}", "bases")
-        count = self.draws
         found = []
         for layer in layers:
             subspaces = [
                 space.logits(basis) for basis in self._bases([matrix(recording, r, layer) for r in requests], shape)
             ]
-            found.append(_Layer.of(space, subspaces, self.tokens, self.level, _turns(weighing, key, count)))
-        measure = 0 if self.beyond is None else 1
-        beside = self._beside(layers, [f.shares[measure] for f in found])
-        bare = beside.evidence(self, weighing)
-        if weighing.bare:
-            return bare
-        named = beside.named(self, bare, weighing)
-        random = np.array([f.mean[1 + np.arange(count)].mean(axis=0) for f in found])  # (layer, measure)
-        own = np.array([f.mean[0] for f in found])
-        return replace(
-            bare,
-            controls=(self._frequency(self._beside(layers, [f.shares[1 - measure] for f in found]), named, measure),),
-            exhibits=(
-                by_depth(
-                    beside,
-                    shape.layers,
-                    title=f"Coherent directions by relative depth: {TITLES[self.matrix, self._side]}",
-                    of="share of coherent directions",
-                    null=f"{count:,} random bases, 5 % to 95 %",
-                    description=f"Share of singular directions whose {self.tokens} tokens are more alike than those of "
-                    f"{100 * self.level:g} % of random directions of the same subspace.",
-                ),
-                *self._heads(layers, [f.by_subspace[measure] for f in found]),
-                *(() if bare.test is None else (null_histogram(bare.test, named, bare.cells),)),
+            found.append(_Layer.of(space, subspaces, self.tokens, self.level, _turns(look, self.draws)))
+        beside = self._beside(layers, [f.shares[self._which] for f in found])
+        return Directions(beside, self._resamples(look, beside.null), tuple(found))
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        found = measured.kept(Directions)
+        other = self._beside(found.beside.layers, [f.shares[1 - self._which] for f in found.bases])
+        return [RivalResult(self._frequency(other, self._shown(found, named)))]
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        found = measured.kept(Directions)
+        return (
+            by_depth(
+                found.beside,
+                look.shape.layers,
+                title=f"Coherent directions by relative depth: {TITLES[self.matrix, self._side]}",
+                of="share of coherent directions",
+                null=f"{len(found.beside.null):,} random bases, 5 % to 95 %",
+                description=f"Share of singular directions whose {self.tokens} tokens are more alike than those of "
+                f"{100 * self.level:g} % of random directions of the same subspace.",
             ),
+            *self._heads(found.beside.layers, [f.by_subspace[self._which] for f in found.bases]),
+            *self._histogram(measured, self._shown(found, named)),
+        )
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(Directions)
+        beside, at = found.beside, self._shown(found, named)
+        random = np.array([f.mean[1:].mean(axis=0) for f in found.bases])  # (layer, measure)
+        own = np.array([f.mean[0] for f in found.bases])
+        return Words(
+            note=f"{TITLES[self.matrix, self._side]}, {self.tokens} tokens at either end, coherent above the {100 * self.level:g} % "
+            "quantile of random directions; frequency by the tokenizer's order; without norms, in this network",
+            detail=f"At layer {beside.layers[at]}, {100 * beside.own[at]:.0f} % of the singular directions are coherent, "
+            f"{100 * beside.null[:, at].mean():.0f} % in random bases; their mean coherence is {own[at, 0]:.3f} and "
+            f"{random[at, 0]:.3f}.",
             secondary={}
-            if isinstance(self.holds, AlongDepth)
+            if self.holds.contrasts
             else {
                 "share of coherent directions": beside.own,
                 "mean coherence": own[:, 0],
@@ -148,11 +161,6 @@ class OVDirections(WeightClaim):
                 "mean coherence beyond frequency, random bases": random[:, 1],
                 "z": beside.z(),
             },
-            note=f"{TITLES[self.matrix, self._side]}, {self.tokens} tokens at either end, coherent above the {100 * self.level:g} % "
-            "quantile of random directions; frequency by the tokenizer's order; without norms, in this network",
-            detail=f"At layer {layers[named]}, {100 * beside.own[named]:.0f} % of the singular directions are coherent, "
-            f"{100 * beside.null[:, named].mean():.0f} % in random bases; their mean coherence is {own[named, 0]:.3f} and "
-            f"{random[named, 0]:.3f}.",
         )
 
     def _bases(self, matrices: list[NDArray[np.floating]], shape: ModelShape) -> Iterator[Floats]:
@@ -188,12 +196,12 @@ class OVDirections(WeightClaim):
             ends=(-1.0, 1.0),
         )
 
-    def _frequency(self, other: Beside, named: int, measure: int) -> Control:
+    def _frequency(self, other: Beside, named: int) -> Control:
         """The same claim with, or without, what tokens have in common by being as frequent."""
         adjusted = other.test(self).p_adjusted
         p = float(adjusted[named])
         effect = float(other.own[named] - other.null[:, named].mean())
-        words = "Beyond token frequency (the tokenizer's order)" if measure == 0 else "With what frequency explains"
+        words = "Beyond token frequency (the tokenizer's order)" if self._which == 0 else "With what frequency explains"
         return Control(
             "token_frequency",
             f"{words}, at layer {other.layers[named]}, the {self.effect_name} is {effect:.2f} ({p_word(len(adjusted))} = {p:.2g}).",
@@ -271,7 +279,16 @@ class _Layer:
         return cls((first, second), (by_measure[0], by_measure[1]), mean)
 
 
-def _turns(weighing: Weighing, key: tuple[str, str, str], draws: int) -> Iterator[np.random.Generator]:
+@dataclass(frozen=True)
+class Directions(Compared):
+    """Coherence of the singular directions and of random ones."""
+
+    bases: tuple[_Layer, ...]
+    """One a layer."""
+
+
+def _turns(look: Look, draws: int) -> Iterator[np.random.Generator]:
     """A stream for each draw, the same for every layer."""
+    shape = look.shape
     for draw in range(draws):
-        yield weighing.rng(*key, str(draw))
+        yield look.rng("bases", str(draw), design=f"{shape.heads} x {shape.head_width} of {shape.width}")

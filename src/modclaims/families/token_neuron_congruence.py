@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -10,13 +11,11 @@ from numpy.typing import NDArray
 
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
-from modclaims.families.null_histograms import null_histogram
-from modclaims.families.weight_claims import Beside, WeightClaim, by_depth, matrix
-from modclaims.look import Weighing
+from modclaims.families.weight_claims import Beside, Compared, WeightClaim, by_depth, matrix
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import ModelShape, Recording, Request, Weights
-from modclaims.stats.evidence import Control, Evidence, Exhibit
-from modclaims.stats.quantifiers import AlongDepth
-from modclaims.stats.streams import stream
+from modclaims.stats.evidence import Control, Exhibit
 from modclaims.stats.token_directions import RANKS, frequency_bins, largest_products, random_units
 
 Floats = NDArray[np.float64]
@@ -63,8 +62,8 @@ class TokenNeuronCongruence(WeightClaim):
         shape.resolve_layers(mine)
         return (mine, Weights("embedding"))
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        shape, mine = recording.shape, Weights(self.matrix, self.layers)
+    def _compared(self, look: Look) -> Congruence:
+        recording, shape, mine = look.recording, look.shape, Weights(self.matrix, self.layers)
         layers = shape.resolve_layers(mine)
         embedding = matrix(recording, Weights("embedding")).astype(np.float64)
         if len(embedding) <= self.largest:
@@ -72,53 +71,62 @@ class TokenNeuronCongruence(WeightClaim):
                 f"Model {shape.name!r} has {len(embedding)} tokens, and the largest {self.largest} are asked for."
             )
         tokens = (embedding - embedding.mean(axis=0) if self.centred else embedding).astype(np.float32)
-        neurons = [self._neurons(recording, mine, layer) for layer in layers]
+        neurons = tuple(self._neurons(recording, mine, layer) for layer in layers)
         lengths = np.stack([np.linalg.norm(w, axis=1) for w in neurons])  # (layer, neuron)
         own = np.array([largest_products(w, tokens, self.largest).mean() for w in neurons])
-        key = (type(self).__name__, str(neurons[0].shape))
-        rng = weighing.rng(*key, "directions")
+        rng = look.rng("directions", design=str(neurons[0].shape))
         null, size = np.empty((self.draws, len(layers))), (len(neurons[0]), neurons[0].shape[1])
         for draw in range(len(null)):  # a direction's products grow with its length, so that one serves all layers
             found = largest_products(random_units(*size, rng), tokens, self.largest)
             null[draw] = (lengths * found).mean(axis=1)
         beside = Beside(layers, own, null, "rise", f"mean of the {self.largest} largest dot products", rounding=1e-6)
-        bare = beside.evidence(self, weighing)
-        if weighing.bare:
-            return bare
-        named = beside.named(self, bare, weighing)
-        return replace(
-            bare,
-            controls=(
-                self._permuted(
-                    neurons[named], tokens, own[named], layers[named], stream(weighing.seed, *key, "permuted")
-                ),
-                _by_frequency_words(neurons[named], tokens, self.largest, layers[named]),
+        return Congruence(beside, self._resamples(look, null), neurons, tokens)
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        found = measured.kept(Congruence)
+        at = self._shown(found, named)
+        layer, neurons, own = found.beside.layers[at], found.neurons[at], found.beside.own[at]
+        rng = look.lasting_rng("permuted", design=found.design)
+        return [
+            RivalResult(self._permuted(neurons, found.tokens, own, layer, rng)),
+            RivalResult(_by_frequency_words(neurons, found.tokens, self.largest, layer)),
+        ]
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        found = measured.kept(Congruence)
+        draws = len(found.beside.null)
+        return (
+            by_depth(
+                found.beside,
+                look.shape.layers,
+                title=f"Largest dot products with tokens by relative depth: {TITLES[self.matrix]}",
+                of=f"mean of the {self.largest} largest dot products",
+                null=f"{draws:,} null objects, 5 % to 95 %",
+                description=f"Mean over neurons of the {self.largest} largest dot products with token embeddings, and of "
+                f"random vectors of the neurons' lengths ({draws:,} draws).",
             ),
-            exhibits=(
-                by_depth(
-                    beside,
-                    shape.layers,
-                    title=f"Largest dot products with tokens by relative depth: {TITLES[self.matrix]}",
-                    of=f"mean of the {self.largest} largest dot products",
-                    null=f"{len(null):,} null objects, 5 % to 95 %",
-                    description=f"Mean over neurons of the {self.largest} largest dot products with token embeddings, and of "
-                    f"random vectors of the neurons' lengths ({len(null):,} draws).",
-                ),
-                _by_frequency(neurons, tokens, layers, stream(weighing.seed, *key, "sizes")),
-                *(() if bare.test is None else (null_histogram(bare.test, named, bare.cells),)),
+            _by_frequency(
+                found.neurons, found.tokens, found.beside.layers, look.lasting_rng("sizes", design=found.design)
             ),
-            secondary={}
-            if isinstance(self.holds, AlongDepth)
-            else {
-                f"mean of the {self.largest} largest dot products": own,
-                "the same of random vectors": null.mean(axis=0),
-                "z": beside.z(),
-            },
-            note=f"{TITLES[self.matrix]} ({self.matrix}), {self.largest} largest of {len(tokens):,} tokens, embeddings "
+            *self._histogram(measured, self._shown(found, named)),
+        )
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(Congruence)
+        beside, at = found.beside, self._shown(found, named)
+        return Words(
+            note=f"{TITLES[self.matrix]} ({self.matrix}), {self.largest} largest of {len(found.tokens):,} tokens, embeddings "
             + ("centred" if self.centred else "not centred")
             + ", without norms; in this network",
-            detail=f"At layer {layers[named]} the mean of a neuron's {self.largest} largest dot products is {own[named]:.3f}, "
-            f"{null[:, named].mean():.3f} for random vectors of the same lengths.",
+            detail=f"At layer {beside.layers[at]} the mean of a neuron's {self.largest} largest dot products is {beside.own[at]:.3f}, "
+            f"{beside.null[:, at].mean():.3f} for random vectors of the same lengths.",
+            secondary={}
+            if self.holds.contrasts
+            else {
+                f"mean of the {self.largest} largest dot products": beside.own,
+                "the same of random vectors": beside.null.mean(axis=0),
+                "z": beside.z(),
+            },
         )
 
     def _neurons(self, recording: Recording, request: Weights, layer: int) -> Singles:
@@ -140,6 +148,21 @@ class TokenNeuronCongruence(WeightClaim):
         )
 
 
+@dataclass(frozen=True)
+class Congruence(Compared):
+    """Neurons and the tokens that they may point at."""
+
+    neurons: tuple[Singles, ...]
+    """(neuron, width) weights of each layer."""
+    tokens: Singles
+    """(token, width) embeddings, centred where the claim says so."""
+
+    @property
+    def design(self) -> str:
+        """What draws hang on: the size of a layer's weights."""
+        return str(self.neurons[0].shape)
+
+
 def _sizes(vectors: Singles, tokens: Singles, bins: NDArray[np.int64]) -> Floats:
     """(bin,) root mean square dot product of the vectors with the tokens of each bin."""
     gram = vectors.T.astype(np.float64) @ vectors / len(vectors)
@@ -148,7 +171,7 @@ def _sizes(vectors: Singles, tokens: Singles, bins: NDArray[np.int64]) -> Floats
 
 
 def _by_frequency(
-    neurons: list[Singles], tokens: Singles, layers: tuple[int, ...], rng: np.random.Generator
+    neurons: Sequence[Singles], tokens: Singles, layers: tuple[int, ...], rng: np.random.Generator
 ) -> Exhibit:
     """Sizes of dot products by token frequency, a line a layer, relative to random vectors of the neurons' lengths."""
     bins = frequency_bins(len(tokens), RANKS)

@@ -5,24 +5,27 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
+from modclaims.families.null_histograms import null_histogram
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
+from modclaims.look import Look
+from modclaims.measured import Measured
 from modclaims.recording import Recording, Weights
-from modclaims.stats.bootstrap import Bounds
-from modclaims.stats.evidence import Cell, Evidence, Exhibit, NullTest
+from modclaims.stats.bootstrap import Bounds, Resamples
+from modclaims.stats.evidence import Cell, Exhibit, NullTest
 from modclaims.stats.null_objects import draw_bounds, resample_draws
-from modclaims.stats.quantifiers import AlongDepth, Holds, slope_weights, somewhere
+from modclaims.stats.quantifiers import Holds, somewhere
 
 Floats = NDArray[np.float64]
 LEAST_DRAWS = 99
 UNIT = "null object"
-"""Fewer layers than this have no slope worth the name."""
+"""What is counted and resampled, in words."""
 
 
 class WeightClaim(Hypothesis):
@@ -54,6 +57,52 @@ class WeightClaim(Hypothesis):
     @abstractmethod
     def action(self) -> str:
         """What makes a null object of the network, in words."""
+
+    @abstractmethod
+    def _compared(self, look: Look) -> Compared:
+        """The network's number beside its null objects', with what the family needs later."""
+
+    def _quantity(self) -> str:
+        """The effect at one layer, in words."""
+        return self.effect_name
+
+    def _effect(self) -> str:
+        """What the claim is about, in words: the effect, or its rise."""
+        return f"rise of {self._quantity()}" if self.holds.contrasts else self._quantity()
+
+    def measure(self, look: Look) -> Measured:
+        compared = self._compared(look)
+        beside, contrast = compared.beside, self.holds.contrast(compared.beside.layers)
+        if contrast is None:
+            cells, bounds, test = beside.cells, compared.by_layer, beside.test(self)
+            degenerate = tuple(np.flatnonzero(np.ptp(beside.null, axis=0) == 0).tolist())
+        else:
+            cells, bounds, test, degenerate = (Cell(),), compared.slope(contrast), None, ()
+        return Measured(
+            cells,
+            self._effect(),
+            bounds,
+            test,
+            0,
+            len(beside.null),
+            unit=UNIT,
+            resampled=f"{UNIT}s",
+            degenerate=degenerate,
+            payload=compared,
+        )
+
+    def _resamples(self, look: Look, null: Floats) -> Resamples:
+        """Draws of (draw, layer) null objects anew."""
+        rng = look.rng("resamples", design=f"{len(null)} null objects")
+        return resample_draws(len(null), count=look.settings.resamples, rng=rng)
+
+    def _shown(self, compared: Compared, named: int) -> int:
+        """The layer that rivals and words are about: the named one, or of a contrast the one of the largest effect."""
+        return int(np.argmax(compared.by_layer.effect)) if self.holds.contrasts else named
+
+    def _histogram(self, measured: Measured, cell: int) -> tuple[Exhibit, ...]:
+        """What chance does there; nothing where no null object is counted."""
+        return () if measured.test is None else (null_histogram(measured.test, cell, measured.cells),)
 
 
 @dataclass(frozen=True)
@@ -95,35 +144,25 @@ class Beside:
             by=claim.adjust,
         )
 
-    def bounds(self, claim: WeightClaim, weighing: Weighing, *, along: bool = False) -> Bounds:
-        """Bounds of the effect by layer, or of its slope over relative depth from the first of these layers to the last."""
-        design = f"{len(self.null)} null objects"
-        rng = weighing.rng(type(claim).__name__, design, "resamples")
-        resamples = resample_draws(len(self.null), count=weighing.resamples, rng=rng)
-        weights = slope_weights(claim.holds, self.layers) if along else None
-        ends = self.ends if weights is None else (-np.inf, np.inf)
-        return draw_bounds(self.own, self.null, resamples, change=self.change, weights=weights, ends=ends)
 
-    def evidence(self, claim: WeightClaim, weighing: Weighing) -> Evidence:
-        """Test and bounds, without what decides nothing."""
-        along = isinstance(claim.holds, AlongDepth)
-        return Evidence(
-            (Cell(),) if along else self.cells,
-            f"rise of {claim.effect_name}" if along else claim.effect_name,
-            self.bounds(claim, weighing, along=along),
-            None if along else self.test(claim),
-            n_texts=0,
-            unit=UNIT,
-            n_units=len(self.null),
-            resampled=f"{UNIT}s",
-            degenerate=() if along else tuple(np.flatnonzero(np.ptp(self.null, axis=0) == 0).tolist()),
-        )
+@dataclass(frozen=True)
+class Compared:
+    """What a claim about weights leaves of its measuring; each family adds what it needs later."""
 
-    def named(self, claim: WeightClaim, bare: Evidence, weighing: Weighing) -> int:
-        """Index of the layer that controls and details are about: along depth, the one of the largest effect."""
-        if isinstance(claim.holds, AlongDepth):
-            return int(np.argmax(self.bounds(claim, weighing).effect))
-        return claim.holds.levels(bare, claim.smallest_effect, weighing.alpha, weighing.claims).cell
+    beside: Beside
+    resamples: Resamples
+    """Of the null objects."""
+
+    @cached_property
+    def by_layer(self) -> Bounds:
+        """The effect at every layer."""
+        b = self.beside
+        return draw_bounds(b.own, b.null, self.resamples, change=b.change, ends=b.ends)
+
+    def slope(self, contrast: Floats) -> Bounds:
+        """A (layer, 1) contrast of the effects, such as their slope over relative depth."""
+        b = self.beside
+        return draw_bounds(b.own, b.null, self.resamples, change=b.change, weights=contrast)
 
 
 def matrix(recording: Recording, request: Weights, layer: int = 0) -> NDArray[np.floating]:

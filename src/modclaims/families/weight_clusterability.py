@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
-from modclaims.families.null_histograms import null_histogram
-from modclaims.families.weight_claims import Beside, WeightClaim, by_depth, matrix
-from modclaims.look import Weighing
-from modclaims.recording import ModelShape, Recording, Request, Weights
-from modclaims.stats.evidence import Control, Evidence, Exhibit
-from modclaims.stats.quantifiers import AlongDepth
-from modclaims.stats.streams import stream
+from modclaims.families.weight_claims import Beside, Compared, WeightClaim, by_depth, matrix
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
+from modclaims.recording import ModelShape, Request, Weights
+from modclaims.stats.evidence import Control, Exhibit
 from modclaims.stats.weight_graphs import SCORES, WeightGraph, clustered, shuffled
 
 Floats = NDArray[np.float64]
-Matrices = tuple[NDArray[Any], ...]
+Matrices = tuple[NDArray[np.float32], ...]
 NULLS = {
     "matrix": "shuffling weights inside each matrix",
     "nonzero": "shuffling weights that are not zero among their own places",
@@ -79,18 +77,18 @@ class WeightClusterability(WeightClaim):
         shape.resolve_layers(found[0])
         return found
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
+    def _compared(self, look: Look) -> Cuts:
+        recording = look.recording
         requests = [r for r in self.requests(recording.shape) if isinstance(r, Weights)]
         layers = recording.shape.resolve_layers(requests[0])
-        mlps = [_by_neuron([matrix(recording, r, layer) for r in requests]) for layer in layers]
-        mine = SCORES.index(self.score)
+        mlps = tuple(_by_neuron([matrix(recording, r, layer) for r in requests]) for layer in layers)
         counts = tuple(sorted({self.clusters, *self.others}))
-        here = counts.index(self.clusters)
-        name, design = type(self).__name__, f"{mlps[0][0].shape} x {len(requests)}"
+        here, mine = counts.index(self.clusters), SCORES.index(self.score)
         own = np.stack([clustered(WeightGraph.of(*mlp), counts) for mlp in mlps])  # (layer, count, score)
         null = np.empty((self.draws, len(layers)))
-        few = np.empty((0 if weighing.bare else min(FEW, len(null)), *own.shape))
-        for draw, orders in enumerate(_orders(mlps[0], len(null), weighing.rng(name, design, "shuffles"))):
+        few = np.empty((0 if look.settings.bare else min(FEW, len(null)), *own.shape))
+        rng = look.rng("shuffles", design=f"{mlps[0][0].shape} x {len(requests)}")
+        for draw, orders in enumerate(_orders(mlps[0], len(null), rng)):
             for at, mlp in enumerate(mlps):
                 graph = _graph(mlp, orders, self.null)
                 if draw < len(few):
@@ -107,55 +105,57 @@ class WeightClusterability(WeightClaim):
             rounding=1e-6,
             ends=(-np.inf, 1.0),
         )
-        bare = replace(beside.evidence(self, weighing), effect_name=self._effect())
-        if weighing.bare:
-            return bare
-        named = beside.named(self, bare, weighing)
-        z = beside.z()
-        return replace(
-            bare,
-            controls=(
-                *(
-                    self._other(kind, mlps[named], own[named, here, mine], layers[named], weighing)
-                    for kind in NULLS
-                    if kind != self.null
-                ),
-                self._other_score(own[named, here], few[:, named, here], layers[named]),
+        return Cuts(beside, self._resamples(look, null), mlps, counts, own, few)
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        cuts = measured.kept(Cuts)
+        at, here = self._shown(cuts, named), cuts.counts.index(self.clusters)
+        layer, own = cuts.beside.layers[at], cuts.own[at, here, SCORES.index(self.score)]
+        found = [self._other(look, kind, cuts.mlps[at], own, layer) for kind in NULLS if kind != self.null]
+        found.append(self._other_score(cuts.own[at, here], cuts.few[:, at, here], layer))
+        return [RivalResult(control) for control in found]
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        cuts, mine = measured.kept(Cuts), SCORES.index(self.score)
+        draws = len(cuts.beside.null)
+        return (
+            by_depth(
+                cuts.beside,
+                look.shape.layers,
+                title=f"{_capital(WORDS[self.score])} of the MLPs' weight graphs by relative depth",
+                of=f"{WORDS[self.score]}, {self.clusters} clusters",
+                null=f"{draws:,} null objects, 5 % to 95 %",
+                description=f"{draws:,} null objects by {NULLS[self.null]}, clustered anew.",
             ),
-            exhibits=(
-                by_depth(
-                    beside,
-                    recording.shape.layers,
-                    title=f"{_capital(WORDS[self.score])} of the MLPs' weight graphs by relative depth",
-                    of=f"{WORDS[self.score]}, {self.clusters} clusters",
-                    null=f"{len(null):,} null objects, 5 % to 95 %",
-                    description=f"{len(null):,} null objects by {NULLS[self.null]}, clustered anew.",
-                ),
-                _sensitivity(
-                    layers,
-                    counts,
-                    self._effects(own[:, :, mine], few[..., mine]),
-                    self.clusters,
-                    self.smallest_effect,
-                    self._effect(),
-                ),
-                *(() if bare.test is None else (null_histogram(bare.test, named, bare.cells),)),
+            _sensitivity(
+                cuts.beside.layers,
+                cuts.counts,
+                self._effects(cuts.own[:, :, mine], cuts.few[..., mine]),
+                self.clusters,
+                self.smallest_effect,
+                self._effect(),
             ),
+            *self._histogram(measured, self._shown(cuts, named)),
+        )
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        cuts = measured.kept(Cuts)
+        beside, at, z = cuts.beside, self._shown(cuts, named), cuts.beside.z()
+        return Words(
+            note=f"MLP weight graphs, {self.clusters} clusters, {WORDS[self.score]}, without norms and biases; in this network",
+            detail=f"At layer {beside.layers[at]} {WORDS[self.score]} is {beside.own[at]:.3f}, {beside.null[:, at].mean():.3f} in "
+            f"the null objects (z = {z[at]:.1f}, which is no effect size).",
             secondary={}
-            if isinstance(self.holds, AlongDepth)
+            if self.holds.contrasts
             else {
                 WORDS[self.score]: beside.own,
                 f"{WORDS[self.score]}, mean of the null objects": beside.null.mean(axis=0),
                 "z": z,
             },
-            note=f"MLP weight graphs, {self.clusters} clusters, {WORDS[self.score]}, without norms and biases; in this network",
-            detail=f"At layer {layers[named]} {WORDS[self.score]} is {beside.own[named]:.3f}, {beside.null[:, named].mean():.3f} in "
-            f"the null objects (z = {z[named]:.1f}, which is no effect size).",
         )
 
-    def _effect(self) -> str:
-        name = "relative drop" if self.score == "n_cut" else "rise of Q"
-        return f"rise of {name}" if isinstance(self.holds, AlongDepth) else name
+    def _quantity(self) -> str:
+        return "relative drop" if self.score == "n_cut" else "rise of Q"
 
     def _effects(self, own: Floats, null: Floats) -> Floats:
         """The effect of each of the network's numbers beside the mean of its null objects (draw, ...)."""
@@ -165,7 +165,7 @@ class WeightClusterability(WeightClaim):
         # where nothing joins the parts of any null object there is nothing to drop from
         return np.asarray(1 - np.divide(own, mean, out=np.ones(np.shape(mean)), where=mean > 0))
 
-    def _other(self, kind: str, mlp: Matrices, own: float, layer: int, weighing: Weighing) -> Control:
+    def _other(self, look: Look, kind: str, mlp: Matrices, own: float, layer: int) -> Control:
         """Another kind of shuffle beside the claim's own, at the named layer."""
         zeros = sum(int((m == 0).sum()) for m in mlp)
         if {kind, self.null} == {"matrix", "nonzero"} and not zeros:
@@ -175,7 +175,7 @@ class WeightClusterability(WeightClaim):
                 {"zeros": 0},
             )
         mine = SCORES.index(self.score)
-        rng = stream(weighing.seed, type(self).__name__, str(mlp[0].shape), kind)
+        rng = look.lasting_rng(kind, design=str(mlp[0].shape))
         found = np.array(
             [clustered(_graph(mlp, o, kind), (self.clusters,))[0, mine] for o in _orders(mlp, OTHER_DRAWS, rng)]
         )
@@ -204,11 +204,25 @@ class WeightClusterability(WeightClaim):
         )
 
 
+@dataclass(frozen=True)
+class Cuts(Compared):
+    """The MLPs' weight graphs, cut into several numbers of clusters."""
+
+    mlps: tuple[Matrices, ...]
+    """Sizes of weights by layer, those written by first, then those read by; (neuron, other unit) each."""
+    counts: tuple[int, ...]
+    """Numbers of clusters, ascending."""
+    own: Floats
+    """(layer, count, score) of the network, scores as `SCORES` has them."""
+    few: Floats
+    """(draw, layer, count, score) of the first null objects; none where the weighing is bare."""
+
+
 def _capital(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _by_neuron(matrices: Sequence[NDArray[Any]]) -> Matrices:
+def _by_neuron(matrices: Sequence[NDArray[np.floating]]) -> Matrices:
     """Sizes of what an MLP writes by, then of what it reads by, all as (neuron, other unit)."""
     *reads, writes = (np.abs(m).astype(np.float32, copy=False) for m in matrices)
     return (np.ascontiguousarray(writes.T), *reads)
