@@ -851,7 +851,7 @@ def test_what_is_picked_hangs_on_the_first_half_alone(monkeypatch: pytest.Monkey
         """Effect, axes picked, and scaled vectors of the first half."""
         scales.clear()
         data = axes_against_rotations._Vectors.of(x, units, np.dtype(np.float64))
-        picked = claim._picked(data, WEIGHING, ("key",))
+        picked = claim._picked(Look("Against", ordered, WEIGHING), data)
         return picked.bounds.effect, picked.axes, np.stack(scales)[:, :, first]
 
     monkeypatch.setattr(axes_against_rotations, "Space", type("Watched", (), {"of": staticmethod(watched)}))

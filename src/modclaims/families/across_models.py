@@ -12,7 +12,7 @@ from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
+from modclaims.look import Look
 from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording, Request, for_model, for_variant
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, resample
 from modclaims.stats.depths import between_layers, relative_depths
@@ -46,6 +46,31 @@ class Compared:
         """Cliff's delta at relative depths under every resample, from (pair, layer) similarities that tie within `slack`."""
         delta = cliffs_delta(similarities, self.units.design, self.pairs, self.resamples, slack=slack)
         return delta.weighted(weights)
+
+
+@dataclass(frozen=True)
+class OneModel:
+    """Similarities of the texts in one model, at the layers next to the relative depths."""
+
+    recording: Recording
+    """The model's own."""
+    similarities: Floats
+    """(pair, layer)"""
+    weights: Floats
+    """(layer, depth) that interpolate between these layers."""
+
+    @property
+    def name(self) -> str:
+        """The model's."""
+        return self.recording.shape.name
+
+    def delta(self, compared: Compared) -> Replicates:
+        """Cliff's delta at the relative depths under every resample."""
+        return compared.delta(self.similarities, self.weights)
+
+    def flat(self, pairs: Pairs) -> NDArray[np.bool_]:
+        """(depth,) where similarities of a layer that takes part do not vary."""
+        return np.asarray((self.weights != 0)[unweighable(self.similarities, pairs)].any(axis=0))
 
 
 class AcrossModels(Hypothesis):
@@ -120,38 +145,24 @@ class AcrossModels(Hypothesis):
         used = np.flatnonzero(between_layers(model.layers, depths).any(axis=1))
         return Activations(self.site, tuple(used.tolist()))
 
-    def _similarities(self, one: Recording, depths: Floats, compared: Compared, variant: str | None = None) -> Floats:
-        """(pair, layer) similarities of one model's recording, at the layers next to the depths."""
+    def _read(self, one: Recording, depths: Floats, compared: Compared, variant: str | None = None) -> OneModel:
+        """One model, or one of its variants, as its recording has it."""
         request = self._request(one.shape, depths)
-        asked = for_variant(request, variant)
-        per_layer = [text_similarity(one.array(asked, layer), self.similarity) for layer in request.layers or ()]
-        return compared.pairs.matrix([compared.units.similarity(s.values) for s in per_layer])
+        asked, layers = for_variant(request, variant), request.layers or ()
+        per_layer = [text_similarity(one.array(asked, layer), self.similarity) for layer in layers]
+        similarities = compared.pairs.matrix([compared.units.similarity(s.values) for s in per_layer])
+        return OneModel(one, similarities, between_layers(one.shape.layers, depths)[list(layers)])
 
-    def _weights(self, model: ModelShape, depths: Floats) -> Floats:
-        """(layer, depth) weights of those layers."""
-        return between_layers(model.layers, depths)[list(self._request(model, depths).layers or ())]
-
-    def _delta(self, one: Recording, depths: Floats, compared: Compared, variant: str | None = None) -> Replicates:
-        """One model's delta at the relative depths."""
-        similarities = self._similarities(one, depths, compared, variant)
-        return compared.delta(similarities, self._weights(one.shape, depths))
-
-    def _beyond_words(self, one: Recording, depths: Floats, compared: Compared, weighing: Weighing) -> Replicates:
+    def _beyond_words(self, look: Look, one: OneModel, compared: Compared) -> Replicates:
         """One model's delta of what is left after shared words."""
-        similarities = self._similarities(one, depths, compared)
-        name = type(self).__name__
-        taken = controls.beyond_words(one, compared.units, compared.pairs, similarities, name, weighing, 1)
-        return compared.delta(taken.adjusted, self._weights(one.shape, depths), tolerance(similarities))
+        units, pairs = compared.units, compared.pairs
+        taken = controls.beyond_words(one.recording, units, pairs, one.similarities, look.claim, look.settings, 1)
+        return compared.delta(taken.adjusted, one.weights, tolerance(one.similarities))
 
-    def _flat(self, one: Recording, depths: Floats, compared: Compared) -> NDArray[np.bool_]:
-        """(depth,) where similarities of a layer that takes part do not vary."""
-        similarities = self._similarities(one, depths, compared)
-        flat = unweighable(similarities, compared.pairs)
-        return np.asarray((self._weights(one.shape, depths) != 0)[flat].any(axis=0))
-
-    def _compared(self, recording: Recording, weighing: Weighing, count: int) -> Compared:
-        units = Units.of(recording.corpus, self.label, self.within)
-        rng = weighing.rng(type(self).__name__, units.design.digest, "resamples")
+    def _compared(self, look: Look, count: int) -> Compared:
+        """The texts, and so many resamples of them."""
+        units = Units.of(look.corpus, self.label, self.within)
+        rng = look.rng("resamples", design=units.design.digest)
         return Compared(units, Pairs.of(units.design), resample(units.design, count=count, rng=rng))
 
 

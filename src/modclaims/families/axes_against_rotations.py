@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -17,14 +18,14 @@ from modclaims.families import controls
 from modclaims.families.axis_streams import SITES, stream_of
 from modclaims.families.halves import check_splits
 from modclaims.families.null_histograms import null_histogram
-from modclaims.families.selectivity import Cells
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
-from modclaims.recording import Activations, ModelShape, Recording, Request
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
+from modclaims.recording import Activations, ModelShape, Request
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample, resample_groups
-from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
+from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
 from modclaims.stats.log_ratios import log_ratio
 from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.rotations import (
@@ -40,7 +41,6 @@ from modclaims.stats.rotations import (
     summarised,
 )
 from modclaims.stats.splits import Half, MedianBounds, picked_and_measured
-from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
 RIVALS = 20
@@ -119,15 +119,11 @@ class AxesAgainstRotations(Hypothesis):
         shape.resolve_layers(self._request())
         return (self._request(),)
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        units = Units.of(recording.corpus, self.label, self.within)
-        design, name = units.design, type(self).__name__
-        layers = recording.shape.resolve_layers(self._request())
+    def measure(self, look: Look) -> Measured:
+        units = Units.of(look.corpus, self.label, self.within)
+        layers = look.shape.resolve_layers(self._request())
         cells = tuple(Cell(layer=layer) for layer in layers)
-        arrays = [recording.array(self._request(), layer) for layer in layers]
-        tokens = [np.asarray(a, dtype=np.float64) for a in arrays]
-        data = _Vectors.of(np.stack([units.responses(t.mean(axis=1)) for t in tokens]), units, arrays[0].dtype)
-        scale = data.scale
+        data = self._vectors(look, units, layers)
         turning = data.turning()
         own = turning.axes()
         at = np.linspace(0, max(1e-6, float(own.omega2.max())) * 1.05, POINTS)
@@ -136,56 +132,63 @@ class AxesAgainstRotations(Hypothesis):
             found = turning.turned(rng)
             return summarised(found, self.summary, self.threshold), shares(found, at)
 
-        drawn = draws(weighing.drawn(self.rotations), weighing.rng(name, design.digest, "rotations"), one)
+        count = look.settings.drawn(self.rotations)
+        drawn = draws(count, look.rng("rotations", design=units.design.digest), one)
         test = self._test(turning, [summary for summary, _ in drawn])
-        picked = self._picked(data, weighing, (name, design.digest))
-        bounds = picked.bounds
+        picked = self._picked(look, data)
         degenerate = tuple(int(c) for c in np.flatnonzero(~np.isfinite(test.observed)))
-        lost, beyond = _without_scale(scale, cells, self.label), self._out_of_reach(picked, cells)
-        bare = Evidence(
+        lost, beyond = _without_scale(data.scale, cells, self.label), self._out_of_reach(picked, cells)
+        return Measured(
             cells,
             self.effect_name,
-            bounds,
+            picked.bounds,
             test,
+            len(look.corpus),
             units.n,
-            n_units=units.n,
-            degenerate=degenerate,
-            undecided=_undecided(self.holds.chosen(cells), bounds.beyond, degenerate, (*lost, *beyond)),
-        )
-        if weighing.bare:
-            return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
-        favourite, often = _most_common([axes[named] for axes in picked.axes])
-        followed = np.stack([t[..., favourite] for t in tokens], axis=2)
-        summary = SUMMARY_WORDS[self.summary]
-        pictures = [stream_of(recording, self.label, followed, layers, f"axis {favourite}", self.site)]
-        if len(degenerate) < len(cells):
-            shown = [s for _, s in drawn]
-            pictures.insert(0, _distributions(own, shown, at, test, cells, self.summary, len(drawn)))
-        if named not in degenerate:
-            pictures.append(null_histogram(test, named, cells))
-        return replace(
-            bare,
-            n_texts=len(recording.corpus),
             unit=units.unit,
             resampled=f"{units.resampled} and random bases",
-            controls=self._without_outliers(data, test, named, cells, weighing),
-            exhibits=tuple(pictures),
+            degenerate=degenerate,
+            undecided=_undecided(self.holds.chosen(cells), picked.bounds.beyond, degenerate, (*lost, *beyond)),
+            payload=_Turned(data, own, at, tuple(s for _, s in drawn), test, picked, (*lost, *beyond)),
+        )
+
+    def _vectors(self, look: Look, units: Units, layers: Sequence[int]) -> _Vectors:
+        """Activations of the units, averaged over positions."""
+        arrays = [look.recording.array(self._request(), layer) for layer in layers]
+        means = [units.responses(np.asarray(a, dtype=np.float64).mean(axis=1)) for a in arrays]
+        return _Vectors.of(np.stack(means), units, arrays[0].dtype)
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        return self._without_outliers(look, measured.kept(_Turned), named, measured.cells)
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        found, cells = measured.kept(_Turned), measured.cells
+        layers, favourite = look.shape.resolve_layers(self._request()), found.picked.favourite(named)[0]
+        arrays = (look.recording.array(self._request(), layer) for layer in layers)
+        followed = np.stack([np.asarray(a[..., favourite], dtype=np.float64) for a in arrays], axis=2)
+        pictures = [stream_of(look.recording, self.label, followed, layers, f"axis {favourite}", self.site)]
+        if len(measured.degenerate) < len(cells):
+            pictures.insert(0, _distributions(found, cells, self.summary))
+        if named not in measured.degenerate:
+            pictures.append(null_histogram(found.test, named, cells))
+        return pictures
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(_Turned)
+        test, units, scale, omega2 = found.test, found.data.units, found.data.scale, found.picked.omega2
+        summary, weighed = SUMMARY_WORDS[self.summary], named not in measured.degenerate
+        return Words(
+            note=f"site {self.site}; coordinates divided by their spread inside categories{units.note}",
+            detail=self._detail(*found.picked.favourite(named), int(scale.still[named].sum())) if weighed else "",
+            warnings=(*units.warnings, *found.warnings),
             secondary={
                 summary: test.observed,
                 f"{summary}, median over rotations": np.median(test.null[1:], axis=0),
-                "omega^2 of the picked axis": picked.omega2[0],
-                "omega^2 of picked random directions": picked.omega2[1],
+                "omega^2 of the picked axis": omega2[0],
+                "omega^2 of picked random directions": omega2[1],
                 "coordinates that do not vary": scale.still.sum(axis=1).astype(np.float64),
                 **self._outlying(scale),
             },
-            warnings=(
-                *units.warnings,
-                *lost,
-                *beyond,
-            ),
-            note=f"site {self.site}; coordinates divided by their spread inside categories{units.note}",
-            detail="" if named in degenerate else self._detail(favourite, often, int(scale.still[named].sum())),
         )
 
     def _test(self, turning: Turning, drawn: Sequence[Floats]) -> NullTest:
@@ -200,48 +203,10 @@ class AxesAgainstRotations(Hypothesis):
             by=self.adjust,
         )
 
-    def _picked(self, data: _Vectors, weighing: Weighing, key: tuple[str, ...]) -> _Picked:
-        """Best axis and best random directions, picked and measured on disjoint halves."""
-        design, layers = data.units.design, np.arange(len(data.vectors))
-
-        def one_split(split: int) -> tuple[list[NDArray[np.int64]], tuple[Bounds, Floats]]:
-            mine = (*key, "split", str(split))
-            scale, _ = picked_and_measured(  # the same halves as below, so that the half that picks decides the scale
-                [data.vectors.transpose(1, 0, 2)],
-                design,
-                stream(weighing.seed, *mine),
-                lambda half: data.scale_of(half.arrays[0].transpose(1, 0, 2), half.design),
-                lambda half, picked: None,
-            )
-            axes = scale.scaled(data.vectors)
-            space = Space.of(axes, scale.kept)
-            turned = draws(RIVALS, stream(weighing.seed, *mine, "bases"), space.turned)
-
-            def measured(half: Half, picked: list[NDArray[np.int64]]) -> tuple[Bounds, Floats]:
-                values = np.stack([array[:, layers, best] for array, best in zip(half.arrays, picked, strict=True)])
-                basis = UnitBasis.of(half.design)
-                omega2 = basis.directions(basis.rows(values)).omega2
-                texts = resample(half.design, count=weighing.resamples, rng=weighing.rng(*mine, "texts"))
-                rivals = resample_groups(
-                    np.zeros(RIVALS, dtype=np.int64),
-                    count=weighing.resamples,
-                    rng=weighing.rng(*mine, "rivals"),
-                )
-                both = np.stack([omega2[0], omega2[1:].mean(axis=0)])
-                found = _against_rivals(values, half.design, texts, rivals)
-                # an axis that is perfect in the half that picks has no scale, so that another one would be measured for it
-                lost = scale.perfect.any(axis=1)
-                return replace(found, theta=np.where(lost, np.nan, found.theta)), both
-
-            return picked_and_measured(
-                [basis.transpose(1, 0, 2) for basis in (axes, *turned)],
-                design,
-                stream(weighing.seed, *mine),
-                _best_directions,
-                measured,
-            )
-
+    def _picked(self, look: Look, data: _Vectors, *purpose: str) -> _Picked:
+        """Best axis and best random directions, picked and measured on disjoint halves; `purpose` sets streams apart."""
         with ThreadPoolExecutor(WORKERS) as pool:  # splits have streams of their own, so that order is no matter
+            one_split = partial(self._one_split, look, data, purpose)
             picks, found = zip(*pool.map(one_split, range(self.splits)), strict=True)
         omega2 = np.median([both for _, both in found], axis=0)
         bounds = _Reachable.of([bounds for bounds, _ in found])
@@ -249,6 +214,44 @@ class AxesAgainstRotations(Hypothesis):
             replace(bounds, beyond=omega2[1] + self.smallest_effect >= 1),
             [[int(k) for k in picked[0]] for picked in picks],
             omega2,
+        )
+
+    def _one_split(
+        self, look: Look, data: _Vectors, purpose: tuple[str, ...], split: int
+    ) -> tuple[list[NDArray[np.int64]], tuple[Bounds, Floats]]:
+        """The best directions (basis, layer) of one half, the axes first; on the other bounds and (axis and rivals, layer) omega^2."""
+        design, layers, count = data.units.design, np.arange(len(data.vectors)), look.settings.resamples
+        key, of = (*purpose, "split", str(split)), data.units.design.digest
+        scale, _ = picked_and_measured(  # the same halves as below, so that the half that picks decides the scale
+            [data.vectors.transpose(1, 0, 2)],
+            design,
+            look.lasting_rng(*key, design=of),
+            lambda half: data.scale_of(half.arrays[0].transpose(1, 0, 2), half.design),
+            lambda half, picked: None,
+        )
+        axes = scale.scaled(data.vectors)
+        space = Space.of(axes, scale.kept)
+        turned = draws(RIVALS, look.lasting_rng(*key, "bases", design=of), space.turned)
+
+        def measured(half: Half, picked: list[NDArray[np.int64]]) -> tuple[Bounds, Floats]:
+            values = np.stack([array[:, layers, best] for array, best in zip(half.arrays, picked, strict=True)])
+            basis = UnitBasis.of(half.design)
+            omega2 = basis.directions(basis.rows(values)).omega2
+            texts = resample(half.design, count=count, rng=look.rng(*key, "texts", design=of))
+            one_group = np.zeros(RIVALS, dtype=np.int64)
+            rivals = resample_groups(one_group, count=count, rng=look.rng(*key, "rivals", design=of))
+            both = np.stack([omega2[0], omega2[1:].mean(axis=0)])
+            found = _against_rivals(values, half.design, texts, rivals)
+            # an axis that is perfect in the half that picks has no scale, so that another one would be measured for it
+            lost = scale.perfect.any(axis=1)
+            return replace(found, theta=np.where(lost, np.nan, found.theta)), both
+
+        return picked_and_measured(
+            [basis.transpose(1, 0, 2) for basis in (axes, *turned)],
+            design,
+            look.lasting_rng(*key, design=of),
+            _best_directions,
+            measured,
         )
 
     def _out_of_reach(self, picked: _Picked, cells: Sequence[Cell]) -> tuple[str, ...]:
@@ -267,53 +270,50 @@ class AxesAgainstRotations(Hypothesis):
         return {"outlying coordinates": scale.outlying(self.outliers).sum(axis=1).astype(np.float64)}
 
     def _without_outliers(
-        self, data: _Vectors, test: NullTest, named: int, cells: Sequence[Cell], weighing: Weighing
-    ) -> tuple[Control, ...]:
+        self, look: Look, found: _Turned, named: int, cells: Sequence[Cell]
+    ) -> tuple[RivalResult, ...]:
         """The same test and bounds at the named layer, without its outlying coordinates."""
+        data = found.data
         if self.outliers is None or not data.scale.kept[named].any():
             return ()
         rule = f"spread inside categories above {self.outliers:g} times the layer's median"
-        where, summary = f"at {cells[named]}", SUMMARY_WORDS[self.summary]
-        out = np.flatnonzero(data.scale.outlying(self.outliers)[named])
+        where, out = f"at {cells[named]}", np.flatnonzero(data.scale.outlying(self.outliers)[named])
         if not len(out):
-            return (Control(OUTLIERS, f"No coordinate {where} is outlying ({rule}).", {"coordinates": []}),)
+            return (
+                RivalResult(Control(OUTLIERS, f"No coordinate {where} is outlying ({rule}).", {"coordinates": []})),
+            )
         rest = data.at(named, np.delete(np.arange(data.vectors.shape[2]), out))
-        key = (type(self).__name__, data.units.design.digest, "without outliers")
         turning = rest.turning()
         drawn = draws(
             min(self.rotations, controls.CONTROL_DRAWS),
-            stream(weighing.seed, *key, "rotations"),
+            look.lasting_rng("without outliers", "rotations", design=data.units.design.digest),
             lambda rng: summarised(turning.turned(rng), self.summary, self.threshold),
         )
         alone = self._test(turning, drawn)
-        fewer = replace(weighing, resamples=min(weighing.resamples, controls.CONTROL_RESAMPLES))
-        bounds = self._picked(rest, fewer, key).bounds
-        effect, low, high = (
-            float(v[0]) for v in (bounds.effect, bounds.lower(weighing.alpha), bounds.upper(weighing.alpha))
-        )
-        median, p, p_with = float(np.median(alone.null[1:])), float(alone.p[0]), float(test.p[named])
+        fewer = replace(look.settings, resamples=min(look.settings.resamples, controls.CONTROL_RESAMPLES))
+        bounds = self._picked(replace(look, settings=fewer), rest, "without outliers").bounds
+        effect, low, high = (float(v[0]) for v in (bounds.effect, bounds.lower(look.alpha), bounds.upper(look.alpha)))
+        median, p, p_with = float(np.median(alone.null[1:])), float(alone.p[0]), float(found.test.p[named])
         decimals = decimals_of_effect(None, low, high)
         difference, *limits = (rounded(v, decimals) for v in (effect, low, high))
         one = len(out) == 1
-        return (
-            Control(
-                OUTLIERS,
-                f"Without {'coordinate' if one else f'{len(out)} coordinates'} {_listed(out)} ({rule}), taken out before anything "
-                f"is turned, the {summary} {where} is {float(alone.observed[0]):.2f}, {median:.2f} in the median random basis "
-                f"(p {p:.2g}; with {'it' if one else 'them'}, at this layer by itself, {p_with:.2g}), and the {self.effect_name} is "
-                f"{difference} [{', '.join(limits)}].",
-                {
-                    "coordinates": [int(k) for k in out],
-                    "summary": float(alone.observed[0]),
-                    "summary_random": median,
-                    "p": p,
-                    "p_with_outliers": p_with,
-                    "difference": effect,
-                    "low": low,
-                    "high": high,
-                },
-            ),
+        words = (
+            f"Without {'coordinate' if one else f'{len(out)} coordinates'} {_listed(out)} ({rule}), taken out before anything "
+            f"is turned, the {SUMMARY_WORDS[self.summary]} {where} is {float(alone.observed[0]):.2f}, {median:.2f} in the median random basis "
+            f"(p {p:.2g}; with {'it' if one else 'them'}, at this layer by itself, {p_with:.2g}), and the {self.effect_name} is "
+            f"{difference} [{', '.join(limits)}]."
         )
+        numbers: dict[str, float | Sequence[float]] = {
+            "coordinates": [int(k) for k in out],
+            "summary": float(alone.observed[0]),
+            "summary_random": median,
+            "p": p,
+            "p_with_outliers": p_with,
+            "difference": effect,
+            "low": low,
+            "high": high,
+        }
+        return (RivalResult(Control(OUTLIERS, words, numbers)),)
 
     def _detail(self, favourite: int, often: int, still: int) -> str:
         left_out = "" if not still else f" Coordinates that do not vary there, left out: {still}."
@@ -344,6 +344,32 @@ class _Picked:
     """(split, layer)."""
     omega2: Floats
     """(axis and mean of its rivals, layer) median over splits."""
+
+    def favourite(self, layer: int) -> tuple[int, int]:
+        """The axis picked most often at a layer, the first one picked among equals, and in how many splits."""
+        found = [axes[layer] for axes in self.axes]
+        best = max(dict.fromkeys(found), key=found.count)
+        return best, found.count(best)
+
+
+@dataclass(frozen=True)
+class _Turned:
+    """The axes of every layer, beside those of random bases of the same space."""
+
+    data: _Vectors
+    """What is turned."""
+    own: Directions
+    """(layer, axis) omega^2 of the coordinate axes."""
+    at: Floats
+    """(point,) ascending omega^2 at which shares of directions are counted."""
+    shares: tuple[Floats, ...]
+    """By rotation, (layer, point) shares of directions whose omega^2 is at least so large."""
+    test: NullTest
+    """The claim's summary of the axes, against that of turned ones."""
+    picked: _Picked
+    """The best axis of one half of the units, on the other."""
+    warnings: tuple[str, ...]
+    """One for each layer that cannot be weighed, and for each that leaves no room above random directions."""
 
 
 @dataclass(frozen=True)
@@ -450,17 +476,10 @@ def _against_rivals(responses: Floats, design: Design, texts: Resamples, rivals:
     return bootstrap_t(Replicates(value, influence, centre), both, backward=_on_scale, ends=(-1.0, 1.0))
 
 
-def _distributions(
-    own: Directions,
-    drawn: Sequence[Floats],
-    at: Floats,
-    test: NullTest,
-    cells: Cells,
-    summary: str,
-    rotations: int,
-) -> Exhibit:
+def _distributions(found: _Turned, cells: Sequence[Cell], summary: str) -> Exhibit:
     """omega^2 of axes and of random directions, as the share of directions at least so large."""
-    random = np.stack(drawn)  # (rotation, layer, point)
+    test, at = found.test, found.at
+    random = np.stack(found.shares)  # (rotation, layer, point)
     drawable = np.nan if summary == "count" else 1.0  # a share has no place on the axis of omega^2
     low, middle, high = np.quantile(test.null[1:], (0.05, 0.5, 0.95), axis=0)
     told = "; ".join(
@@ -472,10 +491,10 @@ def _distributions(
         "two_distributions",
         "omega^2 of the axes and of random directions",
         "Share of directions whose omega^2 is at least so large, coordinates being divided by their spread inside categories: the "
-        f"network's axes, and {rotations:,} random bases of the same space (mean, 5 % to 95 %). {SUMMARY_WORDS[summary].capitalize()}, axes against the median basis: {told}.",
+        f"network's axes, and {len(random):,} random bases of the same space (mean, 5 % to 95 %). {SUMMARY_WORDS[summary].capitalize()}, axes against the median basis: {told}.",
         {
             "at": at,
-            "axes": shares(own, at),
+            "axes": shares(found.own, at),
             "random": random.mean(axis=0),
             "random_low": np.quantile(random, 0.05, axis=0),
             "random_high": np.quantile(random, 0.95, axis=0),
@@ -485,9 +504,3 @@ def _distributions(
         },
         {"panels": [str(c) for c in cells], "summary": SUMMARY_WORDS[summary], "effect_name": "omega^2"},
     )
-
-
-def _most_common(found: Sequence[int]) -> tuple[int, int]:
-    """The most common entry, first come among equals, and how often it occurs."""
-    best = max(dict.fromkeys(found), key=list(found).count)
-    return best, list(found).count(best)

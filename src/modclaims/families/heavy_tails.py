@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -13,18 +14,20 @@ from modclaims.errors import ClaimError
 from modclaims.families.axis_streams import SITES
 from modclaims.families.units import MIN_UNITS, Sample
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import Activations, ModelShape, Positions, Recording, Request
 from modclaims.stats.bootstrap import bootstrap_t
-from modclaims.stats.evidence import Cell, Evidence, Exhibit
+from modclaims.stats.evidence import Cell, Exhibit
 from modclaims.stats.null_objects import MIN_DRAWS, against_null, resample_texts_and_draws
 from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.resample_parts import in_parts
 from modclaims.stats.rotations import ULPS, Coordinates, draws, gaussian_kurtosis, kurtosis
-from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
 FIRST = Positions("0")
+WITHOUT_FIRST, WITH_FIRST, FIRST_ALONE = range(3)
+"""Which tokens a mean is taken over."""
 
 
 class HeavyTails(Hypothesis):
@@ -71,16 +74,52 @@ class HeavyTails(Hypothesis):
         shape.resolve_layers(self._requests()[0])
         return self._requests()
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        sample = Sample.of(recording.corpus)
-        request, first = self._requests()
-        layers = recording.shape.resolve_layers(request)
-        cells = tuple(Cell(layer=layer) for layer in layers)
-        name = type(self).__name__
+    def measure(self, look: Look) -> Measured:
+        sample = Sample.of(look.corpus)
+        layers = look.shape.resolve_layers(self._requests()[0])
+        tokens = self._tokens(look.recording, layers)
+        coordinates = Coordinates.of(tokens.reshape(-1, tokens.shape[-1]))
+        design = sample.design(self.draws)
+        own = _by_kind(tokens, sample)
+        turned = draws(
+            self.draws,
+            look.lasting_rng("rotations", design=design),
+            lambda rng: _by_kind(coordinates.turned(rng).reshape(tokens.shape), sample),
+        )
+        rotated = np.stack(turned)
+        rng, kind = look.rng("resamples", design=design), self._kind
+        resamples = resample_texts_and_draws(sample.n, self.draws, count=look.settings.resamples, rng=rng)
+        bounds = in_parts(
+            lambda drawn: bootstrap_t(against_null(-own[:, :, kind], -rotated[..., kind], drawn), drawn, means=True),
+            resamples,
+        )
+        return Measured(
+            tuple(Cell(layer=layer) for layer in layers),
+            self.effect_name,
+            bounds,
+            None,
+            len(look.corpus),
+            sample.n,
+            unit=sample.unit,
+            resampled=f"{sample.unit}s and rotations",
+            payload=Kurtosis(sample, layers, own, rotated, gaussian_kurtosis(tokens.shape[-1])),
+        )
+
+    @property
+    def _kind(self) -> int:
+        """Which of `Kurtosis` is claimed."""
+        return WITH_FIRST if self.first_token else WITHOUT_FIRST
+
+    @property
+    def _words(self) -> str:
+        return f"{'with' if self.first_token else 'without'} the first token"
+
+    def _tokens(self, recording: Recording, layers: Sequence[int]) -> Floats:
+        """(layer, text, 1 + position, unit) activations, the first token first. Raises `ClaimError` where it is the only one."""
         later = [i for i, position in enumerate(recording.positions) if position > 0]
         if not later:
             raise ClaimError("The run reads the first token alone; HeavyTails needs further --positions.")
-        # (layer, text, 1 + position, unit), the first token first
+        request, first = self._requests()
         tokens = np.stack(
             [
                 np.concatenate(
@@ -93,88 +132,73 @@ class HeavyTails(Hypothesis):
                 for layer in layers
             ]
         )
-        if self.standardised:
-            tokens = _standardised(tokens)
-        coordinates = Coordinates.of(tokens.reshape(-1, tokens.shape[-1]))
+        return _standardised(tokens) if self.standardised else tokens
 
-        def measured(values: Floats) -> Floats:
-            """(unit, layer, with and without the first token and it alone)."""
-            found = kurtosis(values)
-            each = np.stack([found[:, :, 1:].mean(axis=2), found.mean(axis=2), found[:, :, 0]], axis=2)
-            return sample.units(each.transpose(1, 0, 2))
-
-        own = measured(tokens)
-        turned = draws(
-            self.draws,
-            stream(weighing.seed, name, sample.design(self.draws), "rotations"),
-            lambda rng: measured(coordinates.turned(rng).reshape(tokens.shape)),
-        )
-        rotated = np.stack(turned)  # (draw, unit, layer, kind)
-        kind = 1 if self.first_token else 0
-        resamples = resample_texts_and_draws(
-            sample.n,
-            self.draws,
-            count=weighing.resamples,
-            rng=weighing.rng(name, sample.design(self.draws), "resamples"),
-        )
-        bounds = in_parts(
-            lambda drawn: bootstrap_t(against_null(-own[:, :, kind], -rotated[..., kind], drawn), drawn, means=True),
-            resamples,
-        )
-        gaussian = gaussian_kurtosis(tokens.shape[-1])
-        bare = Evidence(cells, self.effect_name, bounds, None, sample.texts, n_units=sample.n)
-        if weighing.bare:
-            return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
-        mean = own.mean(axis=0)
-        return Evidence(
-            cells,
-            self.effect_name,
-            bounds,
-            None,
-            len(recording.corpus),
-            unit=sample.unit,
-            n_units=sample.n,
-            resampled=f"{sample.unit}s and rotations",
-            exhibits=(self._picture(own, rotated, kind, layers, recording.shape.layers, gaussian),),
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(Kurtosis)
+        mean, rotated = found.own.mean(axis=0), found.rotated[..., self._kind]
+        return Words(
+            note=f"site {self.site}, {self._words}" + (", coordinates standardised" if self.standardised else ""),
+            detail=f"Kurtosis there is {mean[named, self._kind]:.2f}, {rotated[:, :, named].mean():.2f} in rotated bases "
+            f"(Gaussian at this width: {found.gaussian:.2f}), and {mean[named, FIRST_ALONE]:.2f} at the first token alone.",
+            warnings=found.sample.warnings,
             secondary={
-                "kurtosis without the first token": mean[:, 0],
-                "kurtosis with the first token": mean[:, 1],
-                "kurtosis at the first token": mean[:, 2],
-                "kurtosis rotated": rotated[..., kind].mean(axis=(0, 1)),
+                "kurtosis without the first token": mean[:, WITHOUT_FIRST],
+                "kurtosis with the first token": mean[:, WITH_FIRST],
+                "kurtosis at the first token": mean[:, FIRST_ALONE],
+                "kurtosis rotated": rotated.mean(axis=(0, 1)),
             },
-            warnings=sample.warnings,
-            note=f"site {self.site}, {'with' if self.first_token else 'without'} the first token"
-            + (", coordinates standardised" if self.standardised else ""),
-            detail=f"Kurtosis there is {mean[named, kind]:.2f}, {rotated[:, :, named, kind].mean():.2f} in rotated bases "
-            f"(Gaussian at this width: {gaussian:.2f}), and {mean[named, 2]:.2f} at the first token alone.",
         )
 
-    def _picture(
-        self, own: Floats, rotated: Floats, kind: int, layers: Sequence[int], depth: int, gaussian: float
-    ) -> Exhibit:
-        by_draw = rotated[..., kind].mean(axis=1)
-        mean = own[:, :, kind].mean(axis=0)
-        return Exhibit(
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        found = measured.kept(Kurtosis)
+        claimed, first, layers = found.own[:, :, self._kind], found.own[:, :, FIRST_ALONE], np.array(found.layers)
+        by_draw = found.rotated[..., self._kind].mean(axis=1)
+        mean = claimed.mean(axis=0)
+        curve = Exhibit(
             "kurtosis_by_depth",
             "Kurtosis over coordinates by relative depth",
-            f"Mean kurtosis of a token's coordinates by layer, {'with' if self.first_token else 'without'} the first token: "
+            f"Mean kurtosis of a token's coordinates by layer, {self._words}: "
             f"{', '.join(f'{v:.1f}' for v in mean)}; rotated: {', '.join(f'{v:.2f}' for v in by_draw.mean(axis=0))}; at the first token: "
-            f"{', '.join(f'{v:.1f}' for v in own[:, :, 2].mean(axis=0))}. Gaussian: {gaussian:.2f}.",
+            f"{', '.join(f'{v:.1f}' for v in first.mean(axis=0))}. Gaussian: {found.gaussian:.2f}.",
             {
-                "depth": np.array(layers) / max(depth - 1, 1),
-                "layer": np.array(layers),
+                "depth": layers / max(look.shape.layers - 1, 1),
+                "layer": layers,
                 "own": mean,
-                "low": own[:, :, kind].min(axis=0),
-                "high": own[:, :, kind].max(axis=0),
+                "low": claimed.min(axis=0),
+                "high": claimed.max(axis=0),
                 "rotated_mean": by_draw.mean(axis=0),
                 "rotated_low": by_draw.min(axis=0),
                 "rotated_high": by_draw.max(axis=0),
-                "first": own[:, :, 2].mean(axis=0),
-                "gaussian": np.array(gaussian),
+                "first": first.mean(axis=0),
+                "gaussian": np.array(found.gaussian),
             },
             {"site": self.site},
         )
+        return (curve,)
+
+
+@dataclass(frozen=True)
+class Kurtosis:
+    """Mean kurtosis of tokens: without the first one of each text, with it, and of it alone (in this order)."""
+
+    sample: Sample
+    """The texts, or blocks of them."""
+    layers: tuple[int, ...]
+    """Those of the cells."""
+    own: Floats
+    """(unit, layer, kind) in the network's own basis."""
+    rotated: Floats
+    """(draw, unit, layer, kind) in random bases."""
+    gaussian: float
+    """What Gaussian coordinates of this width have."""
+
+
+def _by_kind(tokens: Floats, sample: Sample) -> Floats:
+    """(unit, layer, kind) mean kurtosis of (layer, text, 1 + position, unit) tokens."""
+    found = kurtosis(tokens)
+    each = np.stack([found[:, :, 1:].mean(axis=2), found.mean(axis=2), found[:, :, 0]], axis=2)
+    return sample.units(each.transpose(1, 0, 2))
 
 
 def _standardised(tokens: Floats) -> Floats:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -16,11 +18,12 @@ from modclaims.families.halves import Halves, check_splits
 from modclaims.families.null_histograms import null_histogram
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import Design, relabellings
 from modclaims.stats.bootstrap import Bounds, bootstrap_t
-from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
+from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
 from modclaims.stats.parallel_analysis import (
     LowRank,
     centred_directions,
@@ -31,11 +34,10 @@ from modclaims.stats.parallel_analysis import (
     shares,
 )
 from modclaims.stats.permutation import between_ss_null, degrees_of_freedom, stratum_centred
-from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
+from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.resample_parts import in_parts
 from modclaims.stats.rotations import draws
 from modclaims.stats.splits import MedianBounds
-from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
 LEVEL = 0.05
@@ -88,7 +90,7 @@ class LowRankSimilarity(Hypothesis):
         if self.draws < 99:
             raise ClaimError(f"draws = {self.draws}: at least 99 permutations of the coordinates are needed.")
         controls.check_twins(self.twins)
-        if isinstance(self.holds, AlongDepth):
+        if self.holds.contrasts:
             raise ClaimError("LowRankSimilarity speaks of single layers; along_depth is not among its quantifiers.")
         check_splits(self.splits)
 
@@ -103,15 +105,15 @@ class LowRankSimilarity(Hypothesis):
         shape.resolve_layers(mine)
         return (mine, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        units = Units.of(recording.corpus, self.label, self.within)
-        design, name = units.design, type(self).__name__
-        cells = tuple(Cell(layer=layer) for layer in recording.shape.resolve_layers(self._request()))
-        tokens = [self._tokens(recording, units, cell) for cell in cells]
-        found = [centred_directions(t, design) for t in tokens]
-        observed = np.stack([shares(x) for x in found])  # (layer, component)
+    def measure(self, look: Look) -> Measured:
+        units = Units.of(look.corpus, self.label, self.within)
+        design = units.design
+        cells = tuple(Cell(layer=layer) for layer in look.shape.resolve_layers(self._request()))
+        tokens = [self._tokens(look.recording, units, cell) for cell in cells]
+        vectors = [centred_directions(t, design) for t in tokens]
+        observed = np.stack([shares(x) for x in vectors])
         null = self._permuted(
-            found, design, weighing.drawn(self.draws), weighing.rng(name, design.digest, "coordinates")
+            vectors, design, look.settings.drawn(self.draws), look.rng("coordinates", design=design.digest)
         )
         largest = np.concatenate([observed[None, :, 0], null[:, :, 0]])
         test = NullTest.of(
@@ -122,47 +124,52 @@ class LowRankSimilarity(Hypothesis):
             action="permuting every coordinate across texts" + (f" within {self.within}" if self.within else ""),
             by=self.adjust,
         )
-        measured = [
-            self._measured(tokens, half, name, weighing.seed)
-            for half in Halves.all(name, design, self.splits, weighing)
-        ]
-        bounds = MedianBounds.of([m.bounds for m in measured])
-        bare = Evidence(cells, self.effect_name, bounds, test, len(recording.corpus), n_units=units.n)
-        if weighing.bare:
-            return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
-        ranks = np.array([rank(own, chance, LEVEL) for own, chance in zip(observed, null.swapaxes(0, 1), strict=True)])
-        in_halves = np.median([m.ranks for m in measured], axis=0)
-        above = np.array([own[:r].sum() for own, r in zip(observed, ranks, strict=True)])
-        beyond = above - np.array(
-            [chance[:, :r].mean(axis=0).sum() for chance, r in zip(null.swapaxes(0, 1), ranks, strict=True)]
-        )
-        rivals = [self._agreement(found[named], units, int(ranks[named]), str(cells[named]), weighing)]
-        if self.twins:
-            rivals.append(self._twin(recording, units, cells, named, float(bounds.effect[named]), weighing))
-        return replace(
-            bare,
+        halves = Halves.all(look.claim, design, self.splits, look.settings)
+        splits = [self._measured(look, tokens, half) for half in halves]
+        return Measured(
+            cells,
+            self.effect_name,
+            MedianBounds.of([split.bounds for split in splits]),
+            test,
+            len(look.corpus),
+            units.n,
             unit=units.unit,
             resampled=units.resampled,
             degenerate=tuple(int(c) for c in np.flatnonzero(observed.max(axis=1) == 0)),
-            controls=tuple(rivals),
-            exhibits=(
-                _scree(observed, null, ranks, bounds.effect, cells, self.site, len(null)),
-                null_histogram(test, named, cells),
-            ),
+            payload=Components(units, tuple(vectors), observed, null, test, tuple(splits)),
+        )
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        rivals = [self._agreement(look, measured.kept(Components), named, measured.cells[named])]
+        if self.twins:
+            rivals.append(self._twin(look, measured, named))
+        return [RivalResult(control) for control in rivals]
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        found, cells = measured.kept(Components), measured.cells
+        return (
+            _scree(found, measured.bounds.effect, cells, self.site),
+            null_histogram(found.test, named, cells),
+        )
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(Components)
+        ranks, above, beyond = found.ranks, found.above, found.beyond
+        return Words(
+            note=f"site {self.site}, centred cosine; bounds of components found on one half of the texts and measured on the "
+            f"other{found.units.note}",
+            detail=f"There {int(ranks[named])} of {found.units.n} components stand above {len(found.null):,} permutations of the "
+            f"coordinates; they hold {100 * above[named]:.0f} % of the variance, {100 * beyond[named]:.0f} % beyond what permuted "
+            "ones hold.",
+            warnings=found.units.warnings,
             secondary={
                 "components above permuted coordinates": ranks.astype(np.float64),
-                "the same in half of the texts, median": in_halves,
+                "the same in half of the texts, median": np.median([split.ranks for split in found.splits], axis=0),
                 "their share of variance": above,
                 "beyond that of permuted coordinates": beyond,
-                "largest component's share": observed[:, 0],
-                "the same, mean over permutations": null[:, :, 0].mean(axis=0),
+                "largest component's share": found.observed[:, 0],
+                "the same, mean over permutations": found.null[:, :, 0].mean(axis=0),
             },
-            warnings=units.warnings,
-            note=f"site {self.site}, centred cosine; bounds of components found on one half of the texts and measured on the "
-            f"other{units.note}",
-            detail=f"There {int(ranks[named])} of {design.n} components stand above {len(null):,} permutations of the coordinates; "
-            f"they hold {100 * above[named]:.0f} % of the variance, {100 * beyond[named]:.0f} % beyond what permuted ones hold.",
         )
 
     def _tokens(self, recording: Recording, units: Units, cell: Cell, variant: str | None = None) -> Floats:
@@ -180,10 +187,10 @@ class LowRankSimilarity(Hypothesis):
 
         return np.stack(draws(count, rng, one))
 
-    def _measured(self, tokens: list[Floats], half: Halves, name: str, seed: int) -> _Measured:
+    def _measured(self, look: Look, tokens: list[Floats], half: Halves) -> OneSplit:
         """One split: components of the first half, measured on the second."""
         learned = [centred_directions(t[half.first], half.learning) for t in tokens]
-        rng = stream(seed, name, "split", str(half.number), half.learning.digest, "coordinates")
+        rng = look.lasting_rng("split", str(half.number), half.learning.digest, "coordinates")
         null = self._permuted(learned, half.learning, IN_HALF, rng)
         ranks, above, below = [], [], []
         for layer, x in enumerate(learned):
@@ -196,14 +203,14 @@ class LowRankSimilarity(Hypothesis):
         bounds = in_parts(
             lambda drawn: bootstrap_t(ratio_of_sums(*sums, half.measuring, drawn), drawn, ends=ENDS), half.resamples
         )
-        return _Measured(bounds, np.array(ranks))
+        return OneSplit(bounds, np.array(ranks))
 
-    def _agreement(self, x: Floats, units: Units, count: int, where: str, weighing: Weighing) -> Control:
+    def _agreement(self, look: Look, found: Components, named: int, cell: Cell) -> Control:
         """How far the span of the components, in the space of texts, is that of the categories: principal angles."""
         from scipy.linalg import subspace_angles
 
-        design, df1 = units.design, degrees_of_freedom(units.design)[0]
-        used = max(1, count)
+        design, x = found.units.design, found.vectors[named]
+        df1, used = degrees_of_freedom(design)[0], max(1, int(found.ranks[named]))
         left = np.linalg.svd(x.reshape(design.n, -1), full_matrices=False)[0][:, :used]
         hot = stratum_centred(np.eye(design.k)[design.labels], design)
         span = np.linalg.svd(hot, full_matrices=False)[0][:, :df1]
@@ -211,8 +218,8 @@ class LowRankSimilarity(Hypothesis):
         arrangements = controls.fewer(
             relabellings(
                 design,
-                budget=weighing.permutations,
-                rng=stream(weighing.seed, type(self).__name__, design.digest, "relabellings"),
+                budget=look.settings.permutations,
+                rng=look.lasting_rng("relabellings", design=design.digest),
                 blind="jointly",
             )
         )
@@ -221,7 +228,7 @@ class LowRankSimilarity(Hypothesis):
         p = float((null >= null[0] - 1e-9).mean())
         return Control(
             "category_agreement",
-            f"At {where} the {used} leading component{'s' if used > 1 else ''} and the {df1} of {self.label} meet at "
+            f"At {cell} the {used} leading component{'s' if used > 1 else ''} and the {df1} of {self.label} meet at "
             f"{', '.join(f'{d:.0f}' for d in np.sort(degrees))} degrees: a mean squared cosine of {null[0]:.2f}, against "
             f"{null.mean():.2f} under exchange of labels (p {p:.2g}).",
             {
@@ -232,27 +239,26 @@ class LowRankSimilarity(Hypothesis):
             },
         )
 
-    def _twin(
-        self, recording: Recording, units: Units, cells: tuple[Cell, ...], named: int, effect: float, weighing: Weighing
-    ) -> Control:
+    def _twin(self, look: Look, measured: Measured, named: int) -> Control:
         """The excess share of each untrained twin at the same layer, by the same splits."""
-        name, found = type(self).__name__, []
-        splits = list(Halves.all(name, units.design, self.splits, replace(weighing, resamples=0)))
+        units, cell, found = measured.kept(Components).units, measured.cells[named], []
+        splits = list(Halves.all(look.claim, units.design, self.splits, replace(look.settings, resamples=0)))
         for variant in controls.twin_variants(self.twins):
-            tokens = [self._tokens(recording, units, cells[named], variant)]
-            values = [self._measured(tokens, half, name, weighing.seed).bounds.effect[0] for half in splits]
+            tokens = [self._tokens(look.recording, units, cell, variant)]
+            values = [self._measured(look, tokens, half).bounds.effect[0] for half in splits]
             found.append(float(np.median(values)))
+        effect = float(measured.bounds.effect[named])
         return Control(
             "untrained_twin",
             f"Untrained twins ({self.twins} seeds) reach an excess share of {from_to(found, 2)} at "
-            f"{cells[named]}, against {effect:.2f}: "
+            f"{cell}, against {effect:.2f}: "
             + ("a network that learned nothing shows as much." if max(found) >= effect else "none reaches that."),
             {"excess_share": found},
         )
 
 
 @dataclass(frozen=True)
-class _Measured:
+class OneSplit:
     """What one split says."""
 
     bounds: Bounds
@@ -260,23 +266,51 @@ class _Measured:
     """(cell,) components found."""
 
 
-def _scree(
-    observed: Floats,
-    null: Floats,
-    ranks: NDArray[np.int64],
-    effect: Floats,
-    cells: tuple[Cell, ...],
-    site: str,
-    count: int,
-) -> Exhibit:
+@dataclass(frozen=True)
+class Components:
+    """Components of the similarity matrix of every layer, beside those of permuted coordinates."""
+
+    units: Units
+    """Texts, or blocks of them."""
+    vectors: tuple[Floats, ...]
+    """By cell, (unit, position, coordinate) vectors whose inner products are the similarities."""
+    observed: Floats
+    """(cell, component) shares of variance, largest first."""
+    null: Floats
+    """(draw, cell, component) the same of permuted coordinates."""
+    test: NullTest
+    """The largest component against that of permuted coordinates."""
+    splits: tuple[OneSplit, ...]
+    """Components learned on one half of the units and measured on the other."""
+
+    @cached_property
+    def ranks(self) -> NDArray[np.int64]:
+        """(cell,) components above those of permuted coordinates."""
+        each = zip(self.observed, self.null.swapaxes(0, 1), strict=True)
+        return np.array([rank(own, chance, LEVEL) for own, chance in each])
+
+    @cached_property
+    def above(self) -> Floats:
+        """(cell,) share of variance that these hold."""
+        return np.array([own[:r].sum() for own, r in zip(self.observed, self.ranks, strict=True)])
+
+    @cached_property
+    def beyond(self) -> Floats:
+        """(cell,) the same beyond what as many of permuted coordinates hold on average."""
+        each = zip(self.null.swapaxes(0, 1), self.ranks, strict=True)
+        return np.asarray(self.above - [chance[:, :r].mean(axis=0).sum() for chance, r in each])
+
+
+def _scree(found: Components, effect: Floats, cells: tuple[Cell, ...], site: str) -> Exhibit:
     """Shares of variance of the leading components, with those of permuted coordinates."""
+    observed, null, ranks = found.observed, found.null, found.ranks
     shown = min(SHOWN, observed.shape[1])
     low, middle, high = np.quantile(null[:, :, :shown], (LEVEL, 0.5, 1 - LEVEL), axis=0)
     told = "; ".join(f"{cell}: {r}" for cell, r in zip(cells, ranks, strict=True))
     return Exhibit(
         "scree",
         f"Components of the similarity matrix, {site}",
-        f"Share of variance of the {shown} leading components, one panel a layer, against {count:,} permutations of the coordinates "
+        f"Share of variance of the {shown} leading components, one panel a layer, against {len(null):,} permutations of the coordinates "
         f"(5 % to 95 %). Components above them: {told}.",
         {
             "share": observed[:, :shown],

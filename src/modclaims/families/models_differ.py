@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import ClassVar
 
 import numpy as np
@@ -11,18 +12,29 @@ from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
 from modclaims.families import controls
-from modclaims.families.across_models import AcrossModels, Compared, between, by_depth, ceiling, ends_of, tokenizers
+from modclaims.families.across_models import (
+    AcrossModels,
+    Compared,
+    OneModel,
+    between,
+    by_depth,
+    ceiling,
+    ends_of,
+    tokenizers,
+)
 from modclaims.families.within_versus_style import minus
-from modclaims.look import Weighing
-from modclaims.recording import ModelShape, Recording
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
+from modclaims.recording import ModelShape
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples
 from modclaims.stats.delta_bounds import Part, combined_bounds, delta_bounds
-from modclaims.stats.evidence import Control, Evidence
+from modclaims.stats.evidence import Control, Exhibit
 from modclaims.stats.resample_parts import in_parts
-from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
+CURVES = "effect"
+"""The (model, depth) deltas of all models, which are shown beside the difference."""
 
 
 class ModelsDiffer(AcrossModels):
@@ -55,81 +67,117 @@ class ModelsDiffer(AcrossModels):
         smallest, largest = ends_of(shape)
         return (*smallest, *largest)
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        depths, cells = self.grid(recording.shape), self.cells(recording.shape)
-        compared = self._compared(recording, weighing, weighing.resamples)
-        units, alpha = compared.units, weighing.alpha
-        groups = [[recording.of(model.name) for model in end] for end in ends_of(recording.shape)]
-
-        def ends(drawn: Resamples) -> list[Replicates]:
-            texts = replace(compared, resamples=drawn)
-            return [_mean([self._delta(one, depths, texts) for one in group]) for group in groups]
-
-        def differ(drawn: Resamples) -> Bounds:
-            smaller, larger = ends(drawn)
-            return _difference(larger, smaller, units.design, drawn)
-
-        def alone(end: int, drawn: Resamples) -> Bounds:
-            return delta_bounds(ends(drawn)[end], units.design, drawn)
-
-        effect = in_parts(differ, compared.resamples)
-        bare = Evidence(cells, self.effect_name, effect, None, len(recording.corpus), n_units=units.n)
-        if weighing.bare:
-            return bare
-        named = self.holds.levels(bare, self.smallest_effect, alpha, weighing.claims).cell
-        own = [in_parts(partial(alone, end), compared.resamples) for end in (1, 0)]
-        words = [_named(end) for end in reversed(ends_of(recording.shape))]
-        few, where = compared.few(), str(cells[named])
-        rivals = [_each(own, words, named, where, alpha)]
-        each = {model.name: self._delta(recording.of(model.name), depths, few) for model in recording.shape.models}
-        if len(each) > 2:
-            rivals.append(_pairs(recording.shape.models, each, few, named, where, alpha))
-
-        def difference(found: list[list[Replicates]]) -> Replicates:
-            return minus(_mean(found[1]), _mean(found[0]))
-
-        less, more = (_mean([self._beyond_words(one, depths, few, weighing) for one in group]) for group in groups)
-        rivals.append(_beyond(_difference(more, less, units.design, few.resamples), named, where, alpha))
-        if self.twins:
-            untrained = [
-                difference([[self._delta(one, depths, few, variant) for one in group] for group in groups])
-                for variant in controls.twin_variants(self.twins)
-            ]
-            trained = difference([[each[one.shape.name] for one in group] for group in groups])
-            rng = stream(weighing.seed, type(self).__name__, units.design.digest, "twin seeds")
-            bounds = controls.trained_minus_untrained(trained, untrained, few.resamples, rng)
-            theirs = [float(one.value[0, named]) for one in untrained]
-            rivals.append(controls.untrained_twin(bounds, theirs, named, alpha, f"the difference at {where}"))
-        flat = np.any([self._flat(one, depths, compared) for group in groups for one in group], axis=0)
-        return replace(
-            bare,
+    def measure(self, look: Look) -> Measured:
+        depths, compared = self.grid(look.shape), self._compared(look, look.settings.resamples)
+        smallest, largest = (
+            tuple(self._read(look.recording.of(model.name), depths, compared) for model in end)
+            for end in ends_of(look.shape)
+        )
+        found, units = Ends(compared, depths, smallest, largest), compared.units
+        return Measured(
+            self.cells(look.shape),
+            self.effect_name,
+            in_parts(found.difference, compared.resamples),
+            None,
+            len(look.corpus),
+            units.n,
             unit=units.unit,
             resampled=units.resampled,
-            degenerate=tuple(np.flatnonzero(flat).tolist()),
-            controls=tuple(rivals),
-            secondary={f"delta of {word}": bounds.effect for word, bounds in zip(words, own, strict=True)},
-            exhibits=(
-                by_depth(
-                    self,
-                    recording.shape.models,
-                    depths,
-                    np.stack([each[m.name].value[0] for m in recording.shape.models]),
-                    words,
-                    effect,
-                    alpha,
-                ),
-            ),
+            degenerate=() if look.settings.bare else found.flat,
+            payload=found,
+        )
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        found, where, alpha = measured.kept(Ends), str(measured.cells[named]), look.alpha
+        models, few = look.shape.models, found.compared.few()
+        each = {m.name: self._read(look.recording.of(m.name), found.depths, few).delta(few) for m in models}
+        curves = np.stack([each[model.name].value[0] for model in models])
+        rivals = [RivalResult(_each(found.own, _sides(look.shape), named, where, alpha), beside={CURVES: curves})]
+        if len(each) > 2:
+            rivals.append(RivalResult(_pairs(models, each, few, named, where, alpha)))
+        less, more = (_mean([self._beyond_words(look, one, few) for one in end]) for end in found.both)
+        bounds = _difference(more, less, few.units.design, few.resamples)
+        rivals.append(RivalResult(_beyond(bounds, named, where, alpha)))
+        if self.twins:
+            rivals.append(RivalResult(self._untrained(look, found, each, named, where)))
+        return rivals
+
+    def _untrained(self, look: Look, found: Ends, each: dict[str, Replicates], named: int, where: str) -> Control:
+        """The difference at the named depth, against that between the untrained twins of the same models."""
+        few, untrained = found.compared.few(), []
+        for variant in controls.twin_variants(self.twins):
+            smaller, larger = (
+                _mean([self._read(one.recording, found.depths, few, variant).delta(few) for one in end])
+                for end in found.both
+            )
+            untrained.append(minus(larger, smaller))
+        smaller, larger = (_mean([each[one.name] for one in end]) for end in found.both)
+        rng = look.lasting_rng("twin seeds", design=few.units.design.digest)
+        bounds = controls.trained_minus_untrained(minus(larger, smaller), untrained, few.resamples, rng)
+        theirs = [float(one.value[0, named]) for one in untrained]
+        return controls.untrained_twin(bounds, theirs, named, look.alpha, f"the difference at {where}")
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        depths, sides = measured.kept(Ends).depths, _sides(look.shape)
+        curves = np.asarray(rivals[0].beside[CURVES], dtype=np.float64)
+        return (by_depth(self, look.shape.models, depths, curves, sides, measured.bounds, look.alpha),)
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found, sides, where = measured.kept(Ends), _sides(look.shape), str(measured.cells[named])
+        units, each = found.compared.units, list(zip(sides, found.own, strict=True))
+        return Words(
+            note=f"similarity {self.similarity}, site {self.site}; {sides[0]} minus {sides[1]}{units.note}",
+            detail=" ".join(f"Delta of {side} at {where} is {bounds.effect[named]:.2f}." for side, bounds in each),
             warnings=(
                 *units.warnings,
-                *tokenizers(recording.shape),
-                *ceiling(words, np.array([bounds.effect[named] for bounds in own])),
+                *tokenizers(look.shape),
+                *ceiling(sides, np.array([bounds.effect[named] for bounds in found.own])),
             ),
-            note=f"similarity {self.similarity}, site {self.site}; {words[0]} minus {words[1]}{units.note}",
-            detail=" ".join(
-                f"Delta of {word} at {where} is {bounds.effect[named]:.2f}."
-                for word, bounds in zip(words, own, strict=True)
-            ),
+            secondary={f"delta of {side}": bounds.effect for side, bounds in each},
         )
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The smallest and the largest of the models, on the same texts at the same relative depths."""
+
+    compared: Compared
+    """The texts, and their resamples, which are the same for all models."""
+    depths: Floats
+    """(depth,) ascending."""
+    smallest: tuple[OneModel, ...]
+    """Several where they have equally many parameters, which enter by their mean; likewise ..."""
+    largest: tuple[OneModel, ...]
+    """... the largest."""
+
+    @property
+    def both(self) -> tuple[tuple[OneModel, ...], ...]:
+        """The smallest, and the largest."""
+        return self.smallest, self.largest
+
+    def _delta(self, end: tuple[OneModel, ...], drawn: Resamples) -> Replicates:
+        """The mean delta of models of one size under some resamples."""
+        texts = replace(self.compared, resamples=drawn)
+        return _mean([one.delta(texts) for one in end])
+
+    def difference(self, drawn: Resamples) -> Bounds:
+        """Bounds of the largest model's delta minus the smallest one's, at every depth."""
+        smaller, larger = (self._delta(end, drawn) for end in self.both)
+        return _difference(larger, smaller, self.compared.units.design, drawn)
+
+    def _alone(self, end: tuple[OneModel, ...], drawn: Resamples) -> Bounds:
+        return delta_bounds(self._delta(end, drawn), self.compared.units.design, drawn)
+
+    @cached_property
+    def own(self) -> list[Bounds]:
+        """The largest model's delta by itself, and the smallest one's."""
+        return [in_parts(partial(self._alone, end), self.compared.resamples) for end in reversed(self.both)]
+
+    @property
+    def flat(self) -> tuple[int, ...]:
+        """Depths at which similarities of one of them do not vary."""
+        flat = np.any([one.flat(self.compared.pairs) for end in self.both for one in end], axis=0)
+        return tuple(np.flatnonzero(flat).tolist())
 
 
 def _mean(sides: list[Replicates]) -> Replicates:
@@ -144,6 +192,11 @@ def _named(models: tuple[ModelShape, ...]) -> str:
     """Such as `opt-125m`, or `the mean of a and b`."""
     names = [model.name for model in models]
     return names[0] if len(names) == 1 else f"the mean of {', '.join(names[:-1])} and {names[-1]}"
+
+
+def _sides(shape: ModelShape) -> list[str]:
+    """The largest model's name, and the smallest one's."""
+    return [_named(end) for end in reversed(ends_of(shape))]
 
 
 def _each(own: list[Bounds], words: list[str], cell: int, where: str, alpha: float) -> Control:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -10,13 +11,23 @@ from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
 from modclaims.families import controls
-from modclaims.families.across_models import AcrossModels, between, by_depth, ceiling, ends_of, tokenizers
+from modclaims.families.across_models import (
+    AcrossModels,
+    Compared,
+    OneModel,
+    between,
+    by_depth,
+    ceiling,
+    ends_of,
+    tokenizers,
+)
 from modclaims.families.null_histograms import null_histogram
-from modclaims.look import Weighing
-from modclaims.recording import ModelShape, Recording, Request
-from modclaims.stats.bootstrap import Bounds, Resamples
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
+from modclaims.recording import ModelShape, Request
+from modclaims.stats.bootstrap import Bounds, Replicates, Resamples
 from modclaims.stats.delta_bounds import delta_bounds
-from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
+from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
 from modclaims.stats.quantifiers import somewhere
 from modclaims.stats.trend import Trend, exchanged_slopes
 
@@ -52,72 +63,112 @@ class ScaleTrend(AcrossModels):
         ends_of(shape)
         return super().requests(shape)
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        models, depths = recording.shape.models, self.grid(recording.shape)
-        ends_of(recording.shape)
-        compared = self._compared(recording, weighing, 0 if weighing.bare else weighing.resamples)
-        units, alpha, name = compared.units, weighing.alpha, type(self).__name__
-        sizes = sizes_of(models)
-        over = np.full((len(depths), 1), 1 / len(depths))
+    def measure(self, look: Look) -> Measured:
+        models, depths = look.shape.models, self.grid(look.shape)
+        ends_of(look.shape)
+        compared = self._compared(look, 0 if look.settings.bare else look.settings.resamples)
+        sizes, over = sizes_of(models), np.full((len(depths), 1), 1 / len(depths))
+        read = tuple(self._read(look.recording.of(model.name), depths, compared) for model in models)
         deltas, own = [], []
-        for model in models:
-            delta = self._delta(recording.of(model.name), depths, compared)
+        for one in read:
+            delta = one.delta(compared)
             deltas.append(delta.value[0])
-            own.append(delta_bounds(delta.weighted(over), units.design, compared.resamples))
+            own.append(delta_bounds(delta.weighted(over), compared.units.design, compared.resamples))
         effects = np.array([float(bounds.theta[0]) for bounds in own])
         line = Trend.of(sizes, effects)
-        rng = weighing.rng(name, str(len(models)), "orders")
-        slopes, tie, exact = exchanged_slopes(sizes, effects, budget=weighing.permutations, rng=rng)
+        rng = look.rng("orders", design=str(len(models)))
+        slopes, tie, exact = exchanged_slopes(sizes, effects, budget=look.settings.permutations, rng=rng)
         action = "exchanging the models' effects among their sizes"
         test = NullTest.of("slope over log10 of parameters", slopes[:, None], tie, exact=exact, action=action)
-        bare = Evidence(
+        return Measured(
             (Cell(),),
             self.effect_name,
-            line.bounds(weighing.resamples),
+            line.bounds(look.settings.resamples),
             test,
-            len(recording.corpus),
+            len(look.corpus),
+            len(models),
             unit="model",
-            n_units=len(models),
             resampled="models",
             undecided=too_few(len(models)),
+            payload=Ladder(compared, depths, read, np.stack(deltas), tuple(own), sizes, effects, line, test),
         )
-        if weighing.bare:
-            return bare
-        alone = replace(compared, resamples=Resamples(compared.resamples.times[:1], compared.resamples.groups))
-        rivals = [_each_model(models, own, alpha)]
-        beyond = [
-            float((self._beyond_words(recording.of(m.name), depths, alone, weighing).value[0] @ over)[0])
-            for m in models
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        found = measured.kept(Ladder)
+        slope, sizes, alone = found.line.slope, found.sizes, found.alone
+        beyond = [found.mean(self._beyond_words(look, one, alone)) for one in found.models]
+        rivals = [
+            _each_model(look.shape.models, found.own, look.alpha),
+            _slope_beyond(slope, Trend.of(sizes, np.array(beyond)).slope, beyond),
         ]
-        rivals.append(_slope_beyond(line.slope, Trend.of(sizes, np.array(beyond)).slope, beyond))
         if self.twins:
             untrained = [
                 [
-                    float((self._delta(recording.of(m.name), depths, alone, variant).value[0] @ over)[0])
+                    found.mean(self._read(one.recording, found.depths, alone, variant).delta(alone))
                     for variant in controls.twin_variants(self.twins)
                 ]
-                for m in models
+                for one in found.models
             ]
-            slope = Trend.of(sizes, np.mean(untrained, axis=1)).slope
-            rivals.append(_slope_of_twins(line.slope, slope, untrained, self.twins))
-        return replace(
-            bare,
-            controls=tuple(rivals),
-            secondary={"Kendall's tau": np.array([_kendall(sizes, effects)])},
-            exhibits=(
-                _by_parameters(self, models, own, line, alpha),
-                by_depth(self, models, depths, np.stack(deltas), [], None, alpha),
-                replace(null_histogram(test, 0, (Cell(),)), title="Slope over log10 of parameters under chance"),
-            ),
+            theirs = Trend.of(sizes, np.mean(untrained, axis=1)).slope
+            rivals.append(_slope_of_twins(slope, theirs, untrained, self.twins))
+        return [RivalResult(control) for control in rivals]
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        found, models, alpha = measured.kept(Ladder), look.shape.models, look.alpha
+        return (
+            _by_parameters(self, models, found.own, found.line, alpha),
+            by_depth(self, models, found.depths, found.deltas, [], None, alpha),
+            replace(null_histogram(found.test, 0, (Cell(),)), title="Slope over log10 of parameters under chance"),
+        )
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found, models = measured.kept(Ladder), look.shape.models
+        units, df = found.compared.units, found.line.df
+        return Words(
+            note=f"similarity {self.similarity}, site {self.site}, mean over {len(found.depths)} relative depths; "
+            f"{len(models)} models of {_count(models[0])} to {_count(models[-1])} parameters{units.note}",
+            detail=f"The bounds are Student's, with {df} degrees of freedom." if df > 0 else "",
             warnings=(
                 *units.warnings,
-                *tokenizers(recording.shape),
-                *ceiling([model.name for model in models], effects),
+                *tokenizers(look.shape),
+                *ceiling([model.name for model in models], found.effects),
             ),
-            note=f"similarity {self.similarity}, site {self.site}, mean over {len(depths)} relative depths; "
-            f"{len(models)} models of {_count(models[0])} to {_count(models[-1])} parameters{units.note}",
-            detail=f"The bounds are Student's, with {line.df} degrees of freedom." if line.df > 0 else "",
+            secondary={"Kendall's tau": np.array([_kendall(found.sizes, found.effects)])},
         )
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Models by size, with the effect of each: the mean of its delta over relative depths."""
+
+    compared: Compared
+    """The texts, which are the same for all models, and their resamples."""
+    depths: Floats
+    """(depth,) ascending."""
+    models: tuple[OneModel, ...]
+    """Ascending in size."""
+    deltas: Floats
+    """(model, depth) Cliff's delta."""
+    own: tuple[Bounds, ...]
+    """Bounds of each model's effect, over texts; of no resample where the weighing is bare."""
+    sizes: Floats
+    """(model,) log10 of the number of parameters."""
+    effects: Floats
+    """(model,) what the line is drawn through."""
+    line: Trend
+    """Through effects by sizes."""
+    test: NullTest
+    """Its slope, the effects being exchanged."""
+
+    @property
+    def alone(self) -> Compared:
+        """The texts as they are, without a resample."""
+        drawn = self.compared.resamples
+        return replace(self.compared, resamples=Resamples(drawn.times[:1], drawn.groups))
+
+    def mean(self, delta: Replicates) -> float:
+        """A delta's mean over relative depths, of the texts as they are."""
+        return float((delta.value[0] @ np.full((len(self.depths), 1), 1 / len(self.depths)))[0])
 
 
 def too_few(models: int) -> str:
@@ -144,7 +195,7 @@ def _count(model: ModelShape) -> str:
     return f"{value:.0f}"
 
 
-def _each_model(models: tuple[ModelShape, ...], own: list[Bounds], alpha: float) -> Control:
+def _each_model(models: tuple[ModelShape, ...], own: Sequence[Bounds], alpha: float) -> Control:
     """Every model's effect with what texts leave open of it."""
     told, numbers = [], dict[str, float]()
     for model, bounds in zip(models, own, strict=True):
@@ -180,7 +231,7 @@ def _kendall(sizes: Floats, effects: Floats) -> float:
 
 
 def _by_parameters(
-    claim: AcrossModels, models: tuple[ModelShape, ...], own: list[Bounds], line: Trend, alpha: float
+    claim: AcrossModels, models: tuple[ModelShape, ...], own: Sequence[Bounds], line: Trend, alpha: float
 ) -> Exhibit:
     """Each model's mean delta against its size, with the line."""
     effect, low, high = (np.array(part) for part in zip(*(between(b, 0, alpha) for b in own), strict=True))

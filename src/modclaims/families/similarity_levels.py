@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -16,21 +17,23 @@ from modclaims.families import controls
 from modclaims.families.depth_curves import layer_curve
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.bootstrap import Replicates, Resamples, bootstrap_t, resample
-from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit
+from modclaims.stats.evidence import Cell, Exhibit
 from modclaims.stats.levels import LEVELS, compared, level_replicates
-from modclaims.stats.quantifiers import AlongDepth, Holds, slope_weights, somewhere
+from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.resample_parts import in_parts
 from modclaims.stats.similarity import INNER_PRODUCTS, SIMILARITIES, apart_similarity
-from modclaims.stats.streams import stream
 from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]
 Layers = tuple[int, ...] | str
 MIDDLE = "middle"
 """Layers between a quarter and three quarters of the depth."""
+TWINS = "twin"
+"""The (seed, layer) curves of untrained twins, beside the claim's own."""
 
 
 class SimilarityLevels(Hypothesis):
@@ -82,7 +85,7 @@ class SimilarityLevels(Hypothesis):
             raise ClaimError(f"level and against are both {self.level!r}; their difference is nothing.")
         single = self.against is None and self.named is None
         end = 1.0 if single else 2.0
-        if self.similarity != "euclidean" and not isinstance(self.holds, AlongDepth) and self.smallest_effect >= end:
+        if self.similarity != "euclidean" and not self.holds.contrasts and self.smallest_effect >= end:
             raise ClaimError(
                 f"smallest_effect = {self.smallest_effect!r} must be below {end:g}, the end of the scale of {self._effect_name()}."
             )
@@ -139,87 +142,84 @@ class SimilarityLevels(Hypothesis):
 
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         mine = self._request()
-        layers = shape.resolve_layers(mine)
-        if self.named is not None:
-            self.parts(shape)
-        elif isinstance(self.holds, AlongDepth):
-            slope_weights(self.holds, layers)
+        self.weights(shape)
         return (mine, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
 
     def weights(self, shape: ModelShape) -> tuple[tuple[Cell, ...], Floats]:
-        """Cells, and the (layer, cell) weights that make them of the layers looked at."""
+        """Cells, and the (layer, cell) weights that make them of the layers looked at.
+
+        Raises `ClaimError` for layers that the model lacks, or that make no contrast.
+        """
         layers = shape.resolve_layers(self._request())
         if self.named is not None:
             named, rest = self.parts(shape)
             column = [(x in named) / len(named) - (x in rest) / len(rest) for x in layers]
             return (Cell(),), np.array(column)[:, None]
-        if isinstance(self.holds, AlongDepth):
-            return (Cell(),), slope_weights(self.holds, layers)
+        if (contrast := self.holds.contrast(layers)) is not None:
+            return (Cell(),), contrast
         return tuple(Cell(layer=layer) for layer in layers), np.eye(len(layers))
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        check_positions(recording.positions)
-        units = Units.of(recording.corpus, self.label, self.within)
-        layers, name = recording.shape.resolve_layers(self._request()), type(self).__name__
-        cells, weights = self.weights(recording.shape)
-        resamples = resample(
-            units.design,
-            count=weighing.resamples,
-            rng=weighing.rng(name, units.design.digest, "resamples"),
+    def measure(self, look: Look) -> Measured:
+        check_positions(look.recording.positions)
+        units = Units.of(look.corpus, self.label, self.within)
+        cells, weights = self.weights(look.shape)
+        rng = look.rng("resamples", design=units.design.digest)
+        found = Curve(
+            units,
+            look.shape.resolve_layers(self._request()),
+            self._similarities(look.recording, units, None),
+            self.levels,
+            self.category,
+            weights,
+            resample(units.design, count=look.settings.resamples, rng=rng),
         )
-        per_layer = self._similarities(recording, units, None)
         bounds = in_parts(
-            lambda drawn: bootstrap_t(
-                _combined(self._effect(per_layer, units, drawn), weights), drawn, means=True, ends=self._ends()
-            ),
-            resamples,
+            lambda drawn: bootstrap_t(_combined(found.effect(drawn), weights), drawn, means=True, ends=self._ends()),
+            found.resamples,
         )
-        bare = Evidence(cells, self._effect_name(), bounds, None, len(recording.corpus), n_units=units.n)
-        if weighing.bare:
-            return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
-        words, few = self._words(), Resamples(resamples.times[: controls.CONTROL_RESAMPLES + 1], resamples.groups)
-        effect = self._effect(per_layer, units, few)
-        twins = [
-            self._effect(self._similarities(recording, units, v), units, few)
-            for v in controls.twin_variants(self.twins)
-        ]
-        found = self._found(per_layer, units)
-        return replace(
-            bare,
+        by_layer = cells != (Cell(),) and not look.settings.bare
+        return Measured(
+            cells,
+            self._effect_name(),
+            bounds,
+            None,
+            len(look.corpus),
+            units.n,
             unit=units.unit,
             resampled=units.resampled,
-            degenerate=() if cells == (Cell(),) else _flat(effect),
-            controls=self._controls(effect, twins, weights, named, few, cells[named], units, weighing),
-            exhibits=(
-                layer_curve(
-                    f"{words[:1].upper()}{words[1:]} by relative depth, {self.site}",
-                    "similarity" if self.against is None else "difference of similarity",
-                    layers,
-                    recording.shape.layers,
-                    in_parts(lambda drawn: bootstrap_t(self._effect(per_layer, units, drawn), drawn), resamples),
-                    weighing.alpha,
-                    twins=np.array([t.value[0] for t in twins]) if twins else None,
-                ),
-                *self._all_levels(found, layers, recording.shape.layers),
-            ),
-            secondary={f"similarity, {LEVELS[kind]}": values @ weights for kind, values in found.items()},
-            warnings=units.warnings,
-            note=f"similarity {self.similarity}, site {self.site}, {len(recording.positions)} positions a text, different ones compared{units.note}",
-            detail=self._detail(effect.value[0], layers, recording.shape),
+            degenerate=_flat(found.shown) if by_layer else (),
+            payload=found,
         )
 
-    def _level(self, units: Units, per_layer: list[Floats], level: str, resamples: Resamples) -> Replicates:
-        return level_replicates(per_layer, compared(units.design, level, self.category), units.design, resamples)
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        return (self._untrained(look, measured.kept(Curve), named, measured.cells[named]),) if self.twins else ()
 
-    def _found(self, per_layer: list[Floats], units: Units) -> dict[str, Floats]:
-        """(layer,) each level that the corpus has a pair for."""
-        found = {}
-        for level in LEVELS:
-            with suppress(ClaimError):
-                weights = compared(units.design, level, self.category)
-                found[level] = np.array([(weights * s).sum() for s in per_layer]) / weights.sum()
-        return found
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        found, words = measured.kept(Curve), self._words()
+        twins = [np.asarray(rival.beside[TWINS], dtype=np.float64) for rival in rivals]
+        bounds = in_parts(lambda drawn: bootstrap_t(found.effect(drawn), drawn), found.resamples)
+        curve = layer_curve(
+            f"{words[:1].upper()}{words[1:]} by relative depth, {self.site}",
+            "similarity" if self.against is None else "difference of similarity",
+            found.layers,
+            look.shape.layers,
+            bounds,
+            look.alpha,
+            twins=twins[0] if twins else None,
+        )
+        return (curve, *self._all_levels(found, look.shape.layers))
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(Curve)
+        return Words(
+            note=f"similarity {self.similarity}, site {self.site}, {len(look.recording.positions)} positions a text, different ones "
+            f"compared{found.units.note}",
+            detail=self._detail(found.shown.value[0], found.layers, look.shape),
+            warnings=found.units.warnings,
+            secondary={
+                f"similarity, {LEVELS[kind]}": values @ found.weights for kind, values in found.every_level.items()
+            },
+        )
 
     def _words(self) -> str:
         """What the effect is, layer by layer."""
@@ -228,13 +228,13 @@ class SimilarityLevels(Hypothesis):
         return words if self.category is None else f"{words} in pairs with {self.category!r}"
 
     def _effect_name(self) -> str:
-        if isinstance(self.holds, AlongDepth):
-            return f"{'rise' if self.holds.direction == 'rises' else 'fall'} of similarity"
+        if self.holds.contrasts:  # `rises along depth` makes it a rise
+            return f"{self.holds.words.split()[0].removesuffix('s')} of similarity"
         return "similarity" if self.against is None and self.named is None else "similarity difference"
 
     def _ends(self) -> tuple[float, float]:
         """Where the scale of a level ends, if it does; a similarity of 1 everywhere is an end, and has no bound."""
-        contrast = self.against is not None or self.named is not None or isinstance(self.holds, AlongDepth)
+        contrast = self.against is not None or self.named is not None or self.holds.contrasts
         return (-1.0, 1.0) if self.similarity in INNER_PRODUCTS and not contrast else (-np.inf, np.inf)
 
     def _similarities(self, recording: Recording, units: Units, variant: str | None) -> list[Floats]:
@@ -247,44 +247,27 @@ class SimilarityLevels(Hypothesis):
             found.append(whole)
         return found
 
-    def _effect(self, per_layer: list[Floats], units: Units, resamples: Resamples) -> Replicates:
-        """The level, or its difference from the one it is held against, at every layer."""
-        first, *second = (self._level(units, per_layer, level, resamples) for level in self.levels)
-        if not second:
-            return first
-        other = second[0]
-        return Replicates(first.value - other.value, first.influence - other.influence, first.centre - other.centre)
-
-    def _controls(
-        self,
-        effect: Replicates,
-        twins: list[Replicates],
-        weights: Floats,
-        named: int,
-        few: Resamples,
-        cell: Cell,
-        units: Units,
-        weighing: Weighing,
-    ) -> tuple[Control, ...]:
+    def _untrained(self, look: Look, found: Curve, named: int, cell: Cell) -> RivalResult:
         """What untrained twins show at the same place."""
-        if not twins:
-            return ()
-        column, rows = weights[:, [named]], len(few.times)
-        mine = Replicates(effect.value[:rows], effect.influence[:rows], effect.centre)
+        alike = (self._similarities(look.recording, found.units, v) for v in controls.twin_variants(self.twins))
+        twins = [replace(found, per_layer=per_layer).shown for per_layer in alike]
+        column = found.weights[:, [named]]
         bounds = controls.trained_minus_untrained(
-            _combined(mine, column),
+            _combined(found.shown, column),
             [_combined(twin, column) for twin in twins],
-            few,
-            stream(weighing.seed, type(self).__name__, units.design.digest, "twin seeds"),
+            found.few,
+            look.lasting_rng("twin seeds", design=found.units.design.digest),
             ends=(-np.inf, np.inf),
         )
         theirs = [float((twin.value[0] @ column)[0]) for twin in twins]
         where = "" if cell == Cell() else f" in {cell}"
-        return (controls.untrained_twin(bounds, theirs, 0, weighing.alpha, f"the effect{where}"),)
+        control = controls.untrained_twin(bounds, theirs, 0, look.alpha, f"the effect{where}")
+        return RivalResult(control, beside={TWINS: np.array([twin.value[0] for twin in twins])})
 
-    def _all_levels(self, found: dict[str, Floats], layers: tuple[int, ...], count: int) -> tuple[Exhibit, ...]:
-        """The three levels that the study looked at, where the corpus has them all."""
-        three = {kind: values for kind, values in found.items() if kind != "other_text"}
+    def _all_levels(self, found: Curve, depth: int) -> tuple[Exhibit, ...]:
+        """The three levels that the study looked at, where the corpus has them all, in a network of so many layers."""
+        layers = found.layers
+        three = {kind: values for kind, values in found.every_level.items() if kind != "other_text"}
         if len(three) < 3:
             return ()
         last = ", ".join(f"{values[-1]:.2f}" for values in three.values())
@@ -294,7 +277,7 @@ class SimilarityLevels(Hypothesis):
                 "Same text, same category, different category",
                 "Mean similarity by layer between activations at different positions of one text, of two texts of one category, "
                 f"and of two categories. At layer {layers[-1]}: {last}.",
-                {"depth": np.array(layers) / max(count - 1, 1), "layer": np.array(layers), **three},
+                {"depth": np.array(layers) / max(depth - 1, 1), "layer": np.array(layers), **three},
                 {"similarity": self.similarity},
             ),
         )
@@ -308,6 +291,58 @@ class SimilarityLevels(Hypothesis):
             f"layer{'s' * (len(part) > 1)} {', '.join(str(layers[i]) for i in part)}" for part in (named, rest)
         )
         return f"{words} is {curve[named].mean():.2f} in {here} and {curve[rest].mean():.2f} in {there}."
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A level of similarity, or its difference from another, in every layer looked at."""
+
+    units: Units
+    """Texts, or blocks of them."""
+    layers: tuple[int, ...]
+    """Those looked at."""
+    per_layer: list[Floats]
+    """By layer, (unit, unit) similarities; on the diagonal those of a unit's own positions."""
+    levels: tuple[str, ...]
+    """The level, and the one that is taken off, if any."""
+    category: str | None
+    """The category of which one text at least is in every pair; None for all pairs."""
+    weights: Floats
+    """(layer, cell) that make cells of layers."""
+    resamples: Resamples
+    """Of units inside category x stratum."""
+
+    def effect(self, resamples: Resamples) -> Replicates:
+        """The level, or its difference from the one it is held against, at every layer under some resamples."""
+        first, *second = (self._level(level, resamples) for level in self.levels)
+        if not second:
+            return first
+        other = second[0]
+        return Replicates(first.value - other.value, first.influence - other.influence, first.centre - other.centre)
+
+    def _level(self, level: str, resamples: Resamples) -> Replicates:
+        design = self.units.design
+        return level_replicates(self.per_layer, compared(design, level, self.category), design, resamples)
+
+    @property
+    def few(self) -> Resamples:
+        """The first resamples, which suffice for what stands beside the claim."""
+        return Resamples(self.resamples.times[: controls.CONTROL_RESAMPLES + 1], self.resamples.groups)
+
+    @cached_property
+    def shown(self) -> Replicates:
+        """The effect at every layer under these."""
+        return self.effect(self.few)
+
+    @cached_property
+    def every_level(self) -> dict[str, Floats]:
+        """(layer,) each level that the corpus has a pair for."""
+        found = {}
+        for level in LEVELS:
+            with suppress(ClaimError):
+                weights = compared(self.units.design, level, self.category)
+                found[level] = np.array([(weights * s).sum() for s in self.per_layer]) / weights.sum()
+        return found
 
 
 def check_positions(positions: Sequence[int]) -> None:

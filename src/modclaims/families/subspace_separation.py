@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 from typing import ClassVar
 
@@ -17,13 +19,14 @@ from modclaims.families.halves import Halves, check_splits
 from modclaims.families.null_histograms import null_histogram
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import Arrangements, Design, relabellings
 from modclaims.stats.bootstrap import Bounds, bootstrap_t
-from modclaims.stats.evidence import Cell, Control, Evidence, Exhibit, NullTest
+from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
 from modclaims.stats.omega_squared import log_one_plus_f2, omega2_of_log
-from modclaims.stats.quantifiers import AlongDepth, Holds, somewhere
+from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.resample_parts import in_parts
 from modclaims.stats.rotations import Coordinates
 from modclaims.stats.splits import MedianBounds
@@ -91,7 +94,7 @@ class SubspaceSeparation(Hypothesis):
         if self.relabellings < 99:
             raise ClaimError(f"relabellings = {self.relabellings}: at least 99 are needed.")
         controls.check_twins(self.twins)
-        if isinstance(self.holds, AlongDepth):
+        if self.holds.contrasts:
             raise ClaimError("SubspaceSeparation speaks of single layers; along_depth is not among its quantifiers.")
         check_splits(self.splits)
 
@@ -118,43 +121,57 @@ class SubspaceSeparation(Hypothesis):
             raise ClaimError(f"dimensions = {self.dimensions} exceed the {width} that site {self.site!r} has.")
         return (mine, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
 
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
-        units = Units.of(recording.corpus, self.label, self.within)
-        design, name = units.design, type(self).__name__
-        cells = tuple(Cell(layer=layer) for layer in recording.shape.resolve_layers(self._request()))
-        vectors = [self._vectors(recording, units, cell) for cell in cells]
+    def measure(self, look: Look) -> Measured:
+        units = Units.of(look.corpus, self.label, self.within)
+        design = units.design
+        cells = tuple(Cell(layer=layer) for layer in look.shape.resolve_layers(self._request()))
+        vectors = [self._vectors(look.recording, units, cell) for cell in cells]
         arrangements = relabellings(
             design,
-            budget=min(weighing.permutations, weighing.drawn(self.relabellings)),
-            rng=weighing.rng(name, design.digest, "relabellings"),
+            budget=min(look.settings.permutations, look.settings.drawn(self.relabellings)),
+            rng=look.rng("relabellings", design=design.digest),
             blind="jointly",
         )
         test = self._test(vectors, units, arrangements)
-        measured = [self._measured(vectors, half) for half in Halves.all(name, design, self.splits, weighing)]
-        bounds = MedianBounds.of([m.bounds for m in measured])
-        bare = Evidence(cells, self.effect_name, bounds, test, len(recording.corpus), n_units=units.n)
-        if weighing.bare:
-            return bare
-        named = self.holds.levels(bare, self.smallest_effect, weighing.alpha, weighing.claims).cell
-        own, other = (np.median([getattr(m, side) for m in measured], axis=0) for side in ("own", "other"))
-        spaces = [bases(spherical(v, design, self.centre), design, self.dimensions) for v in vectors]
-        degrees = np.degrees(np.stack([angles(s) for s in spaces]))  # (layer, pair, axis)
-        chance = self.dimensions / recording.array(self._request(), cells[named].layer or 0).shape[-1]
-        rivals = [self._other_centre(vectors, units, controls.fewer(arrangements), named, cells, weighing.alpha)]
-        if self.twins:
-            rivals.append(self._twin(recording, units, cells, named, float(bounds.effect[named]), weighing))
-        pairs = [f"{a} and {b}" for a, b in combinations(design.names, 2)]
-        widest = int(np.argmax(degrees[named].mean(axis=1)))
-        return replace(
-            bare,
+        halves = Halves.all(look.claim, design, self.splits, look.settings)
+        splits = [self._measured(vectors, half) for half in halves]
+        return Measured(
+            cells,
+            self.effect_name,
+            MedianBounds.of([split.bounds for split in splits]),
+            test,
+            len(look.corpus),
+            units.n,
             unit=units.unit,
             resampled=units.resampled,
             degenerate=tuple(int(c) for c in np.flatnonzero(np.ptp(test.null, axis=0) <= 1e-12)),
-            controls=tuple(rivals),
-            exhibits=(
-                self._by_depth(recording, cells, bounds, test, degrees, pairs, weighing.alpha),
-                null_histogram(test, named, cells),
-            ),
+            payload=Separated(units, tuple(vectors), arrangements, test, tuple(splits), self.dimensions, self.centre),
+        )
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        found = measured.kept(Separated)
+        rivals = [self._other_centre(look, found, named, measured.cells[named])]
+        if self.twins:
+            effect = float(measured.bounds.effect[named])
+            rivals.append(self._twin(look, found.units, measured.cells[named], effect))
+        return [RivalResult(control) for control in rivals]
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        test = measured.kept(Separated).test
+        return (self._by_depth(look, measured), null_histogram(test, named, measured.cells))
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found, cell = measured.kept(Separated), measured.cells[named]
+        units, test, own, other, degrees = found.units, found.test, found.own, found.other, found.degrees
+        chance = self.dimensions / look.recording.array(self._request(), cell.layer or 0).shape[-1]
+        widest = int(np.argmax(degrees[named].mean(axis=1)))
+        return Words(
+            note=f"site {self.site}, {self.dimensions} dimensions, centred on {_WORDS[self.centre]}; bounds of subspaces "
+            f"learned on one half of the texts and measured on the other{units.note}",
+            detail=f"A text's own category's subspace holds {100 * own[named]:.0f} % of its variation there and the others' hold "
+            f"{100 * other[named]:.0f} % ({100 * chance:.1f} % for directions at random). The principal angles of "
+            f"{found.pairs[widest]} are the widest: {', '.join(f'{a:.0f}' for a in degrees[named, widest])} degrees.",
+            warnings=units.warnings + _unknown(own[named], chance, self.dimensions, str(cell)),
             secondary={
                 "mean squared sine of principal angles": test.observed,
                 "the same, mean over exchanges": test.null.mean(axis=0),
@@ -162,12 +179,6 @@ class SubspaceSeparation(Hypothesis):
                 "share held by others' subspaces": other,
                 "smallest principal angle (degrees)": degrees.min(axis=(1, 2)),
             },
-            warnings=units.warnings + _unknown(own[named], chance, self.dimensions, str(cells[named])),
-            note=f"site {self.site}, {self.dimensions} dimensions, centred on {_WORDS[self.centre]}; bounds of subspaces "
-            f"learned on one half of the texts and measured on the other{units.note}",
-            detail=f"A text's own category's subspace holds {100 * own[named]:.0f} % of its variation there and the others' hold "
-            f"{100 * other[named]:.0f} % ({100 * chance:.1f} % for directions at random). The principal angles of "
-            f"{pairs[widest]} are the widest: {', '.join(f'{a:.0f}' for a in degrees[named, widest])} degrees.",
         )
 
     def _vectors(self, recording: Recording, units: Units, cell: Cell, variant: str | None = None) -> Floats:
@@ -175,9 +186,9 @@ class SubspaceSeparation(Hypothesis):
         array = np.asarray(recording.array(for_variant(self._request(), variant), cell.layer or 0), dtype=np.float64)
         return Coordinates.of(units.responses(array.mean(axis=1))).rows  # angles are the same in any basis
 
-    def _test(self, vectors: list[Floats], units: Units, arrangements: Arrangements, centre: str = "") -> NullTest:
+    def _test(self, vectors: Sequence[Floats], units: Units, arrangements: Arrangements, centre: str = "") -> NullTest:
         null, tolerance = separation_null(
-            vectors, units.design, arrangements, dimensions=self.dimensions, centre=centre or self.centre
+            list(vectors), units.design, arrangements, dimensions=self.dimensions, centre=centre or self.centre
         )
         what = "" if (centre or self.centre) == "common" else "directions among "
         return NullTest.of(
@@ -189,11 +200,9 @@ class SubspaceSeparation(Hypothesis):
             by=self.adjust,
         )
 
-    def _measured(self, vectors: list[Floats], half: Halves) -> _Measured:
+    def _measured(self, vectors: Sequence[Floats], half: Halves) -> OneSplit:
         """One split: shares of the second half's variation in subspaces of the first, with bounds."""
-        own, other = zip(
-            *(self._held(v, half.first, half.learning, half.second, half.measuring) for v in vectors), strict=True
-        )
+        own, other = zip(*(self._held(v, half) for v in vectors), strict=True)
         mine, theirs = np.stack(own, axis=1), np.stack(other, axis=1)
         bounds = in_parts(
             lambda drawn: bootstrap_t(
@@ -205,69 +214,46 @@ class SubspaceSeparation(Hypothesis):
             ),
             half.resamples,
         )
-        return _Measured(bounds, _category_means(mine, half.measuring), _category_means(theirs, half.measuring))
+        return OneSplit(bounds, _category_means(mine, half.measuring), _category_means(theirs, half.measuring))
 
-    def _held(
-        self,
-        vectors: Floats,
-        first: NDArray[np.int64],
-        learning: Design,
-        second: NDArray[np.int64],
-        measuring: Design,
-    ) -> tuple[Floats, Floats]:
-        learned = bases(spherical(vectors[first], learning, self.centre), learning, self.dimensions)
-        return held(spherical(vectors[second], measuring, self.centre), measuring, learned)
+    def _held(self, vectors: Floats, half: Halves) -> tuple[Floats, Floats]:
+        """(unit,) shares of the second half's units in the subspaces of the first, the own category's and the others'."""
+        learned = bases(spherical(vectors[half.first], half.learning, self.centre), half.learning, self.dimensions)
+        return held(spherical(vectors[half.second], half.measuring, self.centre), half.measuring, learned)
 
-    def _other_centre(
-        self,
-        vectors: list[Floats],
-        units: Units,
-        arrangements: Arrangements,
-        named: int,
-        cells: tuple[Cell, ...],
-        alpha: float,
-    ) -> Control:
+    def _other_centre(self, look: Look, found: Separated, named: int, cell: Cell) -> Control:
         """The same angles with the other mean taken off: what a category's place has to do with them."""
         other = next(c for c in CENTRES if c != self.centre)
-        test = self._test(vectors, units, arrangements, other)
+        test = self._test(found.vectors, found.units, controls.fewer(found.arrangements), other)
         p, observed, chance = (float(v[named]) for v in (test.p_adjusted, test.observed, test.null.mean(axis=0)))
         told = "categories' places and variation together" if other == "common" else "variation inside categories alone"
         return Control(
             "other_centre",
-            f"Of {told} (centred on {_WORDS[other]}) the mean squared sine at {cells[named]} is {observed:.2f}, under exchange "
+            f"Of {told} (centred on {_WORDS[other]}) the mean squared sine at {cell} is {observed:.2f}, under exchange "
             f"of labels {chance:.2f} ({p_word(len(test.p_adjusted))} {p:.2g}): "
-            + ("subspaces differ so, too." if p <= alpha else "no difference is seen so."),
+            + ("subspaces differ so, too." if p <= look.alpha else "no difference is seen so."),
             {"observed": observed, "chance": chance, "p_adjusted": p},
         )
 
-    def _twin(
-        self, recording: Recording, units: Units, cells: tuple[Cell, ...], named: int, effect: float, weighing: Weighing
-    ) -> Control:
+    def _twin(self, look: Look, units: Units, cell: Cell, effect: float) -> Control:
         """The separation of each untrained twin at the same layer, by the same splits."""
         found = []
-        splits = list(Halves.all(type(self).__name__, units.design, self.splits, replace(weighing, resamples=0)))
+        splits = list(Halves.all(look.claim, units.design, self.splits, replace(look.settings, resamples=0)))
         for variant in controls.twin_variants(self.twins):
-            vectors = [self._vectors(recording, units, cells[named], variant)]
+            vectors = [self._vectors(look.recording, units, cell, variant)]
             found.append(float(np.median([self._measured(vectors, half).bounds.effect[0] for half in splits])))
         return Control(
             "untrained_twin",
-            f"Untrained twins ({self.twins} seeds) reach a separation of {from_to(found, 2)} at {cells[named]}, "
+            f"Untrained twins ({self.twins} seeds) reach a separation of {from_to(found, 2)} at {cell}, "
             f"against {effect:.2f}: "
             + ("a network that learned nothing shows as much." if max(found) >= effect else "none reaches that."),
             {"separation": found},
         )
 
-    def _by_depth(
-        self,
-        recording: Recording,
-        cells: tuple[Cell, ...],
-        bounds: Bounds,
-        test: NullTest,
-        degrees: Floats,
-        pairs: list[str],
-        alpha: float,
-    ) -> Exhibit:
-        layers = np.array([c.layer or 0 for c in cells])
+    def _by_depth(self, look: Look, measured: Measured) -> Exhibit:
+        """Separation, and angles beside those of exchanged labels, layer by layer."""
+        found, bounds, alpha = measured.kept(Separated), measured.bounds, look.alpha
+        test, layers = found.test, np.array([c.layer or 0 for c in measured.cells])
         low, middle, high = np.quantile(test.null, (alpha, 0.5, 1 - alpha), axis=0)
         told = "; ".join(
             f"layer {layer}: {observed:.2f} against {m:.2f} [{a:.2f}, {b:.2f}]"
@@ -280,19 +266,19 @@ class SubspaceSeparation(Hypothesis):
             f"sine is the mean one, against exchanged labels, and every pair's own {self.dimensions} angles as dots. Mean squared "
             f"sine: {told}.",
             {
-                "depth": layers / max(1, recording.shape.layers - 1),
+                "depth": layers / max(1, look.shape.layers - 1),
                 "layer": layers,
                 "effect": bounds.effect,
                 "low": bounds.lower(alpha),
                 "high": bounds.upper(alpha),
                 "smallest_effect": np.array(self.smallest_effect),
-                "angles": degrees,
+                "angles": found.degrees,
                 "observed": test.observed,
                 "null_low": low,
                 "null_mean": middle,
                 "null_high": high,
             },
-            {"pairs": pairs, "effect_name": self.effect_name},
+            {"pairs": found.pairs, "effect_name": self.effect_name},
         )
 
 
@@ -300,7 +286,7 @@ _WORDS = {"own": "each category's own centre", "common": "the centre of all cate
 
 
 @dataclass(frozen=True)
-class _Measured:
+class OneSplit:
     """What one split says."""
 
     bounds: Bounds
@@ -308,6 +294,48 @@ class _Measured:
     """(cell,) mean share held by the own category's subspace, categories weighing the same ..."""
     other: Floats
     """... and by the others'."""
+
+
+@dataclass(frozen=True)
+class Separated:
+    """Categories' subspaces in every layer: their angles in all texts, and what they hold of texts unseen."""
+
+    units: Units
+    """Texts, or blocks of them."""
+    vectors: tuple[Floats, ...]
+    """By cell, (unit, coordinate) activations averaged over positions."""
+    arrangements: Arrangements
+    """Exchanges of labels."""
+    test: NullTest
+    """The mean squared sine of the principal angles, against that under these exchanges."""
+    splits: tuple[OneSplit, ...]
+    """Subspaces learned on one half of the units and measured on the other."""
+    dimensions: int
+    """Of each subspace."""
+    centre: str
+    """What is taken off: each category's `own` centre, or the `common` one."""
+
+    @property
+    def own(self) -> Floats:
+        """(cell,) share that the own category's subspace holds of new texts, median over splits ..."""
+        return np.median([split.own for split in self.splits], axis=0)
+
+    @property
+    def other(self) -> Floats:
+        """... and that the others' hold."""
+        return np.median([split.other for split in self.splits], axis=0)
+
+    @property
+    def pairs(self) -> list[str]:
+        """Every two categories."""
+        return [f"{a} and {b}" for a, b in combinations(self.units.design.names, 2)]
+
+    @cached_property
+    def degrees(self) -> Floats:
+        """(cell, pair, axis) principal angles in all texts."""
+        design = self.units.design
+        spaces = [bases(spherical(v, design, self.centre), design, self.dimensions) for v in self.vectors]
+        return np.degrees(np.stack([angles(space) for space in spaces]))
 
 
 def _category_means(values: Floats, design: Design) -> Floats:
