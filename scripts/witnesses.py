@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from modclaims.hypothesis import Hypothesis
+from modclaims.measured import Measured
 from modclaims.stats.actions import Arrangements, Design, count_arrangements, index_permutations, relabellings
 from modclaims.stats.bootstrap import Bounds, Resamples, standard_errors
 from modclaims.stats.evidence import Cell, Evidence, NullTest
@@ -834,7 +835,7 @@ class AtLeast(Hypothesis):
     def requests(self, shape: Any) -> tuple[Any, ...]:
         return ()
 
-    def weigh(self, recording: Any, weighing: Any) -> Evidence:
+    def measure(self, look: Any) -> Measured:
         raise NotImplementedError
 
 

@@ -7,9 +7,17 @@ from dataclasses import replace
 import numpy as np
 
 from modclaims.corpus import Corpus, Text
+from modclaims.look import Weighing
+from modclaims.planning.context import PlanContext
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording
 
 POSITIONS = 3
+
+
+def before(corpus, shape=None, positions=(5, 6, 7), weighing=None):
+    """What a plan knows of a run over a corpus, of a network of three layers unless told otherwise."""
+    shape = shape or ModelShape("planted", 3, 2, 2, 16, 8, 64, 512)
+    return PlanContext(corpus, shape, positions, weighing or Weighing(), 8)
 
 
 def planted_corpus(topics=4, styles=4, texts=3, name="planted"):

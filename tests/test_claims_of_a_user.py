@@ -455,17 +455,17 @@ class Family(Hypothesis):
     """A family of a user's own."""
 
     strength: float
-    words: str = "few"
+    wording: str = "few"
 
     def requests(self, shape):
         return (Activations("attn_out"),)
 
-    def weigh(self, recording, weighing):
+    def measure(self, look):
         raise ClaimError("never weighed here")
 
 
 def test_a_family_of_ones_own_declares_constants_and_its_claims_are_held_to_them():
-    strong = type("Strong", (Family,), {"strength": 1.0, "words": "many"})
+    strong = type("Strong", (Family,), {"strength": 1.0, "wording": "many"})
     refuse_undeclared(strong)
     assert strong.family() == "Family"
     assert strong.declared()["strength"] == 1.0
@@ -473,8 +473,8 @@ def test_a_family_of_ones_own_declares_constants_and_its_claims_are_held_to_them
         refuse_undeclared(type("Typo", (Family,), {"strength": 1.0, "stregth": 2.0}))
     with pytest.raises(ClaimError, match="strength, a constant that Family declares, has no value"):
         refuse_undeclared(type("Bare", (Family,), {}))
-    with pytest.raises(ClaimError, match=r"words = 3 .*must be text"):
-        refuse_undeclared(type("Kind", (Family,), {"strength": 1.0, "words": 3}))
+    with pytest.raises(ClaimError, match=r"wording = 3 .*must be text"):
+        refuse_undeclared(type("Kind", (Family,), {"strength": 1.0, "wording": 3}))
 
 
 def test_a_claim_that_lacks_what_its_family_needs_is_an_error_and_a_family_is_none(tmp_path):
@@ -499,13 +499,13 @@ class Lacking(Hypothesis):
     def requests(self, shape):
         return ()
 
-    def wiegh(self, recording, weighing):
+    def mesure(self, look):
         return None
 '''
     )
     found = {c.name: c for c in collect(["claims.py"], tmp_path)}
     assert set(found) == {"Good", "Lacking"}
-    assert "did you mean weigh?" in found["Lacking"].fault
+    assert "did you mean measure?" in found["Lacking"].fault
 
 
 def test_shipped_claims_declare_nothing_unknown():

@@ -53,13 +53,13 @@ from modclaims.lm.model import load_model
 from modclaims.lm.outline import read_outline
 from modclaims.lm.store import RecordingStore
 from modclaims.look import CHECKPOINTS, Weighing
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import CountedLevel
 from modclaims.planning.power import Asked, detectable
-from modclaims.planning.plan import CountedLevel, PlanContext
 from modclaims.plans import plans
 from modclaims.plans.cost import Cost, Reading, cost
 from modclaims.plans.plans import make_plan
 from modclaims.plans.reach import sides
-from modclaims.plans.sketches import sketch
 from modclaims.recording import (
     MATRICES,
     SITES,
@@ -138,7 +138,7 @@ def test_ten_texts_have_4200_arrangements_and_2100_partitions():
     design = Units.of(corpus, "category", None).design
     assert count_arrangements(design) == 4200
     for claim in (clustering(), heads()):
-        made = only(claim, corpus).sketch
+        made = only(claim, corpus).plan
         assert (made.arrangements, str(made.test)) == (2100, "exact, 2,100")
         assert made.test.floor == 1 / 2100
         assert (made.units, made.unit, made.smallest) == (10, "text", 3)
@@ -146,7 +146,7 @@ def test_ten_texts_have_4200_arrangements_and_2100_partitions():
 
 def test_six_texts_in_two_categories_cannot_support_anything():
     one = only(heads(), sizes(3, 3))
-    assert one.sketch.test.floor == pytest.approx(0.1)
+    assert one.plan.test.floor == pytest.approx(0.1)
     assert one.supported.level == pytest.approx(0.1)
     assert one.reaches == ("refuted",)
     assert one.supported.why == "p+ cannot fall below 0.1 (exact, 10)"
@@ -155,7 +155,7 @@ def test_six_texts_in_two_categories_cannot_support_anything():
 
 def test_six_texts_in_two_categories_settle_nothing_about_delta_however_well_they_are_ordered():
     one = only(clustering(), sizes(3, 3))
-    assert one.sketch.test.floor == pytest.approx(0.1)
+    assert one.plan.test.floor == pytest.approx(0.1)
     # delta .2 is an order in 6 of 10 pairs; 3 texts in the smaller of 2 categories are worth 3 comparisons, at 3 layers
     assert one.supported.level == pytest.approx(3 * 0.6**3)
     assert one.refuted.level == pytest.approx(0.4**3)  # .8^3 were nothing to vary
@@ -163,7 +163,7 @@ def test_six_texts_in_two_categories_settle_nothing_about_delta_however_well_the
     assert one.supported.why == "p+ cannot fall below 0.65 (that of a perfect sample of so many texts)"
     assert one.supported.remedy == "add texts"
     # 3 p^(1 / 3) - 1 at alpha / 3
-    assert one.sketch.largest_lower == pytest.approx(2 * (0.05 / 3) ** (1 / 3) - 1)
+    assert one.plan.largest_lower == pytest.approx(2 * (0.05 / 3) ** (1 / 3) - 1)
     assert "no lower limit of delta above -0.49, however strong" in "\n".join(
         planned([clustering()], sizes(3, 3)).lines()
     )
@@ -187,7 +187,7 @@ def test_clusters_whose_texts_are_all_alike_refute_more_than_a_perfect_sample_of
         for k in range(4)
     ]
     one = only(clustering(within="topic", smallest_effect=0.5), Corpus("texts", tuple(made)))
-    assert one.sketch.clusters == 6
+    assert one.plan.clusters == 6
     assert one.refuted.level == pytest.approx(0.5**6)  # were the effect .5, half of them would differ, and none does
 
 
@@ -195,7 +195,7 @@ def test_four_texts_can_settle_nothing_and_the_plan_is_refused():
     plan = planned([clustering()], sizes(2, 2))
     one = plan.claims[0]
     # in a quarter of the resamples each category is one text drawn twice, and no pair is left
-    assert one.sketch.bounds.floor == pytest.approx(1 / 4, abs=0.03)
+    assert one.plan.bounds.floor == pytest.approx(1 / 4, abs=0.03)
     assert one.reaches == ()
     assert plan.refused.startswith(
         "The claim can reach no outcome but INCONCLUSIVE: CategoryClustering0. p+ cannot fall"
@@ -225,7 +225,7 @@ def test_halves_of_twelve_texts_are_refused():
         assert plan.claims[0].reaches == ()
         assert "of which nothing varies, 2 x the middle of the splits" in plan.refused
         assert "Add texts" in plan.refused
-    made = planned([claim_of(AxisStreams, twins=0, basis="pca", components=2)], sizes(4, 4, 4)).claims[0].sketch
+    made = planned([claim_of(AxisStreams, twins=0, basis="pca", components=2)], sizes(4, 4, 4)).claims[0].plan
     assert made.arrangements == 15
     assert made.test.floor == pytest.approx(2 / 15)
     assert made.cells == 3 * 2
@@ -286,7 +286,7 @@ def test_a_few_permutations_support_few_claims():
     assert one.supported.remedy == "raise --permutations to 999"
     # there are no more draws than arrangements: of 126 the last checkpoint has all
     last = only(heads(), sizes(4, 5), permutations=99)
-    assert (last.sketch.test.draws, last.supported.level) == (99, 1 / 126)
+    assert (last.plan.test.draws, last.supported.level) == (99, 1 / 126)
     # all of them are no draws
     assert only(heads(), sizes(4, 4), permutations=99).supported.level == 1 / 35
 
@@ -318,18 +318,18 @@ def test_signs_and_rotations_and_slopes_have_floors_of_their_own_and_fractions_h
     half = only(heads(holds=in_fraction(0.5)), sizes(12, 12))  # 3 of 6 heads
     assert (half.supported.level, half.refuted.level) == (LAST, LAST)
     signs = only(claim_of(TighterThanAttention), sizes(12, 12))
-    assert str(signs.sketch.test) == "exact, 4,096"
+    assert str(signs.plan.test) == "exact, 4,096"
     assert signs.supported.level == 2**-12
     deep, later = replace(SHAPE, layers=12), (40, 44)
     with mock.patch(f"{__name__}.POSITIONS", later):
-        chunks = planned([claim_of(FirstTokenAttention)], sizes(4, 4), deep).claims[0].sketch
-        phases = planned([claim_of(ResidualPhases)], sizes(12, 12), deep).claims[0].sketch
+        chunks = planned([claim_of(FirstTokenAttention)], sizes(4, 4), deep).claims[0].plan
+        phases = planned([claim_of(ResidualPhases)], sizes(12, 12), deep).claims[0].plan
     assert (chunks.cells, chunks.test.rows, chunks.test.exact) == (18, 2**8, True)
     assert (phases.cells, phases.test.exact, phases.arrangements) == (1, False, 2**24)
     turned = only(claim_of(AxesAgainstRotations, rotations=199), sizes(12, 12))
-    assert (turned.sketch.test.floor, turned.sketch.bounds.floor) == (1 / 200, 2e-4)
+    assert (turned.plan.test.floor, turned.plan.bounds.floor) == (1 / 200, 2e-4)
     contrast = only(clustering(holds=along_depth("rises")), sizes(12, 12))
-    assert contrast.sketch.test is None
+    assert contrast.plan.test is None
     # perfect parts at the first and the last of 3 layers, 1.8 above the smallest rise: 4 (1 - q) were they wrong together,
     # which is .55^12 = .0008; 2 sqrt(2) (1 - q) where the bootstrap says how far they are
     assert contrast.supported.level == pytest.approx((1 - 0.9 / math.sqrt(2)) ** 12)
@@ -337,20 +337,20 @@ def test_signs_and_rotations_and_slopes_have_floors_of_their_own_and_fractions_h
     assert contrast.effect_name == "rise of delta"
     assert only(claim_of(HeadsAgainstBlocks), sizes(12, 12)).supported.level == 2 * LAST
     nulls = only(claim_of(TightPass, texts=6), sizes(12, 12))
-    assert (nulls.sketch.units, nulls.sketch.texts, nulls.sketch.cells) == (6, 6, 3)
+    assert (nulls.plan.units, nulls.plan.texts, nulls.plan.cells) == (6, 6, 3)
 
 
 def test_relabellings_of_subspaces_and_permutations_of_coordinates_are_the_claims_own():
     apart = only(claim_of(SubspaceSeparation, relabellings=199), sizes(12, 12))
-    assert (apart.sketch.test.floor, apart.sketch.test.raised_by) == (1 / 200, "relabellings")
+    assert (apart.plan.test.floor, apart.plan.test.raised_by) == (1 / 200, "relabellings")
     apart = only(claim_of(SubspaceSeparation, relabellings=199), sizes(12, 12), permutations=99)
-    assert (apart.sketch.test.floor, apart.sketch.test.raised_by) == (1 / 100, "--permutations")
+    assert (apart.plan.test.floor, apart.plan.test.raised_by) == (1 / 100, "--permutations")
     low = only(claim_of(LowRankSimilarity, draws=99), sizes(12, 12))
-    assert (low.sketch.test.floor, low.sketch.test.raised_by) == (1 / 100, "draws")
+    assert (low.plan.test.floor, low.plan.test.raised_by) == (1 / 100, "draws")
     one = only(claim_of(WithinVersusStyle, label="category", within="topic"), texts([(6, 6), (6, 6)]))
-    assert (one.sketch.test, one.sketch.action, one.sketch.cells) == (None, "resampling texts", 3)
+    assert (one.plan.test, one.plan.action, one.plan.cells) == (None, "resampling texts", 3)
     rising = claim_of(WithinVersusStyle, label="category", within="topic", holds=along_depth("rises"))
-    assert only(rising, texts([(6, 6), (6, 6)])).sketch.cells == 1
+    assert only(rising, texts([(6, 6), (6, 6)])).plan.cells == 1
 
 
 def lined(count, **changes):
@@ -361,12 +361,12 @@ def lined(count, **changes):
 
 def test_claims_about_scale_have_a_cell_a_depth_or_the_models_as_units():
     corpus, apart, trend = sizes(12, 12), claim_of(ModelsDiffer), claim_of(ScaleTrend)
-    one = planned([apart], corpus, lined(3)).claims[0].sketch
+    one = planned([apart], corpus, lined(3)).claims[0].plan
     assert (one.test, one.cells, one.units) == (None, 3, 24)
     many = planned([trend], corpus, lined(5)).claims[0]
-    assert (many.sketch.unit, many.sketch.units, many.sketch.test.floor) == ("model", 5, pytest.approx(1 / 120))
+    assert (many.plan.unit, many.plan.units, many.plan.test.floor) == ("model", 5, pytest.approx(1 / 120))
     assert many.reaches == ("supported", "refuted")
-    drawn = planned([trend], corpus, lined(9)).claims[0].sketch.test
+    drawn = planned([trend], corpus, lined(9)).claims[0].plan.test
     assert (drawn.exact, drawn.draws) == (False, 9999)
     same = replace(lined(2), beside=(replace(SHAPE, name="m1", parameters=1000),))
     assert "none is larger" in planned([trend], corpus, same).claims[0].message
@@ -391,13 +391,13 @@ def test_five_models_support_no_more_claims_than_their_orders_allow():
 
 def test_levels_and_magnitudes_are_read_off_bounds_and_named_axes_are_the_only_cells():
     corpus = sizes(12, 12)
-    levels = {holds: only(claim_of(SimilarityLevels, holds=holds), corpus).sketch for holds in (somewhere(), at(0, 2))}
+    levels = {holds: only(claim_of(SimilarityLevels, holds=holds), corpus).plan for holds in (somewhere(), at(0, 2))}
     assert [(one.cells, one.test, one.action) for one in levels.values()] == [
         (3, None, "resampling texts"),
         (2, None, "resampling texts"),
     ]
-    assert only(claim_of(SimilarityLevels, named=(0,), rest=(2,)), corpus).sketch.cells == 1
-    assert only(claim_of(SimilarityLevels, holds=along_depth("falls")), corpus).sketch.cells == 1
+    assert only(claim_of(SimilarityLevels, named=(0,), rest=(2,)), corpus).plan.cells == 1
+    assert only(claim_of(SimilarityLevels, holds=along_depth("falls")), corpus).plan.cells == 1
     assert "gives layers []" in only(claim_of(SimilarityLevels, named=()), corpus).message
     assert (
         "at least 3 layers"
@@ -405,43 +405,43 @@ def test_levels_and_magnitudes_are_read_off_bounds_and_named_axes_are_the_only_c
     )
     with mock.patch(f"{__name__}.POSITIONS", (5,)):
         assert "the run reads one" in only(claim_of(SimilarityLevels), corpus).message
-    shares = only(claim_of(HeadMagnitudes), corpus).sketch
+    shares = only(claim_of(HeadMagnitudes), corpus).plan
     assert (shares.cells, shares.test, shares.units) == (1, None, 24)
-    quiet = only(claim_of(QuietMiddle), sizes(4, 4)).sketch
+    quiet = only(claim_of(QuietMiddle), sizes(4, 4)).plan
     assert (quiet.cells, str(quiet.test)) == (1, "exact, 256")
-    first = only(claim_of(LeadingValues, leading=4), corpus).sketch
+    first = only(claim_of(LeadingValues, leading=4), corpus).plan
     assert (first.cells, first.test, first.units, first.action) == (3, None, 12, "resampling texts")
     assert "has 16 singular values" in only(claim_of(LeadingValues), corpus).message
-    assert only(claim_of(AxisStreams, axes=(1, 3)), corpus).sketch.cells == 3 * 2
+    assert only(claim_of(AxisStreams, axes=(1, 3)), corpus).plan.cells == 3 * 2
     assert "has coordinates 0 to 7" in only(claim_of(AxisStreams, axes=(8,)), corpus).message
 
 
 def test_labels_that_no_stratum_shows_together_are_swapped_pair_by_pair():
     corpus = texts([(2, 0), (2, 0), (0, 2), (0, 2)])
     one = only(heads(within="topic"), corpus)
-    assert one.sketch.test.rows == one.sketch.arrangements == 9
-    assert one.sketch.test.floor == pytest.approx(1 / 9)
+    assert one.plan.test.rows == one.plan.arrangements == 9
+    assert one.plan.test.floor == pytest.approx(1 / 9)
 
 
 def test_cells_are_those_that_a_claim_speaks_of():
     corpus = sizes(12, 12)
-    assert only(clustering(site="head_z"), corpus).sketch.cells == 6
-    assert only(clustering(holds=at(0, -1)), corpus).sketch.cells == 2
-    assert only(heads(unit="neuron"), corpus).sketch.cells == 3 * 32
-    assert only(heads(unit="attn_block", layers=(1,)), corpus).sketch.cells == 1
-    assert only(claim_of(AxisStreams, site="embed"), corpus).sketch.cells == 8
-    assert only(claim_of(HeavyTails), corpus).sketch.cells == 3
+    assert only(clustering(site="head_z"), corpus).plan.cells == 6
+    assert only(clustering(holds=at(0, -1)), corpus).plan.cells == 2
+    assert only(heads(unit="neuron"), corpus).plan.cells == 3 * 32
+    assert only(heads(unit="attn_block", layers=(1,)), corpus).plan.cells == 1
+    assert only(claim_of(AxisStreams, site="embed"), corpus).plan.cells == 8
+    assert only(claim_of(HeavyTails), corpus).plan.cells == 3
     assert only(claim_of(FirstTokenAttention), corpus).message.endswith("choose later --positions.")
     assert only(clustering(holds=at(7)), corpus).message.startswith("Layers [7] were named")
     assert "at least 3 layers" in only(clustering(holds=along_depth("rises"), layers=(0, 1)), corpus).message
     few = replace(SHAPE, heads=4, kv_heads=2, head_width=2)
-    assert planned([clustering(site="k")], corpus, few).claims[0].sketch.cells == 6
+    assert planned([clustering(site="k")], corpus, few).claims[0].plan.cells == 6
 
 
 def test_blocks_are_the_units_where_they_are_exchanged_and_clusters_where_they_are_not():
-    whole = only(clustering(), texts([(8,), (8,)], lambda i: f"b{i // 2}")).sketch
+    whole = only(clustering(), texts([(8,), (8,)], lambda i: f"b{i // 2}")).plan
     assert (whole.unit, whole.units, whole.texts, whole.smallest) == ("block", 8, 16, 4)
-    mixed = only(clustering(), texts([(16,), (16,)], lambda i: f"b{i % 8}")).sketch
+    mixed = only(clustering(), texts([(16,), (16,)], lambda i: f"b{i % 8}")).plan
     assert (mixed.unit, mixed.units, mixed.clusters, mixed.smallest) == ("text", 32, 8, 16)
     assert mixed.arrangements == 3**8  # two and two in each block
     assert mixed.simulated is None
@@ -459,11 +459,11 @@ def test_a_category_of_three_texts_settles_no_level_of_its_own():
     made = claim_of(SimilarityLevels, level="same_category", category="c0", smallest_effect=0.1)
     three, four = (only(made, sizes(few, 7)) for few in (3, 4))
     # one of three is drawn thrice in 3 / 27 of the resamples, of four in 4 / 256
-    assert three.sketch.bounds.floor == pytest.approx(1 / 9, rel=0.1)
+    assert three.plan.bounds.floor == pytest.approx(1 / 9, rel=0.1)
     assert three.reaches == ()
     assert "11 % of which nothing varies" in three.supported.why
     assert three.refuted.remedy == "add texts"
-    assert four.sketch.bounds.floor == pytest.approx(1 / 64, rel=0.3)
+    assert four.plan.bounds.floor == pytest.approx(1 / 64, rel=0.3)
     assert four.reaches == ("supported", "refuted")
 
 
@@ -484,7 +484,7 @@ def test_a_sketch_has_the_cells_draws_and_floors_of_the_evidence(scenario):
 
 def assert_alike(claim, recording, weighing):
     """Cells, draws and floors of a sketch are those of the evidence; returns the sketch, and resamples without any t."""
-    one = sketch(claim, PlanContext(recording.corpus, recording.shape, recording.positions, weighing))
+    one = claim.plan(PlanContext(recording.corpus, recording.shape, recording.positions, weighing))
     evidence = claim.weigh(recording, weighing)
     assert one.cells == len(claim.holds.chosen(evidence.cells))
     assert (one.test is None) == (evidence.test is None)
@@ -565,7 +565,7 @@ def test_no_small_data_fall_below_a_floor_and_what_is_out_of_reach_stays_there(n
     if within:
         asked.append(claim_of(WithinVersusStyle, label="category", within=within, twins=0))
     for claim in asked:
-        if only(claim, corpus).sketch is None:
+        if only(claim, corpus).plan is None:
             continue
         for seed, strength in enumerate((0, 2, 8)):
             recording = rigged(corpus, strength, seed)
@@ -628,7 +628,7 @@ def test_what_is_within_reach_is_reached_on_planted_data(tmp_path):
         assert weighed.p_plus >= plan.supported.level
     # and to the very floor
     plan, _, weighed = found["t.py::Styles"]
-    assert weighed.p_plus == pytest.approx(plan.sketch.test.floor)
+    assert weighed.p_plus == pytest.approx(plan.plan.test.floor)
     assert weighed.checkpoint == 0
     found = run((Last, All), planted_corpus(texts=6), PlantedRecorder(effect=0), tmp_path, **options)
     for plan, verdict, _ in found.values():
@@ -742,16 +742,16 @@ def test_the_card_can_reach_what_its_committed_run_did():
     }  # how often draws went on, which is not known beforehand
 
     def floor_of(one):
-        by, times = one.sketch.test, CHECKPOINTS[went[one.id]]
+        by, times = one.plan.test, CHECKPOINTS[went[one.id]]
         if by is None:
-            return one.sketch.least_bound
+            return one.plan.least_bound
         return by.floor if by.exact else 1 / (times * by.draws + 1)
 
     assert {c.id: floor_of(c) for c in plan.claims} == pytest.approx(floors, abs=1e-15)
     for one in committed["claims"]:
         reached = next(c for c in plan.claims if c.id == one["id"])
         assert one["outcome"] in (*reached.reaches, "inconclusive")
-        assert one["n_cells"] == reached.sketch.cells
+        assert one["n_cells"] == reached.plan.cells
 
 
 # ---- what would be found
@@ -811,13 +811,13 @@ def test_the_detectable_superiority_is_supported_in_about_4_runs_of_5(cells):
 
 def test_a_named_category_settles_nothing_that_a_perfect_order_would_not():
     claim = heads(category="c0", answers="more", smallest_effect=0.2)
-    few, enough = (only(claim, sizes(n, n, n)).sketch for n in (4, 12))
+    few, enough = (only(claim, sizes(n, n, n)).plan for n in (4, 12))
     assert few.bounds.floor == pytest.approx(0.6**4)
     assert enough.bounds.floor == pytest.approx(0.6**12)
     assert only(claim, sizes(4, 4, 4)).refuted.level == pytest.approx(0.4**4)  # ordered the other way round
     assert enough.arrangements == math.comb(36, 12) * math.comb(24, 12)  # a name tells its category from the others
     learned = claim_of(AxisStreams, twins=0, basis="pca", components=2, category="c0", smallest_effect=0.2)
-    assert only(learned, sizes(12, 12, 12)).sketch.bounds.floor == pytest.approx(2 * 0.6**6)
+    assert only(learned, sizes(12, 12, 12)).plan.bounds.floor == pytest.approx(2 * 0.6**6)
 
 
 def test_more_texts_find_less_and_more_cells_need_more():
@@ -833,7 +833,7 @@ def test_ten_texts_hardly_settle_what_they_could_by_counting():
     corpus, made = sizes(4, 3, 3), claims(clustering(), heads(), heads(unit="neuron"))
     plan = make_plan(made, corpus, Reading(SHAPE, (512,) * 10, 512, POSITIONS), Settings())
     assert not plan.refused
-    assert {one.sketch.test.floor for one in plan.claims} == {1 / 2100}
+    assert {one.plan.test.floor for one in plan.claims} == {1 / 2100}
     clusters, *answers = plan.claims
     # 3 categories of at least 3 texts are worth 4.5 comparisons
     assert clusters.supported.level == pytest.approx(3 * 0.6**4.5)
@@ -1031,4 +1031,4 @@ def test_importing_a_plan_costs_the_standard_library_and_numpy_only(code):
 
 
 def test_a_claim_of_one_cell_alone_is_somewhere():
-    assert only(clustering(holds=somewhere(), layers=(1,)), sizes(12, 12)).sketch.needed == 1
+    assert only(clustering(holds=somewhere(), layers=(1,)), sizes(12, 12)).plan.needed == 1

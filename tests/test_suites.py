@@ -15,8 +15,7 @@ from modclaims.corpus import Corpus
 from modclaims.corpus_files import read_corpus
 from modclaims.lm.model import load_model
 from modclaims.lm.outline import read_outline
-from modclaims.planning.plan import PlanContext
-from modclaims.plans.sketches import sketch
+from modclaims.planning.context import PlanContext
 from modclaims.recording import ModelShape
 from modclaims.run_folder import dump_json
 from modclaims.runner import prepare, run_digest
@@ -71,15 +70,17 @@ def test_no_claim_of_a_suite_is_at_fault_on_either_corpus_or_on_a_network_of_the
     texts = corpus_of(corpus)
     texts = texts.select(sorted(range(len(texts)), key=lambda i: texts.texts[i].id))
     for shape in (read_outline("embedded").shape, OPT_125M):
-        planned = prepare(claims_of(suite), texts, replace(shape, beside=()))
+        before = PlanContext(
+            texts, replace(shape, beside=()), Settings().resolved_positions(), Settings().weighing, Settings().tokens
+        )
+        planned = prepare(claims_of(suite), before)
         assert [(p.collected.name, p.message) for p in planned if p.outcome is Outcome.ERROR] == []
         assert all(p.message for p in planned if p.outcome is Outcome.SKIPPED)
         judged = [p for p in planned if p.outcome is None]
         assert judged
-        before = PlanContext(texts, shape, Settings().resolved_positions(), Settings().weighing)
         for plan in judged:
             assert plan.collected.claim is not None
-            assert sketch(plan.collected.claim, before).cells >= 1
+            assert plan.collected.claim.plan(replace(before, shape=shape)).cells >= 1
 
 
 @pytest.mark.parametrize("report", REPORTS)

@@ -16,6 +16,7 @@ from statsmodels.stats.multitest import multipletests
 
 from modclaims.errors import ClaimError
 from modclaims.hypothesis import Hypothesis
+from modclaims.measured import Measured
 from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.evidence import CategoryRow, Cell, Evidence, NullTest
 from modclaims.stats.multiplicity import Correction, clopper_pearson
@@ -344,7 +345,7 @@ class Claim(Hypothesis):
     def requests(self, shape: Any) -> tuple[Any, ...]:
         return ()
 
-    def weigh(self, recording: Any, weighing: Any) -> Evidence:
+    def measure(self, look: Any) -> Measured:
         raise AssertionError("summarised from evidence at hand; never weighed")
 
 

@@ -18,6 +18,8 @@ from modclaims.errors import ClaimCodeError, ClaimError, ModclaimsError
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Weighing
 from modclaims.own_code import own_classes
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import TestPlan
 from modclaims.recording import ModelShape, Recording, Request, model_of
 from modclaims.stats.evidence import Evidence
 
@@ -70,9 +72,17 @@ def models(claim: Hypothesis) -> int:
     return found
 
 
-def check(claim: Hypothesis, corpus: Corpus) -> None:
-    """Raise `ClaimError` where the corpus cannot carry the claim."""
-    ask(claim, "check()", lambda: claim.check(corpus))
+def check(claim: Hypothesis, before: PlanContext) -> None:
+    """Raise `ClaimError` where corpus, network, positions or tokens cannot carry the claim."""
+    ask(claim, "check()", lambda: claim.check(before))
+
+
+def plan(claim: Hypothesis, before: PlanContext) -> TestPlan:
+    """What the claim would be weighed by."""
+    found = ask(claim, "plan()", lambda: claim.plan(before))
+    if not isinstance(found, TestPlan):
+        raise _junk(claim, "plan", found, "a TestPlan")
+    return found
 
 
 def requests(claim: Hypothesis, shape: ModelShape) -> tuple[Request, ...]:

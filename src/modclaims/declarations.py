@@ -63,7 +63,7 @@ def known_names(cls: type) -> dict[str, Name]:
 
 def is_family(cls: type) -> bool:
     """Whether a class of one's own is a family: it says itself what is recorded or how it is weighed, or is abstract."""
-    return not is_library(cls) and ("weigh" in vars(cls) or "requests" in vars(cls) or inspect.isabstract(cls))
+    return not is_library(cls) and (bool({"measure", "weigh", "requests"} & set(vars(cls))) or inspect.isabstract(cls))
 
 
 def _names_of(base: type, all_of_them: bool = False) -> dict[str, Name]:

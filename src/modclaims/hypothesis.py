@@ -8,7 +8,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 from modclaims.corpus import Corpus
 from modclaims.declarations import LARGEST, constants, settle, shown, written
@@ -44,6 +44,8 @@ class Hypothesis(ABC):
     effect_name: ClassVar[str] = "effect"
     largest_effect: ClassVar[float] = float("inf")
     """Where the effect's scale ends."""
+    _takes_slopes: ClassVar[bool] = False
+    """Whether the family weighs slopes along depth."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Lists among a claim's constants become tuples, as soon as there is the class."""
@@ -82,6 +84,11 @@ class Hypothesis(ABC):
             raise ClaimError(f"expect = {self.expect!r} is unknown; choose one of {', '.join(EXPECTATIONS)}.")
         if not isinstance(self.holds, Holds):
             raise ClaimError(f"holds = {self.holds!r} is no quantifier; write holds = somewhere(), everywhere(), ...")
+        if self.holds.contrasts and not self._takes_slopes:
+            raise ClaimError(
+                f"along_depth({self.holds.words.split()[0]!r}) is about a slope along depth, which {self.family()} has none of: its claims "
+                "are about single layers, heads or contrasts. Write somewhere(), everywhere(), in_fraction(...) or at(...)."
+            )
         if self.adjust not in ADJUSTMENTS:
             raise ClaimError(f"adjust = {self.adjust!r} is unknown; choose one of {', '.join(ADJUSTMENTS)}.")
         if isinstance(self.smallest_effect, bool) or not isinstance(self.smallest_effect, (int, float)):
@@ -104,10 +111,13 @@ class Hypothesis(ABC):
         """The fewest models that the run must read."""
         return 1
 
-    def check(self, corpus: Corpus) -> None:
-        """Raise `ClaimError` where the corpus cannot carry the claim; asked before any forward pass."""
+    def check(self, before: PlanContext) -> None:
+        """Raise `ClaimError` for whatever corpus, network, positions and tokens show to be wrong with the claim.
+
+        Asked before any forward pass, by a run and by a plan alike.
+        """
         for column in self.columns():
-            corpus.values(column)
+            before.corpus.values(column)
 
     @abstractmethod
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
@@ -121,6 +131,7 @@ class Hypothesis(ABC):
         """The most forward passes that `further` may take; known before anything is recorded."""
         return 0
 
+    @final
     def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
         """The evidence of one recording: the order in which every claim is weighed.
 
@@ -144,9 +155,9 @@ class Hypothesis(ABC):
         """
         raise ClaimError(f"Nothing is known of how claims of family {self.family()} are weighed.")
 
+    @abstractmethod
     def measure(self, look: Look) -> Measured:
         """Cells with their effects, bounds and test, all that decides; and, as the payload, what is needed later."""
-        raise NotImplementedError
 
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
         """Rival explanations of what the named cell shows, weighed."""

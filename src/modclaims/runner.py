@@ -26,6 +26,7 @@ from modclaims.errors import ClaimCodeError, ClaimError, CorpusError, InputError
 from modclaims.hypothesis import EXPECTATIONS, Hypothesis
 from modclaims.lineup import Lineup, check_beside, check_requests
 from modclaims.look import CHECKPOINTS, Weighing
+from modclaims.planning.context import PlanContext
 from modclaims.recording import Activations, ModelShape, Positions, Recorder, Recording, Request
 from modclaims.run_folder import ClaimRecord, Run, RunFolder, dump_json
 from modclaims.run_log import RunLog
@@ -69,19 +70,25 @@ class Finished:
     weighed: Mapping[str, Weighed] = field(default_factory=dict)
 
 
-def prepare(collected: Sequence[Collected], corpus: Corpus, shape: ModelShape) -> list[Planned]:
-    """Check every claim against corpus and model, before any pass. Raises `NothingSelected` for no claim at all."""
+def context(corpus: Corpus, shape: ModelShape, settings: Settings) -> PlanContext:
+    """What is known of a run before any pass; texts sorted by id, as they are when claims are weighed."""
+    by_id = corpus.select(sorted(range(len(corpus)), key=lambda i: corpus.texts[i].id))
+    return PlanContext(by_id, shape, settings.resolved_positions(), settings.weighing, settings.tokens)
+
+
+def prepare(collected: Sequence[Collected], before: PlanContext) -> list[Planned]:
+    """Check every claim against what is known before any pass. Raises `NothingSelected` for no claim at all."""
     if not collected:
         raise NothingSelected("No claim is selected; see `modclaims list` for what there is.")
-    return [_prepare(one, corpus, shape) for one in collected]
+    return [_prepare(one, before) for one in collected]
 
 
-def _prepare(one: Collected, corpus: Corpus, shape: ModelShape) -> Planned:
+def _prepare(one: Collected, before: PlanContext) -> Planned:
     """One claim's requests. What is wrong with a claim is ERROR; a shipped one that this corpus or model cannot carry is
     SKIPPED, since its user did not write it."""
     if one.claim is None:
         return Planned(one, outcome=Outcome.ERROR, message=one.fault)
-    claim, unfit = one.claim, Outcome.ERROR
+    claim, unfit, corpus, shape = one.claim, Outcome.ERROR, before.corpus, before.shape
     try:
         asking.examine(claim)
         if one.is_shipped:
@@ -98,7 +105,7 @@ def _prepare(one: Collected, corpus: Corpus, shape: ModelShape) -> Planned:
                 message=f"{claim.family()} compares at least {fewest} models, and this run reads {shape.name} alone; "
                 "give others with --beside MODEL, which may be said several times.",
             )
-        asking.check(claim, corpus)
+        asking.check(claim, before)
         return Planned(one, asking.requests(claim, shape))
     except ClaimCodeError as fault:
         return Planned(one, outcome=Outcome.ERROR, message=str(fault))
@@ -306,9 +313,9 @@ def execute(
     """
     progress, started = progress or Progress(), time.time()
     shape = recorder.shape
-    positions = Positions(settings.positions)
-    planned = [readable(plan, corpus, recorder, settings) for plan in prepare(collected, corpus, shape)]
-    others = [readable(_prepare(one, corpus, shape), corpus, recorder, settings) for one in unselected]
+    positions, before = Positions(settings.positions), context(corpus, shape, settings)
+    planned = [readable(plan, corpus, recorder, settings) for plan in prepare(collected, before)]
+    others = [readable(_prepare(one, before), corpus, recorder, settings) for one in unselected]
     recorder.check(corpus, settings.tokens, positions)
     overlap = refuse_near_duplicates(corpus)
     digest = run_digest(collected, corpus, shape, settings, unselected)
@@ -375,13 +382,13 @@ def execute(
     ]
     hashes = {p.collected.id: _noted(p, shape) for p in (*planned, *others) if p.collected.claim is not None}
     network = _network(shape)
-    before = 0 if log is None else log.others(corpus.digest, network, hashes.values())
+    others_before = 0 if log is None else log.others(corpus.digest, network, hashes.values())
     known = [p for p in (*planned, *others) if p.outcome is None]
     keys = {p.collected.id: level_key(p, corpus, shape, settings) for p in known}
     reruns = 0 if log is None else log.reruns(corpus.digest, network, [hashes[name] for name in keys], keys.values())
     run = Run(
         facts(
-            *(corpus, shape, settings, records, overlap, command, passes, started, cwd, before, ablation_passes),
+            *(corpus, shape, settings, records, overlap, command, passes, started, cwd, others_before, ablation_passes),
             together=together,
             reruns=reruns,
         ),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from planted import assert_bare_decides_alike, planted_corpus, shuffled
+from planted import assert_bare_decides_alike, before, planted_corpus, shuffled
 from scipy import stats as scipy_stats
 
 from modclaims import AxesAgainstRotations, AxisStreams, HeavyTails
@@ -133,7 +133,7 @@ def prepared(
     claim = type(base.__name__, (base,), {"__doc__": "A variation.", **constants})()
     claim.validate()
     corpus = corpus or planted_corpus()
-    claim.check(corpus)
+    claim.check(before(corpus))
     return claim, Streams(made).record(corpus, claim.requests(SHAPE))
 
 
@@ -362,9 +362,9 @@ def test_learned_components_do_not_hang_on_the_texts_that_they_are_tested_on() -
 def test_too_few_texts_to_split_are_refused_where_a_basis_is_learned(basis: str) -> None:
     claim = type("Few", (Planted,), {"__doc__": "F.", "within": "topic", "basis": basis})()
     with pytest.raises(ClaimError, match="Splitting in halves needs 4 texts of each style in every stratum"):
-        claim.check(planted_corpus(texts=3))
-    claim.check(planted_corpus(texts=4))
-    type("Axes", (Planted,), {"__doc__": "A.", "within": "topic"})().check(planted_corpus(texts=3))
+        claim.check(before(planted_corpus(texts=3)))
+    claim.check(before(planted_corpus(texts=4)))
+    type("Axes", (Planted,), {"__doc__": "A.", "within": "topic"})().check(before(planted_corpus(texts=3)))
 
 
 @pytest.mark.parametrize(
@@ -523,9 +523,9 @@ def test_books_in_which_styles_vary_are_drawn_and_split_whole(
 @pytest.mark.parametrize(("base", "basis"), [(Planted, "nmf"), (Against, None)])
 def test_too_few_books_to_split_are_refused(base: type[Hypothesis], basis: str | None) -> None:
     claim = type("Few", (base,), {"__doc__": "F."} | ({} if basis is None else {"basis": basis}))()
-    claim.check(in_books(topics=8))
+    claim.check(before(in_books(topics=8)))
     with pytest.raises(ClaimError, match="needs 8 blocks with each style"):
-        claim.check(in_books(topics=7))
+        claim.check(before(in_books(topics=7)))
 
 
 def test_what_is_drawn_beside_bases_and_rotations_is_named() -> None:
@@ -892,7 +892,7 @@ def test_constants_of_axes_against_rotations_are_checked(constants: dict[str, An
 def test_too_few_texts_to_split_are_refused_by_axes_against_rotations() -> None:
     claim = type("Few", (Against,), {"__doc__": "F.", "within": "topic"})()
     with pytest.raises(ClaimError, match="Splitting in halves needs 4 texts of each style"):
-        claim.check(planted_corpus(texts=3))
+        claim.check(before(planted_corpus(texts=3)))
 
 
 # ---- AxesAgainstRotations: how often chance passes
@@ -1240,7 +1240,7 @@ def test_constants_of_heavy_tails_are_checked_and_no_label_is_needed() -> None:
     with pytest.raises(ClaimError, match="draws = 19: a bound over rotations needs at least 20"):
         type("Wrong", (Heavy,), {"__doc__": "W.", "draws": 19})().validate()
     with pytest.raises(ClaimError, match="5 texts of corpus 'planted' carry this claim; it needs at least 6"):
-        Heavy().check(planted_corpus().select(range(5)))
+        Heavy().check(before(planted_corpus().select(range(5))))
     assert Heavy().columns() == ()
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import PlantedRecorder, assert_bare_decides_alike, planted_corpus
+from planted import PlantedRecorder, assert_bare_decides_alike, before, planted_corpus
 
 from modclaims import CategoryClustering, along_depth, everywhere, in_fraction
 from modclaims.errors import ClaimError
@@ -238,7 +238,7 @@ def test_beyond_words_books_are_drawn_whole():
 
 def test_fewer_than_four_books_are_refused_before_any_pass():
     with pytest.raises(ClaimError, match="each style needs at least 4; style0 has 3"):
-        type("Few", (Planted,), {"__doc__": "F.", "within": None})().check(in_books(topics=3))
+        type("Few", (Planted,), {"__doc__": "F.", "within": None})().check(before(in_books(topics=3)))
 
 
 def test_every_layer_and_half_of_them_are_told_apart():

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import assert_bare_decides_alike, planted_corpus
+from planted import assert_bare_decides_alike, before, planted_corpus
 
 from modclaims import AttentionSinks, FirstTokenAttention, everywhere
 from modclaims.corpus import Corpus
@@ -191,7 +191,7 @@ def test_networks_and_corpora_that_cannot_carry_it_are_refused():
     with pytest.raises(ClaimError, match="leaves no layer to compare the middle with"):
         type("Claim", (Parked,), {"named": (0, 3)})().requests(SHAPE)
     with pytest.raises(ClaimError, match="it needs at least 6"):
-        Parked().check(Corpus("few", CORPUS.texts[:5]))
+        Parked().check(before(Corpus("few", CORPUS.texts[:5])))
     with pytest.raises(ClaimError, match=re.escape("leaves out the first 32 tokens, and the run reads nothing after")):
         Parked().weigh(recorded(Parked(), positions=(3, 30, 31)).by_id(), WEIGHING)
     with pytest.raises(ClaimError, match="reads 64 tokens, and model 'planted' at most 32"):

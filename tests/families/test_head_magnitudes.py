@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pingouin
 import pytest
-from planted import assert_bare_decides_alike, planted_corpus, shuffled
+from planted import assert_bare_decides_alike, before, planted_corpus, shuffled
 
 from modclaims import HeadMagnitudes, QuietMiddle, everywhere
 from modclaims.corpus import Corpus
@@ -216,4 +216,4 @@ def test_networks_and_corpora_that_cannot_carry_it_are_refused():
     for base in (OfLayers, Quiet):
         assert base().columns() == ()
         with pytest.raises(ClaimError, match="it needs at least 6"):
-            base().check(Corpus("few", CORPUS.texts[:5]))
+            base().check(before(Corpus("few", CORPUS.texts[:5])))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import PlantedRecorder, assert_bare_decides_alike, planted_corpus
+from planted import PlantedRecorder, assert_bare_decides_alike, before, planted_corpus
 
 from modclaims import HeadsAgainstBlocks, HeadSelectivity
 from modclaims.errors import ClaimError
@@ -27,7 +27,7 @@ def weigh(base=Planted, recorder=None, corpus=None, **constants):
     claim = type("Variation", (base,), {"__doc__": "A variation.", **constants})()
     claim.validate()
     recorder, corpus = recorder or PlantedRecorder(), corpus or planted_corpus(texts=4)
-    claim.check(corpus)
+    claim.check(before(corpus))
     recording = recorder.record(corpus, claim.requests(recorder.shape), tokens=64, positions=Positions("0,1,2"))
     return claim, claim.weigh(recording.by_id(), WEIGHING)
 
@@ -224,15 +224,15 @@ def test_no_book_is_picked_on_and_tested_on(monkeypatch):
 
 def test_too_few_books_to_split_are_refused_before_any_pass():
     claim = type("Few", (HeadsAgainstBlocks,), {"__doc__": "F.", "label": "style"})()
-    claim.check(in_books(topics=8))
+    claim.check(before(in_books(topics=8)))
     with pytest.raises(ClaimError, match="needs 8 blocks with each style"):
-        claim.check(in_books(topics=7))
+        claim.check(before(in_books(topics=7)))
 
 
 def test_too_few_texts_to_split_are_refused_before_any_pass():
     claim = type("Few", (HeadsAgainstBlocks,), {"__doc__": "F.", "label": "style", "within": "topic"})()
     with pytest.raises(ClaimError, match="Splitting in halves needs 4"):
-        claim.check(planted_corpus(texts=3))
+        claim.check(before(planted_corpus(texts=3)))
 
 
 @pytest.mark.parametrize(

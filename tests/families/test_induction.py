@@ -275,7 +275,7 @@ def test_two_crossed_factors_are_compared_beyond_copies():
         (InductionHeads, {"draws": 5}, "draws = 5: a bound over null objects needs at least 20"),
         (InductionHeads, {"sequences": 5}, "sequences = 5: a bound over sequences needs at least 12"),
         (InductionHeads, {"period": 1}, "induction needs at least 1 sequence of period 2"),
-        (InductionHeads, {"holds": along_depth("rises")}, "induction scores have one a head"),
+        (InductionHeads, {"holds": along_depth("rises")}, "InductionHeads has none of"),
         (InductionHeads, {"smallest_effect": 1.0}, "the end of the scale of score above null"),
     ],
 )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import assert_bare_decides_alike, planted_corpus, shuffled
+from planted import assert_bare_decides_alike, before, planted_corpus, shuffled
 
 from modclaims import InputOutsideUnembedding, InputReconstruction, along_depth, at, everywhere, somewhere
 from modclaims.calibration.family import claim_of
@@ -14,8 +14,7 @@ from modclaims.families.input_reconstruction import Foldings, Told, Tried, other
 from modclaims.families.token_maps import Tokens, bounds_of_means, learning_factor
 from modclaims.families.units import Sample
 from modclaims.look import Weighing
-from modclaims.planning.plan import PlanContext
-from modclaims.plans.sketches import sketch
+from modclaims.planning.context import PlanContext
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording, TokenIds, Weights
 from modclaims.runner import weigh
 from modclaims.stats.bootstrap import bootstrap_t, resample_groups
@@ -109,7 +108,7 @@ def test_constants_are_checked(claim, message):
 
 def test_few_texts_and_few_layers_are_refused():
     with pytest.raises(ClaimError, match="4 texts"):
-        told().check(planted_corpus(topics=2, styles=2, texts=1))
+        told().check(before(planted_corpus(topics=2, styles=2, texts=1)))
     with pytest.raises(ClaimError, match="at least 3 layers"):
         told(layers=(0, 1)).requests(SHAPE)
     assert told(layers=(0, 1), holds=somewhere()).requests(SHAPE)
@@ -350,14 +349,14 @@ def test_blocks_are_units_and_are_never_parted():
 
 
 def test_plans_say_how_claims_are_weighed():
-    before = PlanContext(CORPUS, SHAPE, POSITIONS, WEIGHING)
+    known = PlanContext(CORPUS, SHAPE, POSITIONS, WEIGHING)
     for claim in (*CLAIMS.values(), told(holds=at(1))):
-        made, weighed = sketch(claim, before), outcome(claim)[1]
+        made, weighed = claim.plan(known), outcome(claim)[1]
         assert made.action == weighed.action
         assert (made.units, made.texts) == (weighed.n_units, weighed.n_texts)
         assert (made.test is None) == (weighed.p is None)
         counted = made.test or made.bounds
         assert counted.draws == weighed.draws
         assert counted.floor == pytest.approx(weighed.smallest_attainable_p)
-    assert sketch(CLAIMS["falls"], before).cells == 1
-    assert sketch(CLAIMS["somewhere"], before).cells == LAYERS
+    assert CLAIMS["falls"].plan(known).cells == 1
+    assert CLAIMS["somewhere"].plan(known).cells == LAYERS

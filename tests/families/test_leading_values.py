@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import assert_bare_decides_alike, planted_corpus, shuffled
+from planted import assert_bare_decides_alike, before, planted_corpus, shuffled
 
 from modclaims import LeadingValues, at, everywhere
 from modclaims.errors import ClaimError
@@ -160,5 +160,5 @@ def test_constants_that_mean_nothing_are_refused():
     with pytest.raises(ClaimError, match="Layer 9"):
         claim_with(layers=(9,)).requests(SHAPE)
     with pytest.raises(ClaimError, match="it needs at least 6"):
-        First().check(CORPUS.select(range(5)))
+        First().check(before(CORPUS.select(range(5))))
     assert First().columns() == ()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import PlantedRecorder, assert_bare_decides_alike, planted_corpus, shuffled
+from planted import PlantedRecorder, assert_bare_decides_alike, before, planted_corpus, shuffled
 from scipy.linalg import subspace_angles
 
 from modclaims import LowRankSimilarity, along_depth
@@ -47,7 +47,7 @@ def recorded(claim, corpus=CORPUS, recorder=None):
 def weigh(corpus=CORPUS, recorder=None, weighing=WEIGHING, **constants):
     claim = type("Variation", (Planted,), {"__doc__": "A variation.", **constants})()
     claim.validate()
-    claim.check(corpus)
+    claim.check(before(corpus))
     return claim, claim.weigh(recorded(claim, corpus, recorder), weighing)
 
 
@@ -131,7 +131,7 @@ def test_a_constant_layer_is_named():
 
 def test_too_few_texts_for_halves_are_refused():
     with pytest.raises(ClaimError, match="Splitting in halves"):
-        Planted().check(planted_corpus(topics=1, styles=3, texts=3))
+        Planted().check(before(planted_corpus(topics=1, styles=3, texts=3)))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from planted import PlantedRecorder, assert_bare_decides_alike, planted_corpus
+from planted import PlantedRecorder, assert_bare_decides_alike, before, planted_corpus
 from scipy.stats import kendalltau, linregress
 
 from modclaims import CategoryClustering, ModelsDiffer, ScaleTrend, along_depth, at, everywhere
@@ -66,7 +66,7 @@ def recorded(claim, recorder, corpus=CORPUS):
 def weigh(base, recorder, corpus=CORPUS, weighing=WEIGHING, **constants):
     claim = type("Variation", (base,), {"__doc__": "A variation.", **constants})()
     claim.validate()
-    claim.check(corpus)
+    claim.check(before(corpus))
     return claim, claim.weigh(recorded(claim, recorder, corpus), weighing)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import assert_bare_decides_alike, planted_corpus, shuffled
+from planted import assert_bare_decides_alike, before, planted_corpus, shuffled
 
 from modclaims import SimilarityLevels, along_depth, at, everywhere, in_fraction, somewhere
 from modclaims.corpus import Corpus
@@ -66,7 +66,7 @@ def claim_with(base=Alike, **constants):
 
 def outcome(claim=None, weighing=WEIGHING, corpus=CORPUS, **options):
     claim = claim or claim_with()
-    claim.check(corpus)
+    claim.check(before(corpus, SHAPE))
     weighed, exhibits = weigh(claim, recorded(claim, corpus, **options), weighing)
     return judge({"claim": weighed}, alpha=0.05, correction="holm")["claim"], weighed, exhibits
 
@@ -266,12 +266,12 @@ def test_layers_that_a_network_lacks_are_refused_before_anything_is_recorded(con
 def test_corpora_without_a_pair_of_the_level_are_refused():
     lonely = Corpus("lonely", tuple(t for t in CORPUS.texts if t.labels["topic"] == "topic0" and t.id[-1] == "0"))
     with pytest.raises(ClaimError, match="has a single text"):
-        claim_with(level="same_category").check(lonely)
+        claim_with(level="same_category").check(before(lonely))
     with pytest.raises(ClaimError, match="Category 'style9' is none of those compared"):
-        claim_with(category="style9").check(CORPUS)
+        claim_with(category="style9").check(before(CORPUS))
     uneven = Corpus("uneven", tuple(t for t in CORPUS.texts if t.labels["style"] != "style0" or t.id[-1] == "0"))
     with pytest.raises(ClaimError, match=re.escape("No texts of one category can be compared inside one stratum")):
-        claim_with(level="same_category", category="style0", within="topic").check(uneven)
+        claim_with(level="same_category", category="style0", within="topic").check(before(uneven))
 
 
 def test_one_position_is_refused():

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from planted import PlantedRecorder, assert_bare_decides_alike, planted_corpus, shuffled
+from planted import PlantedRecorder, assert_bare_decides_alike, before, planted_corpus, shuffled
 from scipy.linalg import subspace_angles
 
 from modclaims import SubspaceSeparation, along_depth
@@ -50,7 +50,7 @@ def recorded(claim, corpus=CORPUS, recorder=None):
 def weigh(corpus=CORPUS, recorder=None, weighing=WEIGHING, **constants):
     claim = type("Variation", (Planted,), {"__doc__": "A variation.", **constants})()
     claim.validate()
-    claim.check(corpus)
+    claim.check(before(corpus))
     return claim, claim.weigh(recorded(claim, corpus, recorder), weighing)
 
 
@@ -130,8 +130,8 @@ def test_relabellings_are_at_most_those_of_the_run():
 def test_too_few_texts_to_learn_from_are_refused_before_any_pass():
     few = planted_corpus(topics=1, styles=3, texts=6)
     with pytest.raises(ClaimError, match="needs 4 to be learned from"):
-        Planted().check(few)
-    type("One", (Planted,), {"__doc__": "O.", "dimensions": 1})().check(few)
+        Planted().check(before(few))
+    type("One", (Planted,), {"__doc__": "O.", "dimensions": 1})().check(before(few))
     with pytest.raises(ClaimError, match="exceed the 16"):
         type("Many", (Planted,), {"__doc__": "M.", "dimensions": 17})().requests(PlantedRecorder().shape)
 

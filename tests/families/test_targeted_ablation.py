@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import assert_bare_decides_alike
+from planted import assert_bare_decides_alike, before
 
 from modclaims import AblationSpecificity, AblationSufficiency, TargetedAblation, everywhere
 from modclaims.calibration import ablations, known
@@ -15,8 +15,7 @@ from modclaims.calibration.known import LAYERS, LAYOUTS
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.look import Weighing
-from modclaims.planning.plan import PlanContext
-from modclaims.plans.sketches import sketch
+from modclaims.planning.context import PlanContext
 from modclaims.recording import Ablation, LogOdds, Loss, ModelShape
 
 LAYOUT = LAYOUTS["48 (4 x 12)"]
@@ -199,7 +198,7 @@ def test_named_modules_alone_are_weighed(recording):
     evidence = claim(modules=("c2",)).weigh(recording, WEIGHING)
     assert [c.category for c in evidence.cells] == ["c2"]
     with pytest.raises(ClaimError, match="modules names 'c9'"):
-        claim(modules=("c9",)).check(recording.corpus)
+        claim(modules=("c9",)).check(before(recording.corpus))
 
 
 @pytest.mark.parametrize(
@@ -236,23 +235,23 @@ def test_a_module_of_most_units_and_an_encoder_are_refused():
 # ---- before anything runs
 
 
-def before():
+def known_before():
     return PlanContext(known.corpus(LAYOUT), SHAPE, (5,), Weighing())
 
 
 def test_the_floor_of_a_single_head_is_one_over_the_heads_of_its_layer():
-    one, two = (sketch(claim(unit="head", sizes=(m,)), before()) for m in (1, 2))
+    one, two = (claim(unit="head", sizes=(m,)).plan(known_before()) for m in (1, 2))
     assert one.test.floor == pytest.approx(1 / 8)
     assert two.test.floor == pytest.approx(1 / 64)
-    assert sketch(claim(unit="neuron"), before()).test.floor == pytest.approx(1 / 40)
-    assert sketch(claim(unit="head", sizes=(1, 2), holds=everywhere()), before()).test.floor == pytest.approx(1 / 64)
+    assert claim(unit="neuron").plan(known_before()).test.floor == pytest.approx(1 / 40)
+    assert claim(unit="head", sizes=(1, 2), holds=everywhere()).plan(known_before()).test.floor == pytest.approx(1 / 64)
     assert one.test.exact
 
 
 def test_the_sketch_has_the_cells_that_weighing_has(recording):
     for base in (TargetedAblation, AblationSpecificity, AblationSufficiency):
         one = claim(base, sizes=(1, 2))
-        made = sketch(one, PlanContext(recording.corpus, recording.shape, (5,), WEIGHING))
+        made = one.plan(PlanContext(recording.corpus, recording.shape, (5,), WEIGHING))
         evidence = one.weigh(planted(everywhere=True), replace(WEIGHING, bare=True))
         assert made.cells == len(evidence.cells)
         assert (made.test is None) == (evidence.test is None)

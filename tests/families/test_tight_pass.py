@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import assert_bare_decides_alike, planted_corpus
+from planted import assert_bare_decides_alike, before, planted_corpus
 
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
@@ -208,7 +208,7 @@ def test_companions_refuse_what_has_no_place_in_them():
 def test_too_few_texts_are_refused_before_anything_is_recorded():
     small = planted_corpus().select(range(5))
     with pytest.raises(ClaimError, match="5 texts of corpus 'planted' carry this claim; it needs at least 6"):
-        Mlp().check(small)
+        Mlp().check(before(small))
 
 
 def test_a_claim_about_networks_needs_no_label():

@@ -19,8 +19,7 @@ from modclaims.calibration.family import claim_of
 from modclaims.errors import ClaimError
 from modclaims.families.weight_claims import Beside
 from modclaims.look import Weighing
-from modclaims.planning.plan import PlanContext
-from modclaims.plans.sketches import sketch
+from modclaims.planning.context import PlanContext
 from modclaims.recording import MemorySource, ModelShape, Recording, Weights
 from modclaims.runner import weigh
 from modclaims.stats.weight_graphs import WeightGraph, clustered
@@ -118,7 +117,7 @@ def test_plans_say_how_claims_are_weighed(family):
     for holds in (None, at(1), along_depth("rises")):
         claim = small(family) if holds is None else small(family, holds=holds)
         before = PlanContext(planted_corpus(), SHAPE, (0,), WEIGHING)
-        made, weighed = sketch(claim, before), outcome(claim)[1]
+        made, weighed = claim.plan(before), outcome(claim)[1]
         assert (made.units, made.unit, made.texts, made.cells) == (119, weighed.unit, 0, weighed.n_cells)
         assert made.action == weighed.action
         assert (made.test is None) == (weighed.p is None)
@@ -134,7 +133,7 @@ def test_a_slope_needs_three_layers(family):
     with pytest.raises(ClaimError, match="at least 3 layers, and 2"):
         claim.weigh(recorded(claim), WEIGHING)
     with pytest.raises(ClaimError, match="at least 3 layers"):
-        sketch(claim, PlanContext(planted_corpus(), SHAPE, (0,), WEIGHING))
+        claim.plan(PlanContext(planted_corpus(), SHAPE, (0,), WEIGHING))
 
 
 def test_along_depth_is_the_slope_of_the_effects_by_layer():

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import PlantedRecorder, assert_bare_decides_alike, planted_corpus
+from planted import PlantedRecorder, assert_bare_decides_alike, before, planted_corpus
 
 from modclaims import CategoryClustering, WithinVersusStyle, along_depth
 from modclaims.errors import ClaimError
@@ -31,7 +31,7 @@ def recorded(claim, recorder=None, corpus=CORPUS):
 def weigh(base=Planted, recorder=None, corpus=CORPUS, weighing=WEIGHING, **constants):
     claim = type("Variation", (base,), {"__doc__": "A variation.", **constants})()
     claim.validate()
-    claim.check(corpus)
+    claim.check(before(corpus))
     return claim, claim.weigh(recorded(claim, recorder, corpus), weighing)
 
 
@@ -150,7 +150,7 @@ def test_blocks_that_hold_one_cell_are_units_and_blocks_that_hold_all_are_drawn_
 def test_blocks_of_one_style_and_all_topics_are_refused():
     mixed = replace(CORPUS, texts=tuple(replace(t, block=f"{t.labels['style']}-{t.id[-1]}") for t in CORPUS.texts))
     with pytest.raises(ClaimError, match="several values of 'topic'"):
-        Planted().check(mixed)
+        Planted().check(before(mixed))
 
 
 def test_a_constant_layer_is_named():

@@ -19,6 +19,7 @@ from scipy.stats import binom, bootstrap, false_discovery_control, permutation_t
 from sklearn.datasets import load_iris
 
 from modclaims.hypothesis import Hypothesis
+from modclaims.measured import Measured
 from modclaims.stats.actions import (
     Arrangements,
     Design,
@@ -556,7 +557,7 @@ class AtLeast(Hypothesis):
     def requests(self, shape: Any) -> tuple[Any, ...]:
         return ()
 
-    def weigh(self, recording: Any, weighing: Any) -> Evidence:
+    def measure(self, look: Any) -> Measured:
         raise AssertionError("summarised from evidence at hand; never weighed")
 
 

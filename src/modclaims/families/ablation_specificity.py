@@ -12,6 +12,8 @@ from modclaims.families.modules import NOUNS
 from modclaims.families.targeted_ablation import Ablated, TargetedAblation
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import TestPlan
 from modclaims.stats.actions import Design
 from modclaims.stats.evidence import Cell, Exhibit
 from modclaims.stats.null_objects import MIN_DRAWS
@@ -35,6 +37,9 @@ class AblationSpecificity(TargetedAblation):
     effect_name: ClassVar[str] = "specificity"
     least_sets: ClassVar[int] = MIN_DRAWS + 1
     every_text: ClassVar[bool] = True
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        return self._planned(before)
 
     def _contrasts(self, design: Design, category: str) -> Floats:
         own = design.names.index(category)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
+from modclaims.planning.context import PlanContext
 from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording, Request, for_model, for_variant
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, resample
 from modclaims.stats.depths import between_layers, relative_depths
@@ -108,8 +108,8 @@ class AcrossModels(Hypothesis):
             )
         controls.check_twins(self.twins)
 
-    def check(self, corpus: Corpus) -> None:
-        Units.of(corpus, self.label, self.within)
+    def check(self, before: PlanContext) -> None:
+        Units.of(before.corpus, self.label, self.within)
 
     def gridders(self, shape: ModelShape) -> tuple[ModelShape, ...]:
         """The models whose layers set the relative depths."""

@@ -11,22 +11,25 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.corpus import Corpus
 from modclaims.decimals import decimals_of_effect, rounded
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.axis_streams import SITES, stream_of
 from modclaims.families.halves import check_splits
 from modclaims.families.null_histograms import null_histogram
+from modclaims.families.plan_parts import labelled
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import CountedLevel, TestPlan, counted_bounds
 from modclaims.recording import Activations, ModelShape, Request
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample, resample_groups
 from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
 from modclaims.stats.log_ratios import log_ratio
+from modclaims.stats.merging import FACTOR
 from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.rotations import (
     SUMMARIES,
@@ -109,8 +112,9 @@ class AxesAgainstRotations(Hypothesis):
             raise ClaimError(f"outliers = {self.outliers:g}: half of the coordinates lie above 1 times their median.")
         check_splits(self.splits)
 
-    def check(self, corpus: Corpus) -> None:
-        Units.of(corpus, self.label, self.within).check_halves(self.label)
+    def check(self, before: PlanContext) -> None:
+        Units.of(before.corpus, self.label, self.within).check_halves(self.label)
+        before.cells(self.holds, self._request())
 
     def _request(self) -> Activations:
         return Activations(self.site, self.layers)
@@ -118,6 +122,15 @@ class AxesAgainstRotations(Hypothesis):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         shape.resolve_layers(self._request())
         return (self._request(),)
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        return replace(
+            labelled(self, Units.of(before.corpus, self.label, self.within), before),
+            action="turning the scaled coordinate axes at random",
+            bounds=counted_bounds(before, [0], FACTOR),
+            cells=before.cells(self.holds, self._request()),
+            test=CountedLevel(self.rotations + 1, False, "rotations"),
+        )
 
     def measure(self, look: Look) -> Measured:
         units = Units.of(look.corpus, self.label, self.within)

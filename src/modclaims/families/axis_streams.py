@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.halves import check_splits
@@ -87,10 +86,10 @@ class AxisStreams(Selectivity):
             raise ClaimError(f"components = {self.components}: at least 1 is needed.")
         check_splits(self.splits)
 
-    def check(self, corpus: Corpus) -> None:
-        super().check(corpus)
+    def check(self, before: PlanContext) -> None:
+        super().check(before)
         if self.basis in LEARNED:
-            Units.of(corpus, self.label, self.within).check_halves(self.label)
+            Units.of(before.corpus, self.label, self.within).check_halves(self.label)
 
     def _request(self) -> Activations:
         return Activations(self.site, self.layers)

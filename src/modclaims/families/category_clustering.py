@@ -10,7 +10,6 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families import controls, copying
 from modclaims.families.null_histograms import null_histogram
@@ -77,6 +76,7 @@ class CategoryClustering(Hypothesis):
     """Untrained twins shown beside the claim; 0 for none."""
     effect_name: ClassVar[str] = "delta"
     largest_effect: ClassVar[float] = 1.0
+    _takes_slopes: ClassVar[bool] = True
 
     def validate(self) -> None:
         super().validate()
@@ -92,8 +92,9 @@ class CategoryClustering(Hypothesis):
             raise ClaimError(f"along_depth needs one value a layer, but site {self.site!r} has one a head.")
         controls.check_twins(self.twins)
 
-    def check(self, corpus: Corpus) -> None:
-        Units.of(corpus, self.label, self.within)
+    def check(self, before: PlanContext) -> None:
+        Units.of(before.corpus, self.label, self.within)
+        before.cells(self.holds, self._request())
 
     def _request(self) -> Activations:
         return Activations(self.site, self.layers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -22,9 +22,12 @@ from modclaims.families.depth_curves import (
     curve_exhibit,
     untrained_curves,
 )
+from modclaims.families.plan_parts import unlabelled
 from modclaims.families.units import Sample
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import TestPlan, flipped
 from modclaims.recording import ModelShape, Recording, Request
 from modclaims.stats.actions import sign_flips
 from modclaims.stats.bootstrap import Resamples
@@ -95,6 +98,12 @@ class ChunkContrast(DepthCurve):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         self.divisions(shape)
         return (self.request(), *(self.request(variant) for variant in twin_variants(self.twins)))
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        request = self.requests(before.shape)[0]
+        made = flipped(unlabelled(self, Sample.of(before.corpus), before, request), before)
+        action = f"flipping the signs of each {made.unit}'s contrasts"
+        return replace(made, action=action, cells=len(self.divisions(before.shape)))
 
     def measure(self, look: Look) -> Measured:
         sample = Sample.of(look.corpus)

@@ -9,13 +9,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.controls import TWINS, check_twins
 from modclaims.families.units import MIN_UNITS, Sample
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import RivalResult
+from modclaims.planning.context import PlanContext
 from modclaims.recording import ModelShape
 from modclaims.stats.bootstrap import Bounds, Resamples, resample_groups
 from modclaims.stats.chunks import ENDS, Division, Shares, mean_bounds
@@ -46,8 +46,8 @@ class Unlabelled(Hypothesis):
         """None: the claim compares layers, not categories."""
         return ()
 
-    def check(self, corpus: Corpus) -> None:
-        Sample.of(corpus).require(MIN_UNITS, corpus)
+    def check(self, before: PlanContext) -> None:
+        Sample.of(before.corpus).require(MIN_UNITS, before.corpus)
 
     def _resamples(self, look: Look, sample: Sample, most: int | None = None) -> Resamples:
         """Units resampled in one group: as often as the run says, and at most so often."""

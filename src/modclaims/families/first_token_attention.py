@@ -14,9 +14,13 @@ from modclaims.errors import ClaimError
 from modclaims.families.chunk_contrasts import ChunkContrast, by_chunk
 from modclaims.families.controls import twin_variants
 from modclaims.families.depth_curves import AFTER, Overlay, Unlabelled, beyond, curve_exhibit, untrained_curves
+from modclaims.families.plan_parts import unlabelled
 from modclaims.families.units import Sample
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.perfect_samples import bounded
+from modclaims.planning.plan import TestPlan
 from modclaims.recording import Activations, ModelShape, Positions, Recording, Request
 from modclaims.stats.bootstrap import Resamples
 from modclaims.stats.chunks import Division, mean_bounds
@@ -43,6 +47,10 @@ class FirstTokenAttention(ChunkContrast):
     smallest_effect: float = 0.1
     largest_effect: ClassVar[float] = 1.0
     _quantity: ClassVar[str] = "share of attention on the first token"
+
+    def check(self, before: PlanContext) -> None:
+        super().check(before)
+        beyond(before.positions, AFTER, self.family())
 
     def request(self, variant: str | None = None) -> Activations:
         return Activations(SITE, None, "first", variant=variant)
@@ -94,6 +102,11 @@ class AttentionSinks(Unlabelled):
                 f"AttentionSinks reads {SINK_TOKENS} tokens, and model {shape.name!r} at most {shape.context}."
             )
         return (self._request(), *(self._request(variant) for variant in twin_variants(self.twins)))
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        request = self.requests(before.shape)[0]
+        made = replace(unlabelled(self, Sample.of(before.corpus), before, request), cells=1)
+        return bounded(made, EndLaw.of_means(np.zeros(1), units=made.units, ends=(0.0, 1.0)), self.smallest_effect)
 
     def measure(self, look: Look) -> Measured:
         sample = Sample.of(look.corpus)

@@ -14,9 +14,13 @@ from modclaims.errors import ClaimError
 from modclaims.families.chunk_contrasts import ChunkContrast
 from modclaims.families.controls import twin_variants
 from modclaims.families.depth_curves import Overlay, Unlabelled, curve_exhibit, untrained_curves
+from modclaims.families.plan_parts import unlabelled
 from modclaims.families.units import Sample
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.perfect_samples import bounded
+from modclaims.planning.plan import TestPlan
 from modclaims.recording import Activations, ModelShape, Recording, Request
 from modclaims.stats.bootstrap import Resamples, bootstrap_t
 from modclaims.stats.end_of_scale import EndLaw
@@ -80,6 +84,11 @@ class HeadMagnitudes(Unlabelled):
                 f"Model {shape.name!r} has {shape.layers} layers of {shape.heads} heads; variance between and within layers needs 2 of each."
             )
         return (_request(), *(_request(variant) for variant in twin_variants(self.twins)))
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        request = self.requests(before.shape)[0]
+        made = replace(unlabelled(self, Sample.of(before.corpus), before, request), cells=1)
+        return bounded(made, EndLaw.of_means(np.zeros(1), units=made.units, ends=(-1.0, 1.0)), self.smallest_effect)
 
     def measure(self, look: Look) -> Measured:
         sample = Sample.of(look.corpus)

@@ -9,7 +9,6 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.plan_parts import labelled, tested_halves
@@ -138,8 +137,8 @@ class HeadsAgainstBlocks(HeadSelectivity):
         if self.splits < 5:
             raise ClaimError(f"splits = {self.splits}: one split is a lottery, at least 5 are needed.")
 
-    def check(self, corpus: Corpus) -> None:
-        Units.of(corpus, self.label, self.within).check_halves(self.label)
+    def check(self, before: PlanContext) -> None:
+        Units.of(before.corpus, self.label, self.within).check_halves(self.label)
 
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         heads = self._request("head")

@@ -9,13 +9,15 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.axis_streams import SITES
+from modclaims.families.plan_parts import unlabelled
 from modclaims.families.units import MIN_UNITS, Sample
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import TestPlan
 from modclaims.recording import Activations, ModelShape, Positions, Recording, Request
 from modclaims.stats.bootstrap import bootstrap_t
 from modclaims.stats.evidence import Cell, Exhibit
@@ -64,8 +66,10 @@ class HeavyTails(Hypothesis):
         """None: the claim compares bases, not categories."""
         return ()
 
-    def check(self, corpus: Corpus) -> None:
-        Sample.of(corpus).require(MIN_UNITS, corpus)
+    def check(self, before: PlanContext) -> None:
+        Sample.of(before.corpus).require(MIN_UNITS, before.corpus)
+        before.cells(self.holds, self._requests()[0])
+        _later(before.positions)
 
     def _requests(self) -> tuple[Activations, Activations]:
         return Activations(self.site, self.layers), Activations(self.site, self.layers, positions=FIRST)
@@ -73,6 +77,9 @@ class HeavyTails(Hypothesis):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         shape.resolve_layers(self._requests()[0])
         return self._requests()
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        return unlabelled(self, Sample.of(before.corpus), before, self._requests()[0], f" and {self.draws} rotations")
 
     def measure(self, look: Look) -> Measured:
         sample = Sample.of(look.corpus)
@@ -116,9 +123,7 @@ class HeavyTails(Hypothesis):
 
     def _tokens(self, recording: Recording, layers: Sequence[int]) -> Floats:
         """(layer, text, 1 + position, unit) activations, the first token first. Raises `ClaimError` where it is the only one."""
-        later = [i for i, position in enumerate(recording.positions) if position > 0]
-        if not later:
-            raise ClaimError("The run reads the first token alone; HeavyTails needs further --positions.")
+        later = _later(recording.positions)
         request, first = self._requests()
         tokens = np.stack(
             [
@@ -192,6 +197,14 @@ class Kurtosis:
     """(draw, unit, layer, kind) in random bases."""
     gaussian: float
     """What Gaussian coordinates of this width have."""
+
+
+def _later(positions: Sequence[int]) -> list[int]:
+    """Which of the run's positions come after the first token. Raises `ClaimError` where none does."""
+    later = [i for i, position in enumerate(positions) if position > 0]
+    if not later:
+        raise ClaimError("The run reads the first token alone; HeavyTails needs further --positions.")
+    return later
 
 
 def _by_kind(tokens: Floats, sample: Sample) -> Floats:

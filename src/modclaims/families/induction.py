@@ -10,7 +10,6 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.corpus import Corpus
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.category_clustering import CategoryClustering
@@ -20,6 +19,8 @@ from modclaims.families.units import ENOUGH
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import TestPlan, counted_bounds
 from modclaims.recording import InductionScores, ModelShape, Recording, Request
 from modclaims.stats.evidence import Cell, Control, Exhibit
 from modclaims.stats.null_objects import MIN_DRAWS, resample_texts_and_draws, side_by_side_null
@@ -65,16 +66,15 @@ class InductionHeads(Hypothesis):
             raise ClaimError(f"draws = {self.draws}: a bound over null objects needs at least {MIN_DRAWS} of them.")
         if self.sequences < ENOUGH:
             raise ClaimError(f"sequences = {self.sequences}: a bound over sequences needs at least {ENOUGH} of them.")
-        if self.holds.contrasts:
-            raise ClaimError("along_depth needs one value a layer, but induction scores have one a head.")
         self._request()
 
     def columns(self) -> tuple[str, ...]:
         """None: no text of the corpus takes part."""
         return ()
 
-    def check(self, corpus: Corpus) -> None:
+    def check(self, before: PlanContext) -> None:
         """Every corpus will do."""
+        before.cells(self.holds, self._request())
 
     def _request(self, variant: str | None = None) -> InductionScores:
         return InductionScores(self.sequences, self.period, layers=self.layers, variant=variant)
@@ -84,6 +84,11 @@ class InductionHeads(Hypothesis):
         check_shape(shape, self.period)
         shape.resolve_layers(mine)
         return (mine, *(self._request(f"{self.null}:{seed}") for seed in range(self.draws)))
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        words, count = f"resampling {UNIT}s and {self.draws} null objects", self.sequences
+        cells = before.cells(self.holds, self._request(), before.shape.heads)
+        return TestPlan(UNIT, count, count, self.holds, words, counted_bounds(before, [0]), cells)
 
     def measure(self, look: Look) -> Measured:
         layers = look.shape.resolve_layers(self._request())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
 from modclaims.families.null_histograms import null_histogram
+from modclaims.families.plan_parts import unlabelled
 from modclaims.families.token_maps import EMBEDDING, TokenMap, Tokens, bounds_of_means, resampled
 from modclaims.families.units import Sample
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import CountedLevel, TestPlan
 from modclaims.recording import ModelShape, Request, Weights
 from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
@@ -82,10 +85,6 @@ class InputOutsideUnembedding(TokenMap):
             raise ClaimError(
                 f"draws = {self.draws}: p cannot fall below 1 / {self.draws + 1}; take {LEAST_DRAWS} or more."
             )
-        if self.holds.contrasts:
-            raise ClaimError(
-                "InputOutsideUnembedding speaks of single layers; along_depth is not among its quantifiers."
-            )
 
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         if not shape.causal:
@@ -101,6 +100,13 @@ class InputOutsideUnembedding(TokenMap):
     def _outer(self, shape: ModelShape) -> int:
         """Dimensions of what the unembedding cares about."""
         return round(self.leading * shape.width)
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        return replace(
+            unlabelled(self, Sample.of(before.corpus), before, self.request()),
+            action="putting the unembedding's leading subspace in random position",
+            test=CountedLevel(self.draws + 1, False, "draws"),
+        )
 
     def measure(self, look: Look) -> Measured:
         sample, shape = Sample.of(look.corpus), look.shape

@@ -14,6 +14,7 @@ from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.controls import check_twins, twin_variants
 from modclaims.families.null_histograms import null_histogram
+from modclaims.families.plan_parts import unlabelled
 from modclaims.families.token_maps import (
     EMBEDDING,
     TokenMap,
@@ -26,6 +27,8 @@ from modclaims.families.token_maps import (
 from modclaims.families.units import Sample
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import TestPlan, flipped
 from modclaims.recording import ModelShape, Request, for_variant
 from modclaims.stats.actions import sign_flips
 from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
@@ -85,6 +88,7 @@ class InputReconstruction(TokenMap):
     smallest_effect: float = 0.1
     effect_name: ClassVar[str] = "selectivity"
     largest_effect: ClassVar[float] = 1.0
+    _takes_slopes: ClassVar[bool] = True
 
     def validate(self) -> None:
         super().validate()
@@ -123,6 +127,12 @@ class InputReconstruction(TokenMap):
             *(self.request(variant) for variant in twins),
             *(for_variant(EMBEDDING, variant) for variant in twins),
         )
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        made = unlabelled(self, Sample.of(before.corpus), before, self.request())
+        if self.along:
+            return replace(made, cells=1)
+        return replace(flipped(made, before), action=f"flipping the signs of each {made.unit}'s differences")
 
     def measure(self, look: Look) -> Measured:
         sample, layers = Sample.of(look.corpus), self.looked_at(look.shape)

@@ -15,6 +15,8 @@ from modclaims.families.depth_curves import layer_curve
 from modclaims.families.tight_pass import OTHER_DRAWS, OTHER_TEXTS, TITLES, Spectra, TightPass, text_bounds
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import TestPlan
 from modclaims.recording import Jacobian, ModelShape, Recording, Request
 from modclaims.stats.evidence import Control, Exhibit
 
@@ -60,6 +62,9 @@ class LeadingValues(TightPass):
             self._values(),
             *(self._values(f"{kind}:{seed}") for kind in OTHERS for seed in range(OTHER_DRAWS)),
         )
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        return self._planned(before)
 
     def measure(self, look: Look) -> Measured:
         passed = Spectra.of(look.recording, self._request())

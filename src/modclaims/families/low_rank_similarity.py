@@ -10,20 +10,23 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.corpus import Corpus
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.halves import Halves, check_splits
 from modclaims.families.null_histograms import null_histogram
+from modclaims.families.plan_parts import degenerate_halves, labelled
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import CountedLevel, TestPlan, counted_bounds
 from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import Design, relabellings
 from modclaims.stats.bootstrap import Bounds, bootstrap_t
 from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
+from modclaims.stats.merging import FACTOR
 from modclaims.stats.parallel_analysis import (
     LowRank,
     centred_directions,
@@ -90,12 +93,11 @@ class LowRankSimilarity(Hypothesis):
         if self.draws < 99:
             raise ClaimError(f"draws = {self.draws}: at least 99 permutations of the coordinates are needed.")
         controls.check_twins(self.twins)
-        if self.holds.contrasts:
-            raise ClaimError("LowRankSimilarity speaks of single layers; along_depth is not among its quantifiers.")
         check_splits(self.splits)
 
-    def check(self, corpus: Corpus) -> None:
-        Units.of(corpus, self.label, self.within).check_halves(self.label)
+    def check(self, before: PlanContext) -> None:
+        Units.of(before.corpus, self.label, self.within).check_halves(self.label)
+        before.cells(self.holds, self._request())
 
     def _request(self) -> Activations:
         return Activations(self.site, self.layers)
@@ -104,6 +106,16 @@ class LowRankSimilarity(Hypothesis):
         mine = self._request()
         shape.resolve_layers(mine)
         return (mine, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        units = Units.of(before.corpus, self.label, self.within)
+        return replace(
+            labelled(self, units, before),
+            action="permuting every coordinate across texts",
+            bounds=counted_bounds(before, degenerate_halves(self, units, before, self.splits), FACTOR),
+            cells=before.cells(self.holds, self._request()),
+            test=CountedLevel(self.draws + 1, False, "draws"),
+        )
 
     def measure(self, look: Look) -> Measured:
         units = Units.of(look.corpus, self.label, self.within)

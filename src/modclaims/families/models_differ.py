@@ -22,9 +22,15 @@ from modclaims.families.across_models import (
     ends_of,
     tokenizers,
 )
+from modclaims.families.plan_parts import drawn, labelled
+from modclaims.families.units import Units
 from modclaims.families.within_versus_style import minus
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.degenerate import degenerate_pairs
+from modclaims.planning.perfect_samples import of_sums
+from modclaims.planning.plan import TestPlan, counted_bounds
 from modclaims.recording import ModelShape
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples
@@ -66,6 +72,18 @@ class ModelsDiffer(AcrossModels):
     def twinned(self, shape: ModelShape) -> tuple[ModelShape, ...]:
         smallest, largest = ends_of(shape)
         return (*smallest, *largest)
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        units, streams = Units.of(before.corpus, self.label, self.within), before.streams(type(self).__name__)
+        spent = degenerate_pairs(units.design, before.weighing.resamples, lambda: drawn(units.design, streams))
+        made = replace(
+            labelled(self, units, before),
+            action=f"resampling {units.resampled}, the same for all models",
+            bounds=counted_bounds(before, [spent]),
+            cells=len(self.cells(before.shape)),
+        )
+        parts = [(units.design, np.array([[sign]])) for sign in (1.0, -1.0)]
+        return of_sums(made, parts, self.smallest_effect)
 
     def measure(self, look: Look) -> Measured:
         depths, compared = self.grid(look.shape), self._compared(look, look.settings.resamples)

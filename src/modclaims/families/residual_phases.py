@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -22,9 +22,12 @@ from modclaims.families.depth_curves import (
     curve_exhibit,
     untrained_curves,
 )
+from modclaims.families.plan_parts import unlabelled
 from modclaims.families.units import Sample
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import TestPlan, flipped
 from modclaims.recording import Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.actions import sign_flips
 from modclaims.stats.bootstrap import Resamples
@@ -78,6 +81,10 @@ class ResidualPhases(DepthCurve):
     largest_effect: ClassVar[float] = 1.0
     least_layers: ClassVar[int] = 5
 
+    def check(self, before: PlanContext) -> None:
+        super().check(before)
+        beyond(before.positions, 1, self.family())
+
     def validate(self) -> None:
         super().validate()
         if self.smallest_effect <= 0:
@@ -90,6 +97,11 @@ class ResidualPhases(DepthCurve):
         self.divisions(shape)
         asked = (Activations("resid_post"), EMBED)
         return (*asked, *(for_variant(r, v) for v in twin_variants(self.twins) for r in asked))
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        request = self.requests(before.shape)[0]
+        made = flipped(unlabelled(self, Sample.of(before.corpus), before, request), before)
+        return replace(made, action=f"flipping the signs of each {made.unit}'s difference in error", cells=1)
 
     def measure(self, look: Look) -> Measured:
         sample = Sample.of(look.corpus)

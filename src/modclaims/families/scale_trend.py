@@ -24,12 +24,14 @@ from modclaims.families.across_models import (
 from modclaims.families.null_histograms import null_histogram
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import CountedLevel, TestPlan
 from modclaims.recording import ModelShape, Request
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples
 from modclaims.stats.delta_bounds import delta_bounds
 from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
 from modclaims.stats.quantifiers import somewhere
-from modclaims.stats.trend import Trend, exchanged_slopes
+from modclaims.stats.trend import Trend, count_orders, exchanged_slopes, is_enumerated
 
 Floats = NDArray[np.float64]
 FEWEST = 5
@@ -62,6 +64,24 @@ class ScaleTrend(AcrossModels):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         ends_of(shape)
         return super().requests(shape)
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        models = before.shape.models
+        self.requests(before.shape)
+        count, budget = len(models), before.weighing.permutations
+        orders, exact = count_orders(sizes_of(models)), is_enumerated(len(models), budget)
+        return TestPlan(
+            "model",
+            count,
+            len(before.corpus),
+            self.holds,
+            "exchanging the models' effects among their sizes",
+            CountedLevel(before.weighing.resamples + 1, True, "--beside"),
+            label=self.label,
+            test=CountedLevel(orders if exact else budget + 1, exact, "--beside" if exact else "--permutations"),
+            arrangements=orders,
+            undecided=too_few(count),
+        )
 
     def measure(self, look: Look) -> Measured:
         models, depths = look.shape.models, self.grid(look.shape)

@@ -10,7 +10,6 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.corpus import Corpus
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families import controls
@@ -88,8 +87,9 @@ class Selectivity(Hypothesis):
         if not (self.category is None or isinstance(self.category, str)):
             raise ClaimError(f"category = {self.category!r} must name one {self.label}, or be left out.")
 
-    def check(self, corpus: Corpus) -> None:
-        self._check_category(Units.of(corpus, self.label, self.within).design)
+    def check(self, before: PlanContext) -> None:
+        self._check_category(Units.of(before.corpus, self.label, self.within).design)
+        before.cells(self.holds, self._request())
 
     def _check_category(self, design: Design) -> None:
         """Raises `ClaimError` where the category that is named cannot be compared."""

@@ -11,14 +11,17 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.depth_curves import layer_curve
+from modclaims.families.plan_parts import drawn, labelled
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.degenerate import degenerate_levels
+from modclaims.planning.plan import TestPlan, counted_bounds
 from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.bootstrap import Replicates, Resamples, bootstrap_t, resample
 from modclaims.stats.evidence import Cell, Exhibit
@@ -71,6 +74,7 @@ class SimilarityLevels(Hypothesis):
     twins: int = controls.TWINS
     """Untrained twins shown beside the claim; 0 for none."""
     effect_name: ClassVar[str] = "similarity"
+    _takes_slopes: ClassVar[bool] = True
 
     def validate(self) -> None:
         super().validate()
@@ -101,8 +105,10 @@ class SimilarityLevels(Hypothesis):
             raise ClaimError("rest = ... says what named layers are held against; name them with named = ...")
         controls.check_twins(self.twins)
 
-    def check(self, corpus: Corpus) -> None:
-        design = Units.of(corpus, self.label, self.within).design
+    def check(self, before: PlanContext) -> None:
+        check_positions(before.positions)
+        design = Units.of(before.corpus, self.label, self.within).design
+        self.holds.chosen(self.weights(before.shape)[0])
         for level in self.levels:
             compared(design, level, self.category)
 
@@ -158,6 +164,18 @@ class SimilarityLevels(Hypothesis):
         if (contrast := self.holds.contrast(layers)) is not None:
             return (Cell(),), contrast
         return tuple(Cell(layer=layer) for layer in layers), np.eye(len(layers))
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        units, streams = Units.of(before.corpus, self.label, self.within), before.streams(type(self).__name__)
+        weights = [compared(units.design, level, self.category) for level in self.levels]
+        count = before.weighing.resamples
+        spent = degenerate_levels(units.design, weights, count, lambda: drawn(units.design, streams))
+        return replace(
+            labelled(self, units, before),
+            action=f"resampling {units.resampled}",
+            bounds=counted_bounds(before, [spent]),
+            cells=len(self.holds.chosen(self.weights(before.shape)[0])),
+        )
 
     def measure(self, look: Look) -> Measured:
         check_positions(look.recording.positions)

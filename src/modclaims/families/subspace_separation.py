@@ -11,20 +11,23 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.corpus import Corpus
 from modclaims.decimals import from_to, p_word
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.halves import Halves, check_splits
 from modclaims.families.null_histograms import null_histogram
+from modclaims.families.plan_parts import degenerate_halves, labelled
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import CountedLevel, TestPlan, counted_bounds
 from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
-from modclaims.stats.actions import Arrangements, Design, relabellings
+from modclaims.stats.actions import Arrangements, Design, count_arrangements, relabellings
 from modclaims.stats.bootstrap import Bounds, bootstrap_t
 from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
+from modclaims.stats.merging import FACTOR
 from modclaims.stats.omega_squared import log_one_plus_f2, omega2_of_log
 from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.resample_parts import in_parts
@@ -94,13 +97,12 @@ class SubspaceSeparation(Hypothesis):
         if self.relabellings < 99:
             raise ClaimError(f"relabellings = {self.relabellings}: at least 99 are needed.")
         controls.check_twins(self.twins)
-        if self.holds.contrasts:
-            raise ClaimError("SubspaceSeparation speaks of single layers; along_depth is not among its quantifiers.")
         check_splits(self.splits)
 
-    def check(self, corpus: Corpus) -> None:
-        units = Units.of(corpus, self.label, self.within)
+    def check(self, before: PlanContext) -> None:
+        units = Units.of(before.corpus, self.label, self.within)
         units.check_halves(self.label)
+        before.cells(self.holds, self._request())
         # of blocks in which labels vary whole ones are dealt to the halves, which need not be of one size
         counts = units.design.counts
         smallest = (counts // 2).sum(axis=1) if not units.design.members else counts.sum(axis=1) // 3
@@ -120,6 +122,20 @@ class SubspaceSeparation(Hypothesis):
         if self.dimensions > (width := shape.mlp_width if self.site == "mlp_act" else shape.width):
             raise ClaimError(f"dimensions = {self.dimensions} exceed the {width} that site {self.site!r} has.")
         return (mine, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        units = Units.of(before.corpus, self.label, self.within)
+        total = count_arrangements(units.design, blind="jointly")
+        budget = min(before.weighing.permutations, self.relabellings)
+        own = self.relabellings < before.weighing.permutations
+        exact = total <= budget
+        return replace(
+            labelled(self, units, before),
+            bounds=counted_bounds(before, degenerate_halves(self, units, before, self.splits), FACTOR),
+            cells=before.cells(self.holds, self._request()),
+            test=CountedLevel(total if exact else budget + 1, exact, "relabellings" if own else "--permutations"),
+            arrangements=total,
+        )
 
     def measure(self, look: Look) -> Measured:
         units = Units.of(look.corpus, self.label, self.within)

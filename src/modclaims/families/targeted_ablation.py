@@ -13,18 +13,22 @@ from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.head_selectivity import responses
 from modclaims.families.modules import NOUNS, SITES, Modules, Split, listed, matching, stability
+from modclaims.families.plan_parts import labelled
 from modclaims.families.units import Units
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look, Weighing
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import CountedLevel, TestPlan, counted_bounds
 from modclaims.recording import PARTS, REMOVALS, Ablation, Activations, Loss, ModelShape, Positions, Recording, Request
 from modclaims.stats.actions import Design
 from modclaims.stats.bootstrap import Bounds, bootstrap_t, resample, resample_groups
 from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
 from modclaims.stats.matched_sets import Moves, Places, TextsAndSets, WeakestBounds, most_images, side_by_side
+from modclaims.stats.merging import FACTOR
 from modclaims.stats.null_objects import MIN_DRAWS
 from modclaims.stats.permutation import stratum_centred
-from modclaims.stats.quantifiers import Holds, somewhere
+from modclaims.stats.quantifiers import Everywhere, Holds, somewhere
 from modclaims.stats.splits import MedianBounds, halves, part
 from modclaims.stats.streams import stream
 
@@ -101,8 +105,8 @@ class TargetedAblation(Hypothesis):
         if self.sources < 2:
             raise ClaimError(f"sources = {self.sources}: values are taken from at least 2 texts.")
 
-    def check(self, corpus: Corpus) -> None:
-        units = Units.of(corpus, self.label, self.within)
+    def check(self, before: PlanContext) -> None:
+        units = Units.of(before.corpus, self.label, self.within)
         units.check_halves(self.label)
         self._categories(units.design)
 
@@ -241,6 +245,30 @@ class TargetedAblation(Hypothesis):
         return found
 
     # ---- what it amounts to
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        made, (size, turns) = self._planned(before), self.moves_of(before.shape)
+        layers = len(before.shape.resolve_layers(self.requests(before.shape)[0]))
+        units = self.sizes[0] if isinstance(self.holds, Everywhere) else self.sizes[-1]
+        # further moves repeat these images, and tie with them; splits that pick in different layers have more together
+        images, rows = most_images(size, turns, layers, units * self.splits), size * turns
+        return replace(
+            made,
+            action="moving units to others of their layer and magnitude",
+            test=CountedLevel(rows, True, "sets", rows / images),
+            arrangements=images,
+        )
+
+    def _planned(self, before: PlanContext) -> TestPlan:
+        """What claims about ablation share: a cell per category and size, and no test."""
+        units = Units.of(before.corpus, self.label, self.within)
+        categories = len(self.modules or units.design.names)
+        return replace(
+            labelled(self, units, before),
+            action=f"resampling {units.resampled} of halves and matched sets",
+            bounds=counted_bounds(before, [0], FACTOR),
+            cells=categories * len(self.sizes),
+        )
 
     def measure(self, look: Look) -> Measured:
         modules = self.picked(look.recording, look.settings)

@@ -10,13 +10,15 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.corpus import Corpus
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
+from modclaims.families.plan_parts import unlabelled
 from modclaims.families.units import MIN_UNITS, Sample
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import TestPlan, flipped
 from modclaims.recording import BLOCKS, SPECTRUM, Jacobian, ModelShape, Recording, Request
 from modclaims.stats.actions import sign_flips
 from modclaims.stats.bootstrap import Bounds, bootstrap_t, resample_groups
@@ -79,9 +81,10 @@ class TightPass(Hypothesis):
         """None: the claim compares networks, not categories."""
         return ()
 
-    def check(self, corpus: Corpus) -> None:
-        sample = Sample.of(corpus, self._request().chosen(corpus))
-        sample.require(MIN_UNITS, corpus, "to say how much texts vary. Add texts, or raise texts = ...")
+    def check(self, before: PlanContext) -> None:
+        before.cells(self.holds, self._request())
+        sample = Sample.of(before.corpus, self._request().chosen(before.corpus))
+        sample.require(MIN_UNITS, before.corpus, "to say how much texts vary. Add texts, or raise texts = ...")
 
     def _request(self, block: str | None = None) -> Jacobian:
         return Jacobian(block or self.block, self.tokens, self.layers, self.normalised, self.texts)
@@ -99,6 +102,14 @@ class TightPass(Hypothesis):
         mine = self._request()
         shape.resolve_layers(mine)
         return (mine, replace(mine, answer="values"), self._few(), *(r for kind in NULLS for r in self._nulls(kind)))
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        return self._planned(before, f" and {self.draws} null objects")
+
+    def _planned(self, before: PlanContext, beside: str = "") -> TestPlan:
+        """What claims about Jacobians share: a cell per layer, and no test; units are the texts at which they are taken."""
+        request = self._request()
+        return unlabelled(self, Sample.of(before.corpus, request.chosen(before.corpus)), before, request, beside)
 
     def measure(self, look: Look) -> Measured:
         passed = Spectra.of(look.recording, self._request())
@@ -213,6 +224,9 @@ class TightestAt(TightPass):
         self._parts(shape)
         return (self._request(), replace(self._request(), answer="values"))
 
+    def plan(self, before: PlanContext) -> TestPlan:
+        return replace(self._planned(before), cells=1)
+
     def measure(self, look: Look) -> Measured:
         passed = Spectra.of(look.recording, self._request())
         named, others = self._parts(look.shape)
@@ -275,6 +289,9 @@ class TighterThanAttention(TightPass):
         pair = (self._request("mlp"), self._request("attention"))
         shape.resolve_layers(pair[0])
         return (*pair, *(replace(request, answer="values") for request in pair))
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        return replace(flipped(self._planned(before), before), action="flipping the signs of paired differences")
 
     def measure(self, look: Look) -> Measured:
         pair = Pair(

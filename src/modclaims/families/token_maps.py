@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.units import MIN_UNITS, Sample
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look, Weighing
+from modclaims.planning.context import PlanContext
 from modclaims.recording import Activations, ModelShape, Recording, Request, TokenIds, Weights
 from modclaims.stats.bootstrap import Bounds, Resamples, StudentT, resample_groups
 from modclaims.stats.chunks import mean_bounds
@@ -45,9 +45,10 @@ class TokenMap(Hypothesis):
         """None: the claim compares layers, not categories."""
         return ()
 
-    def check(self, corpus: Corpus) -> None:
+    def check(self, before: PlanContext) -> None:
         why = "to learn maps on some and try them on others. Add texts."
-        Sample.of(corpus).require(self.least_units, corpus, why)
+        Sample.of(before.corpus).require(self.least_units, before.corpus, why)
+        before.cells(self.holds, self.request())
 
     def request(self, variant: str | None = None) -> Activations:
         """The stream, whole."""

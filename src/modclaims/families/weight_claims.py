@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from modclaims.families.null_histograms import null_histogram
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import Measured
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import CountedLevel, TestPlan, counted_bounds
 from modclaims.recording import Recording, Weights
 from modclaims.stats.bootstrap import Bounds, Resamples
 from modclaims.stats.evidence import Cell, Exhibit, NullTest
@@ -41,6 +43,16 @@ class WeightClaim(Hypothesis):
     layers: tuple[int, ...] | None = None
     """Layers to look at; None for all."""
     holds: Holds = somewhere()
+    _takes_slopes: ClassVar[bool] = True
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        bounds = replace(counted_bounds(before, [0]), goes_on=False)
+        made = TestPlan(UNIT, self.draws, 0, self.holds, f"resampling {UNIT}s", bounds)
+        request = self.requests(before.shape)[0]
+        if self.holds.contrast(before.shape.resolve_layers(request)) is not None:
+            return made
+        test = CountedLevel(self.draws + 1, False, "draws", goes_on=False)
+        return replace(made, action=self.action, cells=before.cells(self.holds, request), test=test)
 
     def validate(self) -> None:
         super().validate()
@@ -52,6 +64,9 @@ class WeightClaim(Hypothesis):
     def columns(self) -> tuple[str, ...]:
         """None: no text is read."""
         return ()
+
+    def check(self, before: PlanContext) -> None:
+        before.cells(self.holds, self.requests(before.shape)[0])
 
     @property
     @abstractmethod

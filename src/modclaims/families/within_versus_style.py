@@ -91,8 +91,9 @@ class WithinVersusStyle(CategoryClustering):
         if self.within is None:
             raise ClaimError("within = None names no second factor; write within = 'style' or another column.")
 
-    def check(self, corpus: Corpus) -> None:
-        self._sides(corpus)
+    def check(self, before: PlanContext) -> None:
+        self._sides(before.corpus)
+        before.cells(self.holds, self._request())
 
     def _sides(self, corpus: Corpus) -> tuple[Side, Side]:
         """Both factors. Raises `ClaimError` where one of them has no two values inside a value of the other."""

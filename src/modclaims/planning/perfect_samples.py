@@ -14,7 +14,7 @@ from modclaims.stats.end_of_scale import CombinedEnds, EndLaw
 
 
 def of_delta(made: TestPlan, design: Design, smallest: float, alpha: float) -> TestPlan:
-    """The sketch of a claim about delta, with what the law at the ends of delta's scale lets it reach."""
+    """The plan of a claim about delta, with what the law at the ends of delta's scale lets it reach."""
     law = EndLaw.of_delta(np.zeros(1), design)
     return replace(
         bounded(made, law, smallest), largest_lower=law.largest_lower(alpha / made.holds.together(made.cells)[0])
@@ -28,7 +28,7 @@ def of_sums(made: TestPlan, parts: Sequence[tuple[Design, NDArray[np.float64]]],
 
 
 def bounded(made: TestPlan, law: EndLaw | CombinedEnds, smallest: float) -> TestPlan:
-    """A sketch with the smallest levels that any data reach by this law, or by the bootstrap where it has a say."""
+    """A plan with the smallest levels that any data reach by this law, or by the bootstrap where it has a say."""
     first, last = (
         [law.least(smallest, drawn, times)[side] for side, times in enumerate(made.holds.together(made.cells))]
         for drawn in (made.bounds.floor, made.bounds.lowest)

@@ -12,16 +12,16 @@ from modclaims.claim_set import corrected_over
 from modclaims.collect import Collected
 from modclaims.corpus import Corpus, some
 from modclaims.errors import ClaimError
-from modclaims.planning.plan import PlanContext, TestPlan
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import TestPlan
 from modclaims.planning.power import POWER, Asked, Found, detectable
 from modclaims.plans.cost import Cost, Reading, cost
 from modclaims.plans.reach import Others, Side, sides
-from modclaims.plans.sketches import sketch
 from modclaims.recording import ModelShape, Recorder, Request
-from modclaims.runner import Planned, prepare, readable
+from modclaims.runner import Planned, context, prepare, readable
 from modclaims.settings import Settings
 from modclaims.stats.multiplicity import at_most
-from modclaims.stats.quantifiers import AlongDepth, InFraction
+from modclaims.stats.quantifiers import InFraction
 from modclaims.verdict import Outcome
 
 RARE = 0.05
@@ -37,7 +37,7 @@ class ClaimPlan:
     effect_name: str = ""
     smallest_effect: float = 0.0
     expect: str | None = None
-    sketch: TestPlan | None = None
+    plan: TestPlan | None = None
     supported: Side | None = None
     refuted: Side | None = None
     found: Found | None = None
@@ -71,7 +71,7 @@ class ClaimPlan:
             "outcome": None if self.outcome is None else self.outcome.word,
             "message": self.message,
         }
-        if (made := self.sketch) is None:
+        if (made := self.plan) is None:
             return body
         test, many = made.test, made.arrangements
         return body | {
@@ -129,7 +129,7 @@ class Plan:
     @property
     def weighable(self) -> tuple[ClaimPlan, ...]:
         """Claims that would be weighed."""
-        return tuple(c for c in self.claims if c.sketch is not None)
+        return tuple(c for c in self.claims if c.plan is not None)
 
     @property
     def corrected_over(self) -> int:
@@ -139,7 +139,7 @@ class Plan:
     @property
     def draws(self) -> int:
         """The most that a claim may draw, or enumerates, of one kind."""
-        made = [c.sketch for c in self.claims if c.sketch is not None]
+        made = [c.plan for c in self.claims if c.plan is not None]
         counted = [by for one in made for by in (one.test, one.bounds) if by is not None]
         return max((by.rows if by.exact else by.most for by in counted), default=0)
 
@@ -250,28 +250,27 @@ def make_plan(
     `unselected` count in the correction. What an earlier run left of them is not known before weights are read, so they are
     taken as settled: what is said to be out of reach is so whatever that was.
     """
-    by_id = corpus.select(sorted(range(len(corpus)), key=lambda i: corpus.texts[i].id))
-    before = PlanContext(by_id, reading.shape, reading.positions, settings.weighing)
-    planned = prepare(collected, corpus, reading.shape)
+    before = replace(context(corpus, reading.shape, settings), positions=reading.positions, tokens=reading.tokens)
+    planned = prepare(collected, before)
     if recorder is not None:
         planned = [one if one.outcome else readable(one, corpus, recorder, settings) for one in planned]
-    claims = [_sketched(one, before) for one in planned]
-    left = prepare(unselected, corpus, reading.shape) if unselected else []
+    claims = [_planned(one, before) for one in planned]
+    left = prepare(unselected, before) if unselected else []
     others = Others(
         settled=sum(one.outcome is None for one in left),
         lost=[*(one.outcome for one in claims), *(one.outcome for one in left)].count(Outcome.ERROR),
     )
-    reached = sides({c.id: c.sketch for c in claims if c.sketch is not None}, settings, others)
+    reached = sides({c.id: c.plan for c in claims if c.plan is not None}, settings, others)
     requests = tuple(dict.fromkeys(r for p in planned if p.outcome is None for r in p.requests))
     return Plan(
         tuple(
             c
-            if c.sketch is None
+            if c.plan is None
             else replace(
                 c,
                 supported=reached[c.id][0],
                 refuted=reached[c.id][1],
-                found=_found(c.sketch, c.smallest_effect, settings.alpha),
+                found=_found(c.plan, c.smallest_effect, settings.alpha),
             )
             for c in claims
         ),
@@ -287,19 +286,19 @@ def make_plan(
     )
 
 
-def _sketched(one: Planned, before: PlanContext) -> ClaimPlan:
+def _planned(one: Planned, before: PlanContext) -> ClaimPlan:
     claim = one.collected.claim
     if claim is None or one.outcome is not None:
         family = None if claim is None else claim.family()
         return ClaimPlan(one.collected.id, family, outcome=one.outcome or Outcome.ERROR, message=one.message)
     name = claim.effect_name
-    if isinstance(claim.holds, AlongDepth):
+    if claim.holds.contrasts:
         name = f"rise of {name}"
     made = ClaimPlan(one.collected.id, claim.family(), name, float(claim.smallest_effect), claim.expect)
     try:
         return replace(
             made,
-            sketch=asking.ask(claim, "the plan", lambda: sketch(claim, before)),
+            plan=asking.plan(claim, before),
             further_passes=asking.further_passes(claim, before.corpus, before.shape),
         )
     except ClaimError as fault:  # what a run finds out when it weighs
@@ -323,7 +322,7 @@ def _found(made: TestPlan, smallest: float, alpha: float) -> Found | None:
 
 
 def _told(one: ClaimPlan, width: int, plan: Plan) -> list[str]:
-    made, supported, refuted = one.sketch, one.supported, one.refuted
+    made, supported, refuted = one.plan, one.supported, one.refuted
     if made is None or supported is None or refuted is None:
         return [f"{one.id:{width}}  {(one.outcome or Outcome.ERROR).word.upper():25}  {one.message}"]
     numbers = "".join(f"{v:10.2g}" for side in (supported, refuted) for v in (side.level, side.corrected))

@@ -38,7 +38,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Others:
-    """Claims corrected together with those that are sketched: such as may be settled, and such as count as p = 1."""
+    """Claims corrected together with those that are planned: such as may be settled, and such as count as p = 1."""
 
     settled: int = 0
     lost: int = 0
@@ -63,14 +63,12 @@ class _Level:
         return max(self.sources, key=lambda source: source.lowest)
 
 
-def sides(
-    sketches: Mapping[str, TestPlan], settings: Settings, others: Others = Others()
-) -> dict[str, tuple[Side, Side]]:
-    """(SUPPORTED, REFUTED) of every claim among these, and among `others` that are not sketched."""
-    supported = _sides({name: _upward(made) for name, made in sketches.items()}, settings, Outcome.SUPPORTED, others)
-    refuted = _sides({name: _downward(made) for name, made in sketches.items()}, settings, Outcome.REFUTED, others)
-    barred = {name: _barred(made) for name, made in sketches.items() if made.undecided}
-    return {name: barred.get(name, (supported[name], refuted[name])) for name in sketches}
+def sides(plans: Mapping[str, TestPlan], settings: Settings, others: Others = Others()) -> dict[str, tuple[Side, Side]]:
+    """(SUPPORTED, REFUTED) of every claim among these, and among `others` that are not planned."""
+    supported = _sides({name: _upward(made) for name, made in plans.items()}, settings, Outcome.SUPPORTED, others)
+    refuted = _sides({name: _downward(made) for name, made in plans.items()}, settings, Outcome.REFUTED, others)
+    barred = {name: _barred(made) for name, made in plans.items() if made.undecided}
+    return {name: barred.get(name, (supported[name], refuted[name])) for name in plans}
 
 
 def _barred(made: TestPlan) -> tuple[Side, Side]:
