@@ -25,8 +25,10 @@ class PlanContext:
     """How many tokens of each text are kept; 0 where that is not asked."""
 
     def cells(self, holds: Holds, request: Request, places: int = 1) -> int:
-        """How many of a request's layers x places a claim speaks of. Raises `ClaimError` for a layer that is not among them."""
+        """How many of a request's layers x places a claim speaks of. Raises `ClaimError` for a layer that is not among them,
+        and for a slope over too few."""
         layers = self.shape.resolve_layers(request)
+        holds.contrast(layers)
         return places * len(holds.chosen(tuple(Cell(layer=layer) for layer in layers)))
 
     def streams(self, claim: str) -> PlannedStreams:
