@@ -94,7 +94,7 @@ class Judged:
 
     def told(self) -> str:
         """The numbers on one line, then the claim and its verdict in words."""
-        from modclaims.report.numerals import interval, number, p_value
+        from modclaims.drawing.numerals import interval, number, p_value
 
         c = self.claim
         if c["effect"] is None:
@@ -111,7 +111,7 @@ class Judged:
 
     def _corrected(self) -> str:
         """Both levels before correction, and what it was over."""
-        from modclaims.report.numerals import p_value
+        from modclaims.drawing.numerals import p_value
 
         if self.correction == "none":
             return "without correction"

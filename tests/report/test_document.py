@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from modclaims.drawing.rows import MOST_ROWS
 from modclaims.report.document import Document
-from modclaims.report.rows import MOST_ROWS
 from modclaims.report.tables import exhibit_table
 from modclaims.run_folder import ClaimRecord, Run
 from modclaims.stats.evidence import Exhibit

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from modclaims.decimals import decimals_for, decimals_of_effect, from_to, rounded
-from modclaims.report.numerals import (
+from modclaims.drawing.numerals import (
     count,
     interval,
     number,

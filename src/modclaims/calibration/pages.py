@@ -18,15 +18,15 @@ from modclaims.calibration.known import LAYOUTS
 from modclaims.calibration.rates import BROKEN, FULL, HOLDS, LEAST_POWER, MOST, WARNING, Measured, Rate
 from modclaims.calibration.scenarios import ALPHAS, POWER, SIZE, WRONG
 from modclaims.calibration.words import MISREAD, REAL, collinearity
+from modclaims.drawing.numerals import NOTHING, count, said
+from modclaims.drawing.rows import Table
+from modclaims.drawing.svg import COLOURS, Drawing
 from modclaims.families.units import ENOUGH
 from modclaims.report.markdown import escape
-from modclaims.report.numerals import NOTHING, count, said
-from modclaims.report.rows import Table
-from modclaims.report.svg import COLOURS, Drawing
 from modclaims.stats.streams import stream
 
 if TYPE_CHECKING:
-    from modclaims.report.paper import Paper
+    from modclaims.drawing.paper import Paper
 
 COLUMNS = (
     "family",
@@ -274,8 +274,8 @@ def power_figure(rates: Sequence[Rate]) -> Drawing | None:
     curves = _curves(rates)
     if not curves:
         return None
-    from modclaims.report.paper import TEXT, WIDTH, Paper, category_style, colour_of
-    from modclaims.report.paper import grid as rule
+    from modclaims.drawing.paper import TEXT, WIDTH, Paper, category_style, colour_of
+    from modclaims.drawing.paper import grid as rule
 
     with _plain_settings():
         columns = min(3, len(curves))
@@ -310,7 +310,7 @@ def _plain_settings() -> Iterator[None]:
     """matplotlib as the report has it, whatever a reader's own matplotlibrc says."""
     import matplotlib as mpl
 
-    from modclaims.report.paper import RC
+    from modclaims.drawing.paper import RC
 
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()
@@ -329,8 +329,8 @@ def bias_figure(rates: Sequence[Rate]) -> Drawing | None:
     noisy = [rate for rate in rates if rate.scenario.question == NOISY and rate.alpha == ALPHAS[0]]
     if not noisy:
         return None
-    from modclaims.report.paper import WIDTH, Paper, category_style, colour_of
-    from modclaims.report.paper import grid as rule
+    from modclaims.drawing.paper import WIDTH, Paper, category_style, colour_of
+    from modclaims.drawing.paper import grid as rule
 
     curves: dict[str, list[tuple[float, float]]] = {}
     for name, words in ((SIZE, "p at most .05"), (WRONG, "SUPPORTED at alpha .05")):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from modclaims.errors import ClaimError
 from modclaims.families.controls import TWINS, check_twins
 from modclaims.families.units import MIN_UNITS, Sample
+from modclaims.figures.curve_by_depth import CurveByDepth
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import RivalResult
@@ -155,7 +156,7 @@ def layer_curve(
     alpha: float,
     *,
     twins: Floats | None = None,
-) -> Exhibit:
+) -> CurveByDepth:
     """One quantity at some of a network's `count` layers, with a band for all of them at once.
 
     Layers in which too few texts differ have none, and take no part in that of the others: resamples without any spread
@@ -165,28 +166,26 @@ def layer_curve(
     low, high = np.full((2, len(layers)), np.nan)
     if len(varied):
         low[varied], high[varied] = bounds.lower(alpha, varied)[varied], bounds.upper(alpha, varied)[varied]
-    arrays: dict[str, NDArray[np.generic]] = {
-        "depth": np.array(layers) / max(count - 1, 1),
-        "layer": np.array(layers),
-        "mean": bounds.effect,
-        "low": low,
-        "high": high,
-    }
     words = [f"{quantity[:1].upper()}{quantity[1:]} by layer: {', '.join(f'{v:.2f}' for v in bounds.effect)}"]
     if len(varied) < len(layers):
         without = [str(layers[i]) for i in range(len(layers)) if i not in varied]
         words.append(
             f"no band in layer{'s' * (len(without) > 1)} {', '.join(without)}, where too few texts differ for one"
         )
-    if twins is not None and len(twins):
-        arrays |= {"twin": twins}
+    twins = twins if twins is not None and len(twins) else None
+    if twins is not None:
         words.append(f"untrained twins: {', '.join(f'{v:.2f}' for v in twins.mean(axis=0))}")
-    return Exhibit(
-        "curve_by_depth",
+    return CurveByDepth(
         title,
         "; ".join(words) + ".",
-        arrays,
-        {"quantity": quantity, "interval": f"{100 * (1 - 2 * alpha):g} % band over all layers"},
+        depth=np.array(layers) / max(count - 1, 1),
+        layer=np.array(layers),
+        mean=bounds.effect,
+        low=low,
+        high=high,
+        twin=twins,
+        quantity=quantity,
+        interval=f"{100 * (1 - 2 * alpha):g} % band over all layers",
     )
 
 
@@ -224,22 +223,27 @@ def curve_exhibit(
     layers, drawn = curves.shape[1], overlay or Overlay()
     mean, every = curves.mean(axis=0), np.arange(layers)
     plain = layer_curve(title, quantity, range(layers), layers, mean_bounds(curves, resamples, ends), alpha)
-    arrays, words = dict(plain.arrays), [plain.description.removesuffix(".")]
+    words, level, chunk = [plain.description.removesuffix(".")], None, None
     if (division := drawn.division) is not None:
         level = np.full(layers, np.nan)
-        for chunk in division.chunks(layers):
-            if len(chunk):
-                level[list(chunk)] = mean[list(chunk)].mean()
-        chunk_of = (every >= division.start).astype(np.int64) + (every >= division.stop)
-        arrays |= {"level": level, "chunk": chunk_of}
+        for part in division.chunks(layers):
+            if len(part):
+                level[list(part)] = mean[list(part)].mean()
+        chunk = (every >= division.start).astype(np.int64) + (every >= division.stop)
         words.append(f"means {chunks_spelt(division, mean)}")
     if drawn.frequencies is not None:
-        arrays |= {"begins": drawn.frequencies}
         words.append("below, how often resamples begin the middle and the last chunk at each layer")
     if drawn.line is not None:
-        arrays |= {"line": drawn.line}
         words.append("dashed, the straight line")
-    if (twins := drawn.twins) is not None and len(twins):
-        arrays |= {"twin": twins}
+    twins = drawn.twins if drawn.twins is not None and len(drawn.twins) else None
+    if twins is not None:
         words.append(f"untrained twins: {', '.join(f'{v:.2f}' for v in twins.mean(axis=0))}")
-    return replace(plain, description="; ".join(words) + ".", arrays=arrays)
+    return replace(
+        plain,
+        description="; ".join(words) + ".",
+        level=level,
+        chunk=chunk,
+        begins=drawn.frequencies,
+        line=drawn.line,
+        twin=twins,
+    ).exhibit()

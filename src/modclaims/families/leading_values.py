@@ -111,7 +111,7 @@ class LeadingValues(TightPass):
                 measured.bounds,
                 look.alpha,
                 twins=twins if len(twins) else None,
-            ),
+            ).exhibit(),
         )
 
     def words(self, look: Look, measured: Measured, named: int) -> Words:

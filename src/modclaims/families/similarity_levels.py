@@ -225,7 +225,7 @@ class SimilarityLevels(Hypothesis):
             look.alpha,
             twins=twins[0] if twins else None,
         )
-        return (curve, *self._all_levels(found, look.shape.layers))
+        return (curve.exhibit(), *self._all_levels(found, look.shape.layers))
 
     def words(self, look: Look, measured: Measured, named: int) -> Words:
         found = measured.kept(Curve)

@@ -17,7 +17,7 @@ from modclaims.run_folder import Run
 from modclaims.stats.evidence import Exhibit
 
 if TYPE_CHECKING:
-    from modclaims.report.svg import Drawing
+    from modclaims.drawing.svg import Drawing
 
 __all__ = ["render"]
 FEW = 12

@@ -8,7 +8,7 @@ from typing import Any
 
 from modclaims.claim_set import corrected_over
 from modclaims.decimals import decimals_for, decimals_of_effect
-from modclaims.report.numerals import (
+from modclaims.drawing.numerals import (
     NOTHING,
     count,
     interval,
@@ -19,8 +19,8 @@ from modclaims.report.numerals import (
     said,
     significant,
 )
+from modclaims.drawing.rows import Table
 from modclaims.report.pictures import Figure
-from modclaims.report.rows import Table
 from modclaims.report.values import class_name, exactly, spoken, told
 
 OUTCOMES = ("supported", "refuted", "inconclusive", "error", "skipped")

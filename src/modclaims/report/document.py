@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from modclaims.drawing.numerals import count, is_number, number, p_value, plain, series
+from modclaims.drawing.rows import Table
 from modclaims.report.claims import JUDGED, OUTCOMES, Claim, Terms, claim_of
-from modclaims.report.numerals import count, is_number, number, p_value, plain, series
 from modclaims.report.pictures import Figure, figures_of, image_rows
 from modclaims.report.provenance import provenance_of
-from modclaims.report.rows import Table
 from modclaims.report.tables import exhibit_table
 from modclaims.run_folder import Run, dump_json
 from modclaims.stats.evidence import Exhibit

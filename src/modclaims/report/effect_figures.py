@@ -11,9 +11,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from modclaims.decimals import decimals_of_effect
-from modclaims.report.exhibits import finite, floats, groups_in_order, names, scalar, word
-from modclaims.report.numerals import NOTHING, interval, number, said, shortened, significant
-from modclaims.report.paper import (
+from modclaims.drawing.exhibits import finite, floats, groups_in_order, names, scalar, word
+from modclaims.drawing.numerals import NOTHING, interval, number, said, shortened, significant
+from modclaims.drawing.paper import (
     DEPTH_LEFT,
     HALF,
     SMALL,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from modclaims.decimals import decimals_of_effect
-from modclaims.report.exhibits import finite, floats, names, scalar, word
-from modclaims.report.numerals import NOTHING, count, interval, number, significant
-from modclaims.report.rows import Table, cut, rounded
+from modclaims.drawing.exhibits import finite, floats, names, scalar, word
+from modclaims.drawing.numerals import NOTHING, count, interval, number, significant
+from modclaims.drawing.rows import Table, cut, rounded
 from modclaims.stats.evidence import Exhibit
 
 

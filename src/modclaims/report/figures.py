@@ -1,6 +1,7 @@
 """The register of drawings: one SVG a figure, from the arrays of its exhibit. Nothing is computed but where ink goes.
 
-Kinds and their arrays (further labels in brackets):
+Kinds with a file of their own in `modclaims/figures/` say there what they hold. The others and their arrays (further labels
+in brackets):
     heat_maps        maps (panel, row, row)             [panels; categories, one a row; note]
     effect_by_depth  depth, layer, effect, low, high, band_low, null_low, null_high (layer,); smallest_effect;
                      twin (seed, layer) where there is one                              [effect_name]
@@ -20,9 +21,6 @@ Kinds and their arrays (further labels in brackets):
     two_distributions  at (point,); axes, random, random_low, random_high (panel, point), shares of directions;
                      summary_axes, p_adjusted (panel,); summary_random (panel, 3) = 5 %, median, 95 %
                                                                                  [panels; summary; effect_name; note]
-    curve_by_depth   depth, layer, mean, low, high (layer,); level, chunk (layer,) where it is divided; begins (2, layer), how
-                     often resamples begin the middle and the last chunk there; line (layer,); twin (seed, layer)
-                                                                                                  [quantity; interval]
     principal_angles  depth, layer, effect, low, high, observed, null_low, null_mean, null_high (layer,), the last four mean
                      squared sines; angles (layer, pair, axis) in degrees; smallest_effect        [pairs; effect_name]
     accuracy_by_depth  depth, layer, unseen (layer,); mean, low, high (curve, layer), the last curve selectivity
@@ -61,12 +59,13 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from modclaims.drawing.figure import kind_of
+from modclaims.drawing.numerals import said
+from modclaims.drawing.paper import RC
+from modclaims.drawing.svg import Drawing
 from modclaims.report.ablation_figures import dissociation, dose_curve
-from modclaims.report.curve_figures import curve_by_depth
 from modclaims.report.effect_figures import effect_by_depth, forest, null_histogram, splits
 from modclaims.report.induction_figures import raw_and_partial
-from modclaims.report.numerals import said
-from modclaims.report.paper import RC
 from modclaims.report.reconstruction_figures import accuracy_by_depth, input_angles
 from modclaims.report.scale_figures import effect_by_parameters, models_by_depth
 from modclaims.report.selectivity_figures import head_map, strip, volcano
@@ -74,7 +73,6 @@ from modclaims.report.similarity_figures import heat_maps, levels_by_depth, text
 from modclaims.report.spectral_figures import rank_by_depth, spectra
 from modclaims.report.stream_figures import kurtosis_by_depth, stream, two_distributions
 from modclaims.report.subspace_figures import principal_angles, scree, two_effects_by_depth
-from modclaims.report.svg import Drawing
 from modclaims.report.weight_figures import against_draws, by_clusters, by_frequency
 from modclaims.stats.evidence import Exhibit
 
@@ -98,7 +96,10 @@ def draw(exhibit: Exhibit, *, limit: int = 128) -> Drawing:
         mpl.rcdefaults()  # a reader's own matplotlibrc must not change the report
         mpl.rcParams.update(RC)
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure = heat_maps(exhibit, limit) if exhibit.kind == "heat_maps" else _KINDS[exhibit.kind](exhibit)
+        if (kind := kind_of(exhibit.kind)) is not None:
+            figure = kind.of(exhibit).draw()
+        else:
+            figure = heat_maps(exhibit, limit) if exhibit.kind == "heat_maps" else _KINDS[exhibit.kind](exhibit)
         out = io.BytesIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         width, height = (float(v) * 72 for v in figure.get_size_inches())
@@ -112,7 +113,6 @@ _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
     "by_frequency": by_frequency,
     "dissociation": dissociation,
     "dose_curve": dose_curve,
-    "curve_by_depth": curve_by_depth,
     "effect_by_depth": effect_by_depth,
     "effect_by_parameters": effect_by_parameters,
     "forest": forest,

@@ -12,9 +12,9 @@ from importlib.resources import files
 from jinja2 import BaseLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
+from modclaims.drawing.svg import COLOURS, Drawing
 from modclaims.report.claims import OUTCOMES
 from modclaims.report.document import Document
-from modclaims.report.svg import COLOURS, Drawing
 
 
 def write(document: Document, drawings: Mapping[str, Drawing]) -> str:

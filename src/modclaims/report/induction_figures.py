@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 from numpy.typing import NDArray
 
-from modclaims.report.exhibits import floats, names, scalar, word
-from modclaims.report.numerals import number
-from modclaims.report.paper import (
+from modclaims.drawing.exhibits import floats, names, scalar, word
+from modclaims.drawing.numerals import number
+from modclaims.drawing.paper import (
     DEPTH_LEFT,
     SMALL,
     TEXT,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
+from modclaims.drawing.numerals import NOTHING
 from modclaims.report.claims import Claim
 from modclaims.report.document import Document
-from modclaims.report.numerals import NOTHING
 
 
 def write(document: Document) -> str:

@@ -6,10 +6,10 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
+from modclaims.drawing.rows import Table
 from modclaims.report.claims import Claim
 from modclaims.report.document import Document
 from modclaims.report.pictures import Figure
-from modclaims.report.rows import Table
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "$": "&#36;", "@": "&#64;"}
 _MARKUP = re.compile(r"[\\`*~]|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])|#(?=\d)")

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from modclaims.report.numerals import plain, said
-from modclaims.report.rows import Table
-from modclaims.report.tables import DRAWN, exhibit_table
+from modclaims.drawing.numerals import plain, said
+from modclaims.drawing.rows import Table
+from modclaims.report.tables import exhibit_table, is_drawn
 from modclaims.report.values import class_name, spoken
 from modclaims.stats.evidence import Exhibit
 
@@ -64,7 +64,7 @@ def figures_of(
             exhibit_table(exhibit),
             (*_notes(exhibit, limit), f"Arrays: nulls.npz, {at}/{j}/."),
             limit,
-            drawn=exhibit.kind in DRAWN,
+            drawn=is_drawn(exhibit.kind),
         )
         (null if exhibit.kind == "null_histogram" else shown).append(figure)
     return tuple(shown), tuple(null)
@@ -85,7 +85,7 @@ def _slug(text: str) -> str:
 
 
 def _notes(exhibit: Exhibit, limit: int) -> tuple[str, ...]:
-    if exhibit.kind not in DRAWN:
+    if not is_drawn(exhibit.kind):
         return (f"No picture is known for {plain(exhibit.kind)!r}; the table lists its arrays.",)
     notes = []
     found = exhibit.labels.get("note", "")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modclaims.report.numerals import NOTHING, plain
-from modclaims.report.rows import Table
+from modclaims.drawing.numerals import NOTHING, plain
+from modclaims.drawing.rows import Table
 from modclaims.report.values import exactly, spoken
 
 _MODEL_ORDER = (

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 from numpy.typing import NDArray
 
-from modclaims.report.exhibits import floats, names, word
-from modclaims.report.paper import (
+from modclaims.drawing.exhibits import floats, names, word
+from modclaims.drawing.paper import (
     DEPTH_LEFT,
     TEXT,
     WIDTH,

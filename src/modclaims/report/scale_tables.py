@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from modclaims.report.exhibits import floats, names, word
-from modclaims.report.numerals import count, interval, number
-from modclaims.report.rows import MOST_PANELS, Table, cut
+from modclaims.drawing.exhibits import floats, names, word
+from modclaims.drawing.numerals import count, interval, number
+from modclaims.drawing.rows import MOST_PANELS, Table, cut
 from modclaims.stats.evidence import Exhibit
 
 

@@ -11,9 +11,9 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from modclaims.report.exhibits import finite, floats, groups_in_order, names, scalar, word
-from modclaims.report.numerals import number, p_value
-from modclaims.report.paper import (
+from modclaims.drawing.exhibits import finite, floats, groups_in_order, names, scalar, word
+from modclaims.drawing.numerals import number, p_value
+from modclaims.drawing.paper import (
     SMALL,
     TEXT,
     WIDTH,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from modclaims.report.exhibits import floats, groups_in_order, names, word
-from modclaims.report.numerals import NOTHING, p_value
-from modclaims.report.rows import Table, cut, rounded
+from modclaims.drawing.exhibits import floats, groups_in_order, names, word
+from modclaims.drawing.numerals import NOTHING, p_value
+from modclaims.drawing.rows import Table, cut, rounded
 from modclaims.stats.evidence import Exhibit
 
 

@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from modclaims.report.exhibits import finite, floats, groups_in_order, names, word
-from modclaims.report.numerals import shortened
-from modclaims.report.paper import (
+from modclaims.drawing.exhibits import finite, floats, groups_in_order, names, word
+from modclaims.drawing.numerals import shortened
+from modclaims.drawing.paper import (
     DEPTH_LEFT,
     TEXT,
     WIDTH,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from modclaims.report.exhibits import finite, floats, names
-from modclaims.report.numerals import number, significant
-from modclaims.report.rows import MOST_PANELS, Table, cut, panels_left_out, rounded
+from modclaims.drawing.exhibits import finite, floats, names
+from modclaims.drawing.numerals import number, significant
+from modclaims.drawing.rows import MOST_PANELS, Table, cut, panels_left_out, rounded
 from modclaims.stats.evidence import Exhibit
 
 

@@ -14,9 +14,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from modclaims.report.exhibits import finite, floats, groups_in_order, names, scalar, word
-from modclaims.report.numerals import number, p_value, power_of_ten, shortened, significant, tick
-from modclaims.report.paper import (
+from modclaims.drawing.exhibits import finite, floats, groups_in_order, names, scalar, word
+from modclaims.drawing.numerals import number, p_value, power_of_ten, shortened, significant, tick
+from modclaims.drawing.paper import (
     DEPTH_LEFT,
     SMALL,
     TEXT,

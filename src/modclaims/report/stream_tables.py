@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.decimals import decimals_for
-from modclaims.report.exhibits import finite, floats, groups_in_order, names, scalar, word
-from modclaims.report.numerals import NOTHING, count, interval, number, p_value, significant
-from modclaims.report.rows import MOST_PANELS, Table, cut
+from modclaims.drawing.exhibits import finite, floats, groups_in_order, names, scalar, word
+from modclaims.drawing.numerals import NOTHING, count, interval, number, p_value, significant
+from modclaims.drawing.rows import MOST_PANELS, Table, cut
 from modclaims.stats.evidence import Exhibit
 
 Floats = NDArray[np.float64]

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from modclaims.drawing.figure import kind_of
+from modclaims.drawing.numerals import plain
+from modclaims.drawing.rows import Table
 from modclaims.report.ablation_tables import dissociation, dose_curve
-from modclaims.report.curve_tables import curve_by_depth
 from modclaims.report.effect_tables import effect_by_depth, forest, null_histogram, splits
 from modclaims.report.induction_tables import raw_and_partial
-from modclaims.report.numerals import plain
 from modclaims.report.reconstruction_tables import accuracy_by_depth, input_angles
-from modclaims.report.rows import Table
 from modclaims.report.scale_tables import effect_by_parameters, models_by_depth
 from modclaims.report.selectivity_tables import head_map, strip, volcano
 from modclaims.report.similarity_tables import heat_maps, levels_by_depth, text_map
@@ -25,9 +25,10 @@ from modclaims.stats.evidence import Exhibit
 
 def exhibit_table(exhibit: Exhibit) -> Table:
     """The table beside a figure; for an unknown kind, or arrays that do not fit theirs, the shapes of the arrays."""
-    tell = _TABLES.get(exhibit.kind, shapes)
     try:
-        return tell(exhibit)
+        if (kind := kind_of(exhibit.kind)) is not None:
+            return kind.of(exhibit).table()
+        return _TABLES.get(exhibit.kind, shapes)(exhibit)
     except (ArithmeticError, LookupError, TypeError, ValueError):
         return shapes(exhibit)
 
@@ -46,7 +47,6 @@ _TABLES: dict[str, Callable[[Exhibit], Table]] = {
     "by_frequency": by_frequency,
     "dissociation": dissociation,
     "dose_curve": dose_curve,
-    "curve_by_depth": curve_by_depth,
     "effect_by_depth": effect_by_depth,
     "effect_by_parameters": effect_by_parameters,
     "forest": forest,
@@ -71,5 +71,7 @@ _TABLES: dict[str, Callable[[Exhibit], Table]] = {
     "volcano": volcano,
 }
 
-DRAWN = frozenset(_TABLES)
-"""Kinds of exhibits that are known: each has a table here and a drawing in `report/figures.py`."""
+
+def is_drawn(kind: str) -> bool:
+    """Whether exhibits of this kind are known: each has a table and a drawing."""
+    return kind in _TABLES or kind_of(kind) is not None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from modclaims.report.numerals import NOTHING, is_number, p_value, plain, said, significant
+from modclaims.drawing.numerals import NOTHING, is_number, p_value, plain, said, significant
 
 
 def told(value: Any, key: str = "") -> str:

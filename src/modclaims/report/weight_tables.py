@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from modclaims.decimals import decimals_for
-from modclaims.report.exhibits import finite, floats, scalar, word
-from modclaims.report.numerals import interval, number
-from modclaims.report.rows import Table, cut
+from modclaims.drawing.exhibits import finite, floats, scalar, word
+from modclaims.drawing.numerals import interval, number
+from modclaims.drawing.rows import Table, cut
 from modclaims.stats.evidence import Exhibit
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.report.numerals import plain, said
+from modclaims.drawing.numerals import plain, said
 from modclaims.stats.evidence import Exhibit
 
 Floats = NDArray[np.float64]

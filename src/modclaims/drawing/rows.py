@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modclaims.report.numerals import count, number, significant
+from modclaims.drawing.numerals import count, number, significant
 
 MOST_ROWS = 20
 MOST_PANELS = 4

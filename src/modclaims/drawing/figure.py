@@ -1,0 +1,134 @@
+"""FigureData: one kind of figure - its arrays by name and axes, how it is drawn, and how it is told as a table.
+
+A kind is a frozen dataclass in a file of its own, `modclaims/figures/<kind>.py`, and the kind's name is its class in snake
+case: `CurveByDepth` is `curve_by_depth`. Fields are the arrays and labels themselves: `Annotated[Floats, Axes("layer")]` says along
+which axes an array runs, which is checked when a figure is read back, and `... | None = None` that it may be left out. An
+`Exhibit` is what is stored of it: plain arrays under the fields' names, which are those in nulls.npz, and plain labels.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, fields
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated, Any, Self, get_args, get_origin, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.drawing.numerals import plain, said
+from modclaims.drawing.rows import Table
+from modclaims.stats.evidence import Exhibit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PACKAGE = "modclaims.figures"
+NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The axes that an array of a figure runs along, by name; none for a single number."""
+
+    names: tuple[str, ...]
+
+    def __init__(self, *names: str) -> None:
+        object.__setattr__(self, "names", names)
+
+
+@dataclass(frozen=True)
+class FigureData(ABC):
+    """A figure as data: what it is called, what it says in words, and the arrays and labels of its kind."""
+
+    title: str
+    description: str
+    """Read aloud in place of the picture: what is plotted, and what it shows."""
+
+    @abstractmethod
+    def draw(self) -> Figure:
+        """The picture, in names of colours."""
+
+    @abstractmethod
+    def table(self) -> Table:
+        """The same as rows of text."""
+
+    @classmethod
+    def kind(cls) -> str:
+        """The class in snake case."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+
+    def exhibit(self) -> Exhibit:
+        """What is stored: arrays and labels by the names of their fields."""
+        arrays, labels = dict[str, NDArray[np.generic]](), dict[str, Sequence[str] | str]()
+        for name, run in _fields(type(self)).items():
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if run is not None:
+                arrays[name] = np.asarray(value)
+            else:
+                labels[name] = value if isinstance(value, str) else list(value)
+        return Exhibit(self.kind(), self.title, self.description, arrays, labels)
+
+    @classmethod
+    def of(cls, exhibit: Exhibit) -> Self:
+        """From what was stored; labels as one line of text each.
+
+        Raises `LookupError` for an array that is missing, `ValueError` for one of another shape than its axes say, or empty.
+        """
+        found: dict[str, Any] = {}  # Any: fields of a kind are of several types, which mypy sees where they are used
+        for name, run in _fields(cls).items():
+            if run is not None and name in exhibit.arrays:
+                found[name] = _checked(exhibit, name, run)
+            elif run is not None and name in _needed(cls):
+                raise LookupError(f"{exhibit.kind} has no array {name}")
+            elif name in exhibit.labels:
+                value = exhibit.labels[name]
+                found[name] = said(value) if isinstance(value, str) else tuple(plain(word) for word in value)
+        return cls(title=exhibit.title, description=exhibit.description, **found)
+
+
+@cache
+def _fields(cls: type[FigureData]) -> dict[str, Axes | None]:
+    """The kind's own fields, in order: arrays with their axes, labels with None."""
+    hints = get_type_hints(cls, include_extras=True)
+    own = (one.name for one in fields(cls) if one.name not in ("title", "description"))
+    return {name: _axes(hints[name]) for name in own}
+
+
+def _axes(hint: object) -> Axes | None:
+    """The axes that a type is annotated with, or one of its alternatives."""
+    for part in (hint, *get_args(hint)):
+        if get_origin(part) is Annotated:
+            return next((extra for extra in get_args(part)[1:] if isinstance(extra, Axes)), None)
+    return None
+
+
+@cache
+def _needed(cls: type[FigureData]) -> frozenset[str]:
+    """Fields without a default."""
+    return frozenset(one.name for one in fields(cls) if one.default is MISSING)
+
+
+def _checked(exhibit: Exhibit, name: str, run: Axes) -> NDArray[np.generic] | float:
+    """An array whose number of axes is that of its field, as float64; one number as such."""
+    array = np.asarray(exhibit.arrays[name])
+    if array.ndim != len(run.names) or array.size == 0:
+        raise ValueError(f"{name} of {exhibit.kind} has shape {array.shape}")
+    numbers = array.astype(np.float64)
+    return float(numbers) if not array.ndim else numbers
+
+
+@cache
+def kind_of(name: str) -> type[FigureData] | None:
+    """The class of a kind, from the file that has its name; None where there is none."""
+    if not NAME.fullmatch(name) or find_spec(f"{PACKAGE}.{name}") is None:
+        return None
+    module = import_module(f"{PACKAGE}.{name}")
+    made = (value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__)
+    return next((cls for cls in made if issubclass(cls, FigureData) and cls.kind() == name), None)
