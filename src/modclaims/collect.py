@@ -17,7 +17,7 @@ from types import ModuleType
 
 from modclaims.asking import text_of
 from modclaims.claim_files import claim_files
-from modclaims.declarations import refuse_overruled, refuse_set, refuse_undeclared, settle, written
+from modclaims.declarations import lacks_values, refuse_overruled, refuse_set, refuse_undeclared, settle, written
 from modclaims.errors import ClaimError, ModclaimsError, UsageError
 from modclaims.hypothesis import Hypothesis
 from modclaims.shipped import shipped
@@ -112,9 +112,11 @@ def _stated(path: Path) -> dict[str, list[int]]:
 
 
 def _is_own_family(cls: type) -> bool:
-    """Whether a class is abstract on purpose: it says what its claims must define, or has claims already."""
+    """Whether a class is a family and no claim: it says what its claims must define, or leaves something to those that it has."""
     own = any(getattr(value, "__isabstractmethod__", False) for value in vars(cls).values())
-    return inspect.isabstract(cls) and (own or bool(cls.__subclasses__()))
+    if inspect.isabstract(cls) and own:
+        return True
+    return bool(cls.__subclasses__()) and (inspect.isabstract(cls) or lacks_values(cls))
 
 
 def _made(cls: type[Hypothesis], path: Path) -> tuple[Hypothesis | None, str]:

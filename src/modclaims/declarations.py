@@ -233,11 +233,20 @@ def _faults(cls: type) -> Iterator[str]:
         if not own_family:
             yield from _only_annotated(base, known, family)
     for name, one in known.items():
-        if not one.is_method and inspect.getattr_static(cls, name, _ABSENT) is _ABSENT:
+        if _has_no_value(cls, name, one):
             yield f"{name}, a constant that {one.family.__name__} declares, has no value; write {name} = ... in {cls.__name__}."
 
 
 _ABSENT = object()
+
+
+def _has_no_value(cls: type, name: str, one: Name) -> bool:
+    return not one.is_method and inspect.getattr_static(cls, name, _ABSENT) is _ABSENT
+
+
+def lacks_values(cls: type) -> bool:
+    """Whether a constant that a class declares has no value in it, so that each claim must give it."""
+    return any(_has_no_value(cls, name, one) for name, one in known_names(cls).items())
 
 
 def _family_of(cls: type) -> type:

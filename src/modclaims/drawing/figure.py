@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from importlib import import_module
@@ -124,9 +124,22 @@ def _checked(exhibit: Exhibit, name: str, run: Axes) -> NDArray[np.generic] | fl
     return float(numbers) if not array.ndim else numbers
 
 
-@cache
 def kind_of(name: str) -> type[FigureData] | None:
-    """The class of a kind, from the file that has its name; None where there is none."""
+    """The class of a kind: from the file that has its name, or one of a family of one's own that has been loaded; else None."""
+    return _shipped(name) or next((cls for cls in _loaded() if cls.kind() == name), None)
+
+
+def _loaded() -> Iterator[type[FigureData]]:
+    """Every kind that some module has defined, however far down."""
+    waiting = list(FigureData.__subclasses__())
+    while waiting:
+        found = waiting.pop()
+        waiting += found.__subclasses__()
+        yield found
+
+
+@cache
+def _shipped(name: str) -> type[FigureData] | None:
     if not NAME.fullmatch(name) or find_spec(f"{PACKAGE}.{name}") is None:
         return None
     module = import_module(f"{PACKAGE}.{name}")

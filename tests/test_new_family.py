@@ -1,0 +1,135 @@
+"""A family outside the package, as docs/new-family.md builds it: through every door, and held to known answers."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from planted import PlantedRecorder, planted_corpus
+
+from modclaims import cli
+from modclaims.collect import collect
+from modclaims.drawing.figure import kind_of
+from modclaims.plans.cost import Reading
+from modclaims.plans.plans import make_plan
+from modclaims.recording import Activations
+from modclaims.report import render
+from modclaims.runner import execute
+from modclaims.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "new-family.md"
+CORPUS = planted_corpus(topics=4, styles=2, texts=6)
+SETTINGS = Settings(tokens=8, positions="last:3:1", permutations=999, resamples=999)
+
+
+@pytest.fixture
+def written(corner: Path) -> Path:
+    """The page's file, in a folder of its own, with a claim about the planted corpus beside it."""
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.S)
+    folder = corner / "hypotheses"
+    folder.mkdir()
+    path = folder / "position_drift.py"
+    path.write_text(
+        code
+        + '\n\nclass StyleDrifts(PositionDrift):\n    """Texts of one style drift."""\n\n    category = "style1"\n',
+        "utf-8",
+    )
+    return path
+
+
+class Drifting(PlantedRecorder):
+    """Noise, and in texts of one style a way that grows with the position, at one layer."""
+
+    def __init__(self, strength: float) -> None:
+        super().__init__(effect=0.0)
+        self.strength = strength
+
+    def _array(self, corpus, request, layer):
+        array = super()._array(corpus, request, layer).copy()
+        if isinstance(request, Activations) and layer == 1:
+            for row, text in zip(array, corpus.texts, strict=True):
+                if text.labels["style"] == "style1":
+                    row += self.strength * np.arange(len(row))[:, None]
+        return array
+
+
+def weighed(path: Path, strength: float):
+    claims = [one for one in collect([str(path)], path.parents[1]) if one.name == "StyleDrifts"]
+    finished = execute(claims, corpus=CORPUS, recorder=Drifting(strength), settings=SETTINGS, cwd=path.parent, out=None)
+    (record,) = finished.run.claims
+    return record.summary, finished.run
+
+
+def test_a_planted_drift_is_supported_where_it_is(written: Path) -> None:
+    found, run = weighed(written, 1.0)
+    assert found["outcome"] == "supported"
+    assert found["family"] == "PositionDrift"
+    assert found["best"]["layer"] == 1
+    assert found["effect"] > 0.9
+    assert found["note"] == "site resid_post, first against last position"
+    pages = render(run)
+    assert any(name.endswith("StyleDrifts-drift_by_depth.svg") for name in pages)
+    assert "| layer" in pages["report.md"].decode()
+
+
+def test_a_drift_the_other_way_has_its_sign_and_none_settles_nothing(written: Path) -> None:
+    class Still(Drifting):
+        def _array(self, corpus, request, layer):
+            array = super()._array(corpus, request, layer)
+            for row, text in zip(array, corpus.texts, strict=True):
+                if text.labels["style"] == "style1":
+                    row[-1] = row[0] + 0.1 * row[-1]  # ends near where it began
+            return array
+
+    claims = [one for one in collect([str(written)], written.parents[1]) if one.name == "StyleDrifts"]
+    ran = execute(claims, corpus=CORPUS, recorder=Still(0.0), settings=SETTINGS, cwd=written.parent, out=None)
+    (still,) = ran.run.claims
+    assert still.summary["effect"] < -0.9
+    assert still.summary["outcome"] == "refuted"
+    assert weighed(written, 0.0)[0]["outcome"] != "supported"
+
+
+def test_it_is_planned_and_its_faults_are_said_before_any_pass(written: Path) -> None:
+    claims = collect([str(written)], written.parents[1])
+    reading = Reading(PlantedRecorder().shape, (8,) * len(CORPUS), 8, (5, 6, 7))
+    plans = {c.id.split("::")[1]: c for c in make_plan(claims, CORPUS, reading, SETTINGS).claims}
+    assert plans["StyleDrifts"].plan is not None
+    assert (plans["StyleDrifts"].plan.cells, plans["StyleDrifts"].reaches) == (3, ("supported", "refuted"))
+    assert "category = 'code' is none of style0, style1" in plans["CodeDrifts"].message
+
+
+def test_its_figure_is_known_while_its_file_is_loaded(written: Path) -> None:
+    assert collect([str(written)], written.parents[1])
+    kind = kind_of("drift_by_depth")
+    assert kind is not None
+    assert kind.__name__ == "DriftByDepth"
+
+
+@pytest.mark.long
+def test_the_commands_and_pytest_take_it(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def command(*words: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            cli.main(list(words))
+        return int(ended.value.code or 0), capsys.readouterr().out
+
+    only = ("hypotheses/position_drift.py::CodeDrifts",)
+    code, out = command("list", *only)
+    assert code == 0
+    assert "PositionDrift, somewhere" in out
+    assert command("plan", *only)[0] == 0
+    code, _ = command("run", *only, "--permutations", "999", "--out", "found")
+    assert code in (0, 1, 10)
+    assert Path("found/figures/CodeDrifts-drift_by_depth.svg").is_file()
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *only],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "CodeDrifts" in done.stdout + done.stderr
+    assert done.returncode in (0, 1), done.stdout + done.stderr
