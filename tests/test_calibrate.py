@@ -21,7 +21,7 @@ from planted import before
 from scipy.stats import binomtest
 from terminal import call
 
-from modclaims import calibration, cli
+from modclaims import calibration, cli, numerics
 from modclaims.calibration import (
     clustering,
     curves,
@@ -593,6 +593,43 @@ def test_an_interrupted_calibration_goes_on_where_it_stopped(tmp_path: Path, mon
     assert made == []
 
 
+def test_sums_of_what_was_counted_go_on_without_the_lines_that_they_were_made_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rates, "CHUNK", 2)
+    measure(QUICK[:2], sets=4, seed=1, out=tmp_path)
+    head, *lines = [json.loads(line) for line in (tmp_path / rates.COUNTS).read_text().splitlines()]
+    assert head["statistics"] == numerics.STATISTICS
+    assert [(line["scenario"], line["first"], line["sets"]) for line in lines] == [(s.name, 0, 4) for s in QUICK[:2]]
+    (tmp_path / rates.PROGRESS).unlink()  # what is under version control stays
+    made: list[int] = []
+    original = rates.counted
+
+    def noted(*args: Any) -> dict[str, Any]:
+        made.append(args[4])
+        return original(*args)
+
+    monkeypatch.setattr(rates, "counted", noted)
+    assert counts(measure(QUICK[:2], sets=4, seed=1, out=tmp_path)) == counts(
+        measure(QUICK[:2], sets=4, seed=1, out=None)
+    )
+    assert sum(made) == 8  # those of the run without a folder alone
+    made.clear()
+    more = measure(QUICK, sets=6, seed=1, out=tmp_path)
+    assert sum(made) == 2 + 2 + 6
+    assert counts(more) == counts(measure(QUICK, sets=6, seed=1, out=None))
+    made.clear()
+    fewer = measure(QUICK[:1], sets=2, seed=1, out=tmp_path)  # a sum cannot be taken apart
+    assert counts(fewer) == counts(measure(QUICK[:1], sets=2, seed=1, out=None))
+    (tmp_path / rates.COUNTS).write_text("damaged")
+    assert counts(measure(QUICK[:1], sets=2, seed=1, out=tmp_path)) == counts(fewer)
+    monkeypatch.setattr(numerics, "STATISTICS", numerics.STATISTICS + 1)
+    made.clear()
+    (tmp_path / rates.PROGRESS).unlink()
+    measure(QUICK[:1], sets=2, seed=1, out=tmp_path)  # of other arithmetic: no sums
+    assert sum(made) == 2
+
+
 def test_progress_of_another_seed_or_a_damaged_one_is_refused(tmp_path: Path) -> None:
     measure(QUICK[:1], sets=1, seed=1, out=tmp_path)
     with pytest.raises(RunFolderError, match="begun with other settings"):
@@ -726,7 +763,13 @@ def test_the_command_writes_its_pages_and_ends_with_zero(
     assert code == 0
     assert "promise" in out and "reports/calibration/report.html" in out
     assert "weighing 2/2" in err
-    assert {p.name for p in folder.iterdir()} == {"progress.jsonl", "rates.csv", "report.md", "report.html"}
+    assert {p.name for p in folder.iterdir()} == {
+        "progress.jsonl",
+        "counts.jsonl",
+        "rates.csv",
+        "report.md",
+        "report.html",
+    }
     assert "modclaims calibrate TightestAt --sets 2" in (folder / "report.md").read_text()
     head, *lines = map(json.loads, (folder / "progress.jsonl").read_text().splitlines())
     assert head["seed"] == 0 and [line["sets"] for line in lines] == [2]

@@ -414,8 +414,8 @@ def calibrate(
 ) -> int:
     """Measure error rates and power on data whose answer is known, for some families or all.
 
-    Writes rates.csv, report.md and report.html. What was counted is kept in progress.jsonl there; the same command
-    goes on from it, and --full from what fewer data sets left. Exit codes: 0 every promise holds; 1 one does not; 2
+    Writes rates.csv, report.md and report.html. What was counted is kept in progress.jsonl there, and added
+    up in counts.jsonl; the same command goes on from either, and --full from what fewer data sets left. Exit codes: 0 every promise holds; 1 one does not; 2
     interrupted; 4 usage error; 12 unforeseen.
     """
     from modclaims.calibration import grid, kept_rates, pages, rates

@@ -34,7 +34,7 @@ LEAST_POWER = 0.8
 CERTAIN = 0.001
 """A promise is broken where even the one-sided limit at this level lies beyond it."""
 HOLDS, BROKEN, WARNING, SHOWN = "holds", "broken", "warning", "no promise"
-PROGRESS = "progress.jsonl"
+PROGRESS, COUNTS = "progress.jsonl", "counts.jsonl"
 
 
 @dataclass(frozen=True)
@@ -160,11 +160,13 @@ Chunk = tuple[str, int, int]
 
 
 class _Progress:
-    """progress.jsonl: what was counted so far, appended chunk by chunk, so that a kill loses the chunks in hand."""
+    """progress.jsonl: what was counted so far, appended chunk by chunk, so that a kill loses the chunks in hand; and counts.jsonl:
+    the same added up, a line per scenario, which is small enough to be kept under version control and goes on as well."""
 
     def __init__(self, folder: Path | None, seed: int) -> None:
         """Open the file, or begin it. Raises `RunFolderError` where other settings are in the way."""
         self.lines: dict[Chunk, dict[str, Any]] = {}
+        self.sums: dict[str, dict[str, Any]] = {}
         self.path = None if folder is None else folder / PROGRESS
         if folder is None or self.path is None:
             return
@@ -179,6 +181,8 @@ class _Progress:
             "permutations": PERMUTATIONS,
             "resamples": RESAMPLES,
         }
+        self.head = head
+        self.sums = self._added_up(folder / COUNTS)
         if not self.path.exists() or not self.path.read_bytes().strip():
             self.path.write_text(json.dumps(head) + "\n", "utf-8")
             return
@@ -196,12 +200,57 @@ class _Progress:
                 "give another --out."
             )
 
+    def _added_up(self, path: Path) -> dict[str, dict[str, Any]]:
+        """Sums that this arithmetic left; none where there is no file, or one of other arithmetic, or one that is damaged."""
+        try:
+            found, *lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+            return {str(line["scenario"]): line for line in lines} if found == self.head else {}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+
+    def of(self, scenario: str, sets: int) -> list[dict[str, Any]]:
+        """The lines that make up so many data sets of a scenario, as far as they were counted."""
+        summed = self.sums.get(scenario)
+        start = 0 if summed is None or summed["sets"] > sets or summed["sets"] % CHUNK else int(summed["sets"])
+        chunks = ((scenario, first, count) for first, count in _chunks(sets) if first >= start)
+        found = [self.lines[chunk] for chunk in chunks if chunk in self.lines]
+        return found if summed is None or not start else [summed, *found]
+
+    def add_up(self) -> None:
+        """Write counts.jsonl: of every scenario the chunks from the first on, as far as none is missing."""
+        if self.path is None:
+            return
+        names = dict.fromkeys([*self.sums, *(name for name, _, _ in self.lines)])
+        sums = []
+        for name in names:
+            lines = [self.sums[name]] if name in self.sums else []
+            while (after := (name, sum(line["sets"] for line in lines), CHUNK)) in self.lines:
+                lines.append(self.lines[after])
+            if lines:
+                sums.append(_added(lines))
+        text = "".join(json.dumps(line) + "\n" for line in (self.head, *sums))
+        (self.path.parent / COUNTS).write_text(text, "utf-8")
+
     def keep(self, line: dict[str, Any]) -> None:
         """Remember one chunk, on disk too."""
         self.lines[line["scenario"], line["first"], line["sets"]] = line
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(line) + "\n")
+
+
+def _added(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Lines of one scenario as one."""
+    names = lines[0]["hits"]
+    return {
+        "scenario": lines[0]["scenario"],
+        "first": 0,
+        "sets": sum(line["sets"] for line in lines),
+        "hits": {n: {a: sum(line["hits"][n][a] for line in lines) for a in names[n]} for n in names},
+        "trials": {n: sum(line["trials"][n] for line in lines) for n in names},
+        "effect": round(sum(line["effect"] for line in lines), 9),
+        "seconds": round(sum(line["seconds"] for line in lines), 3),
+    }
 
 
 def _chunks(sets: int) -> Iterator[tuple[int, int]]:
@@ -229,18 +278,26 @@ def measure(
     """
     kept = _Progress(out, seed)
     counts = {one.name: min(sets, grid.FEWER) if grid.family(one).dear else sets for one in scenarios}
-    chunks = {(one.name, *chunk): one for one in scenarios for chunk in _chunks(counts[one.name])}
-    waiting = {chunk: one for chunk, one in chunks.items() if chunk not in kept.lines}
+    have = {one.name: kept.of(one.name, counts[one.name]) for one in scenarios}
+    waiting = {
+        (one.name, *chunk): one
+        for one in scenarios
+        for chunk in _chunks(counts[one.name])
+        if not any(line["first"] <= chunk[0] < line["first"] + line["sets"] for line in have[one.name])
+    }
     total = sum(counts.values())
     done = total - sum(count for _, _, count in waiting)
     if progress:
         progress(done, total, "")
-    for line in _counted(waiting, seed, workers, recording):
-        kept.keep(line)
-        done += line["sets"]
-        if progress:
-            progress(done, total, line["scenario"])
-    mine = {one.name: [kept.lines[one.name, *chunk] for chunk in _chunks(counts[one.name])] for one in scenarios}
+    try:
+        for line in _counted(waiting, seed, workers, recording):
+            kept.keep(line)
+            done += line["sets"]
+            if progress:
+                progress(done, total, line["scenario"])
+    finally:
+        kept.add_up()
+    mine = {one.name: kept.of(one.name, counts[one.name]) for one in scenarios}
     return Measured(
         tuple(rate for one in scenarios for rate in _rates(one, mine[one.name], counts[one.name])),
         sets,
