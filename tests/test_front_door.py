@@ -1,6 +1,7 @@
 """The front door: its names, what importing it costs, and where shipped files lie."""
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import modclaims
+from modclaims.declarations import known_names
 from modclaims.shipped import shipped
 
 HEAVY = ("torch", "transformers", "scipy", "statsmodels", "pandas", "pingouin", "matplotlib", "sklearn")
@@ -73,6 +75,16 @@ def test_a_name_that_the_front_door_lacks_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'CategoryClusterin'"):
         _ = modclaims.CategoryClusterin
     assert set(modclaims.__all__) <= set(dir(modclaims))
+
+
+CONSTANTS = (ROOT / "docs" / "claims.md").read_text("utf-8") + (ROOT / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in modclaims.__all__ if name[0].isupper()])
+def test_every_constant_of_every_family_is_in_the_pages(name):
+    listed = set(re.findall(r"`([a-z_]+)`", CONSTANTS))
+    known = known_names(getattr(modclaims, name))
+    assert {constant for constant, one in known.items() if not one.is_method and not one.is_fixed} <= listed
 
 
 def test_only_lm_imports_torch():
