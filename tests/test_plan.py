@@ -15,6 +15,7 @@ from terminal import call
 from test_front_door import loaded_after
 
 from modclaims import (
+    AblationSufficiency,
     AxesAgainstRotations,
     AxisStreams,
     CategoryClustering,
@@ -48,11 +49,12 @@ from modclaims.collect import Collected, collect
 from modclaims.corpus import Corpus, Text
 from modclaims.corpus_files import read_corpus
 from modclaims.errors import ModelError
+from modclaims.families.plan_parts import measured_halves
 from modclaims.families.units import Units
 from modclaims.lm.model import load_model
 from modclaims.lm.outline import read_outline
 from modclaims.lm.store import RecordingStore
-from modclaims.look import CHECKPOINTS, Weighing
+from modclaims.look import CHECKPOINTS, PlannedStreams, Weighing
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import CountedLevel
 from modclaims.planning.power import Asked, detectable
@@ -78,7 +80,9 @@ from modclaims.runner import execute
 from modclaims.settings import Settings
 from modclaims.stats.actions import count_arrangements
 from modclaims.stats.levels import LEVELS
+from modclaims.stats.merging import merged_levels
 from modclaims.stats.splits import halves, part
+from modclaims.stats.superiority import comparisons
 from modclaims.verdict import Outcome
 
 SHAPE = ModelShape("planted", 3, 2, 2, 8, 4, 32, 512)
@@ -223,7 +227,7 @@ def test_halves_of_twelve_texts_are_refused():
     for claim in (claim_of(AxisStreams, twins=0, basis="pca", components=2), claim_of(HeadsAgainstBlocks)):
         plan = planned([claim], sizes(4, 4, 4))
         assert plan.claims[0].reaches == ()
-        assert "of which nothing varies, 2 x the middle of the splits" in plan.refused
+        assert "in too many of the resamples of most halves of so few texts nothing varies" in plan.refused
         assert "Add texts" in plan.refused
     made = planned([claim_of(AxisStreams, twins=0, basis="pca", components=2)], sizes(4, 4, 4)).claims[0].plan
     assert made.arrangements == 15
@@ -461,7 +465,7 @@ def test_a_category_of_three_texts_settles_no_level_of_its_own():
     # one of three is drawn thrice in 3 / 27 of the resamples, of four in 4 / 256
     assert three.plan.bounds.floor == pytest.approx(1 / 9, rel=0.1)
     assert three.reaches == ()
-    assert "11 % of which nothing varies" in three.supported.why
+    assert "in too many of the resamples of so few texts nothing varies" in three.supported.why
     assert three.refuted.remedy == "add texts"
     assert four.plan.bounds.floor == pytest.approx(1 / 64, rel=0.3)
     assert four.reaches == ("supported", "refuted")
@@ -1032,3 +1036,43 @@ def test_importing_a_plan_costs_the_standard_library_and_numpy_only(code):
 
 def test_a_claim_of_one_cell_alone_is_somewhere():
     assert only(clustering(holds=somewhere(), layers=(1,)), sizes(12, 12)).plan.needed == 1
+
+
+# ---- what a run takes for sparse, and splits that are merged
+
+
+def test_designs_that_a_run_takes_for_sparse_are_out_of_reach():
+    """Six categories of four texts: in most halves more than alpha / 4 of the resamples have no spread."""
+    claim = claim_of(HeadsAgainstBlocks)
+    (one,) = planned([claim], sizes(4, 4, 4, 4, 4, 4)).claims
+    assert one.plan.bounds.sparse
+    assert not one.reaches
+    assert "nothing varies" in one.supported.why
+    (more,) = planned([claim], sizes(12, 12)).claims
+    assert not more.plan.bounds.sparse
+    assert more.reaches == ("supported", "refuted")
+
+
+@pytest.mark.parametrize(("texts", "reached"), [(4, False), (6, False), (9, True)])
+def test_sufficiency_knows_that_a_category_is_resampled_alone(texts, reached):
+    claim = claim_of(AblationSufficiency, unit="head", sizes=(1,))
+    (one,) = planned([claim], sizes(texts, texts)).claims
+    assert bool(one.reaches) is reached
+
+
+def test_floors_of_halves_are_merged_as_a_run_merges_them():
+    """Nine texts of either category: halves of four and five, of which the run takes what the first ones say, too."""
+    claim = claim_of(AxisStreams, twins=0, basis="pca", components=2, category="c0", smallest_effect=0.2)
+    (one,) = planned([claim], sizes(9, 9)).claims
+    design = Units.of(sizes(9, 9), "category", None).design
+    tested = measured_halves(design, PlannedStreams(type(claim).__name__, Weighing()), claim.splits)
+    least = [0.4 ** comparisons(half, "c0") for half in tested]
+    assert one.refuted.level == pytest.approx(float(merged_levels(np.array(least))))
+
+
+def test_levels_at_the_last_checkpoint_know_when_all_arrangements_are_enumerated():
+    (signs,) = planned([claim_of(TighterThanAttention)], sizes(12, 12), permutations=999).claims
+    assert signs.plan.test.lowest == pytest.approx(1 / 2**12)
+    spaces = claim_of(SubspaceSeparation, dimensions=1, relabellings=99, twins=0)
+    (apart,) = planned([spaces], sizes(6, 6)).claims
+    assert apart.plan.test.lowest == pytest.approx(1 / apart.plan.arrangements)

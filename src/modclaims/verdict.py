@@ -148,7 +148,7 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float, claims: int =
     effect = float(bounds.effect[levels.cell])
     if test is not None:
         exact, draws = test.exact, test.arrangements if test.exact else test.arrangements - 1
-        floor = test.factor / test.arrangements
+        floor = test.floor
     else:
         exact, draws = False, len(bounds.t)
         floor = _least_bound(claim, bounds, chosen)
@@ -216,8 +216,10 @@ def _sparse(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[str]:
     count = int(evidence.bounds.sparse(alpha)[chosen].sum())
     if not count:
         return []
+    factor = evidence.bounds.factor
     return [
-        f"{count:,} of {len(chosen):,} cells are sparse: effect or spread is undefined in more than {100 * alpha / 2:g} % of the resamples. "
+        f"{count:,} of {len(chosen):,} cells are sparse: effect or spread is undefined in more than {100 * alpha / 2 / factor:g} % of the "
+        f"resamples{' of most splits' if evidence.bounds.splits else ''}. "
         "They stand outside the search, carry nothing, and refute nothing."
     ]
 

@@ -10,7 +10,7 @@ from modclaims import InputOutsideUnembedding, InputReconstruction, along_depth,
 from modclaims.calibration.family import claim_of
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
-from modclaims.families.input_reconstruction import Foldings, Told, Tried, others_mean
+from modclaims.families.input_reconstruction import Told, Tried, others_mean
 from modclaims.families.token_maps import Tokens, bounds_of_means, learning_factor
 from modclaims.families.units import Sample
 from modclaims.look import Weighing
@@ -92,7 +92,6 @@ def test_tokens_are_asked_for_as_far_as_positions_go():
         (told(site="mlp_out"), "not the stream"),
         (told(nearest=0), "nearest = 0"),
         (told(folds=2), "folds = 2"),
-        (told(foldings=0), "foldings = 0"),
         (told(twins=2), "at least 5 seeds"),
         (aside(dimensions=0), "dimensions = 0"),
         (aside(leading=1.0), "leading = 1.0"),
@@ -208,39 +207,16 @@ def test_selectivity_is_over_types_learned_from_and_leaves_out_texts_without_any
     tokens = Tokens.of(sample, ids, np.array([0, 1, 2, 0]))
     np.testing.assert_array_equal(tokens.seen, [[1, 0], [1, 1], [0, 0], [1, 0]])
     own, none = np.array([[0, 0], [0, 9], [0, 0], [9, 0]]), np.full((4, 2), 9)
-    once = Told(tokens, Tried(own[..., None], none), Tried(none[..., None], none), 10)
-    found = Foldings((once,))
+    found = Told(tokens, Tried(own[..., None], none), Tried(none[..., None], none), 10)
     np.testing.assert_allclose(found.selectivity(1), [[1], [0.5], [0]])
     known = np.array([[9, 9], [0, 9], [9, 9], [9, 9]])  # a token that a guess without the stream finds
     for task, control in ((known, none), (none, known)):
         guessed = Told(tokens, Tried(own[..., None], task), Tried(none[..., None], control), 10)
-        np.testing.assert_allclose(Foldings((guessed,)).selectivity(1), [[1], [0], [0]])
+        np.testing.assert_allclose(guessed.selectivity(1), [[1], [0], [0]])
         np.testing.assert_array_equal(guessed.compared(1), [[1, 0], [0, 1], [0, 0], [1, 0]])
     np.testing.assert_allclose(found.curve(1), [[1], [0.5], [1], [0.5]])
     np.testing.assert_allclose(found.among(False, 1), [1])
     np.testing.assert_array_equal(tokens.commonest(1), [[1, 0], [1, 0], [0, 0], [0, 0]])
-
-
-def test_foldings_are_taken_together_token_by_token():
-    sample = Sample.of(CORPUS, range(2))
-    ids = np.array([[1, 2], [1, 3]])
-    first, second = Tokens.of(sample, ids, np.array([0, 1])), Tokens.of(sample, ids, np.array([0, 0]))
-    own, none = np.array([[0, 9], [0, 0]])[..., None], np.full((2, 2), 9)
-    one = Told(first, Tried(own, none), Tried(none[..., None], none), 10)  # type 1 was learned from elsewhere
-    other = Told(second, Tried(none[..., None], none), Tried(none[..., None], none), 10)  # nothing was
-    found = Foldings((one, other))
-    np.testing.assert_allclose(found.curve(1), [[1 / 4], [2 / 4]])
-    np.testing.assert_allclose(found.selectivity(1), [[1], [1]])
-    np.testing.assert_allclose(found.among(False, 1), [1 / 6])
-    assert found.unseen == 3  # of 2 and 4
-
-
-def test_more_foldings_vary_less_and_are_about_the_same_effect():
-    """The same streams with texts dealt once and five times: the mean stays, and limits lie closer."""
-    found = {n: told(foldings=n).weigh(recorded(told(foldings=n)), WEIGHING).bounds for n in (1, 5)}
-    assert float(found[5].effect[0]) == pytest.approx(float(found[1].effect[0]), abs=0.1)
-    width = {n: float((b.upper(0.05) - b.lower(0.05))[0]) for n, b in found.items()}
-    assert width[5] < width[1]
 
 
 def test_the_mean_of_the_others_knows_no_fold_of_its_own():

@@ -161,6 +161,32 @@ def test_levels_are_those_of_the_splits_merged() -> None:
     assert somewhere().levels(one_cell(0.0, 0.0, 0.0), 0.0, 0.05).p_plus == 1
 
 
+def test_a_split_without_an_effect_leaves_that_of_the_others_and_speaks_for_neither_side() -> None:
+    rng = np.random.default_rng(0)
+    t = rng.standard_normal((999, 1))
+    parts = [Bounds(np.array([0.9]), np.array([0.05]), t, ends=(-1.0, 1.0)) for _ in range(19)]
+    missing = Bounds(np.array([np.nan]), np.array([np.nan]), t, ends=(-1.0, 1.0))
+    found = MedianBounds.of([missing, *parts])
+    assert found.effect[0] == pytest.approx(0.9)
+    assert found.lower(0.05)[0] <= 0.9 <= found.upper(0.05)[0]
+    assert found.p_lower(0.95)[0] == 1  # an effect of .9 clears no .95, whatever some splits say
+    most = MedianBounds.of([missing] * 11 + parts[:9])
+    assert (most.p_lower(0.1)[0], most.p_upper(0.95)[0]) == (1, 1)
+    assert np.isnan(most.lower(0.05)[0])
+
+
+def test_degenerate_resamples_of_splits_are_merged_as_their_levels_are() -> None:
+    spent = [0.2, 0.0, 0.0, 0.3, 0.3, 0.3]
+    parts = []
+    for share in spent:
+        t = np.random.default_rng(1).standard_normal((1000, 1))
+        t[: round(1000 * share)] = np.nan
+        parts.append(Bounds(np.array([1.0]), np.array([0.1]), t))
+    found = MedianBounds.of(parts)
+    assert found.undefined[0] == pytest.approx(0.0)  # the first three: 0, 0 and .2
+    assert found.sparse(0.05)[0]  # four of six
+
+
 def test_no_limit_lies_beyond_the_effect() -> None:
     """The first three splits agree on 3, most of all five say 0: the limit of the first stops at what is shown."""
     found = MedianBounds.of([bounds(v) for v in (9.0, 9.0, 0.0, 0.0, 0.0)])

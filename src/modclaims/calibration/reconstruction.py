@@ -17,7 +17,7 @@ from modclaims.calibration.known import LAWS, LAYERS, POSITIONS, WIDTH, Layout
 from modclaims.calibration.scenarios import EDGE, NONE, PERMUTATIONS, Scenario
 from modclaims.families.input_outside_unembedding import FOLDS as PENALTY_FOLDS
 from modclaims.families.input_outside_unembedding import InputOutsideUnembedding
-from modclaims.families.input_reconstruction import Foldings, InputReconstruction, Told, Tried, others_mean
+from modclaims.families.input_reconstruction import InputReconstruction, Told, Tried, others_mean
 from modclaims.families.token_maps import EMBEDDING, Tokens
 from modclaims.families.units import Sample
 from modclaims.hypothesis import Hypothesis
@@ -120,7 +120,7 @@ def _found(layout: Layout, law: str, strength: float, number: int, what: str) ->
     ]
     if not selective:
         return float((tried[0].found < NEAREST).mean())
-    return float(Foldings((Told(tokens, tried[0], tried[1], TYPES),)).selectivity(NEAREST).mean())
+    return float(Told(tokens, tried[0], tried[1], TYPES).selectivity(NEAREST).mean())
 
 
 @lru_cache(maxsize=16)

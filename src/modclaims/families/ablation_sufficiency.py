@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,12 +13,16 @@ from numpy.typing import NDArray
 from modclaims.errors import ClaimError
 from modclaims.families.ablation_specificity import AblationSpecificity
 from modclaims.families.modules import NOUNS, Modules
+from modclaims.families.units import Units
 from modclaims.look import Look, Weighing
 from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import TestPlan, counted_bounds
 from modclaims.recording import LogOdds, Recording, Request, TokenIds
 from modclaims.stats.bootstrap import Bounds, bootstrap_t
 from modclaims.stats.evidence import Cell, Exhibit
 from modclaims.stats.matched_sets import Places, side_by_side, typical_tokens
+from modclaims.stats.merging import FACTOR
 from modclaims.stats.splits import MedianBounds
 
 Floats = NDArray[np.float64]
@@ -44,6 +49,16 @@ class AblationSufficiency(AblationSpecificity):
         super().validate()
         if self.typical < 1:
             raise ClaimError(f"typical = {self.typical}: at least one token must be typical of a category.")
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        """As of specificity; but how far log-odds rise is resampled over the texts of one category of a half alone, of which n
+        are all the same one in a share n^-(n - 1) of the resamples."""
+        counts = Units.of(before.corpus, self.label, self.within).design.counts
+        spent = []
+        for half in (counts // 2, (counts + 1) // 2):  # odd ones go to either half by chance
+            alone = min(float(np.sum((n - 1) * np.log(n))) for n in (row[row > 0] for row in half))
+            spent.append(math.floor(before.weighing.resamples * math.exp(-alone)))
+        return replace(super().plan(before), bounds=counted_bounds(before, spent, FACTOR))
 
     def _whole(self) -> tuple[Request, ...]:
         return (TokenIds(self.tokens),)

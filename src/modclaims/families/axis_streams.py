@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.halves import check_splits
-from modclaims.families.plan_parts import labelled, tested_halves
+from modclaims.families.plan_parts import labelled, measured_halves
 from modclaims.families.selectivity import Answers, Cells, Selectivity
 from modclaims.families.units import Units
 from modclaims.look import Look
@@ -123,7 +123,7 @@ class AxisStreams(Selectivity):
         if self.basis not in LEARNED:
             return super().plan(before)
         units, streams = Units.of(before.corpus, self.label, self.within), before.streams(type(self).__name__)
-        tested, spent = tested_halves(units.design, streams, self.splits), list[float]()
+        tested, spent = measured_halves(units.design, streams, self.splits), list[float]()
         found = [count_arrangements(half, blind=self._blind) for half in tested]
         for split, half in enumerate(tested if self.category is None else ()):
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
 from modclaims.families import controls
-from modclaims.families.plan_parts import labelled, tested_halves
+from modclaims.families.plan_parts import labelled, measured_halves
 from modclaims.families.selectivity import Answers, Cells, Selectivity, observed_f
 from modclaims.families.units import Units
 from modclaims.look import Look, Streams
@@ -148,7 +148,7 @@ class HeadsAgainstBlocks(HeadSelectivity):
     def plan(self, before: PlanContext) -> TestPlan:
         units = Units.of(before.corpus, self.label, self.within)
         design, streams, spent = units.design, before.streams(type(self).__name__), list[float]()
-        for split, half in enumerate(tested_halves(design, streams, self.splits)):
+        for split, half in enumerate(measured_halves(design, streams, self.splits)):
 
             def resamples(half: Design = half, key: str = str(split)) -> Resamples:
                 return self._of_half(half, design, streams, key)

@@ -54,10 +54,8 @@ class InputReconstruction(TokenMap):
     fewer than `nearest` others lie as close. A number a text and layer: the share of its tokens that are found.
 
     `along_depth` (the default): each text's least-squares slope of that share over relative depth, from the first layer
-    asked for to the last, signed so that what the claim says is positive; the effect is its mean over texts. All this is
-    done `foldings` times, the texts dealt to folds anew, and a text's number is the mean: which texts a map happened to
-    learn from then matters less, and limits lie closer, while no map ever saw the text it is tried on. p is read off the
-    bound: texts that share a map share what it learned by chance, so that their slopes are not exchangeable with their
+    asked for to the last, signed so that what the claim says is positive; the effect is its mean over texts. p is read
+    off its bound: texts that share a map share what it learned by chance, so that their slopes are not exchangeable with their
     negatives even where nothing falls.
 
     Any other quantifier: the token can be told at a layer at all. A linear map of many inputs could learn by heart what
@@ -66,8 +64,7 @@ class InputReconstruction(TokenMap):
     of them, and maps are learned anew. Both are taken over tokens whose type was learned from, the only ones that the
     control task can be learned for, and which the mean of the embeddings learned from would find in neither task, for
     that takes no stream; what is found of types never learned from is shown beside it. Exchangeable under the null:
-    which of both tasks a text's tokens were found in; p by flipping the signs of the texts' differences. Texts are dealt
-    to folds once: what they share by the chance of one control task does not shrink with more.
+    which of both tasks a text's tokens were found in; p by flipping the signs of the texts' differences.
 
     Bounds by resampling texts. Maps stay as they were learned while texts are resampled, so bounds are widened by what
     learning from other texts would change (Nadeau & Bengio 2003). The smallest effect of 0.1 is one token in ten.
@@ -80,8 +77,6 @@ class InputReconstruction(TokenMap):
     """A token is found if fewer than so many others lie as close to what was foretold."""
     folds: int = 5
     """Parts of the texts, each tried with maps learned on the others; as many as there are texts where these are fewer."""
-    foldings: int = 5
-    """How often the texts are dealt to folds anew, of claims along depth."""
     twins: int = 0
     """Untrained networks beside the claim, 5 or more, each with maps of its own; 0 for none."""
     holds: Holds = along_depth("falls")
@@ -98,19 +93,12 @@ class InputReconstruction(TokenMap):
             raise ClaimError(
                 f"folds = {self.folds}: a penalty is chosen among the other folds, so {MIN_FOLDS} are needed."
             )
-        if self.foldings < 1:
-            raise ClaimError(f"foldings = {self.foldings}: the texts must be dealt to folds once at least.")
         check_twins(self.twins)
 
     @property
     def along(self) -> bool:
         """Whether the claim is about the slope along depth."""
         return self.holds.contrasts
-
-    @property
-    def dealings(self) -> int:
-        """How often texts are dealt to folds."""
-        return self.foldings if self.along else 1
 
     @property
     def found_name(self) -> str:
@@ -137,8 +125,8 @@ class InputReconstruction(TokenMap):
     def measure(self, look: Look) -> Measured:
         sample, layers = Sample.of(look.corpus), self.looked_at(look.shape)
         ids, parts = self.tokens(look.recording), min(self.folds, sample.n)
-        rng = look.lasting_rng("folds", design=sample.design(0))
-        tokens = [Tokens.of(sample, ids, folds_of(sample.n, parts, rng)) for _ in range(self.dealings)]
+        dealt = folds_of(sample.n, parts, look.lasting_rng("folds", design=sample.design(0)))
+        tokens = Tokens.of(sample, ids, dealt)
         told = self._told(look, tokens, layers, control=not (self.along and look.settings.bare))
         found = Reconstructed(told, layers, self.nearest, self.holds.contrast(layers))
         values = found.values
@@ -168,36 +156,31 @@ class InputReconstruction(TokenMap):
     def _told(
         self,
         look: Look,
-        foldings: Sequence[Tokens],
+        tokens: Tokens,
         layers: tuple[int, ...],
         *,
         control: bool,
         variant: str | None = None,
-    ) -> Foldings:
+    ) -> Told:
         """How well the maps of every layer find tokens, in the task and, where `control`, in the control task."""
         embedding = np.asarray(look.recording.array(for_variant(EMBEDDING, variant)))
-        vocabulary, ids = Vocabulary.of(embedding), foldings[0].rows
+        vocabulary, ids, shape = Vocabulary.of(embedding), tokens.rows, tokens.ids.shape
         types, rows = np.unique(ids, return_inverse=True)
         if len(types) < 2:
             raise ClaimError("One and the same token stands at every position read; choose other --positions.")
-        rng = look.lasting_rng("control", design=foldings[0].sample.design(0))
-        meant = [[ids, *([types[one_cycle(len(types), rng)][rows]] if control else [])] for _ in foldings]
-        closer: list[list[list[Codes]]] = [[[] for _ in named] for named in meant]
+        rng = look.lasting_rng("control", design=tokens.sample.design(0))
+        meant = [ids, *([types[one_cycle(len(types), rng)][rows]] if control else [])]
+        targets = [embedding[named].astype(np.float64) for named in meant]
+        closer: list[list[Codes]] = [[] for _ in meant]
         for layer in layers:
-            stream_rows = self.stream_rows(look.recording, layer, variant)
-            for tokens, named, ranks in zip(foldings, meant, closer, strict=True):
-                fitted = cross_fitted(stream_rows, [embedding[m].astype(np.float64) for m in named], tokens.row_folds)
-                for found, fit, m in zip(ranks, fitted, named, strict=True):
-                    found.append(vocabulary.closer(fit.foretold, m).reshape(tokens.ids.shape))
-        out = []
-        for tokens, named, ranks in zip(foldings, meant, closer, strict=True):
-            tried = [
-                Tried(np.stack(found, axis=2), vocabulary.closer(mean, m).reshape(tokens.ids.shape))
-                for found, m in zip(ranks, named, strict=True)
-                for mean in [others_mean(embedding[m].astype(np.float64), tokens.row_folds)]
-            ]
-            out.append(Told(tokens, tried[0], tried[1] if len(tried) > 1 else None, len(embedding)))
-        return Foldings(tuple(out))
+            fitted = cross_fitted(self.stream_rows(look.recording, layer, variant), targets, tokens.row_folds)
+            for found, fit, named in zip(closer, fitted, meant, strict=True):
+                found.append(vocabulary.closer(fit.foretold, named).reshape(shape))
+        tried = [
+            Tried(np.stack(found, axis=2), vocabulary.closer(others_mean(y, tokens.row_folds), named).reshape(shape))
+            for found, y, named in zip(closer, targets, meant, strict=True)
+        ]
+        return Told(tokens, tried[0], tried[1] if len(tried) > 1 else None, len(embedding))
 
     def _flipped(self, look: Look, values: Floats, unit: str) -> NullTest:
         """Sign flips of the units' differences from the control task, at all layers together."""
@@ -313,7 +296,7 @@ class InputReconstruction(TokenMap):
         told = found.told
         return Words(
             note=f"site {self.site}, ridge maps learned on {told.parts - 1} of {told.parts} parts of the texts and tried on the "
-            f"other, {_times(self.dealings)}; {told.positions} positions, {told.vocabulary:,} tokens to choose from",
+            f"other; {told.positions} positions, {told.vocabulary:,} tokens to choose from",
             detail=self._detail(found, named),
             warnings=told.sample.warnings + _few(told, measured.n_units, look.shape.width),
             secondary=self._shares(found) if found.weights is None else self._slopes(found, found.weights),
@@ -383,51 +366,34 @@ class Told:
         assert self.control is not None, "the control task was not asked for"
         return np.asarray(self.tokens.seen & (self.task.blind >= nearest) & (self.control.blind >= nearest))
 
-
-@dataclass(frozen=True)
-class Foldings:
-    """What maps told of the tokens whenever the texts were dealt to folds, as one: shares over all foldings together."""
-
-    each: tuple[Told, ...]
-
-    @property
-    def tokens(self) -> tuple[Tokens, ...]:
-        """The tokens with the folds of each folding."""
-        return tuple(told.tokens for told in self.each)
-
     @property
     def sample(self) -> Sample:
         """The texts."""
-        return self.each[0].tokens.sample
+        return self.tokens.sample
 
     @property
     def parts(self) -> int:
-        """Folds of a folding."""
-        return int(self.each[0].tokens.folds.max()) + 1
+        """How many folds there are."""
+        return int(self.tokens.folds.max()) + 1
 
     @property
     def positions(self) -> int:
         """Tokens a text."""
-        return int(self.each[0].tokens.ids.shape[1])
+        return int(self.tokens.ids.shape[1])
 
     @property
     def total(self) -> int:
         """Tokens of all texts."""
-        return int(self.each[0].tokens.ids.size)
-
-    @property
-    def vocabulary(self) -> int:
-        """Tokens to choose from."""
-        return self.each[0].vocabulary
+        return int(self.tokens.ids.size)
 
     @property
     def unseen(self) -> int:
-        """Tokens of types that maps never learned from, in the mean over foldings."""
-        return round(float(np.mean([(~told.tokens.seen).sum() for told in self.each])))
+        """Tokens of types that maps never learned from."""
+        return int((~self.tokens.seen).sum())
 
     def commonest(self, nearest: int) -> float:
         """Share of tokens that are among the most frequent ones learned from."""
-        return float(np.mean([told.tokens.commonest(nearest) for told in self.each]))
+        return float(self.tokens.commonest(nearest).mean())
 
     def curve(self, nearest: int) -> Floats:
         """(unit, layer) share of tokens found."""
@@ -438,18 +404,15 @@ class Foldings:
         return self._shares(nearest, control=True)
 
     def _shares(self, nearest: int, *, control: bool) -> Floats:
-        texts = np.mean([told.found(nearest, control=control).mean(axis=1) for told in self.each], axis=0)
-        return np.asarray(self.sample.units(texts))
+        return np.asarray(self.tokens.sample.units(self.found(nearest, control=control).mean(axis=1)))
 
     def selectivity(self, nearest: int) -> Floats:
         """(unit, layer) share found minus that of the control task, over the unit's tokens that `compared` names.
 
-        Units without such a token in any folding are left out.
+        Units without such a token are left out.
         """
-        compared = np.stack([told.compared(nearest) for told in self.each], axis=1)
-        gained = np.stack(
-            [told.found(nearest).astype(np.float64) - told.found(nearest, control=True) for told in self.each], axis=1
-        )
+        compared = self.compared(nearest)
+        gained = self.found(nearest).astype(np.float64) - self.found(nearest, control=True)
         rows = [gained[texts][compared[texts]].mean(axis=0) for texts in self.sample.groups if compared[texts].any()]
         if len(rows) < 2:
             raise ClaimError(
@@ -460,16 +423,17 @@ class Foldings:
     def among(self, seen: bool, nearest: int) -> Floats:
         """(layer,) share found of the tokens whose type was, or was never, learned from, all texts together; not a number
         where there are none."""
-        found = [told.found(nearest)[told.tokens.seen == seen] for told in self.each]
-        together = np.concatenate(found)
-        return together.mean(axis=0) if len(together) else np.full(together.shape[1], np.nan)
+        which = self.tokens.seen == seen
+        if not which.any():
+            return np.full(self.task.found.shape[2], np.nan)
+        return np.asarray(self.found(nearest)[which].mean(axis=0))
 
 
 @dataclass(frozen=True)
 class Reconstructed:
     """How well tokens are told at every layer; each curve is worked out once, where it is asked for."""
 
-    told: Foldings
+    told: Told
     layers: tuple[int, ...]
     """Layers looked at."""
     nearest: int
@@ -529,15 +493,11 @@ def others_mean(target: Floats, folds: Codes) -> Floats:
     return out
 
 
-def _times(foldings: int) -> str:
-    return "once" if foldings == 1 else f"over {foldings} dealings of texts to parts"
-
-
 def _counted(nearest: int) -> str:
     return "commonest token" if nearest == 1 else f"{nearest} commonest tokens"
 
 
-def _few(told: Foldings, units: int, width: int) -> tuple[str, ...]:
+def _few(told: Told, units: int, width: int) -> tuple[str, ...]:
     """Warnings of texts that are left out, and of maps of `width` inputs that are learned from few tokens."""
     sample, out = told.sample, []
     if units < sample.n:

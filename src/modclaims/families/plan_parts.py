@@ -19,7 +19,7 @@ def drawn(design: Design, streams: Streams, *key: str) -> Resamples:
     return resample(design, count=streams.settings.resamples, rng=streams.rng("resamples", *key, design=design.digest))
 
 
-def tested_halves(design: Design, streams: Streams, splits: int) -> list[Design]:
+def measured_halves(design: Design, streams: Streams, splits: int) -> list[Design]:
     """The half of each split that a claim is tested on, what it picks or learns being picked on the other."""
     rngs = (streams.lasting_rng("split", str(split), design=design.digest) for split in range(splits))
     return [part(design, halves(design, rng)[1]) for rng in rngs]
@@ -28,7 +28,7 @@ def tested_halves(design: Design, streams: Streams, splits: int) -> list[Design]
 def degenerate_halves(claim: Hypothesis, units: Units, before: PlanContext, splits: int) -> list[int]:
     """Degenerate resamples of each half that is tested; of whole blocks none is foretold."""
     streams, found = before.streams(type(claim).__name__), list[int]()
-    for split, half in enumerate(tested_halves(units.design, streams, splits)):
+    for split, half in enumerate(measured_halves(units.design, streams, splits)):
 
         def resamples(half: Design = half, key: str = str(split)) -> Resamples:
             rng = streams.rng("split", key, half.digest, "resamples")

@@ -27,6 +27,7 @@ from modclaims.recording import Activations, ModelShape
 from modclaims.stats.actions import Arrangements, Blind, Design, count_arrangements, relabellings
 from modclaims.stats.bootstrap import Bounds, Resamples, resample
 from modclaims.stats.evidence import CategoryRow, Cell, Control, Exhibit, NullTest
+from modclaims.stats.merging import least_middle
 from modclaims.stats.multiplicity import weigh_cells
 from modclaims.stats.normal_scores import normal_scores, score_bounds
 from modclaims.stats.omega_squared import omega_squared
@@ -217,7 +218,7 @@ class Selectivity(Hypothesis):
         if self.category is None:
             return None
         least = [((1 - self.smallest_effect) / 2) ** comparisons(design, self.category) for design in designs]
-        level = min(1.0, factor * float(np.median(least)))
+        level = min(1.0, factor * float(least_middle(np.array(least))))
         return made.bounds, CountedLevel.by_law(level, f"that of a perfect sample of so many {made.unit}s")
 
     @staticmethod

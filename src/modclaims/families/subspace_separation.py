@@ -133,7 +133,12 @@ class SubspaceSeparation(Hypothesis):
             labelled(self, units, before),
             bounds=counted_bounds(before, degenerate_halves(self, units, before, self.splits), FACTOR),
             cells=before.cells(self.holds, self._request()),
-            test=CountedLevel(total if exact else budget + 1, exact, "relabellings" if own else "--permutations"),
+            test=CountedLevel(
+                total if exact else budget + 1,
+                exact,
+                "relabellings" if own else "--permutations",
+                arrangements=None if exact else total,
+            ),
             arrangements=total,
         )
 

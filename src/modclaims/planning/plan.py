@@ -17,6 +17,7 @@ from modclaims.look import CHECKPOINTS
 from modclaims.planning.context import PlanContext
 from modclaims.planning.power import Effect
 from modclaims.stats.actions import Design
+from modclaims.stats.merging import least_middle
 from modclaims.stats.quantifiers import Everywhere, Holds, InFraction
 
 
@@ -31,7 +32,7 @@ class CountedLevel:
     raised_by: str
     """The option, or the claim's constant, that says how many are drawn."""
     least: float = 1.0
-    """Rows that count whatever the data, the observed included; the median over splits."""
+    """Rows that count whatever the data, the observed included; of splits, what merging leaves of theirs."""
     factor: float = 1.0
     """By what a counted level is multiplied (2 for levels merged over splits)."""
 
@@ -41,6 +42,10 @@ class CountedLevel:
     """What sets the level, where it is a law and nothing is counted."""
     arrangements: int | None = None
     """Distinct arrangements that draws are made from, which are enumerated once there are as many draws; None for no end."""
+    last: float | None = None
+    """The smallest level at the last checkpoint, before the factor, where it is not what `least` says."""
+    sparse: bool = False
+    """Whether so many resamples have no spread, whatever the data, that a run takes the cell for sparse."""
 
     @property
     def floor(self) -> float:
@@ -52,6 +57,8 @@ class CountedLevel:
         """The smallest level at the last checkpoint, to which draws go on where they decide nothing before."""
         if self.exact or not self.goes_on:
             return self.floor
+        if self.last is not None:
+            return min(1.0, self.factor * self.last)
         drawn = (1 + (self.least - 1) * CHECKPOINTS[-1]) / (self.most + 1)
         return min(1.0, self.factor * max(drawn, 1 / self.arrangements if self.arrangements else 0.0))
 
@@ -123,6 +130,14 @@ class TestPlan:
     """What `power` is told; None where nothing sensible can be said of the effect that would be found."""
 
     @property
+    def barred(self) -> str:
+        """Why it settles nothing by design, a colon and what would help; empty where it may."""
+        if self.undecided or not self.bounds.sparse or self.perfect is not None:
+            return self.undecided
+        of = " of most halves" if self.bounds.factor > 1 else ""
+        return f"in too many of the resamples{of} of so few {self.unit}s nothing varies, so that no limit is known: add texts"
+
+    @property
     def least_bound(self) -> float:
         """The smallest level of a bound, whatever the data, with the draws that were asked for."""
         return self.bounds.floor if self.bound_floor is None else self.bound_floor
@@ -139,15 +154,23 @@ def exchanged(found: Sequence[int], before: PlanContext, factor: float = 1.0) ->
     """From the arrangements of each split: enumerated where they are few, else drawn."""
     budget = before.weighing.permutations
     exact = all(total <= budget for total in found)
-    shares = [1 / total if total <= budget else 1 / (budget + 1) for total in found]
-    rows = min(found[0], budget + (not exact))
-    least = float(np.median(shares)) * rows
-    return CountedLevel(rows, exact, "--permutations", least, factor, arrangements=None if exact else max(found))
+    now, last = (
+        float(least_middle(np.array([1 / (total if total <= most else most + 1) for total in found])))
+        for most in (budget, CHECKPOINTS[-1] * budget)
+    )
+    rows = min(max(found), budget + (not exact))
+    most = None if exact else max(found)
+    return CountedLevel(
+        rows, exact, "--permutations", now * rows, factor, arrangements=most, last=None if exact else last
+    )
 
 
 def counted_bounds(before: PlanContext, spent: Sequence[float], factor: float = 1.0) -> CountedLevel:
     """Of bounds, from how many resamples of each split count against any effect."""
-    return CountedLevel(before.weighing.resamples + 1, False, "--resamples", 1 + float(np.median(spent)), factor)
+    resamples, shares = before.weighing.resamples, np.array(spent, dtype=np.float64) / before.weighing.resamples
+    sparse = bool(np.mean(shares > before.weighing.alpha / 2 / factor) > 0.5)  # as `Bounds.sparse` has it
+    least = 1 + float(least_middle(np.array(spent, dtype=np.float64)))
+    return CountedLevel(resamples + 1, False, "--resamples", least, factor, sparse=sparse)
 
 
 def flipped(made: TestPlan, before: PlanContext) -> TestPlan:
@@ -156,6 +179,11 @@ def flipped(made: TestPlan, before: PlanContext) -> TestPlan:
     exact = made.units <= 62 and 2**made.units <= budget  # as `sign_flips` has it
     return replace(
         made,
-        test=CountedLevel(2**made.units if exact else budget + 1, exact, "--permutations"),
+        test=CountedLevel(
+            2**made.units if exact else budget + 1,
+            exact,
+            "--permutations",
+            arrangements=None if exact else 2**made.units,
+        ),
         arrangements=2**made.units,
     )

@@ -67,20 +67,20 @@ def sides(plans: Mapping[str, TestPlan], settings: Settings, others: Others = Ot
     """(SUPPORTED, REFUTED) of every claim among these, and among `others` that are not planned."""
     supported = _sides({name: _upward(made) for name, made in plans.items()}, settings, Outcome.SUPPORTED, others)
     refuted = _sides({name: _downward(made) for name, made in plans.items()}, settings, Outcome.REFUTED, others)
-    barred = {name: _barred(made) for name, made in plans.items() if made.undecided}
+    barred = {name: _barred(made) for name, made in plans.items() if made.barred}
     return {name: barred.get(name, (supported[name], refuted[name])) for name in plans}
 
 
 def _barred(made: TestPlan) -> tuple[Side, Side]:
     """Neither outcome, by design."""
-    why, _, rest = made.undecided.partition(": ")
+    why, _, rest = made.barred.partition(": ")
     side = Side(1.0, 1.0, 1.0, False, why, "give more models with --beside" if made.unit == "model" else rest)
     return side, side
 
 
 def _upward(made: TestPlan) -> _Level:
     """Where a claim may first be supported: p, if it plays a part, and the bound's level."""
-    if made.undecided:
+    if made.barred:
         return _Level(1.0, (made.bounds,))
     bound = made.bounds if made.perfect is None else made.perfect[0]
     return _Level.of(bound) if made.test is None else _Level.of(made.test, bound)
@@ -88,7 +88,7 @@ def _upward(made: TestPlan) -> _Level:
 
 def _downward(made: TestPlan) -> _Level:
     """Where a claim may first be refuted."""
-    if made.undecided:
+    if made.barred:
         return _Level(1.0, (made.bounds,))
     return _Level.of(made.bounds if made.perfect is None else made.perfect[1])
 

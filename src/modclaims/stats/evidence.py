@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.stats.bootstrap import Bounds
-from modclaims.stats.merging import merged_levels
+from modclaims.stats.merging import least_middle, merged_levels
 from modclaims.stats.multiplicity import Adjustment, combined, weigh_cells
 
 Floats = NDArray[np.float64]
@@ -111,6 +111,13 @@ class NullTest:
             by,
             combined(null, tolerance) if null.shape[1] > 1 else {},
         )
+
+    @property
+    def floor(self) -> float:
+        """The smallest p that so many arrangements attain."""
+        if self.parts:
+            return min(1.0, self.factor * float(least_middle(np.array([1 / t.arrangements for t in self.parts]))))
+        return min(1.0, self.factor / self.arrangements)
 
     def adjusted_among(self, cells: NDArray[np.int64]) -> Floats:
         """Adjusted p of some of the cells, corrected for these alone."""

@@ -212,6 +212,10 @@ class WeakestBounds(Bounds):
         members = self._of_all().bounded
         return np.array([bool(members[group].all()) for group in self.groups])
 
+    def sparse(self, alpha: float) -> NDArray[np.bool_]:
+        members = self._of_all().sparse(alpha)
+        return np.array([bool(members[group].any()) for group in self.groups])
+
     def _members(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.sort(np.concatenate([self.groups[int(c)] for c in cells]))
 

@@ -22,8 +22,13 @@ FACTOR = 2.0
 
 def merged_levels(levels: Sequence[Floats] | Floats) -> Floats:
     """(...) one level from (split, ...) levels of exchangeable splits, at most 1."""
-    found = FACTOR * _middles(np.asarray(levels, dtype=np.float64)).min(axis=0)
-    return np.asarray(np.minimum(1.0, found))
+    return np.asarray(np.minimum(1.0, FACTOR * least_middle(levels)))
+
+
+def least_middle(values: Sequence[Floats] | Floats) -> Floats:
+    """(...) of (split, ...) values the smallest lower median of the first splits, from half of them to all: what a merged level
+    is twice of."""
+    return np.asarray(_middles(np.asarray(values, dtype=np.float64)).min(axis=0))
 
 
 def merged_lower(limits: Sequence[Floats]) -> Floats:

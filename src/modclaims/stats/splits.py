@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from modclaims.stats.actions import MIN_BLOCKS, Design
 from modclaims.stats.bootstrap import Bounds
 from modclaims.stats.evidence import NullTest
-from modclaims.stats.merging import FACTOR, merged_levels, merged_lower, merged_upper
+from modclaims.stats.merging import FACTOR, least_middle, merged_levels, merged_lower, merged_upper
 
 Floats = NDArray[np.float64]
 Picked = TypeVar("Picked")
@@ -117,13 +117,14 @@ class MedianBounds(Bounds):
 
     @classmethod
     def of(cls, parts: Sequence[Bounds]) -> Self:
-        """From one `Bounds` a split."""
+        """From one `Bounds` a split. The effect is the median over those splits that have one; where most have none there is
+        no bound, and a split without one speaks for neither side."""
         theta = np.stack([p.theta for p in parts])
-        median = np.median(theta, axis=0)
-        typical = parts[int(np.argmin(np.nan_to_num(np.abs(theta - median), nan=np.inf).sum(axis=1)))]
+        median = _known_median(theta)
+        typical = parts[int(np.argmin(np.nan_to_num(np.abs(theta - median), nan=1e300, posinf=1e300).sum(axis=1)))]
         return cls(
             median,
-            np.median([p.se for p in parts], axis=0),
+            _known_median(np.stack([p.se for p in parts])),
             typical.t,
             typical.forward,
             typical.backward,
@@ -131,7 +132,9 @@ class MedianBounds(Bounds):
             typical.ends,
             factor=FACTOR,
             splits=len(parts),
-            fixed_share=None if typical.fixed_share is None else np.median([p.fixed_share for p in parts], axis=0),
+            fixed_share=None
+            if typical.fixed_share is None
+            else _known_median(np.array([p.fixed_share for p in parts], dtype=np.float64)),
             null_objects=typical.null_objects,
             parts=tuple(parts),
         )
@@ -139,6 +142,10 @@ class MedianBounds(Bounds):
     @property
     def bounded(self) -> NDArray[np.bool_]:
         return np.asarray(np.mean([p.bounded for p in self.parts], axis=0) > 0.5)
+
+    @property
+    def undefined(self) -> Floats:
+        return least_middle([p.undefined for p in self.parts])
 
     @property
     def silent(self) -> NDArray[np.bool_]:
@@ -165,6 +172,15 @@ class MedianBounds(Bounds):
         return np.where(self.bounded | self.silent, shown, np.nan)
 
 
+def _known_median(values: Floats) -> Floats:
+    """(cell,) median over the splits in which a value is known; not a number where it is in none."""
+    out = np.full(values.shape[1:], np.nan)
+    known = np.isfinite(values).any(axis=0)
+    if known.any():
+        out[known] = np.nanmedian(np.where(np.isfinite(values), values, np.nan)[:, known], axis=0)
+    return out
+
+
 def median_test(tests: Sequence[NullTest], typical: int) -> NullTest:
     """Tests of the same cells in many splits, as one: their p merged; the rest is that of one split."""
     return replace(
@@ -172,6 +188,7 @@ def median_test(tests: Sequence[NullTest], typical: int) -> NullTest:
         observed=np.median([t.observed for t in tests], axis=0),
         p=merged_levels([t.p for t in tests]),
         p_adjusted=merged_levels([t.p_adjusted for t in tests]),
+        arrangements=max(t.arrangements for t in tests),
         exact=all(t.exact for t in tests),
         intersection={
             name: float(merged_levels(np.array([t.intersection[name] for t in tests])))
