@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from modclaims.families.modules import NOUNS
 from modclaims.families.targeted_ablation import Ablated, TargetedAblation
+from modclaims.figures.dissociation import Dissociation
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult
 from modclaims.planning.context import PlanContext
@@ -69,18 +70,15 @@ class AblationSpecificity(TargetedAblation):
             f"{', '.join(f'{c} {v:.3f}' for c, v in zip(modules.categories, row, strict=True))}"
             for m, count, row in zip(self.sizes, most, own, strict=True)
         )
-        return Exhibit(
-            "dissociation",
+        return Dissociation(
             "Who loses what: change of loss by module taken out and category of the texts",
             f"Nats a token, net of matched sets, means over splits. {words}.",
-            {"maps": maps},
-            {
-                "panels": [f"{m} {NOUNS[self.unit]}" for m in self.sizes],
-                "modules": list(modules.categories),
-                "categories": names,
-                "quantity": "change of loss, net",
-            },
-        )
+            maps=maps,
+            panels=tuple(f"{m} {NOUNS[self.unit]}" for m in self.sizes),
+            modules=tuple(modules.categories),
+            categories=tuple(names),
+            quantity="change of loss, net",
+        ).exhibit()
 
     def _matrix(self, ablated: Ablated, m: int) -> Floats:
         """(module, category of the texts) change net of matched sets, mean over splits."""

@@ -14,6 +14,7 @@ from modclaims.errors import ClaimError
 from modclaims.families.ablation_specificity import AblationSpecificity
 from modclaims.families.modules import NOUNS, Modules
 from modclaims.families.units import Units
+from modclaims.figures.dissociation import Dissociation
 from modclaims.look import Look, Weighing
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
@@ -139,25 +140,20 @@ class AblationSufficiency(AblationSpecificity):
         modules, names = found.modules, found.modules.splits[0].design.names
         order = [names.index(name) for name in sorted(names)]
         maps = found.bounds.effect.reshape(len(modules.categories), len(self.sizes), len(names), 2)[:, :, order]
-        panels = [
-            f"{m} {NOUNS[self.unit]} kept, {what}" for m in self.sizes for what in ("risen", "beyond matched sets")
-        ]
-        return (
-            Exhibit(
-                "dissociation",
-                "Which way predictions move when only a module is kept",
-                "Log-odds in nats of tokens typical of the module's category, by category of the texts, medians over splits: "
-                "their rise over the whole network, and over networks with a matched set kept. "
-                f"The smallest is {float(maps.min()):.2f}, the largest {float(maps.max()):.2f}.",
-                {"maps": np.stack([maps[:, j, :, side] for j in range(len(self.sizes)) for side in (0, 1)])},
-                {
-                    "panels": panels,
-                    "modules": list(modules.categories),
-                    "categories": sorted(names),
-                    "quantity": "log-odds",
-                },
+        matrix = Dissociation(
+            "Which way predictions move when only a module is kept",
+            "Log-odds in nats of tokens typical of the module's category, by category of the texts, medians over splits: "
+            "their rise over the whole network, and over networks with a matched set kept. "
+            f"The smallest is {float(maps.min()):.2f}, the largest {float(maps.max()):.2f}.",
+            maps=np.stack([maps[:, j, :, side] for j in range(len(self.sizes)) for side in (0, 1)]),
+            panels=tuple(
+                f"{m} {NOUNS[self.unit]} kept, {what}" for m in self.sizes for what in ("risen", "beyond matched sets")
             ),
+            modules=tuple(modules.categories),
+            categories=tuple(sorted(names)),
+            quantity="log-odds",
         )
+        return (matrix.exhibit(),)
 
     def words(self, look: Look, measured: Measured, named: int) -> Words:
         found = measured.kept(Kept)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.units import Units
+from modclaims.figures.models_by_depth import ModelsByDepth
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.planning.context import PlanContext
@@ -221,21 +222,21 @@ def by_depth(
     alpha: float,
 ) -> Exhibit:
     """Each model's delta by relative depth, and the difference of the largest and smallest."""
-    arrays: dict[str, NDArray[np.generic]] = {
-        "depth": depths,
-        "effect": effect,
-        "parameters": np.array([float(model.parameters or 0) for model in models]),
-    }
     told = f"Delta of {len(models)} models at {len(depths)} relative depths, a line a model."
     if difference is not None:
-        arrays |= {
-            "difference": difference.effect,
-            "low": difference.lower(alpha),
-            "high": difference.upper(alpha),
-            "smallest_effect": np.array(claim.smallest_effect),
-        }
         every = ", ".join(f"{value:.2f} at {d:.2g}" for value, d in zip(difference.effect, depths, strict=True))
         told += f" Below, {sides[0]} minus {sides[1]} with its own {100 * (1 - 2 * alpha):g} % bounds: {every}."
-    labels = {"models": [model.name for model in models], "sides": sides, "effect_name": "delta"}
-    title = f"Cliff's delta of {claim.label} by relative depth, {claim.site}, a line a model"
-    return Exhibit("models_by_depth", title, told, arrays, labels)
+    return ModelsByDepth(
+        f"Cliff's delta of {claim.label} by relative depth, {claim.site}, a line a model",
+        told,
+        depth=depths,
+        effect=effect,
+        parameters=np.array([float(model.parameters or 0) for model in models]),
+        difference=None if difference is None else difference.effect,
+        low=None if difference is None else difference.lower(alpha),
+        high=None if difference is None else difference.upper(alpha),
+        smallest_effect=None if difference is None else claim.smallest_effect,
+        models=tuple(model.name for model in models),
+        sides=tuple(sides),
+        effect_name="delta",
+    ).exhibit()

@@ -19,6 +19,7 @@ from modclaims.families.halves import check_splits
 from modclaims.families.null_histograms import null_histogram
 from modclaims.families.plan_parts import labelled
 from modclaims.families.units import Units
+from modclaims.figures.two_distributions import TwoDistributions
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
@@ -500,20 +501,19 @@ def _distributions(found: _Turned, cells: Sequence[Cell], summary: str) -> Exhib
         for cell, axes, a, m, b in zip(cells, test.observed, low, middle, high, strict=True)
         if np.isfinite(axes)
     )
-    return Exhibit(
-        "two_distributions",
+    return TwoDistributions(
         "omega^2 of the axes and of random directions",
         "Share of directions whose omega^2 is at least so large, coordinates being divided by their spread inside categories: the "
         f"network's axes, and {len(random):,} random bases of the same space (mean, 5 % to 95 %). {SUMMARY_WORDS[summary].capitalize()}, axes against the median basis: {told}.",
-        {
-            "at": at,
-            "axes": shares(found.own, at),
-            "random": random.mean(axis=0),
-            "random_low": np.quantile(random, 0.05, axis=0),
-            "random_high": np.quantile(random, 0.95, axis=0),
-            "summary_axes": drawable * test.observed,
-            "summary_random": drawable * np.stack([low, middle, high], axis=1),
-            "p_adjusted": test.p_adjusted,
-        },
-        {"panels": [str(c) for c in cells], "summary": SUMMARY_WORDS[summary], "effect_name": "omega^2"},
-    )
+        at=at,
+        axes=shares(found.own, at),
+        random=random.mean(axis=0),
+        random_low=np.quantile(random, 0.05, axis=0),
+        random_high=np.quantile(random, 0.95, axis=0),
+        summary_axes=drawable * test.observed,
+        summary_random=drawable * np.stack([low, middle, high], axis=1),
+        p_adjusted=test.p_adjusted,
+        panels=tuple(str(c) for c in cells),
+        summary=SUMMARY_WORDS[summary],
+        effect_name="omega^2",
+    ).exhibit()

@@ -15,6 +15,7 @@ from modclaims.families.halves import check_splits
 from modclaims.families.plan_parts import labelled, measured_halves
 from modclaims.families.selectivity import Answers, Cells, Selectivity
 from modclaims.families.units import Units
+from modclaims.figures.stream import Stream
 from modclaims.look import Look
 from modclaims.planning.context import PlanContext
 from modclaims.planning.degenerate import degenerate_fits
@@ -314,19 +315,19 @@ def stream_of(
         name: values[[c == name for c in categories]].mean(axis=(0, 1)) for name in sorted(dict.fromkeys(categories))
     }
     last = "; ".join(f"{name} {mean[-1]:.2g}" for name, mean in means.items())
-    return Exhibit(
-        "stream",
+    return Stream(
         f"The stream of {coordinate}",
         f"Value of {coordinate} of {site} by layer, a line for each of {texts} texts at each of {positions} positions, hue by "
         f"{label} and shade by text, zoomed on the middle 98 % and whole. Means at layer {layers[-1]}: {last}.",
-        {
-            "values": values.reshape(texts * positions, -1).astype(np.float32),
-            "text": np.repeat(np.arange(texts), positions),
-            "layer": np.array(layers),
-            "depth": np.array(layers) / max(recording.shape.layers - 1, 1),
-        },
-        {"categories": categories, "ids": [t.id for t in corpus.texts], "coordinate": coordinate, "site": site},
-    )
+        values=values.reshape(texts * positions, -1).astype(np.float32),
+        text=np.repeat(np.arange(texts), positions),
+        layer=np.array(layers),
+        depth=np.array(layers) / max(recording.shape.layers - 1, 1),
+        categories=tuple(categories),
+        ids=tuple(t.id for t in corpus.texts),
+        coordinate=coordinate,
+        site=site,
+    ).exhibit()
 
 
 def _persistence(cells: Cells, y: Floats) -> Floats:

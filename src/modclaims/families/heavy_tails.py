@@ -13,6 +13,7 @@ from modclaims.errors import ClaimError
 from modclaims.families.axis_streams import SITES
 from modclaims.families.plan_parts import unlabelled
 from modclaims.families.units import MIN_UNITS, Sample
+from modclaims.figures.kurtosis_by_depth import KurtosisByDepth
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
@@ -160,27 +161,24 @@ class HeavyTails(Hypothesis):
         claimed, first, layers = found.own[:, :, self._kind], found.own[:, :, FIRST_ALONE], np.array(found.layers)
         by_draw = found.rotated[..., self._kind].mean(axis=1)
         mean = claimed.mean(axis=0)
-        curve = Exhibit(
-            "kurtosis_by_depth",
+        curve = KurtosisByDepth(
             "Kurtosis over coordinates by relative depth",
             f"Mean kurtosis of a token's coordinates by layer, {self._words}: "
             f"{', '.join(f'{v:.1f}' for v in mean)}; rotated: {', '.join(f'{v:.2f}' for v in by_draw.mean(axis=0))}; at the first token: "
             f"{', '.join(f'{v:.1f}' for v in first.mean(axis=0))}. Gaussian: {found.gaussian:.2f}.",
-            {
-                "depth": layers / max(look.shape.layers - 1, 1),
-                "layer": layers,
-                "own": mean,
-                "low": claimed.min(axis=0),
-                "high": claimed.max(axis=0),
-                "rotated_mean": by_draw.mean(axis=0),
-                "rotated_low": by_draw.min(axis=0),
-                "rotated_high": by_draw.max(axis=0),
-                "first": first.mean(axis=0),
-                "gaussian": np.array(found.gaussian),
-            },
-            {"site": self.site},
+            depth=layers / max(look.shape.layers - 1, 1),
+            layer=layers,
+            own=mean,
+            low=claimed.min(axis=0),
+            high=claimed.max(axis=0),
+            rotated_mean=by_draw.mean(axis=0),
+            rotated_low=by_draw.min(axis=0),
+            rotated_high=by_draw.max(axis=0),
+            first=first.mean(axis=0),
+            gaussian=found.gaussian,
+            site=self.site,
         )
-        return (curve,)
+        return (curve.exhibit(),)
 
 
 @dataclass(frozen=True)

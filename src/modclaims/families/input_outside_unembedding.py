@@ -14,6 +14,7 @@ from modclaims.families.null_histograms import null_histogram
 from modclaims.families.plan_parts import unlabelled
 from modclaims.families.token_maps import EMBEDDING, TokenMap, Tokens, bounds_of_means, resampled
 from modclaims.families.units import Sample
+from modclaims.figures.input_angles import InputAngles
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
@@ -239,24 +240,21 @@ class InputOutsideUnembedding(TokenMap):
             f"layer {layer}: {own.mean():.2f}, random [{a:.2f}, {b:.2f}]"
             for layer, own, a, b in zip(layers, cosines, low, high, strict=True)
         )
-        return Exhibit(
-            "input_angles",
+        return InputAngles(
             f"Directions that tell the token against the unembedding's leading subspace, {self.site}",
             f"Squared cosines of the {self.dimensions} principal angles by layer as dots, their mean with {100 * (1 - 2 * alpha):g} % bounds, "
             f"and the mean of random subspaces ({mean:.2f}; band: {100 * alpha:g} % to {100 * (1 - alpha):g} % of {len(random):,} draws). {told}.",
-            {
-                "depth": np.array(layers) / max(depth - 1, 1),
-                "layer": np.array(layers),
-                "cosines": cosines,
-                "mean": cosines.mean(axis=1),
-                "low": (1 - bounds.upper(alpha)) * mean,
-                "high": (1 - bounds.lower(alpha)) * mean,
-                "null_low": low,
-                "null_high": high,
-                "null_mean": np.full(len(layers), mean),
-            },
-            {"interval": f"{100 * (1 - 2 * alpha):g} % bounds"},
-        )
+            depth=np.array(layers) / max(depth - 1, 1),
+            layer=np.array(layers),
+            cosines=cosines,
+            mean=cosines.mean(axis=1),
+            low=(1 - bounds.upper(alpha)) * mean,
+            high=(1 - bounds.lower(alpha)) * mean,
+            null_low=low,
+            null_high=high,
+            null_mean=np.full(len(layers), mean),
+            interval=f"{100 * (1 - 2 * alpha):g} % bounds",
+        ).exhibit()
 
     def words(self, look: Look, measured: Measured, named: int) -> Words:
         found = measured.kept(Reads)

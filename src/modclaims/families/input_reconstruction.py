@@ -25,6 +25,7 @@ from modclaims.families.token_maps import (
     student,
 )
 from modclaims.families.units import Sample
+from modclaims.figures.accuracy_by_depth import AccuracyByDepth
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
@@ -274,22 +275,20 @@ class InputReconstruction(TokenMap):
             words.append(f"{name}: {', '.join(f'{v:.2f}' for v in mean[-1])}")
         if np.isfinite(found.unseen).any():
             words.append(f"types never learned from: {', '.join(f'{v:.2f}' for v in found.unseen)}")
-        return Exhibit(
-            "accuracy_by_depth",
+        return AccuracyByDepth(
             f"Tokens told from the stream by relative depth, {self.site}",
             "Share of tokens found among the vocabulary, mean over texts by layer, with each layer's own bounds (Student's t); "
             + "; ".join(words)
             + ".",
-            {
-                "depth": np.array(found.layers) / max(depth - 1, 1),
-                "layer": np.array(found.layers),
-                "mean": np.stack(mean),
-                "low": np.stack(low),
-                "high": np.stack(high),
-                "unseen": found.unseen,
-            },
-            {"curves": list(curves), "interval": f"{100 * (1 - 2 * alpha):g} % bounds of each layer"},
-        )
+            depth=np.array(found.layers) / max(depth - 1, 1),
+            layer=np.array(found.layers),
+            mean=np.stack(mean),
+            low=np.stack(low),
+            high=np.stack(high),
+            unseen=found.unseen,
+            curves=tuple(curves),
+            interval=f"{100 * (1 - 2 * alpha):g} % bounds of each layer",
+        ).exhibit()
 
     def words(self, look: Look, measured: Measured, named: int) -> Words:
         found = measured.kept(Reconstructed)

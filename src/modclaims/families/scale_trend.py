@@ -22,6 +22,7 @@ from modclaims.families.across_models import (
     tokenizers,
 )
 from modclaims.families.null_histograms import null_histogram
+from modclaims.figures.effect_by_parameters import EffectByParameters
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
@@ -257,17 +258,15 @@ def _by_parameters(
     effect, low, high = (np.array(part) for part in zip(*(between(b, 0, alpha) for b in own), strict=True))
     parameters = np.array([float(model.parameters or 0) for model in models])
     listed = "; ".join(f"{m.name} {_count(m)} {e:.2f}" for m, e in zip(models, effect, strict=True))
-    return Exhibit(
-        "effect_by_parameters",
+    return EffectByParameters(
         f"Cliff's delta of {claim.label} against the number of parameters, {claim.site}",
         f"Mean delta over relative depths of {len(models)} models with {100 * (1 - 2 * alpha):g} % intervals over texts, and the "
         f"least-squares line, {line.slope:.2f} a factor of ten. {listed}.",
-        {
-            "parameters": parameters,
-            "effect": effect,
-            "low": low,
-            "high": high,
-            "line": line.intercept + line.slope * np.log10(parameters),
-        },
-        {"models": [model.name for model in models], "effect_name": "mean delta"},
-    )
+        parameters=parameters,
+        effect=effect,
+        low=low,
+        high=high,
+        line=line.intercept + line.slope * np.log10(parameters),
+        models=tuple(model.name for model in models),
+        effect_name="mean delta",
+    ).exhibit()

@@ -15,6 +15,7 @@ from modclaims.families.head_selectivity import responses
 from modclaims.families.modules import NOUNS, SITES, Modules, Split, listed, matching, stability
 from modclaims.families.plan_parts import labelled
 from modclaims.families.units import Units
+from modclaims.figures.dose_curve import DoseCurve
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look, Weighing
 from modclaims.measured import Measured, RivalResult, Words
@@ -448,20 +449,18 @@ class TargetedAblation(Hypothesis):
             f"{category} {', '.join(f'{a:.3f} (matched {b:.3f})' for a, b in zip(own[i], middle[i], strict=True))}"
             for i, category in enumerate(modules.categories)
         )
-        return Exhibit(
-            "dose_curve",
+        return DoseCurve(
             f"What texts lose without their module, by number of {NOUNS[self.unit]}",
             f"Change of loss at own texts in nats a token, modules of {listed(self.sizes)} units, means over splits: {words}.",
-            {
-                "size": np.array(self.sizes),
-                "own": own,
-                "matched": middle,
-                "matched_low": low,
-                "matched_high": high,
-                "effect": bounds.effect.reshape(shape),
-            },
-            {"categories": list(modules.categories), "unit": NOUNS[self.unit]},
-        )
+            size=np.array(self.sizes),
+            own=own,
+            matched=middle,
+            matched_low=low,
+            matched_high=high,
+            effect=bounds.effect.reshape(shape),
+            categories=tuple(modules.categories),
+            unit=NOUNS[self.unit],
+        ).exhibit()
 
 
 @dataclass(frozen=True)

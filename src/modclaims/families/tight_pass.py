@@ -14,6 +14,8 @@ from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.plan_parts import unlabelled
 from modclaims.families.units import MIN_UNITS, Sample
+from modclaims.figures import spectra
+from modclaims.figures.rank_by_depth import RankByDepth
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
@@ -414,20 +416,17 @@ class Spectra:
             with np.errstate(divide="ignore", invalid="ignore"):
                 curves.append(np.median(found / found[:, :1], axis=0))
         counted = self.quantity("above_tenth").mean(axis=0)
-        return Exhibit(
-            "spectra",
+        return spectra.Spectra(
             f"Singular values of the {TITLES[block]}'s Jacobian",
             f"Singular values relative to the largest, median over {self.sample.n} {self.sample.unit}s, one line a layer; those above a tenth are "
             f"marked ({', '.join(f'{c:.0f}' for c in counted)}), and nothing is counted below the noise floor.",
-            {
-                "values": np.stack(curves),
-                "floor": self.quantity("floor").max(axis=0),
-                "layer": np.array(self.layers),
-                "above_tenth": counted,
-                "effective_rank": self.quantity("effective_rank").mean(axis=0),
-            },
-            {"block": block},
-        )
+            values=np.stack(curves),
+            floor=self.quantity("floor").max(axis=0),
+            layer=np.array(self.layers),
+            above_tenth=counted,
+            effective_rank=self.quantity("effective_rank").mean(axis=0),
+            block=block,
+        ).exhibit()
 
 
 @dataclass(frozen=True)
@@ -495,25 +494,24 @@ def _by_depth(
     """
     layers, ranks = np.array(blocks[0].layers), [passed.ranks for passed in blocks]
     names = [passed.request.block for passed in blocks]
-    arrays: dict[str, NDArray[np.generic]] = {
-        "depth": layers / max(depth - 1, 1),
-        "layer": layers,
-        "rank": np.stack([r.mean(axis=0) for r in ranks]),
-        "low": np.stack([r.min(axis=0) for r in ranks]),
-        "high": np.stack([r.max(axis=0) for r in ranks]),
-        "marked": np.isin(layers, list(marked)),
-    }
     words = [f"{name} {', '.join(f'{v:.2f}' for v in r.mean(axis=0))}" for name, r in zip(names, ranks, strict=True)]
-    if null is not None:
-        by_draw = null.mean(axis=1)
-        arrays |= {"null_low": by_draw.min(axis=0), "null_high": by_draw.max(axis=0), "null_mean": by_draw.mean(axis=0)}
+    by_draw = None if null is None else null.mean(axis=1)
+    if by_draw is not None:
         words.append(f"null {', '.join(f'{v:.2f}' for v in by_draw.mean(axis=0))}")
-    return Exhibit(
-        "rank_by_depth",
+    return RankByDepth(
         title,
         "Effective rank over tokens x width, mean over texts by layer, thin lines from the lowest text to the highest: "
         + "; ".join(words)
         + ".",
-        arrays,
-        {"blocks": names, "null": null_name},
-    )
+        depth=layers / max(depth - 1, 1),
+        layer=layers,
+        rank=np.stack([r.mean(axis=0) for r in ranks]),
+        low=np.stack([r.min(axis=0) for r in ranks]),
+        high=np.stack([r.max(axis=0) for r in ranks]),
+        marked=np.isin(layers, list(marked)),
+        null_low=None if by_draw is None else by_draw.min(axis=0),
+        null_high=None if by_draw is None else by_draw.max(axis=0),
+        null_mean=None if by_draw is None else by_draw.mean(axis=0),
+        blocks=tuple(names),
+        null=null_name,
+    ).exhibit()

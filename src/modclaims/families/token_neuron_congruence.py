@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.weight_claims import Beside, Compared, WeightClaim, by_depth, matrix
+from modclaims.figures.by_frequency import ByFrequency
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import ModelShape, Recording, Request, Weights
@@ -193,14 +194,15 @@ def _by_frequency(
         f"layer {layer}: {row[0]:.2f} for the most frequent, {row[-1]:.2f} for the rarest"
         for layer, row in zip(layers, found, strict=True)
     )
-    return Exhibit(
-        "by_frequency",
+    return ByFrequency(
         "Sizes of dot products by token frequency",
         "Root mean square dot product of all neurons with the tokens of a bin, over that of random vectors of the neurons' lengths; "
         f"tokens in the tokenizer's order, which stands for frequency. {told}.",
-        {"rank": rank, "layer": np.array(layers), "relative": found},
-        {"of": "size / size of random vectors"},
-    )
+        rank=rank,
+        layer=np.array(layers),
+        relative=found,
+        of="size / size of random vectors",
+    ).exhibit()
 
 
 def _by_frequency_words(neurons: Singles, tokens: Singles, largest: int, layer: int) -> Control:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
 from modclaims.families.null_histograms import null_histogram
+from modclaims.figures.against_draws import AgainstDraws
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import Measured
@@ -194,17 +195,15 @@ def by_depth(beside: Beside, depth: int, *, title: str, of: str, null: str, desc
         f"layer {layer}: {own:.{digits}f}, null objects {mean:.{digits}f} [{a:.{digits}f}, {b:.{digits}f}]"
         for layer, own, mean, a, b in zip(beside.layers, beside.own, beside.null.mean(axis=0), low, high, strict=True)
     )
-    return Exhibit(
-        "against_draws",
+    return AgainstDraws(
         title,
         f"{description} By layer, with 5 % and 95 % of the null objects: {told}.",
-        {
-            "depth": np.array(beside.layers) / max(depth - 1, 1),
-            "layer": np.array(beside.layers),
-            "own": beside.own,
-            "null_mean": beside.null.mean(axis=0),
-            "null_low": low,
-            "null_high": high,
-        },
-        {"of": of, "null": null},
-    )
+        depth=np.array(beside.layers) / max(depth - 1, 1),
+        layer=np.array(beside.layers),
+        own=beside.own,
+        null_mean=beside.null.mean(axis=0),
+        null_low=low,
+        null_high=high,
+        of=of,
+        null=null,
+    ).exhibit()

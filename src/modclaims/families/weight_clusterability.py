@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.weight_claims import Beside, Compared, WeightClaim, by_depth, matrix
+from modclaims.figures.by_clusters import ByClusters
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import ModelShape, Request, Weights
@@ -246,16 +247,13 @@ def _sensitivity(
         f"{count} clusters {from_to((low, high), 3)}"
         for count, low, high in zip(counts, effects.min(axis=0), effects.max(axis=0), strict=True)
     )
-    return Exhibit(
-        "by_clusters",
+    return ByClusters(
         f"{_capital(name)} by number of clusters",
         f"{_capital(name)} by number of clusters, one line a layer; {stated} were stated in advance. Lowest and highest layer: {told}.",
-        {
-            "clusters": np.array(counts),
-            "layer": np.array(layers),
-            "effect": effects,
-            "stated": np.array(stated),
-            "smallest": np.array(smallest),
-        },
-        {"effect_name": name},
-    )
+        clusters=np.array(counts),
+        layer=np.array(layers),
+        effect=effects,
+        stated=stated,
+        smallest=smallest,
+        effect_name=name,
+    ).exhibit()

@@ -13,36 +13,14 @@ in brackets):
     volcano          effect, p_adjusted (cell,), alpha  [cells; effect_name]
     splits           effect, low, high (split,), smallest_effect                        [picks; effect_name]
     forest           effect, low, high, smallest (claim,)     [claims; outcomes; effect_names; interval]
-    spectra          values (layer, rank), relative to the first; floor, above_tenth, effective_rank, layer (layer,) [block]
-    rank_by_depth    depth, layer (layer,); rank, low, high (block, layer); null_low, null_high, null_mean, marked
-                     (layer,) where there are any                                       [blocks; null]
-    stream           values (line, layer); text (line,), an index; depth, layer (layer,)
-                                                                      [categories; ids: one a text; coordinate; site]
-    two_distributions  at (point,); axes, random, random_low, random_high (panel, point), shares of directions;
-                     summary_axes, p_adjusted (panel,); summary_random (panel, 3) = 5 %, median, 95 %
-                                                                                 [panels; summary; effect_name; note]
     principal_angles  depth, layer, effect, low, high, observed, null_low, null_mean, null_high (layer,), the last four mean
                      squared sines; angles (layer, pair, axis) in degrees; smallest_effect        [pairs; effect_name]
-    accuracy_by_depth  depth, layer, unseen (layer,); mean, low, high (curve, layer), the last curve selectivity
-                                                                                                  [curves; interval]
-    input_angles     depth, layer, mean, low, high, null_low, null_high, null_mean (layer,); cosines (layer, axis), squared
-                                                                                                          [interval]
     scree            share, null_low, null_median, null_high (panel, component); rank, effect (panel,)
                                                                                           [panels; effect_name]
     two_effects_by_depth  depth, layer (layer,); effect, low, high (3, layer): two sides and the first minus the second;
                      smallest_effect; twin (seed, layer) where there is one               [sides; effect_name]
     raw_and_partial  depth, layer, share_left (layer,); effect, low, high (2, layer): as it is, and with a rival explanation
                      taken out; smallest_effect                                           [sides; effect_name]
-    kurtosis_by_depth  depth, layer, own, low, high, rotated_mean, rotated_low, rotated_high, first (layer,); gaussian
-                                                                                                               [site]
-    models_by_depth  depth (depth,); effect (model, depth); parameters (model,); difference, low, high (depth,) and
-                     smallest_effect where two sides are compared                [models; sides; effect_name]
-    effect_by_parameters  parameters, effect, low, high, line (model,)           [models; effect_name]
-    against_draws    depth, layer, own, null_mean, null_low, null_high (layer,)        [of; null]
-    by_clusters      clusters (count,), layer (layer,), effect (layer, count); stated, smallest        [effect_name]
-    by_frequency     rank (bin,), layer (layer,), relative (layer, bin)                [of]
-    dissociation     maps (panel, module, category)                           [panels; modules; categories; quantity]
-    dose_curve       size (size,); own, matched, matched_low, matched_high, effect (category, size)  [categories; unit]
 
 Colours are names. In a file of its own a drawing is dark ink on white paper; inlined in a page the same names are
 CSS variables, so that the page's light or dark scheme decides. All lengths are in points.
@@ -63,17 +41,11 @@ from modclaims.drawing.figure import kind_of
 from modclaims.drawing.numerals import said
 from modclaims.drawing.paper import RC
 from modclaims.drawing.svg import Drawing
-from modclaims.report.ablation_figures import dissociation, dose_curve
 from modclaims.report.effect_figures import effect_by_depth, forest, null_histogram, splits
 from modclaims.report.induction_figures import raw_and_partial
-from modclaims.report.reconstruction_figures import accuracy_by_depth, input_angles
-from modclaims.report.scale_figures import effect_by_parameters, models_by_depth
 from modclaims.report.selectivity_figures import head_map, strip, volcano
 from modclaims.report.similarity_figures import heat_maps, levels_by_depth, text_map
-from modclaims.report.spectral_figures import rank_by_depth, spectra
-from modclaims.report.stream_figures import kurtosis_by_depth, stream, two_distributions
 from modclaims.report.subspace_figures import principal_angles, scree, two_effects_by_depth
-from modclaims.report.weight_figures import against_draws, by_clusters, by_frequency
 from modclaims.stats.evidence import Exhibit
 
 
@@ -97,7 +69,7 @@ def draw(exhibit: Exhibit, *, limit: int = 128) -> Drawing:
         mpl.rcParams.update(RC)
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         if (kind := kind_of(exhibit.kind)) is not None:
-            figure = kind.of(exhibit).draw()
+            figure = kind.from_exhibit(exhibit).draw()
         else:
             figure = heat_maps(exhibit, limit) if exhibit.kind == "heat_maps" else _KINDS[exhibit.kind](exhibit)
         out = io.BytesIO()
@@ -107,31 +79,17 @@ def draw(exhibit: Exhibit, *, limit: int = 128) -> Drawing:
 
 
 _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
-    "accuracy_by_depth": accuracy_by_depth,
-    "against_draws": against_draws,
-    "by_clusters": by_clusters,
-    "by_frequency": by_frequency,
-    "dissociation": dissociation,
-    "dose_curve": dose_curve,
     "effect_by_depth": effect_by_depth,
-    "effect_by_parameters": effect_by_parameters,
     "forest": forest,
     "head_map": head_map,
-    "input_angles": input_angles,
-    "kurtosis_by_depth": kurtosis_by_depth,
     "levels_by_depth": levels_by_depth,
-    "models_by_depth": models_by_depth,
     "null_histogram": null_histogram,
     "principal_angles": principal_angles,
-    "rank_by_depth": rank_by_depth,
     "raw_and_partial": raw_and_partial,
     "scree": scree,
-    "spectra": spectra,
     "splits": splits,
-    "stream": stream,
     "strip": strip,
     "text_map": text_map,
-    "two_distributions": two_distributions,
     "two_effects_by_depth": two_effects_by_depth,
     "volcano": volcano,
 }

@@ -9,17 +9,11 @@ import numpy as np
 from modclaims.drawing.figure import kind_of
 from modclaims.drawing.numerals import plain
 from modclaims.drawing.rows import Table
-from modclaims.report.ablation_tables import dissociation, dose_curve
 from modclaims.report.effect_tables import effect_by_depth, forest, null_histogram, splits
 from modclaims.report.induction_tables import raw_and_partial
-from modclaims.report.reconstruction_tables import accuracy_by_depth, input_angles
-from modclaims.report.scale_tables import effect_by_parameters, models_by_depth
 from modclaims.report.selectivity_tables import head_map, strip, volcano
 from modclaims.report.similarity_tables import heat_maps, levels_by_depth, text_map
-from modclaims.report.spectral_tables import rank_by_depth, spectra
-from modclaims.report.stream_tables import kurtosis_by_depth, stream, two_distributions
 from modclaims.report.subspace_tables import principal_angles, scree, two_effects_by_depth
-from modclaims.report.weight_tables import against_draws, by_clusters, by_frequency
 from modclaims.stats.evidence import Exhibit
 
 
@@ -27,7 +21,7 @@ def exhibit_table(exhibit: Exhibit) -> Table:
     """The table beside a figure; for an unknown kind, or arrays that do not fit theirs, the shapes of the arrays."""
     try:
         if (kind := kind_of(exhibit.kind)) is not None:
-            return kind.of(exhibit).table()
+            return kind.from_exhibit(exhibit).table()
         return _TABLES.get(exhibit.kind, shapes)(exhibit)
     except (ArithmeticError, LookupError, TypeError, ValueError):
         return shapes(exhibit)
@@ -41,32 +35,18 @@ def shapes(exhibit: Exhibit) -> Table:
 
 
 _TABLES: dict[str, Callable[[Exhibit], Table]] = {
-    "accuracy_by_depth": accuracy_by_depth,
-    "against_draws": against_draws,
-    "by_clusters": by_clusters,
-    "by_frequency": by_frequency,
-    "dissociation": dissociation,
-    "dose_curve": dose_curve,
     "effect_by_depth": effect_by_depth,
-    "effect_by_parameters": effect_by_parameters,
     "forest": forest,
     "head_map": head_map,
     "heat_maps": heat_maps,
-    "input_angles": input_angles,
-    "kurtosis_by_depth": kurtosis_by_depth,
     "levels_by_depth": levels_by_depth,
-    "models_by_depth": models_by_depth,
     "null_histogram": null_histogram,
     "principal_angles": principal_angles,
-    "rank_by_depth": rank_by_depth,
     "raw_and_partial": raw_and_partial,
     "scree": scree,
-    "spectra": spectra,
     "splits": splits,
-    "stream": stream,
     "strip": strip,
     "text_map": text_map,
-    "two_distributions": two_distributions,
     "two_effects_by_depth": two_effects_by_depth,
     "volcano": volcano,
 }
