@@ -153,7 +153,7 @@ def _listed(one: Collected) -> dict[str, Any]:
         "models": asking.models(claim),
         "holds": claim.holds.words,
         "smallest_effect": claim.smallest_effect,
-        "effect_name": claim.effect_name,
+        "effect_name": claim.effect,
         "constants": claim.declared(),
     }
 

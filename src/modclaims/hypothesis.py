@@ -78,12 +78,18 @@ class Hypothesis(ABC):
         body = [cls.__name__, cls.family(), cls.sentence(), cls.declared(), *own_code(cls)]
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
+    @property
+    def effect(self) -> str:
+        """The effect by name, as the claim's constants make it."""
+        return self.effect_name
+
     def validate(self) -> None:
         """Raise `ClaimError` for a constant that no value of its kind allows."""
         if self.expect not in EXPECTATIONS:
             raise ClaimError(f"expect = {self.expect!r} is unknown; choose one of {', '.join(EXPECTATIONS)}.")
         if not isinstance(self.holds, Holds):
             raise ClaimError(f"holds = {self.holds!r} is no quantifier; write holds = somewhere(), everywhere(), ...")
+        self.holds.check()
         if self.holds.contrasts and not self._takes_slopes:
             raise ClaimError(
                 f"along_depth({self.holds.words.split()[0]!r}) is about a slope along depth, which {self.family()} has none of: its claims "

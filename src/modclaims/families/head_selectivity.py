@@ -96,15 +96,15 @@ class HeadSelectivity(Selectivity):
         return (
             Exhibit(
                 "head_map",
-                f"{self._effect}: {self.label} by {self.unit.replace('_', ' ')}",
+                f"{self.effect}: {self.label} by {self.unit.replace('_', ' ')}",
                 f"{shape[0]} layers x {shape[1]} units; {int(marked.sum())} of {len(cells)} are marked: adjusted p at most {alpha:g}. "
-                f"The largest {self._effect} is {float(effect.max()):.2f} at {cells[int(effect.argmax())]}.",
+                f"The largest {self.effect} is {float(effect.max()):.2f} at {cells[int(effect.argmax())]}.",
                 {
                     "effect": effect.reshape(shape),
                     "p_adjusted": test.p_adjusted.reshape(shape),
                     "significant": marked.reshape(shape),
                 },
-                {"effect_name": self._effect, "unit": self.unit},
+                {"effect_name": self.effect, "unit": self.unit},
             ),
         )
 

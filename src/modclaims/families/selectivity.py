@@ -98,8 +98,7 @@ class Selectivity(Hypothesis):
             check_compared(design, self.category)
 
     @property
-    def _effect(self) -> str:
-        """The effect by name."""
+    def effect(self) -> str:
         if self.category is None:
             return OMEGA
         word = {"more": "superiority", "less": "inferiority", "either": "superiority or inferiority"}[self.answers]
@@ -232,7 +231,7 @@ class Selectivity(Hypothesis):
         null = found.test.null
         return Measured(
             found.cells,
-            self._effect,
+            self.effect,
             found.bounds,
             found.test,
             len(look.corpus),
@@ -324,7 +323,7 @@ class Selectivity(Hypothesis):
         count, level = sum(value <= alpha for value in p), f"{alpha:g}".removeprefix("0")
         return Control(
             "untrained_twin",
-            f"The strongest {self._told()[0]} of the untrained twins ({self.twins} seeds) reaches {self._effect} {from_to(best, 2)} "
+            f"The strongest {self._told()[0]} of the untrained twins ({self.twins} seeds) reaches {self.effect} {from_to(best, 2)} "
             f"(adjusted p at most {level} in {count} of {self.twins}), against {effect:.2f} {where}: "
             + (
                 "a network that learned nothing shows as much."
@@ -364,7 +363,7 @@ class Selectivity(Hypothesis):
             "Effect against adjusted p, one point a cell",
             f"{len(cells):,} cells; {int((adjusted <= alpha).sum())} lie beyond adjusted p = {alpha:g}.",
             {"effect": found.bounds.effect, "p_adjusted": adjusted, "alpha": np.array(alpha)},
-            {"cells": [str(c) for c in cells], "effect_name": self._effect},
+            {"cells": [str(c) for c in cells], "effect_name": self.effect},
         )
 
 

@@ -192,6 +192,9 @@ class Holds(ABC):
     def words(self) -> str:
         """Such as `in at least half of the layers`."""
 
+    def check(self) -> None:
+        """Raise `ClaimError` for what no claim can say; not when it is written, so that it is one claim's fault and not its file's."""
+
     @property
     def layered(self) -> bool:
         """Whether it speaks of one network's layers, by number or in their order."""
@@ -246,9 +249,11 @@ def _within(layers: tuple[int, ...] | None, cells: tuple[Cell, ...]) -> NDArray[
     return np.array([i for i, c in enumerate(cells) if (c.layer or 0) in wanted], dtype=np.int64)
 
 
-def _check_layers(layers: tuple[int, ...]) -> None:
-    """Raises `ClaimError` for what is no layer's number; not before cells are chosen, so that it is one claim's fault."""
-    for layer in layers:
+def _check_layers(layers: tuple[int, ...] | None) -> None:
+    """Raises `ClaimError` for what is no layer's number."""
+    if layers == ():
+        raise ClaimError("at() names no layer; write at(0), at(3, -1), or somewhere().")
+    for layer in layers or ():
         if isinstance(layer, bool) or not isinstance(layer, (int, np.integer)):
             raise ClaimError(
                 f"{layer!r} is no layer. Write whole numbers, such as at(3, -1); negative ones count from the last layer."
@@ -265,6 +270,9 @@ class Somewhere(Holds):
 
     layers: tuple[int, ...] | None = None
     """Only these layers, named in advance; None for all."""
+
+    def check(self) -> None:
+        _check_layers(self.layers)
 
     @property
     def words(self) -> str:
@@ -326,6 +334,9 @@ class Everywhere(Holds):
     layers: tuple[int, ...] | None = None
     """Only these layers, named in advance; None for all."""
 
+    def check(self) -> None:
+        _check_layers(self.layers)
+
     def together(self, cells: int) -> tuple[int, int]:
         return 1, cells
 
@@ -385,10 +396,10 @@ class InFraction(Holds):
 
     fraction: float
 
-    def __post_init__(self) -> None:
-        if not 0 < self.fraction <= 1:
+    def check(self) -> None:
+        if isinstance(self.fraction, bool) or not isinstance(self.fraction, (int, float)) or not 0 < self.fraction <= 1:
             raise ClaimError(
-                f"in_fraction({self.fraction}) is outside (0, 1]; write in_fraction(0.5) for half of the cells."
+                f"in_fraction({self.fraction!r}) is outside (0, 1]; write in_fraction(0.5) for half of the cells."
             )
 
     @property
@@ -456,7 +467,7 @@ class AlongDepth(Holds):
 
     direction: Literal["rises", "falls"]
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         if self.direction not in ("rises", "falls"):
             raise ClaimError(
                 f'along_depth({self.direction!r}) is unknown; write along_depth("rises") or along_depth("falls").'
@@ -499,6 +510,12 @@ def _interval_words(alpha: float, cells: int, splits: int, band: str | None = No
     return words
 
 
+def _listed(layers: tuple[object, ...]) -> tuple[int, ...]:
+    """Layers one by one, or in one list; what is none is told when the claim is checked."""
+    inside = layers[0] if len(layers) == 1 and isinstance(layers[0], (list, tuple, range)) else layers
+    return tuple(inside)
+
+
 def somewhere() -> Holds:
     """The claim holds in at least one of its cells."""
     return Somewhere()
@@ -506,7 +523,7 @@ def somewhere() -> Holds:
 
 def everywhere(*layers: int) -> Holds:
     """The claim holds in every one of its cells, or in all of those at these layers; negative ones count from the last."""
-    return Everywhere(tuple(layers) or None)
+    return Everywhere(_listed(layers) or None)
 
 
 def in_fraction(fraction: float) -> Holds:
@@ -519,7 +536,7 @@ def at(*layers: int) -> Holds:
 
     For all of several layers write `everywhere(3, 5)`.
     """
-    return Somewhere(tuple(layers))
+    return Somewhere(_listed(layers))
 
 
 def along_depth(direction: Literal["rises", "falls"]) -> Holds:
