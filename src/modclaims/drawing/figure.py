@@ -87,9 +87,8 @@ class FigureData(ABC):
                 found[name] = _checked(exhibit, name, run)
             elif run is not None and name in _needed(cls):
                 raise LookupError(f"{exhibit.kind} has no array {name}")
-            elif name in exhibit.labels:
-                value = exhibit.labels[name]
-                found[name] = said(value) if isinstance(value, str) else tuple(plain(word) for word in value)
+            elif name in exhibit.labels and (label := _label(exhibit.labels[name], name in _lists(cls))):
+                found[name] = label
         return cls(title=exhibit.title, description=exhibit.description, **found)
 
 
@@ -115,13 +114,27 @@ def _needed(cls: type[FigureData]) -> frozenset[str]:
     return frozenset(one.name for one in fields(cls) if one.default is MISSING)
 
 
+@cache
+def _lists(cls: type[FigureData]) -> frozenset[str]:
+    """Fields that hold a label for each of several things."""
+    return frozenset(name for name, hint in get_type_hints(cls).items() if get_origin(hint) is tuple)
+
+
+def _label(value: Sequence[str] | str, listed: bool) -> str | tuple[str, ...]:
+    """A label as its field holds it, a line of text each; empty where it says nothing, or is one line for many things."""
+    if listed:
+        return () if isinstance(value, str) else tuple(plain(word) for word in value)
+    return said(value if isinstance(value, str) else ", ".join(value))
+
+
 def _checked(exhibit: Exhibit, name: str, run: Axes) -> NDArray[np.generic] | float:
-    """An array whose number of axes is that of its field, as float64; one number as such."""
+    """An array whose number of axes is that of its field, as float64; one number, alone in any shape, as such."""
     array = np.asarray(exhibit.arrays[name])
+    if not run.names and array.size == 1:
+        return float(array.ravel()[0])
     if array.ndim != len(run.names) or array.size == 0:
         raise ValueError(f"{name} of {exhibit.kind} has shape {array.shape}")
-    numbers = array.astype(np.float64)
-    return float(numbers) if not array.ndim else numbers
+    return array.astype(np.float64)
 
 
 @cache

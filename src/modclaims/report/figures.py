@@ -3,16 +3,11 @@
 Kinds with a file of their own in `modclaims/figures/` say there what they hold. The others and their arrays (further labels
 in brackets):
     heat_maps        maps (panel, row, row)             [panels; categories, one a row; note]
-    effect_by_depth  depth, layer, effect, low, high, band_low, null_low, null_high (layer,); smallest_effect;
-                     twin (seed, layer) where there is one                              [effect_name]
     levels_by_depth  depth, layer, same_text, same_category, different_category (layer,)          [similarity]
     text_map         xy (panel, text, 2)                [panels; categories; ids]
-    null_histogram   null (arrangement,), observed      [statistic; cell; action; exact: 1 or 0]
     head_map         effect, significant, p_adjusted (layer, head)   [effect_name; unit; marked: what is outlined, if not p]
     strip            responses (panel, text)            [panels; categories; ids; response]
     volcano          effect, p_adjusted (cell,), alpha  [cells; effect_name]
-    splits           effect, low, high (split,), smallest_effect                        [picks; effect_name]
-    forest           effect, low, high, smallest (claim,)     [claims; outcomes; effect_names; interval]
     spectra          values (layer, rank), relative to the first; floor, above_tenth, effective_rank, layer (layer,) [block]
     rank_by_depth    depth, layer (layer,); rank, low, high (block, layer); null_low, null_high, null_mean, marked
                      (layer,) where there are any                                       [blocks; null]
@@ -64,7 +59,6 @@ from modclaims.drawing.numerals import said
 from modclaims.drawing.paper import RC
 from modclaims.drawing.svg import Drawing
 from modclaims.report.ablation_figures import dissociation, dose_curve
-from modclaims.report.effect_figures import effect_by_depth, forest, null_histogram, splits
 from modclaims.report.induction_figures import raw_and_partial
 from modclaims.report.reconstruction_figures import accuracy_by_depth, input_angles
 from modclaims.report.scale_figures import effect_by_parameters, models_by_depth
@@ -113,21 +107,17 @@ _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
     "by_frequency": by_frequency,
     "dissociation": dissociation,
     "dose_curve": dose_curve,
-    "effect_by_depth": effect_by_depth,
     "effect_by_parameters": effect_by_parameters,
-    "forest": forest,
     "head_map": head_map,
     "input_angles": input_angles,
     "kurtosis_by_depth": kurtosis_by_depth,
     "levels_by_depth": levels_by_depth,
     "models_by_depth": models_by_depth,
-    "null_histogram": null_histogram,
     "principal_angles": principal_angles,
     "rank_by_depth": rank_by_depth,
     "raw_and_partial": raw_and_partial,
     "scree": scree,
     "spectra": spectra,
-    "splits": splits,
     "stream": stream,
     "strip": strip,
     "text_map": text_map,

@@ -10,7 +10,6 @@ from modclaims.drawing.figure import kind_of
 from modclaims.drawing.numerals import plain
 from modclaims.drawing.rows import Table
 from modclaims.report.ablation_tables import dissociation, dose_curve
-from modclaims.report.effect_tables import effect_by_depth, forest, null_histogram, splits
 from modclaims.report.induction_tables import raw_and_partial
 from modclaims.report.reconstruction_tables import accuracy_by_depth, input_angles
 from modclaims.report.scale_tables import effect_by_parameters, models_by_depth
@@ -47,22 +46,18 @@ _TABLES: dict[str, Callable[[Exhibit], Table]] = {
     "by_frequency": by_frequency,
     "dissociation": dissociation,
     "dose_curve": dose_curve,
-    "effect_by_depth": effect_by_depth,
     "effect_by_parameters": effect_by_parameters,
-    "forest": forest,
     "head_map": head_map,
     "heat_maps": heat_maps,
     "input_angles": input_angles,
     "kurtosis_by_depth": kurtosis_by_depth,
     "levels_by_depth": levels_by_depth,
     "models_by_depth": models_by_depth,
-    "null_histogram": null_histogram,
     "principal_angles": principal_angles,
     "rank_by_depth": rank_by_depth,
     "raw_and_partial": raw_and_partial,
     "scree": scree,
     "spectra": spectra,
-    "splits": splits,
     "stream": stream,
     "strip": strip,
     "text_map": text_map,
