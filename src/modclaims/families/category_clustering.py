@@ -18,6 +18,7 @@ from modclaims.families.plan_parts import drawn, heads_at, labelled
 from modclaims.families.similarity_maps import similarity_maps
 from modclaims.families.units import Units
 from modclaims.figures.effect_by_depth import EffectByDepth
+from modclaims.figures.head_map import HeadMap
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
@@ -319,17 +320,15 @@ class CategoryClustering(Hypothesis):
         shape = (len({c.layer for c in found.cells}), int(max(c.head or 0 for c in found.cells)) + 1)
         adjusted = found.test.p_adjusted
         return [
-            Exhibit(
-                "head_map",
+            HeadMap(
                 f"Cliff's delta of {self.label} by head, {self.site}",
                 f"Delta of {shape[0]} layers x {shape[1]} heads; marked where the adjusted p is at most {alpha:g}.",
-                {
-                    "effect": found.by_cell.effect.reshape(shape),
-                    "p_adjusted": adjusted.reshape(shape),
-                    "significant": (adjusted <= alpha).reshape(shape),
-                },
-                {"effect_name": "delta", "unit": "head"},
-            )
+                effect=found.by_cell.effect.reshape(shape),
+                p_adjusted=adjusted.reshape(shape),
+                significant=(adjusted <= alpha).reshape(shape),
+                effect_name="delta",
+                unit="head",
+            ).exhibit()
         ]
 
     def words(self, look: Look, measured: Measured, named: int) -> Words:

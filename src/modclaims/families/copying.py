@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from modclaims.errors import ClaimError
 from modclaims.families.controls import Comparison, Rival
 from modclaims.families.units import Units
+from modclaims.figures.head_map import HeadMap
 from modclaims.look import Look, Weighing
 from modclaims.measured import RivalResult
 from modclaims.recording import HEAD_SITES, Activations, InductionScores, ModelShape, Recording, Request, TokenIds
@@ -267,15 +268,14 @@ def score_map(scores: Floats, marked: NDArray[np.bool_], marked_words: str, leve
     """Induction scores of all heads, (layer, head), some of them outlined."""
     layers, heads = scores.shape
     layer, head = np.unravel_index(int(scores.argmax()), scores.shape)
-    return Exhibit(
-        "head_map",
+    return HeadMap(
         "Induction score by head",
         f"Attention paid, on random tokens that come twice, to what followed the first time: {layers} layers x {heads} heads. "
         f"Largest in layer {layer}, head {head}: {float(scores.max()):.2f}. Outlined: {marked_words}, {int(marked.sum())} of {marked.size}.",
-        {
-            "effect": scores,
-            "p_adjusted": np.full(scores.shape, np.nan) if levels is None else levels,
-            "significant": marked,
-        },
-        {"effect_name": "induction score", "unit": "head", "marked": marked_words},
-    )
+        effect=scores,
+        p_adjusted=np.full(scores.shape, np.nan) if levels is None else levels,
+        significant=marked,
+        effect_name="induction score",
+        unit="head",
+        marked=marked_words,
+    ).exhibit()

@@ -14,6 +14,7 @@ from modclaims.families import controls
 from modclaims.families.plan_parts import labelled, tested_halves
 from modclaims.families.selectivity import Answers, Cells, Selectivity, observed_f
 from modclaims.families.units import Units
+from modclaims.figures.head_map import HeadMap
 from modclaims.figures.splits import Splits
 from modclaims.look import Look, Streams
 from modclaims.measured import Measured, RivalResult, Words
@@ -95,18 +96,16 @@ class HeadSelectivity(Selectivity):
         layers = len({c.layer for c in cells})
         shape = (layers, len(cells) // layers)
         return (
-            Exhibit(
-                "head_map",
+            HeadMap(
                 f"{self._effect}: {self.label} by {self.unit.replace('_', ' ')}",
                 f"{shape[0]} layers x {shape[1]} units; {int(marked.sum())} of {len(cells)} are marked: adjusted p at most {alpha:g}. "
                 f"The largest {self._effect} is {float(effect.max()):.2f} at {cells[int(effect.argmax())]}.",
-                {
-                    "effect": effect.reshape(shape),
-                    "p_adjusted": test.p_adjusted.reshape(shape),
-                    "significant": marked.reshape(shape),
-                },
-                {"effect_name": self._effect, "unit": self.unit},
-            ),
+                effect=effect.reshape(shape),
+                p_adjusted=test.p_adjusted.reshape(shape),
+                significant=marked.reshape(shape),
+                effect_name=self._effect,
+                unit=self.unit,
+            ).exhibit(),
         )
 
 

@@ -17,6 +17,7 @@ from modclaims.families import controls
 from modclaims.families.category_clustering import CategoryClustering
 from modclaims.families.plan_parts import drawn, heads_at, labelled
 from modclaims.families.units import Units
+from modclaims.figures.head_map import HeadMap
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
@@ -295,18 +296,16 @@ class WithinVersusStyle(CategoryClustering):
             shape = (len(set(layers.tolist())), int(max(c.head or 0 for c in cells)) + 1)
             level = contrast.p_lower(0.0, every)
             return (
-                Exhibit(
-                    "head_map",
+                HeadMap(
                     f"Delta of {sides[0].words} minus {sides[1].words} by head, {self.site}",
                     f"The difference at {shape[0]} layers x {shape[1]} heads; marked where its simultaneous lower bound at "
                     f"{alpha:g} lies above 0.",
-                    {
-                        "effect": contrast.effect.reshape(shape),
-                        "p_adjusted": level.reshape(shape),
-                        "significant": (level <= alpha).reshape(shape),
-                    },
-                    {"effect_name": self.effect_name, "unit": "head"},
-                ),
+                    effect=contrast.effect.reshape(shape),
+                    p_adjusted=level.reshape(shape),
+                    significant=(level <= alpha).reshape(shape),
+                    effect_name=self.effect_name,
+                    unit="head",
+                ).exhibit(),
             )
         bounds = [*own, contrast]
         arrays: dict[str, NDArray[np.generic]] = {

@@ -5,9 +5,6 @@ in brackets):
     heat_maps        maps (panel, row, row)             [panels; categories, one a row; note]
     levels_by_depth  depth, layer, same_text, same_category, different_category (layer,)          [similarity]
     text_map         xy (panel, text, 2)                [panels; categories; ids]
-    head_map         effect, significant, p_adjusted (layer, head)   [effect_name; unit; marked: what is outlined, if not p]
-    strip            responses (panel, text)            [panels; categories; ids; response]
-    volcano          effect, p_adjusted (cell,), alpha  [cells; effect_name]
     spectra          values (layer, rank), relative to the first; floor, above_tenth, effective_rank, layer (layer,) [block]
     rank_by_depth    depth, layer (layer,); rank, low, high (block, layer); null_low, null_high, null_mean, marked
                      (layer,) where there are any                                       [blocks; null]
@@ -62,7 +59,6 @@ from modclaims.report.ablation_figures import dissociation, dose_curve
 from modclaims.report.induction_figures import raw_and_partial
 from modclaims.report.reconstruction_figures import accuracy_by_depth, input_angles
 from modclaims.report.scale_figures import effect_by_parameters, models_by_depth
-from modclaims.report.selectivity_figures import head_map, strip, volcano
 from modclaims.report.similarity_figures import heat_maps, levels_by_depth, text_map
 from modclaims.report.spectral_figures import rank_by_depth, spectra
 from modclaims.report.stream_figures import kurtosis_by_depth, stream, two_distributions
@@ -108,7 +104,6 @@ _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
     "dissociation": dissociation,
     "dose_curve": dose_curve,
     "effect_by_parameters": effect_by_parameters,
-    "head_map": head_map,
     "input_angles": input_angles,
     "kurtosis_by_depth": kurtosis_by_depth,
     "levels_by_depth": levels_by_depth,
@@ -119,9 +114,7 @@ _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
     "scree": scree,
     "spectra": spectra,
     "stream": stream,
-    "strip": strip,
     "text_map": text_map,
     "two_distributions": two_distributions,
     "two_effects_by_depth": two_effects_by_depth,
-    "volcano": volcano,
 }
