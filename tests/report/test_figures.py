@@ -17,10 +17,10 @@ from modclaims import figures
 from modclaims.drawing.figure import kind_of
 from modclaims.drawing.rows import MOST_ROWS
 from modclaims.drawing.svg import COLOURS, Drawing
+from modclaims.figures.heat_maps import averaged
 from modclaims.figures.null_histogram import bar_edges
 from modclaims.report import render
 from modclaims.report.figures import _KINDS, draw
-from modclaims.report.similarity_figures import averaged
 from modclaims.report.stream_figures import MOST_LINES, SHADES, thinned
 from modclaims.report.tables import _TABLES, exhibit_table
 from modclaims.run_folder import Run

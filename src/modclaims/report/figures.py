@@ -2,9 +2,6 @@
 
 Kinds with a file of their own in `modclaims/figures/` say there what they hold. The others and their arrays (further labels
 in brackets):
-    heat_maps        maps (panel, row, row)             [panels; categories, one a row; note]
-    levels_by_depth  depth, layer, same_text, same_category, different_category (layer,)          [similarity]
-    text_map         xy (panel, text, 2)                [panels; categories; ids]
     spectra          values (layer, rank), relative to the first; floor, above_tenth, effective_rank, layer (layer,) [block]
     rank_by_depth    depth, layer (layer,); rank, low, high (block, layer); null_low, null_high, null_mean, marked
                      (layer,) where there are any                                       [blocks; null]
@@ -55,11 +52,11 @@ from modclaims.drawing.figure import kind_of
 from modclaims.drawing.numerals import said
 from modclaims.drawing.paper import RC
 from modclaims.drawing.svg import Drawing
+from modclaims.figures.heat_maps import HeatMaps
 from modclaims.report.ablation_figures import dissociation, dose_curve
 from modclaims.report.induction_figures import raw_and_partial
 from modclaims.report.reconstruction_figures import accuracy_by_depth, input_angles
 from modclaims.report.scale_figures import effect_by_parameters, models_by_depth
-from modclaims.report.similarity_figures import heat_maps, levels_by_depth, text_map
 from modclaims.report.spectral_figures import rank_by_depth, spectra
 from modclaims.report.stream_figures import kurtosis_by_depth, stream, two_distributions
 from modclaims.report.subspace_figures import principal_angles, scree, two_effects_by_depth
@@ -87,9 +84,10 @@ def draw(exhibit: Exhibit, *, limit: int = 128) -> Drawing:
         mpl.rcParams.update(RC)
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         if (kind := kind_of(exhibit.kind)) is not None:
-            figure = kind.of(exhibit).draw()
+            found = kind.of(exhibit)
+            figure = found.painted(limit) if isinstance(found, HeatMaps) else found.draw()
         else:
-            figure = heat_maps(exhibit, limit) if exhibit.kind == "heat_maps" else _KINDS[exhibit.kind](exhibit)
+            figure = _KINDS[exhibit.kind](exhibit)
         out = io.BytesIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         width, height = (float(v) * 72 for v in figure.get_size_inches())
@@ -106,7 +104,6 @@ _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
     "effect_by_parameters": effect_by_parameters,
     "input_angles": input_angles,
     "kurtosis_by_depth": kurtosis_by_depth,
-    "levels_by_depth": levels_by_depth,
     "models_by_depth": models_by_depth,
     "principal_angles": principal_angles,
     "rank_by_depth": rank_by_depth,
@@ -114,7 +111,6 @@ _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
     "scree": scree,
     "spectra": spectra,
     "stream": stream,
-    "text_map": text_map,
     "two_distributions": two_distributions,
     "two_effects_by_depth": two_effects_by_depth,
 }

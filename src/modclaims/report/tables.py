@@ -13,7 +13,6 @@ from modclaims.report.ablation_tables import dissociation, dose_curve
 from modclaims.report.induction_tables import raw_and_partial
 from modclaims.report.reconstruction_tables import accuracy_by_depth, input_angles
 from modclaims.report.scale_tables import effect_by_parameters, models_by_depth
-from modclaims.report.similarity_tables import heat_maps, levels_by_depth, text_map
 from modclaims.report.spectral_tables import rank_by_depth, spectra
 from modclaims.report.stream_tables import kurtosis_by_depth, stream, two_distributions
 from modclaims.report.subspace_tables import principal_angles, scree, two_effects_by_depth
@@ -46,10 +45,8 @@ _TABLES: dict[str, Callable[[Exhibit], Table]] = {
     "dissociation": dissociation,
     "dose_curve": dose_curve,
     "effect_by_parameters": effect_by_parameters,
-    "heat_maps": heat_maps,
     "input_angles": input_angles,
     "kurtosis_by_depth": kurtosis_by_depth,
-    "levels_by_depth": levels_by_depth,
     "models_by_depth": models_by_depth,
     "principal_angles": principal_angles,
     "rank_by_depth": rank_by_depth,
@@ -57,7 +54,6 @@ _TABLES: dict[str, Callable[[Exhibit], Table]] = {
     "scree": scree,
     "spectra": spectra,
     "stream": stream,
-    "text_map": text_map,
     "two_distributions": two_distributions,
     "two_effects_by_depth": two_effects_by_depth,
 }
