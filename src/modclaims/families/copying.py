@@ -12,6 +12,7 @@ from modclaims.errors import ClaimError
 from modclaims.families.controls import Comparison, Rival
 from modclaims.families.units import Units
 from modclaims.figures.head_map import HeadMap
+from modclaims.figures.raw_and_partial import RawAndPartial
 from modclaims.look import Look, Weighing
 from modclaims.measured import RivalResult
 from modclaims.recording import HEAD_SITES, Activations, InductionScores, ModelShape, Recording, Request, TokenIds
@@ -183,22 +184,20 @@ class Induction(Rival):
             f"layer {layer}: {a:.2f} and {b:.2f}"
             for layer, a, b in zip(layers.tolist(), left.raw.effect, left.beyond.effect, strict=True)
         )
-        return Exhibit(
-            "raw_and_partial",
+        return RawAndPartial(
             f"Cliff's delta of {left.label}, raw and beyond induction, by relative depth, {self.site}",
             f"Above, both deltas with their own {100 * (1 - 2 * alpha):g} % bounds; below, the share of the gap within - between "
             f"that is left. Raw and beyond induction: {told}.",
-            {
-                "depth": layers / max(1, look.shape.layers - 1),
-                "layer": layers,
-                "effect": np.stack([b.effect for b in sides]),
-                "low": np.stack([b.lower(alpha) for b in sides]),
-                "high": np.stack([b.upper(alpha) for b in sides]),
-                "share_left": left.taken.share_left,
-                "smallest_effect": np.array(left.smallest_effect),
-            },
-            {"sides": ["raw", "beyond induction"], "effect_name": "delta"},
-        )
+            depth=layers / max(1, look.shape.layers - 1),
+            layer=layers,
+            effect=np.stack([b.effect for b in sides]),
+            low=np.stack([b.lower(alpha) for b in sides]),
+            high=np.stack([b.upper(alpha) for b in sides]),
+            share_left=left.taken.share_left,
+            smallest_effect=left.smallest_effect,
+            sides=("raw", "beyond induction"),
+            effect_name="delta",
+        ).exhibit()
 
 
 def beyond_copying(

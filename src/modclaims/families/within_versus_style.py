@@ -15,9 +15,11 @@ from modclaims.decimals import p_word
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.category_clustering import CategoryClustering
+from modclaims.families.depth_curves import untrained_curves
 from modclaims.families.plan_parts import drawn, heads_at, labelled
 from modclaims.families.units import Units
 from modclaims.figures.head_map import HeadMap
+from modclaims.figures.two_effects_by_depth import TwoEffectsByDepth
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
@@ -308,29 +310,25 @@ class WithinVersusStyle(CategoryClustering):
                 ).exhibit(),
             )
         bounds = [*own, contrast]
-        arrays: dict[str, NDArray[np.generic]] = {
-            "depth": layers / max(1, look.shape.layers - 1),
-            "layer": layers,
-            "effect": np.stack([b.effect for b in bounds]),
-            "low": np.stack([b.lower(alpha) for b in bounds]),
-            "high": np.stack([b.upper(alpha) for b in bounds]),
-            "smallest_effect": np.array(self.smallest_effect),
-        }
-        for rival in rivals:
-            arrays |= rival.beside
         told = "; ".join(
             f"layer {layer}: {a:.2f} and {b:.2f}"
             for layer, a, b in zip(layers.tolist(), own[0].effect, own[1].effect, strict=True)
         )
         return (
-            Exhibit(
-                "two_effects_by_depth",
+            TwoEffectsByDepth(
                 f"Cliff's delta of {sides[0].words} and of {sides[1].words} by relative depth, {self.site}",
                 f"Above, both deltas with their own {100 * (1 - 2 * alpha):g} % bounds; below, the first minus the second. "
                 f"{sides[0].words.capitalize()} and {sides[1].words}: {told}.",
-                arrays,
-                {"sides": [side.words for side in sides], "effect_name": "delta"},
-            ),
+                depth=layers / max(1, look.shape.layers - 1),
+                layer=layers,
+                effect=np.stack([b.effect for b in bounds]),
+                low=np.stack([b.lower(alpha) for b in bounds]),
+                high=np.stack([b.upper(alpha) for b in bounds]),
+                smallest_effect=self.smallest_effect,
+                twin=untrained_curves(rivals),
+                sides=tuple(side.words for side in sides),
+                effect_name="delta",
+            ).exhibit(),
             *self._maps(look.recording, cells, list(crossed.per_cell), max(1, look.shape.layers - 1)),
         )
 

@@ -10,18 +10,10 @@ in brackets):
     two_distributions  at (point,); axes, random, random_low, random_high (panel, point), shares of directions;
                      summary_axes, p_adjusted (panel,); summary_random (panel, 3) = 5 %, median, 95 %
                                                                                  [panels; summary; effect_name; note]
-    principal_angles  depth, layer, effect, low, high, observed, null_low, null_mean, null_high (layer,), the last four mean
-                     squared sines; angles (layer, pair, axis) in degrees; smallest_effect        [pairs; effect_name]
     accuracy_by_depth  depth, layer, unseen (layer,); mean, low, high (curve, layer), the last curve selectivity
                                                                                                   [curves; interval]
     input_angles     depth, layer, mean, low, high, null_low, null_high, null_mean (layer,); cosines (layer, axis), squared
                                                                                                           [interval]
-    scree            share, null_low, null_median, null_high (panel, component); rank, effect (panel,)
-                                                                                          [panels; effect_name]
-    two_effects_by_depth  depth, layer (layer,); effect, low, high (3, layer): two sides and the first minus the second;
-                     smallest_effect; twin (seed, layer) where there is one               [sides; effect_name]
-    raw_and_partial  depth, layer, share_left (layer,); effect, low, high (2, layer): as it is, and with a rival explanation
-                     taken out; smallest_effect                                           [sides; effect_name]
     kurtosis_by_depth  depth, layer, own, low, high, rotated_mean, rotated_low, rotated_high, first (layer,); gaussian
                                                                                                                [site]
     models_by_depth  depth (depth,); effect (model, depth); parameters (model,); difference, low, high (depth,) and
@@ -54,12 +46,10 @@ from modclaims.drawing.paper import RC
 from modclaims.drawing.svg import Drawing
 from modclaims.figures.heat_maps import HeatMaps
 from modclaims.report.ablation_figures import dissociation, dose_curve
-from modclaims.report.induction_figures import raw_and_partial
 from modclaims.report.reconstruction_figures import accuracy_by_depth, input_angles
 from modclaims.report.scale_figures import effect_by_parameters, models_by_depth
 from modclaims.report.spectral_figures import rank_by_depth, spectra
 from modclaims.report.stream_figures import kurtosis_by_depth, stream, two_distributions
-from modclaims.report.subspace_figures import principal_angles, scree, two_effects_by_depth
 from modclaims.report.weight_figures import against_draws, by_clusters, by_frequency
 from modclaims.stats.evidence import Exhibit
 
@@ -105,12 +95,8 @@ _KINDS: dict[str, Callable[[Exhibit], Figure]] = {
     "input_angles": input_angles,
     "kurtosis_by_depth": kurtosis_by_depth,
     "models_by_depth": models_by_depth,
-    "principal_angles": principal_angles,
     "rank_by_depth": rank_by_depth,
-    "raw_and_partial": raw_and_partial,
-    "scree": scree,
     "spectra": spectra,
     "stream": stream,
     "two_distributions": two_distributions,
-    "two_effects_by_depth": two_effects_by_depth,
 }

@@ -10,12 +10,10 @@ from modclaims.drawing.figure import kind_of
 from modclaims.drawing.numerals import plain
 from modclaims.drawing.rows import Table
 from modclaims.report.ablation_tables import dissociation, dose_curve
-from modclaims.report.induction_tables import raw_and_partial
 from modclaims.report.reconstruction_tables import accuracy_by_depth, input_angles
 from modclaims.report.scale_tables import effect_by_parameters, models_by_depth
 from modclaims.report.spectral_tables import rank_by_depth, spectra
 from modclaims.report.stream_tables import kurtosis_by_depth, stream, two_distributions
-from modclaims.report.subspace_tables import principal_angles, scree, two_effects_by_depth
 from modclaims.report.weight_tables import against_draws, by_clusters, by_frequency
 from modclaims.stats.evidence import Exhibit
 
@@ -48,14 +46,10 @@ _TABLES: dict[str, Callable[[Exhibit], Table]] = {
     "input_angles": input_angles,
     "kurtosis_by_depth": kurtosis_by_depth,
     "models_by_depth": models_by_depth,
-    "principal_angles": principal_angles,
     "rank_by_depth": rank_by_depth,
-    "raw_and_partial": raw_and_partial,
-    "scree": scree,
     "spectra": spectra,
     "stream": stream,
     "two_distributions": two_distributions,
-    "two_effects_by_depth": two_effects_by_depth,
 }
 
 
