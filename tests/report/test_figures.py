@@ -17,12 +17,12 @@ from modclaims import figures
 from modclaims.drawing.figure import kind_of
 from modclaims.drawing.rows import MOST_ROWS
 from modclaims.drawing.svg import COLOURS, Drawing
+from modclaims.figures.heat_maps import averaged
+from modclaims.figures.null_histogram import bar_edges
 from modclaims.figures.stream import MOST_LINES, SHADES, thinned
 from modclaims.report import render
-from modclaims.report.effect_figures import bar_edges
-from modclaims.report.figures import _KINDS, draw
-from modclaims.report.similarity_figures import averaged
-from modclaims.report.tables import _TABLES, exhibit_table
+from modclaims.report.figures import draw
+from modclaims.report.tables import exhibit_table
 from modclaims.run_folder import Run
 from modclaims.stats.evidence import Exhibit
 
@@ -48,20 +48,18 @@ def drawings(every_kind: Any) -> dict[str, Drawing]:
     return {e.kind: draw(e) for e in every_kind()[:-1]}
 
 
-OWN = {path.stem for path in Path(figures.__file__ or "").parent.glob("[a-z]*.py")}
-"""Kinds that have a file of their own."""
-ALL = OWN | {*_TABLES}
+KINDS = {path.stem for path in Path(figures.__file__ or "").parent.glob("[a-z]*.py")}
+"""Every kind has a file of its own."""
 
 
 def test_a_kind_with_a_file_of_its_own_is_its_class_in_snake_case_and_documented() -> None:
-    for name in OWN:
+    for name in KINDS:
         kind = kind_of(name)
         assert kind is not None
         assert kind.kind() == name
         assert kind.__doc__
     assert kind_of("no_such_kind") is None
     assert kind_of("../paper") is None
-    assert not OWN & {*_TABLES}
 
 
 def drawn(exhibit: Exhibit) -> ET.Element:
@@ -77,7 +75,7 @@ def with_arrays(exhibit: Exhibit, **arrays: Any) -> Exhibit:
 
 
 def test_every_kind_is_drawn_with_text_as_text(drawings: dict[str, Drawing]) -> None:
-    assert drawings.keys() == ALL - {"forest"}
+    assert drawings.keys() == KINDS - {"forest"}
     for kind, drawing in drawings.items():
         root = ET.fromstring(drawing.file())
         assert root.find(f"{SVG}title").text
@@ -269,10 +267,6 @@ def test_a_figure_that_cannot_be_drawn_leaves_its_table_and_says_so(one_claim: C
     for page in (files["report.md"].decode(), files["report.html"].decode()):
         assert "could not be drawn from its arrays" in page
         assert "OneClaim-head_map.svg" not in page
-
-
-def test_every_kind_with_a_table_is_drawn_and_every_drawing_has_a_table() -> None:
-    assert {*_KINDS, "heat_maps"} - OWN == {*_TABLES} - OWN
 
 
 def test_the_table_of_spectra_writes_small_values_as_powers_of_ten(every_kind: Any) -> None:

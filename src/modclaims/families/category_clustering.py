@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
 from modclaims.families import controls, copying
+from modclaims.families.depth_curves import untrained_curves
 from modclaims.families.null_histograms import null_histogram
 from modclaims.families.plan_parts import drawn, heads_at, labelled
 from modclaims.families.similarity_maps import similarity_maps
 from modclaims.families.units import Units
+from modclaims.figures.effect_by_depth import EffectByDepth
+from modclaims.figures.head_map import HeadMap
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
@@ -292,47 +295,40 @@ class CategoryClustering(Hypothesis):
         depth, alpha, bounds = max(1, look.shape.layers - 1), look.alpha, found.by_cell
         band = delta_null(found.similarities, found.pairs, found.units.design, controls.fewer(found.arrangements))
         layers = np.array([c.layer or 0 for c in found.cells])
-        arrays: dict[str, NDArray[np.generic]] = {
-            "depth": layers / depth,
-            "layer": layers,
-            "effect": bounds.effect,
-            "low": bounds.lower(alpha),
-            "high": bounds.upper(alpha),
-            "band_low": bounds.lower(alpha, np.arange(len(layers))),
-            "null_low": np.quantile(band, alpha, axis=0),
-            "null_high": np.quantile(band, 1 - alpha, axis=0),
-            "smallest_effect": np.array(self.smallest_effect),
-        }
-        for rival in rivals:
-            arrays |= rival.beside
         level = f"{100 * (1 - 2 * alpha):g} %"
         best = int(np.nanargmax(bounds.effect))
-        curve = Exhibit(
-            "effect_by_depth",
+        curve = EffectByDepth(
             f"Cliff's delta of {self.label} by relative depth, {self.site}",
             f"Delta at {len(layers)} layers with its own {level} bounds; the grey band is where {level} of "
             f"relabellings fall. Largest at layer {int(layers[best])}: {float(bounds.effect[best]):.2f}.",
-            arrays,
-            {"effect_name": "delta"},
+            depth=layers / depth,
+            layer=layers,
+            effect=bounds.effect,
+            low=bounds.lower(alpha),
+            high=bounds.upper(alpha),
+            band_low=bounds.lower(alpha, np.arange(len(layers))),
+            null_low=np.quantile(band, alpha, axis=0),
+            null_high=np.quantile(band, 1 - alpha, axis=0),
+            smallest_effect=self.smallest_effect,
+            twin=untrained_curves(rivals),
+            effect_name="delta",
         )
-        return [curve, *self._maps(look.recording, found.cells, list(found.per_cell), depth)]
+        return [curve.exhibit(), *self._maps(look.recording, found.cells, list(found.per_cell), depth)]
 
     def _head_map(self, found: Clustered, alpha: float) -> list[Exhibit]:
         """Delta of every head."""
         shape = (len({c.layer for c in found.cells}), int(max(c.head or 0 for c in found.cells)) + 1)
         adjusted = found.test.p_adjusted
         return [
-            Exhibit(
-                "head_map",
+            HeadMap(
                 f"Cliff's delta of {self.label} by head, {self.site}",
                 f"Delta of {shape[0]} layers x {shape[1]} heads; marked where the adjusted p is at most {alpha:g}.",
-                {
-                    "effect": found.by_cell.effect.reshape(shape),
-                    "p_adjusted": adjusted.reshape(shape),
-                    "significant": (adjusted <= alpha).reshape(shape),
-                },
-                {"effect_name": "delta", "unit": "head"},
-            )
+                effect=found.by_cell.effect.reshape(shape),
+                p_adjusted=adjusted.reshape(shape),
+                significant=(adjusted <= alpha).reshape(shape),
+                effect_name="delta",
+                unit="head",
+            ).exhibit()
         ]
 
     def words(self, look: Look, measured: Measured, named: int) -> Words:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from modclaims.errors import ClaimError
 from modclaims.families.controls import Comparison, Rival
 from modclaims.families.units import Units
+from modclaims.figures.head_map import HeadMap
+from modclaims.figures.raw_and_partial import RawAndPartial
 from modclaims.look import Look, Weighing
 from modclaims.measured import RivalResult
 from modclaims.recording import HEAD_SITES, Activations, InductionScores, ModelShape, Recording, Request, TokenIds
@@ -182,22 +184,20 @@ class Induction(Rival):
             f"layer {layer}: {a:.2f} and {b:.2f}"
             for layer, a, b in zip(layers.tolist(), left.raw.effect, left.beyond.effect, strict=True)
         )
-        return Exhibit(
-            "raw_and_partial",
+        return RawAndPartial(
             f"Cliff's delta of {left.label}, raw and beyond induction, by relative depth, {self.site}",
             f"Above, both deltas with their own {100 * (1 - 2 * alpha):g} % bounds; below, the share of the gap within - between "
             f"that is left. Raw and beyond induction: {told}.",
-            {
-                "depth": layers / max(1, look.shape.layers - 1),
-                "layer": layers,
-                "effect": np.stack([b.effect for b in sides]),
-                "low": np.stack([b.lower(alpha) for b in sides]),
-                "high": np.stack([b.upper(alpha) for b in sides]),
-                "share_left": left.taken.share_left,
-                "smallest_effect": np.array(left.smallest_effect),
-            },
-            {"sides": ["raw", "beyond induction"], "effect_name": "delta"},
-        )
+            depth=layers / max(1, look.shape.layers - 1),
+            layer=layers,
+            effect=np.stack([b.effect for b in sides]),
+            low=np.stack([b.lower(alpha) for b in sides]),
+            high=np.stack([b.upper(alpha) for b in sides]),
+            share_left=left.taken.share_left,
+            smallest_effect=left.smallest_effect,
+            sides=("raw", "beyond induction"),
+            effect_name="delta",
+        ).exhibit()
 
 
 def beyond_copying(
@@ -267,15 +267,14 @@ def score_map(scores: Floats, marked: NDArray[np.bool_], marked_words: str, leve
     """Induction scores of all heads, (layer, head), some of them outlined."""
     layers, heads = scores.shape
     layer, head = np.unravel_index(int(scores.argmax()), scores.shape)
-    return Exhibit(
-        "head_map",
+    return HeadMap(
         "Induction score by head",
         f"Attention paid, on random tokens that come twice, to what followed the first time: {layers} layers x {heads} heads. "
         f"Largest in layer {layer}, head {head}: {float(scores.max()):.2f}. Outlined: {marked_words}, {int(marked.sum())} of {marked.size}.",
-        {
-            "effect": scores,
-            "p_adjusted": np.full(scores.shape, np.nan) if levels is None else levels,
-            "significant": marked,
-        },
-        {"effect_name": "induction score", "unit": "head", "marked": marked_words},
-    )
+        effect=scores,
+        p_adjusted=np.full(scores.shape, np.nan) if levels is None else levels,
+        significant=marked,
+        effect_name="induction score",
+        unit="head",
+        marked=marked_words,
+    ).exhibit()

@@ -14,6 +14,8 @@ from modclaims.families import controls
 from modclaims.families.plan_parts import labelled, measured_halves
 from modclaims.families.selectivity import Answers, Cells, Selectivity, observed_f
 from modclaims.families.units import Units
+from modclaims.figures.head_map import HeadMap
+from modclaims.figures.splits import Splits
 from modclaims.look import Look, Streams
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
@@ -94,18 +96,16 @@ class HeadSelectivity(Selectivity):
         layers = len({c.layer for c in cells})
         shape = (layers, len(cells) // layers)
         return (
-            Exhibit(
-                "head_map",
+            HeadMap(
                 f"{self.effect}: {self.label} by {self.unit.replace('_', ' ')}",
                 f"{shape[0]} layers x {shape[1]} units; {int(marked.sum())} of {len(cells)} are marked: adjusted p at most {alpha:g}. "
                 f"The largest {self.effect} is {float(effect.max()):.2f} at {cells[int(effect.argmax())]}.",
-                {
-                    "effect": effect.reshape(shape),
-                    "p_adjusted": test.p_adjusted.reshape(shape),
-                    "significant": marked.reshape(shape),
-                },
-                {"effect_name": self.effect, "unit": self.unit},
-            ),
+                effect=effect.reshape(shape),
+                p_adjusted=test.p_adjusted.reshape(shape),
+                significant=marked.reshape(shape),
+                effect_name=self.effect,
+                unit=self.unit,
+            ).exhibit(),
         )
 
 
@@ -197,32 +197,30 @@ class HeadsAgainstBlocks(HeadSelectivity):
             units.n,
             unit=units.unit,
             resampled=units.resampled,
-            payload=Splits(units, tuple(str(cells[c]) for c in picked), tuple(parts)),
+            payload=Picked(units, tuple(str(cells[c]) for c in picked), tuple(parts)),
         )
 
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
         return ()
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
-        found = measured.kept(Splits)
+        found = measured.kept(Picked)
         return (
-            Exhibit(
-                "splits",
+            Splits(
                 "Best head minus its block, split by split",
                 f"{self.splits} splits: the head picked on one half, the {DIFFERENCE} on the other with its own bounds. "
                 f"{len(set(found.picked))} different heads were picked.",
-                {
-                    "effect": np.concatenate([p.effect for p in found.parts]),
-                    "low": np.concatenate([p.lower(look.alpha) for p in found.parts]),
-                    "high": np.concatenate([p.upper(look.alpha) for p in found.parts]),
-                    "smallest_effect": np.array(self.smallest_effect),
-                },
-                {"picks": list(found.picked), "effect_name": DIFFERENCE},
-            ),
+                effect=np.concatenate([p.effect for p in found.parts]),
+                low=np.concatenate([p.lower(look.alpha) for p in found.parts]),
+                high=np.concatenate([p.upper(look.alpha) for p in found.parts]),
+                smallest_effect=self.smallest_effect,
+                picks=found.picked,
+                effect_name=DIFFERENCE,
+            ).exhibit(),
         )
 
     def words(self, look: Look, measured: Measured, named: int) -> Words:
-        found = measured.kept(Splits)
+        found = measured.kept(Picked)
         names = found.picked
         favourite = max(dict.fromkeys(names), key=names.count)
         return Words(
@@ -233,7 +231,7 @@ class HeadsAgainstBlocks(HeadSelectivity):
 
 
 @dataclass(frozen=True)
-class Splits:
+class Picked:
     """What was picked on one half of the texts and measured on the other, split by split."""
 
     units: Units

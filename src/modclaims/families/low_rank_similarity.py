@@ -17,6 +17,7 @@ from modclaims.families.halves import Halves, check_splits
 from modclaims.families.null_histograms import null_histogram
 from modclaims.families.plan_parts import degenerate_halves, labelled
 from modclaims.families.units import Units
+from modclaims.figures.scree import Scree
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
@@ -319,18 +320,16 @@ def _scree(found: Components, effect: Floats, cells: tuple[Cell, ...], site: str
     shown = min(SHOWN, observed.shape[1])
     low, middle, high = np.quantile(null[:, :, :shown], (LEVEL, 0.5, 1 - LEVEL), axis=0)
     told = "; ".join(f"{cell}: {r}" for cell, r in zip(cells, ranks, strict=True))
-    return Exhibit(
-        "scree",
+    return Scree(
         f"Components of the similarity matrix, {site}",
         f"Share of variance of the {shown} leading components, one panel a layer, against {len(null):,} permutations of the coordinates "
         f"(5 % to 95 %). Components above them: {told}.",
-        {
-            "share": observed[:, :shown],
-            "null_low": low,
-            "null_median": middle,
-            "null_high": high,
-            "rank": ranks,
-            "effect": effect,
-        },
-        {"panels": [str(c) for c in cells], "effect_name": "excess share"},
-    )
+        share=observed[:, :shown],
+        null_low=low,
+        null_median=middle,
+        null_high=high,
+        rank=ranks,
+        effect=effect,
+        panels=tuple(str(c) for c in cells),
+        effect_name="excess share",
+    ).exhibit()

@@ -16,6 +16,8 @@ from modclaims.families import controls
 from modclaims.families.null_histograms import null_histogram
 from modclaims.families.plan_parts import labelled
 from modclaims.families.units import Units
+from modclaims.figures.strip import Strip
+from modclaims.figures.volcano import Volcano
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look, Streams
 from modclaims.measured import Measured, RivalResult, Words
@@ -340,31 +342,30 @@ class Selectivity(Hypothesis):
         categories = units.categories()
         order = sorted(range(len(categories)), key=lambda i: categories[i])
         ids = [t.id for t in look.corpus.texts] if units.groups is None else [f"block {b}" for b in range(units.n)]
-        return Exhibit(
-            "strip",
+        return Strip(
             f"Responses of the {len(best)} strongest units, one point a {units.unit}",
             f"{response.capitalize()} by {units.unit} and {self.label}; most and least against the rest: "
             + "; ".join(f"{cells[c]}{_extremes(preferences, int(c))}" for c in best)
             + ".",
-            {"responses": found.y[order][:, best].T},
-            {
-                "panels": [str(cells[c]) for c in best],
-                "categories": [categories[i] for i in order],
-                "ids": [ids[i] for i in order],
-                "response": response,
-            },
-        )
+            responses=found.y[order][:, best].T,
+            panels=tuple(str(cells[c]) for c in best),
+            categories=tuple(categories[i] for i in order),
+            ids=tuple(ids[i] for i in order),
+            response=response,
+        ).exhibit()
 
     def _volcano(self, found: Answers, alpha: float) -> Exhibit:
         """Effect against adjusted p."""
         cells, adjusted = found.cells, found.test.p_adjusted
-        return Exhibit(
-            "volcano",
+        return Volcano(
             "Effect against adjusted p, one point a cell",
             f"{len(cells):,} cells; {int((adjusted <= alpha).sum())} lie beyond adjusted p = {alpha:g}.",
-            {"effect": found.bounds.effect, "p_adjusted": adjusted, "alpha": np.array(alpha)},
-            {"cells": [str(c) for c in cells], "effect_name": self.effect},
-        )
+            effect=found.bounds.effect,
+            p_adjusted=adjusted,
+            alpha=alpha,
+            cells=tuple(str(c) for c in cells),
+            effect_name=self.effect,
+        ).exhibit()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from modclaims.families import controls
 from modclaims.families.depth_curves import layer_curve
 from modclaims.families.plan_parts import drawn, labelled
 from modclaims.families.units import Units
+from modclaims.figures.levels_by_depth import LevelsByDepth
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
@@ -290,14 +291,17 @@ class SimilarityLevels(Hypothesis):
             return ()
         last = ", ".join(f"{values[-1]:.2f}" for values in three.values())
         return (
-            Exhibit(
-                "levels_by_depth",
+            LevelsByDepth(
                 "Same text, same category, different category",
                 "Mean similarity by layer between activations at different positions of one text, of two texts of one category, "
                 f"and of two categories. At layer {layers[-1]}: {last}.",
-                {"depth": np.array(layers) / max(depth - 1, 1), "layer": np.array(layers), **three},
-                {"similarity": self.similarity},
-            ),
+                depth=np.array(layers) / max(depth - 1, 1),
+                layer=np.array(layers),
+                same_text=three["same_text"],
+                same_category=three["same_category"],
+                different_category=three["different_category"],
+                similarity=self.similarity,
+            ).exhibit(),
         )
 
     def _detail(self, curve: Floats, layers: tuple[int, ...], shape: ModelShape) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from modclaims.figures.heat_maps import HeatMaps
+from modclaims.figures.levels_by_depth import LevelsByDepth
+from modclaims.figures.text_map import TextMap
 from modclaims.recording import Activations, Recording
 from modclaims.stats.evidence import Cell, Exhibit
 from modclaims.stats.similarity import Similarity, token_similarity
@@ -40,7 +43,7 @@ def similarity_maps(
         levels.append(_levels(token, len(texts), positions, same_label))
         xy.append(_principal_plane(similarity.values[np.ix_(texts, texts)]))
     names = [category[i] + (f" / {stratum[i]}" if within else "") for i in order]
-    panels = [str(c) for c in cells]
+    panels = tuple(str(c) for c in cells)
     level = np.array(levels)
     layers = np.array([c.layer or 0 for c in cells])
     pooled = (
@@ -55,45 +58,37 @@ def similarity_maps(
         if within
         else "brackets mark categories. Blocks along the diagonal are categories that look alike."
     )
-    return [
-        Exhibit(
-            "heat_maps",
+    figures = (
+        HeatMaps(
             f"Similarity of every two activations ({measure}, {request.site}), texts ordered by {ordered}",
             f"{len(texts)} texts with {pooled}, one panel a layer; {read}",
-            {"maps": np.stack(maps).astype(np.float16)},
-            {
-                "panels": panels,
-                "categories": [n for n in names for _ in groups],
-                "note": f"{len(texts)} texts x {pooled}",
-            },
+            maps=np.stack(maps).astype(np.float16),
+            panels=panels,
+            categories=tuple(n for n in names for _ in groups),
+            note=f"{len(texts)} texts x {pooled}",
         ),
-        Exhibit(
-            "levels_by_depth",
+        LevelsByDepth(
             "Same text, same category, different category",
             "Mean similarity by layer between activations at different positions of one text, of two texts of one category, "
             f"and of two categories. At {panels[-1]}: {level[-1, 0]:.2f}, {level[-1, 1]:.2f}, {level[-1, 2]:.2f}.",
-            {
-                "depth": layers / depth,
-                "layer": layers,
-                "same_text": level[:, 0],
-                "same_category": level[:, 1],
-                "different_category": level[:, 2],
-            },
-            {"similarity": measure},
+            depth=layers / depth,
+            layer=layers,
+            same_text=level[:, 0],
+            same_category=level[:, 1],
+            different_category=level[:, 2],
+            similarity=measure,
         ),
-        Exhibit(
-            "text_map",
+        TextMap(
             f"Texts in the plane of their two main directions ({measure})",
             f"Principal coordinates of the {len(texts)} texts, one panel a layer; colour and marker give the {label}. "
             "A picture, not a test.",
-            {"xy": np.stack(xy).astype(np.float32)},
-            {
-                "panels": panels,
-                "categories": [category[i] for i in order],
-                "ids": [corpus.texts[i].id for i in texts],
-            },
+            xy=np.stack(xy).astype(np.float32),
+            panels=panels,
+            categories=tuple(category[i] for i in order),
+            ids=tuple(corpus.texts[i].id for i in texts),
         ),
-    ]
+    )
+    return [figure.exhibit() for figure in figures]
 
 
 def _pooled(token: Floats, n: int, positions: int, groups: list[NDArray[np.int64]]) -> Floats:

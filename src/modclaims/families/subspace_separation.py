@@ -18,6 +18,7 @@ from modclaims.families.halves import Halves, check_splits
 from modclaims.families.null_histograms import null_histogram
 from modclaims.families.plan_parts import degenerate_halves, labelled
 from modclaims.families.units import Units
+from modclaims.figures.principal_angles import PrincipalAngles
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
@@ -280,27 +281,25 @@ class SubspaceSeparation(Hypothesis):
             f"layer {layer}: {observed:.2f} against {m:.2f} [{a:.2f}, {b:.2f}]"
             for layer, observed, a, m, b in zip(layers, test.observed, low, middle, high, strict=True)
         )
-        return Exhibit(
-            "principal_angles",
+        return PrincipalAngles(
             f"Principal angles between the subspaces of {self.label} by relative depth, {self.site}",
             f"Above, the separation on texts unseen, with its own {100 * (1 - 2 * alpha):g} % bounds. Below, the angle whose squared "
             f"sine is the mean one, against exchanged labels, and every pair's own {self.dimensions} angles as dots. Mean squared "
             f"sine: {told}.",
-            {
-                "depth": layers / max(1, look.shape.layers - 1),
-                "layer": layers,
-                "effect": bounds.effect,
-                "low": bounds.lower(alpha),
-                "high": bounds.upper(alpha),
-                "smallest_effect": np.array(self.smallest_effect),
-                "angles": found.degrees,
-                "observed": test.observed,
-                "null_low": low,
-                "null_mean": middle,
-                "null_high": high,
-            },
-            {"pairs": found.pairs, "effect_name": self.effect_name},
-        )
+            depth=layers / max(1, look.shape.layers - 1),
+            layer=layers,
+            effect=bounds.effect,
+            low=bounds.lower(alpha),
+            high=bounds.upper(alpha),
+            smallest_effect=self.smallest_effect,
+            angles=found.degrees,
+            observed=test.observed,
+            null_low=low,
+            null_mean=middle,
+            null_high=high,
+            pairs=tuple(found.pairs),
+            effect_name=self.effect_name,
+        ).exhibit()
 
 
 _WORDS = {"own": "each category's own centre", "common": "the centre of all categories"}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from modclaims.decimals import p_word
 from modclaims.errors import ClaimError
 from modclaims.families.weight_claims import Beside, Compared, WeightClaim, by_depth, matrix
+from modclaims.figures.head_map import HeadMap
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import ModelShape, Request, Weights
@@ -218,19 +219,17 @@ class OVDirections(WeightClaim):
         effect = (found[0] - found[1:].mean(axis=0)).reshape(size)
         best = np.unravel_index(int(effect.argmax()), size)
         return (
-            Exhibit(
-                "head_map",
+            HeadMap(
                 f"Excess of coherent directions by head: {TITLES[self.matrix, self._side]}",
                 f"Share of coherent directions minus that of random bases, every head of every layer; largest at layer "
                 f"{layers[best[0]]}, head {best[1]} ({effect[best]:.2f}). {int((test.p_adjusted <= 0.05).sum())} of {effect.size} heads have "
                 "an adjusted p of at most .05.",
-                {
-                    "effect": effect,
-                    "significant": (test.p_adjusted <= 0.05).reshape(size),
-                    "p_adjusted": test.p_adjusted.reshape(size),
-                },
-                {"effect_name": self.effect_name, "unit": "head"},
-            ),
+                effect=effect,
+                p_adjusted=test.p_adjusted.reshape(size),
+                significant=(test.p_adjusted <= 0.05).reshape(size),
+                effect_name=self.effect_name,
+                unit="head",
+            ).exhibit(),
         )
 
 

@@ -15,8 +15,11 @@ from modclaims.decimals import p_word
 from modclaims.errors import ClaimError
 from modclaims.families import controls
 from modclaims.families.category_clustering import CategoryClustering
+from modclaims.families.depth_curves import untrained_curves
 from modclaims.families.plan_parts import drawn, heads_at, labelled
 from modclaims.families.units import Units
+from modclaims.figures.head_map import HeadMap
+from modclaims.figures.two_effects_by_depth import TwoEffectsByDepth
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
@@ -295,43 +298,37 @@ class WithinVersusStyle(CategoryClustering):
             shape = (len(set(layers.tolist())), int(max(c.head or 0 for c in cells)) + 1)
             level = contrast.p_lower(0.0, every)
             return (
-                Exhibit(
-                    "head_map",
+                HeadMap(
                     f"Delta of {sides[0].words} minus {sides[1].words} by head, {self.site}",
                     f"The difference at {shape[0]} layers x {shape[1]} heads; marked where its simultaneous lower bound at "
                     f"{alpha:g} lies above 0.",
-                    {
-                        "effect": contrast.effect.reshape(shape),
-                        "p_adjusted": level.reshape(shape),
-                        "significant": (level <= alpha).reshape(shape),
-                    },
-                    {"effect_name": self.effect_name, "unit": "head"},
-                ),
+                    effect=contrast.effect.reshape(shape),
+                    p_adjusted=level.reshape(shape),
+                    significant=(level <= alpha).reshape(shape),
+                    effect_name=self.effect_name,
+                    unit="head",
+                ).exhibit(),
             )
         bounds = [*own, contrast]
-        arrays: dict[str, NDArray[np.generic]] = {
-            "depth": layers / max(1, look.shape.layers - 1),
-            "layer": layers,
-            "effect": np.stack([b.effect for b in bounds]),
-            "low": np.stack([b.lower(alpha) for b in bounds]),
-            "high": np.stack([b.upper(alpha) for b in bounds]),
-            "smallest_effect": np.array(self.smallest_effect),
-        }
-        for rival in rivals:
-            arrays |= rival.beside
         told = "; ".join(
             f"layer {layer}: {a:.2f} and {b:.2f}"
             for layer, a, b in zip(layers.tolist(), own[0].effect, own[1].effect, strict=True)
         )
         return (
-            Exhibit(
-                "two_effects_by_depth",
+            TwoEffectsByDepth(
                 f"Cliff's delta of {sides[0].words} and of {sides[1].words} by relative depth, {self.site}",
                 f"Above, both deltas with their own {100 * (1 - 2 * alpha):g} % bounds; below, the first minus the second. "
                 f"{sides[0].words.capitalize()} and {sides[1].words}: {told}.",
-                arrays,
-                {"sides": [side.words for side in sides], "effect_name": "delta"},
-            ),
+                depth=layers / max(1, look.shape.layers - 1),
+                layer=layers,
+                effect=np.stack([b.effect for b in bounds]),
+                low=np.stack([b.lower(alpha) for b in bounds]),
+                high=np.stack([b.upper(alpha) for b in bounds]),
+                smallest_effect=self.smallest_effect,
+                twin=untrained_curves(rivals),
+                sides=tuple(side.words for side in sides),
+                effect_name="delta",
+            ).exhibit(),
             *self._maps(look.recording, cells, list(crossed.per_cell), max(1, look.shape.layers - 1)),
         )
 

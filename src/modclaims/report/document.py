@@ -15,12 +15,12 @@ import numpy as np
 
 from modclaims.drawing.numerals import count, is_number, number, p_value, plain, series
 from modclaims.drawing.rows import Table
+from modclaims.figures.forest import Forest
 from modclaims.report.claims import JUDGED, OUTCOMES, Claim, Terms, claim_of
 from modclaims.report.pictures import Figure, figures_of, image_rows
 from modclaims.report.provenance import provenance_of
 from modclaims.report.tables import exhibit_table
 from modclaims.run_folder import Run, dump_json
-from modclaims.stats.evidence import Exhibit
 
 RAW_FILES = (
     ("run.json", "every number of this page, with settings and provenance"),
@@ -150,25 +150,20 @@ def _forest(claims: Sequence[Claim], summaries: Sequence[Mapping[str, Any]], ter
         return np.array([float(s[key]) if is_number(s.get(key)) else np.nan for _, s in chosen])
 
     scales = [c.effect_name or "effect" for c, _ in chosen]
-    exhibit = Exhibit(
-        "forest",
+    exhibit = Forest(
         f"Effects with their {terms.interval}s",
         f"One row a claim: its effect, its {terms.interval} and the smallest effect that matters. An interval wholly beyond that tick "
         "speaks for the claim, one wholly short of it against the claim; verdicts also take the correction over claims into account."
         + (" Effects of different kinds stand in panels of their own." if len(set(scales)) > 1 else ""),
-        {
-            "effect": column("effect"),
-            "low": column("effect_low"),
-            "high": column("effect_high"),
-            "smallest": column("smallest_effect"),
-        },
-        {
-            "claims": [f"{c.number}  {c.name}" for c, _ in chosen],
-            "outcomes": [c.outcome for c, _ in chosen],
-            "effect_names": scales,
-            "interval": terms.interval,
-        },
-    )
+        effect=column("effect"),
+        low=column("effect_low"),
+        high=column("effect_high"),
+        smallest=column("smallest_effect"),
+        claims=tuple(f"{c.number}  {c.name}" for c, _ in chosen),
+        outcomes=tuple(c.outcome for c, _ in chosen),
+        effect_names=tuple(scales),
+        interval=terms.interval,
+    ).exhibit()
     missing = len(claims) - len(chosen)
     notes = (
         (f"{count(missing, 'claim')} without an effect {'is' if missing == 1 else 'are'} not drawn.",)

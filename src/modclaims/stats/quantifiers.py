@@ -194,6 +194,7 @@ class Holds(ABC):
 
     def check(self) -> None:
         """Raise `ClaimError` for what no claim can say; not when it is written, so that it is one claim's fault and not its file's."""
+        return
 
     @property
     def layered(self) -> bool:
