@@ -133,7 +133,7 @@ def test_a_layer_with_a_band_between_layers_without_one_shows_it(every_kind: Any
 
 
 def test_an_unknown_kind_has_no_drawing(every_kind: Any) -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(LookupError, match="No figure of kind"):
         draw(every_kind()[-1])
 
 

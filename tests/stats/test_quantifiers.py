@@ -75,15 +75,15 @@ def random_evidence(seed: int, cells: int, rows: int = 199) -> Evidence:
 @pytest.mark.parametrize("fraction", [0.0, -0.5, 1.1])
 def test_a_fraction_of_the_cells_lies_between_none_and_all(fraction: float) -> None:
     with pytest.raises(ClaimError, match=r"outside \(0, 1\]"):
-        in_fraction(fraction)
+        in_fraction(fraction).check()
 
 
 def test_depth_is_risen_or_fallen_along() -> None:
     with pytest.raises(ClaimError, match="'grows'"):
-        along_depth("grows")
+        along_depth("grows").check()  # type: ignore[arg-type]  # what a user may type
 
 
-@pytest.mark.parametrize("layers", [(4,), (0, 9), (-5,), ()])
+@pytest.mark.parametrize("layers", [(4,), (0, 9), (-5,)])
 def test_layers_that_the_cells_lack_are_refused(layers: tuple[int, ...]) -> None:
     with pytest.raises(ClaimError, match="the cells have layers 0, 1, 2, 3"):
         at(*layers).levels(evidence([1.0] * 4), 0.0, 0.05)
@@ -364,11 +364,19 @@ def test_every_one_of_some_layers_is_not_one_of_them() -> None:
         everywhere(7).levels(found, 0.0, 0.05)
 
 
-@pytest.mark.parametrize("layers", [("last",), ([0, 1],), (1.5,), (True,)])
+@pytest.mark.parametrize("layers", [("last",), ([0], 1), (1.5,), (True,)])
 def test_a_layer_is_named_by_a_whole_number(layers: tuple[object, ...]) -> None:
     for quantifier in (at, everywhere):
         with pytest.raises(ClaimError, match="is no layer"):
-            quantifier(*layers).chosen((Cell(layer=0), Cell(layer=1)))  # type: ignore[arg-type]  # what a user may type
+            quantifier(*layers).check()  # type: ignore[arg-type]  # what a user may type
+
+
+def test_layers_in_one_list_are_those_layers_and_no_layer_is_none() -> None:
+    assert at([0, 1]) == at(0, 1)  # type: ignore[arg-type]  # what a user may type
+    assert everywhere(range(2)) == everywhere(0, 1)  # type: ignore[arg-type]
+    at(0, -1).check()
+    with pytest.raises(ClaimError, match=r"at\(\) names no layer"):
+        at().check()
 
 
 # ---- sparse and constant cells
