@@ -22,7 +22,7 @@ from modclaims.shipped import shipped
 
 HEAD = '''import sys
 import numpy as np
-from modclaims import CategoryClustering, Hypothesis, TightPass, at, everywhere, somewhere
+from modclaims import CategoryClustering, Hypothesis, TightPass, along_depth, at, everywhere, in_fraction, somewhere
 from modclaims.errors import ClaimError
 from modclaims.recording import Activations, Positions
 from modclaims.stats.evidence import Exhibit
