@@ -73,7 +73,7 @@ DECLARED = {
     "a word for a layer": ("holds = at('last')", r"its layers must be a tuple of whole numbers"),
     "no layer at all": ("holds = at()", r"at\(\) names no layer; write at\(0\)"),
     "a fraction in per cent": ("holds = in_fraction(50)", r"in_fraction\(50\) is outside \(0, 1\]"),
-    "a direction of one's own": ("holds = along_depth('up')", r"along_depth\('up'\) is unknown; write along_depth"),
+    "a direction of one's own": ("holds = along_depth('up')", r"its direction must be one of 'rises', 'falls', and not 'up'"),
     "a list inside itself": ("layers = []; layers.append(layers)", r"layers = .*lies more than 8 collections deep"),
     "tuples without end": (DEEP, r"layers = .*lies more than 8 collections deep"),
     "a number too large": ("twins = 10 ** 400", r"too large a number"),
