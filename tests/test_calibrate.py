@@ -428,7 +428,7 @@ def test_every_scenario_has_a_name_of_its_own_and_a_valid_claim_that_its_corpus_
         claim = FAMILIES[one.family].claim(one)
         claim.validate()
         if not one.recorded:
-            claim.check(before(known.corpus(one.texts)))
+            claim.check(before(known.corpus(one.texts), positions=(40, 44, 48)))
 
 
 def test_every_family_of_every_room_is_in_the_grid() -> None:

@@ -18,9 +18,9 @@ from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from modclaims.drawing.exhibits import finite
 from modclaims.drawing.numerals import shortened, tick
 from modclaims.drawing.svg import COLOURS
+from modclaims.drawing.values import finite
 
 WIDTH, HALF = 532.0, 258.0
 TEXT, SMALL = 8.0, 7.0

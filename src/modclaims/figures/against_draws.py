@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.decimals import decimals_for
-from modclaims.drawing.exhibits import finite
 from modclaims.drawing.figure import Axes, FigureData
 from modclaims.drawing.numerals import interval, number
 from modclaims.drawing.rows import Table, cut
+from modclaims.drawing.values import finite
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.decimals import decimals_of_effect
-from modclaims.drawing.exhibits import groups_in_order
 from modclaims.drawing.figure import Axes, FigureData
 from modclaims.drawing.labels import labels_for
 from modclaims.drawing.numerals import interval, number, said
 from modclaims.drawing.rows import Table, rounded
+from modclaims.drawing.values import groups_in_order
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

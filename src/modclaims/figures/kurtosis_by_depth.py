@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.drawing.decades import logs
-from modclaims.drawing.exhibits import finite
 from modclaims.drawing.figure import Axes, FigureData
 from modclaims.drawing.numerals import interval, number, power_of_ten, significant, tick
 from modclaims.drawing.rows import Table, cut
+from modclaims.drawing.values import finite
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Plot

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.drawing.exhibits import finite
 from modclaims.drawing.figure import Axes, FigureData
 from modclaims.drawing.numerals import number, significant
 from modclaims.drawing.rows import Table, cut, rounded
+from modclaims.drawing.values import finite
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

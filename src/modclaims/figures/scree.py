@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.drawing.exhibits import finite
 from modclaims.drawing.figure import Axes, FigureData
 from modclaims.drawing.labels import labels_for
 from modclaims.drawing.numerals import number
 from modclaims.drawing.rows import MOST_PANELS, Table, cut
+from modclaims.drawing.values import finite
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Plot

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.decimals import decimals_for
-from modclaims.drawing.exhibits import finite, groups_in_order
 from modclaims.drawing.figure import Axes, FigureData
 from modclaims.drawing.labels import labels_for
 from modclaims.drawing.numerals import NOTHING, count, number, shortened, significant
 from modclaims.drawing.rows import MOST_PANELS, Table, cut
+from modclaims.drawing.values import finite, groups_in_order
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Plot

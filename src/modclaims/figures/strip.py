@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.drawing.exhibits import finite, groups_in_order
 from modclaims.drawing.figure import Axes, FigureData
 from modclaims.drawing.labels import labels_for
 from modclaims.drawing.numerals import NOTHING
 from modclaims.drawing.rows import Table, cut, rounded
+from modclaims.drawing.values import finite, groups_in_order
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Plot

@@ -140,7 +140,7 @@ class Control:
 class Exhibit:
     """A figure as data: what kind it is, what it says in words, and the arrays that the report draws.
 
-    Kinds and their arrays are listed in `report/figures.py`, which draws them.
+    Kinds and their arrays are classes in `modclaims/figures/`, which draw them too.
     """
 
     kind: str
