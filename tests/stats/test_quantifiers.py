@@ -80,7 +80,7 @@ def test_a_fraction_of_the_cells_lies_between_none_and_all(fraction: float) -> N
 
 def test_depth_is_risen_or_fallen_along() -> None:
     with pytest.raises(ClaimError, match="'grows'"):
-        along_depth("grows").check()  # type: ignore[arg-type]  # what a user may type
+        along_depth("grows").check()
 
 
 @pytest.mark.parametrize("layers", [(4,), (0, 9), (-5,)])
@@ -368,12 +368,12 @@ def test_every_one_of_some_layers_is_not_one_of_them() -> None:
 def test_a_layer_is_named_by_a_whole_number(layers: tuple[object, ...]) -> None:
     for quantifier in (at, everywhere):
         with pytest.raises(ClaimError, match="is no layer"):
-            quantifier(*layers).check()  # type: ignore[arg-type]  # what a user may type
+            quantifier(*layers).check()
 
 
 def test_layers_in_one_list_are_those_layers_and_no_layer_is_none() -> None:
-    assert at([0, 1]) == at(0, 1)  # type: ignore[arg-type]  # what a user may type
-    assert everywhere(range(2)) == everywhere(0, 1)  # type: ignore[arg-type]
+    assert at([0, 1]) == at(0, 1)
+    assert everywhere(range(2)) == everywhere(0, 1)
     at(0, -1).check()
     with pytest.raises(ClaimError, match=r"at\(\) names no layer"):
         at().check()

@@ -215,7 +215,7 @@ class CategoryClustering(Hypothesis):
         exact = arrangements.exact
         return NullTest.of("gap within - between", null, tolerance, exact=exact, action=action, by=self.adjust)
 
-    def _taken_out(self, look: Look, cells: tuple[Cell, ...]) -> controls.Rival | None:
+    def _taken_out(self, look: Look, cells: tuple[Cell, ...]) -> controls.Removable | None:
         """The rival explanation that is taken out first."""
         if self.beyond == "induction":
             return self._induction(look, cells)
@@ -229,15 +229,15 @@ class CategoryClustering(Hypothesis):
         left = copying.Left(found.taken, found.raw, found.by_cell, self.label, self.smallest_effect)
         return copying.Induction(copied, self.site, cells, left)
 
-    def _shown(self, found: Clustered, named: int) -> int:
-        """The cell that rivals are held against: the named one, or of a contrast the layer with the largest delta."""
+    def _shown(self, by_cell: Bounds, named: int) -> int:
+        """The cell that rivals are held against: the named one, or of a contrast the layer with the largest effect."""
         if self.holds.contrasts:
-            return int(np.argmax(np.nan_to_num(found.by_cell.theta, nan=-np.inf)))
+            return int(np.argmax(np.nan_to_num(by_cell.theta, nan=-np.inf)))
         return named
 
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
         found = measured.kept(Clustered)
-        cell = self._shown(found, named)
+        cell = self._shown(found.by_cell, named)
         where = f"at {found.cells[cell]}"
         comparison = controls.Comparison(found.units, found.pairs, found.similarities, cell, where)
         rivals: list[controls.Rival] = [
@@ -267,7 +267,7 @@ class CategoryClustering(Hypothesis):
             theirs = found.pairs.matrix([found.units.similarity(s.values) for s in per_cell])
             return cliffs_delta(theirs, found.units.design, found.pairs, few)
 
-        return controls.UntrainedBaselines(self.twins, (self._request(),), delta, few, what, found.units.design.digest)
+        return controls.UntrainedBaselines(self.twins, delta, few, what, found.units.design.digest)
 
     def _similarities(self, recording: Recording, variant: str | None) -> tuple[tuple[Cell, ...], list[Similarity]]:
         """Cells, and each cell's (text, text) similarities."""
@@ -287,7 +287,7 @@ class CategoryClustering(Hypothesis):
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
         found = measured.kept(Clustered)
         own = self._head_map(found, look.alpha) if self.site in HEAD_SITES else self._curve(look, found, rivals)
-        shown = self._shown(found, named)
+        shown = self._shown(found.by_cell, named)
         return (*own, null_histogram(found.test, shown, found.cells))
 
     def _curve(self, look: Look, found: Clustered, rivals: Sequence[RivalResult]) -> list[Exhibit]:

@@ -15,7 +15,7 @@ from modclaims.errors import ClaimError
 from modclaims.families.units import Units
 from modclaims.look import Look, Weighing
 from modclaims.measured import RivalResult
-from modclaims.recording import Activations, ModelShape, Recording, Request, for_variant
+from modclaims.recording import Activations, Recording
 from modclaims.stats.actions import Arrangements, index_permutations
 from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, standard_errors
 from modclaims.stats.evidence import Control
@@ -62,28 +62,25 @@ class Comparison:
 class Rival(ABC):
     """Another explanation of what a claim shows."""
 
-    def requests(self, shape: ModelShape) -> tuple[Request, ...]:
-        """What must be recorded for it."""
-        return ()
-
-    def take_out(self, look: Look, comparison: Comparison, draws: int) -> Beyond:
-        """What is left of the effect at every cell once the rival's part is taken out of the similarities."""
-        raise NotImplementedError(f"{type(self).__name__} is shown beside a claim and cannot be taken out of it")
-
     @abstractmethod
     def against(self, look: Look, comparison: Comparison) -> RivalResult:
         """The rival beside the claim at its named cell."""
 
 
+class Removable(Rival):
+    """One that can also be taken out of the similarities first, so that a claim is about what is left."""
+
+    @abstractmethod
+    def take_out(self, look: Look, comparison: Comparison, draws: int) -> Beyond:
+        """What is left of the effect at every cell once the rival's part is taken out of the similarities."""
+
+
 @dataclass(frozen=True)
-class SharedWords(Rival):
+class SharedWords(Removable):
     """Texts are alike because they share words: TF-IDF of what was read, and the input embeddings."""
 
     taken: Beyond | None = None
     """What is left without them, where the claim has worked it out already."""
-
-    def requests(self, shape: ModelShape) -> tuple[Request, ...]:
-        return (EMBED,)
 
     def take_out(self, look: Look, comparison: Comparison, draws: int) -> Beyond:
         c = comparison
@@ -144,8 +141,6 @@ class UntrainedBaselines(Rival):
 
     count: int
     """Untrained networks."""
-    asked_for: tuple[Request, ...]
-    """What each of them must be recorded to answer."""
     quantity: Callable[[Look, str | None], Replicates]
     """The effect at every cell in the network itself (None) or in one of its variants, under `resamples`."""
     resamples: Resamples
@@ -153,9 +148,6 @@ class UntrainedBaselines(Rival):
     """The effect in words."""
     design: str
     """Digest of the design, which the seeds' stream hangs on."""
-
-    def requests(self, shape: ModelShape) -> tuple[Request, ...]:
-        return tuple(for_variant(request, v) for v in twin_variants(self.count) for request in self.asked_for)
 
     def against(self, look: Look, comparison: Comparison) -> RivalResult:
         theirs = [self.quantity(look, variant) for variant in twin_variants(self.count)]

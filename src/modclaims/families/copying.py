@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
-from modclaims.families.controls import Comparison, Rival
+from modclaims.families.controls import Comparison, Removable
 from modclaims.families.units import Units
 from modclaims.figures.head_map import HeadMap
 from modclaims.figures.raw_and_partial import RawAndPartial
@@ -140,7 +140,7 @@ class Left:
 
 
 @dataclass(frozen=True)
-class Induction(Rival):
+class Induction(Removable):
     """Texts are alike because induction heads copy the same tokens into them."""
 
     copying: Copying
@@ -148,9 +148,6 @@ class Induction(Rival):
     cells: tuple[Cell, ...]
     left: Left | None = None
     """What taking it out left, where the rival is shown beside the claim."""
-
-    def requests(self, shape: ModelShape) -> tuple[Request, ...]:
-        return requests(shape)
 
     def take_out(self, look: Look, comparison: Comparison, draws: int) -> Beyond:
         c = comparison

@@ -88,8 +88,7 @@ class LeadingValues(TightPass):
         )
 
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
-        at = self._shown(look, measured, named)
-        layer, own = measured.kept(Spectra).layers[at], float(measured.bounds.effect[at])
+        layer, own = measured.kept(Spectra).layers[named], float(measured.bounds.effect[named])
         return [RivalResult(self._other(look.recording, kind, layer, own)) for kind in OTHERS]
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
@@ -116,7 +115,7 @@ class LeadingValues(TightPass):
 
     def words(self, look: Look, measured: Measured, named: int) -> Words:
         passed = measured.kept(Spectra)
-        times = 10 ** measured.bounds.effect[self._shown(look, measured, named)]
+        times = 10 ** measured.bounds.effect[named]
         return Words(
             note=f"block {self.block}, {self.tokens} tokens; log10 of the geometric mean of the {self.leading} largest singular "
             "values over the median of the others above the noise floor",

@@ -140,15 +140,8 @@ class TightPass(Hypothesis):
             payload=Narrowed(passed, null),
         )
 
-    def _shown(self, look: Look, measured: Measured, named: int) -> int:
-        """The layer that rivals and words are about: the named one, also where holds names one contrast and cells are layers."""
-        if not self.holds.contrasts:
-            return named
-        bare, settings = measured.evidence(), look.settings
-        return self.holds.levels(bare, self.smallest_effect, settings.alpha, settings.claims).cell
-
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
-        passed, at = measured.kept(Narrowed).passed, self._shown(look, measured, named)
+        passed, at = measured.kept(Narrowed).passed, named
         (few,) = self._ranks(look.recording, [self._few()], passed.layers) / passed.size
         where = str(passed.cells[at])
         found = []
@@ -177,7 +170,7 @@ class TightPass(Hypothesis):
             note=f"block {self.block}, {self.tokens} tokens, null {self.null}, "
             + ("with" if self.normalised else "without")
             + " its normalisation; narrowing is effective rank over tokens x width, null's minus the network's own",
-            detail=passed.detail(self._shown(look, measured, named)),
+            detail=passed.detail(named),
             warnings=passed.sample.warnings + passed.imprecise(),
             secondary=passed.secondary(),
         )

@@ -164,15 +164,9 @@ class WithinVersusStyle(CategoryClustering):
         tests = () if look.settings.bare else self._tests(look, sides, similarities)
         return Crossed(sides, cells, tuple(per_cell), similarities, taken, slacks, resamples, tests)
 
-    def _place(self, crossed: Crossed, named: int) -> int:
-        """The cell that rivals are held against: the named one, or of a contrast the layer with the largest difference."""
-        if self.holds.contrasts:
-            return int(np.argmax(np.nan_to_num(crossed.by_cell.theta, nan=-np.inf)))
-        return named
-
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
         crossed = measured.kept(Crossed)
-        cell = self._place(crossed, named)
+        cell = self._shown(crossed.by_cell, named)
         where, few = str(crossed.cells[cell]), crossed.few
         found = [RivalResult(self._each(crossed, cell, where, look.alpha))]
         found += [RivalResult(control) for control in self._texts_alone(look, crossed, cell, where)]
@@ -189,7 +183,6 @@ class WithinVersusStyle(CategoryClustering):
 
             untrained = controls.UntrainedBaselines(
                 self.twins,
-                (self._request(),),
                 difference,
                 few,
                 f"the difference at {where}",
@@ -201,7 +194,7 @@ class WithinVersusStyle(CategoryClustering):
 
     def words(self, look: Look, measured: Measured, named: int) -> Words:
         crossed = measured.kept(Crossed)
-        sides, own, cell = crossed.sides, crossed.own, self._place(crossed, named)
+        sides, own, cell = crossed.sides, crossed.own, self._shown(crossed.by_cell, named)
         warnings = sides[0].units.warnings
         warnings += tuple(w for w in sides[1].units.warnings if w not in warnings)
         secondary: dict[str, Floats] = {}
