@@ -30,8 +30,8 @@ from modclaims.lm.anatomy import Network
 from modclaims.lm.block_inputs import block_inputs
 from modclaims.lm.jacobian import BlockJacobian, block_jacobian
 from modclaims.lm.model import load_model
-from modclaims.stats.estimated_spectra import estimated_spectrum
-from modclaims.stats.spectra import block_spectrum
+from modclaims.stats.spectra.estimated_spectra import estimated_spectrum
+from modclaims.stats.spectra.spectrum import block_spectrum
 
 TOKENS, FEW, COLUMNS = (2, 4, 8, 16, 32, 64), 2, 16
 LOOP_TARGET, BATCHED_TARGET = 20.0, 2.0

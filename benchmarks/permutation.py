@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from skbio.stats.distance import DistanceMatrix, anosim
 from threadpoolctl import threadpool_limits
 
-from modclaims.stats.actions import Design, relabellings
-from modclaims.stats.multiplicity import weigh_cells
-from modclaims.stats.permutation import Pairs, gap_null
+from modclaims.stats.chance.actions import Design, relabellings
+from modclaims.stats.chance.multiplicity import weigh_cells
+from modclaims.stats.chance.permutation import Pairs, gap_null
 
 Floats = NDArray[np.float64]
 

@@ -19,8 +19,8 @@ import time
 
 import numpy as np
 
-from modclaims.stats.actions import Design
-from modclaims.stats.rotations import Scale, Turning, draws, summarised
+from modclaims.stats.chance.actions import Design
+from modclaims.stats.nulls.rotations import Scale, Turning, draws, summarised
 
 LAYERS, TEXTS, WIDTH, BASES, ROTATIONS = 12, 100, 768, 40, 999
 

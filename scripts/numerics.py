@@ -26,8 +26,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE, VERSIONS, TABLE = "src/modclaims", "src/modclaims/numerics.py", "scripts/numerics.json"
-SPECTRAL = ("estimated_spectra", "krylov", "products", "quadrature", "spectra", "spectral_sketch")
-"""Rooms of stats/ that Jacobians are taken apart by while they are recorded."""
+SPECTRAL = ("estimated_spectra", "krylov", "products", "quadrature", "spectral_sketch", "spectrum")
+"""Rooms of stats/spectra/ that Jacobians are taken apart by while they are recorded."""
 PARTS: Mapping[str, Sequence[str]] = {
     "EXTRACTOR": (
         *(f"lm/{room}.py" for room in ("anatomy", "attention", "extract", "intervene", "model", "tokens", "variants")),
@@ -37,9 +37,9 @@ PARTS: Mapping[str, Sequence[str]] = {
             f"lm/{room}.py"
             for room in ("block_cores", "block_inputs", "exact_norms", "exact_parts", "jacobian", "spectra")
         ),
-        *(f"stats/{room}.py" for room in SPECTRAL),
+        *(f"stats/spectra/{room}.py" for room in SPECTRAL),
     ),
-    "STATISTICS": ("stats/*.py", "families/*.py", "hypothesis.py", "verdict.py"),
+    "STATISTICS": ("stats/*.py", "stats/*/*.py", "families/*/*.py", "hypothesis.py", "verdict.py"),
 }
 """Modules of each part, under the package."""
 WITHOUT = ("lm/__init__.py", "lm/checkpoint.py", "lm/outline.py", "lm/store.py")
@@ -120,7 +120,7 @@ def fingerprints(root: Path = ROOT) -> dict[str, dict[str, str]]:
             path.relative_to(package).as_posix(): fingerprint(path.read_text("utf-8"))
             for pattern in patterns
             for path in sorted(package.glob(pattern))
-            if path.name != "__init__.py"
+            if not path.name.startswith(("__init__", "known_"))
         }
         for part, patterns in PARTS.items()
     }

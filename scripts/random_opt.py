@@ -24,17 +24,17 @@ from typing import Any
 import torch
 from transformers import OPTConfig, OPTForCausalLM
 
-from modclaims.collect import Collected, collect
 from modclaims.corpus_files import read_corpus
-from modclaims.families.tight_pass import TightPass
-from modclaims.families.units import MIN_UNITS
-from modclaims.families.weight_claims import WeightClaim
+from modclaims.families.common.units import MIN_UNITS
+from modclaims.families.jacobians.tight_pass import TightPass
+from modclaims.families.weights.weight_claims import WeightClaim
 from modclaims.hypothesis import Hypothesis
 from modclaims.lm.model import load_model
 from modclaims.lm.store import RecordingStore
 from modclaims.runner import execute
-from modclaims.settings import Settings
-from modclaims.stats.null_objects import MIN_DRAWS
+from modclaims.runs.collect import Collected, collect
+from modclaims.runs.settings import Settings
+from modclaims.stats.nulls.null_objects import MIN_DRAWS
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS, TOKENS, POSITIONS = (0, 1, 6, -1), 96, "last:4:4"

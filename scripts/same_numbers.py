@@ -133,8 +133,9 @@ def levels_of_scenarios(families: tuple[str, ...] = ()) -> Iterator[tuple[str, d
     """Each calibration scenario's name, with the levels of its first data set and a digest of what they were read off."""
     import numpy as np
 
-    from modclaims.calibration import grid, shuffled
+    from modclaims.calibration import grid
     from modclaims.cli import embedded_recording
+    from modclaims.planting import shuffled
     from modclaims.runner import one_thread
     from modclaims.stats.streams import stream
 

@@ -30,16 +30,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from modclaims.hypothesis import Hypothesis
 from modclaims.measured import Measured
-from modclaims.stats.actions import Arrangements, Design, count_arrangements, index_permutations, relabellings
-from modclaims.stats.bootstrap import Bounds, Resamples, standard_errors
+from modclaims.stats.bounds.bootstrap import Bounds, Resamples, standard_errors
+from modclaims.stats.chance.actions import Arrangements, Design, count_arrangements, index_permutations, relabellings
+from modclaims.stats.chance.multiplicity import Correction, adjust, clopper_pearson, weigh_cells
+from modclaims.stats.chance.permutation import Pairs, anosim_null, doubled_midranks, f_null, gap_null
+from modclaims.stats.effects.pair_effects import cliffs_delta, gap
+from modclaims.stats.effects.rivals import category_ss, distances_to_centroid, permanova, pseudo_f2_null
+from modclaims.stats.effects.two_groups import auc, hedges_g
 from modclaims.stats.evidence import Cell, Evidence, NullTest
-from modclaims.stats.multiplicity import Correction, adjust, clopper_pearson, weigh_cells
-from modclaims.stats.null_objects import mean_replicates
-from modclaims.stats.pair_effects import cliffs_delta, gap
-from modclaims.stats.permutation import Pairs, anosim_null, doubled_midranks, f_null, gap_null
-from modclaims.stats.rivals import category_ss, distances_to_centroid, permanova, pseudo_f2_null
+from modclaims.stats.nulls.null_objects import mean_replicates
 from modclaims.stats.streams import stream
-from modclaims.stats.two_groups import auc, hedges_g
 from modclaims.verdict import Outcome, judge, summarise
 
 Floats = NDArray[np.float64]

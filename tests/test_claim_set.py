@@ -13,7 +13,7 @@ from statsmodels.stats.multitest import multipletests
 
 from modclaims.claim_set import ClaimSet, Kept, corrected_over
 from modclaims.decimals import level_words
-from modclaims.stats.multiplicity import Correction, at_most
+from modclaims.stats.chance.multiplicity import Correction, at_most
 
 CORRECTIONS: tuple[tuple[Correction, str], ...] = (("holm", "holm"), ("bh", "fdr_bh"), ("by", "fdr_by"))
 LEVEL = st.floats(1e-6, 1)

@@ -11,13 +11,13 @@ from terminal import call
 
 import modclaims
 from modclaims import CategoryClustering, Hypothesis, pytest_plugin
-from modclaims.collect import collect
 from modclaims.declarations import refuse_undeclared
 from modclaims.errors import ClaimError, ModelError
 from modclaims.recording import Activations
 from modclaims.report import render
 from modclaims.runner import execute
-from modclaims.settings import Settings
+from modclaims.runs.collect import collect
+from modclaims.runs.settings import Settings
 from modclaims.shipped import shipped
 
 HEAD = '''import sys

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,14 +29,6 @@ collect_trials, embedded_card, held_out, train, witten_bell = (
     importlib.import_module(name)
     for name in ("collect_trials", "embedded_card", "held_out", "train_embedded", "witten_bell")
 )
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 # ---- the trigram
@@ -130,7 +122,7 @@ def tiny() -> OPTForCausalLM:
     return OPTForCausalLM(OPTConfig(vocab_size=32, max_position_embeddings=512, init_std=0.5, **sizes)).eval()
 
 
-def test_bits_in_batches_are_those_of_windows_taken_alone(tiny: OPTForCausalLM, one_thread: None) -> None:
+def test_bits_in_batches_are_those_of_windows_taken_alone(tiny: OPTForCausalLM) -> None:
     rng = np.random.default_rng(3)
     documents = [np.array([0, *rng.integers(2, 32, size=n)]) for n in (1100, 0, 7, 7, 511)]
     alone = []
@@ -145,7 +137,7 @@ def test_bits_in_batches_are_those_of_windows_taken_alone(tiny: OPTForCausalLM, 
 
 
 @torch.no_grad()
-def test_a_continuation_draws_from_the_likeliest_only_and_repeats(tiny: OPTForCausalLM, one_thread: None) -> None:
+def test_a_continuation_draws_from_the_likeliest_only_and_repeats(tiny: OPTForCausalLM) -> None:
     ids = [0, 5]
     for _ in range(6):
         ids.append(int(tiny(torch.tensor([ids])).logits[0, -1].argmax()))
@@ -358,7 +350,7 @@ def tokenised(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(tokenised: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None) -> Callable[..., Path]:
+def run(tokenised: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Trains a tiny model by a clock that moves a second at every look."""
     clock = iter(range(10**9))
     monkeypatch.setattr(train, "time", SimpleNamespace(monotonic=lambda: next(clock)))

@@ -36,9 +36,9 @@ def command(words):
 @pytest.mark.parametrize(
     "code",
     [
-        "import modclaims.families.category_clustering, modclaims.families.head_selectivity",
-        "import modclaims.stats.pair_effects, modclaims.stats.omega_squared, modclaims.stats.rivals, modclaims.stats.quantifiers",
-        "import modclaims.collect, modclaims.settings, modclaims.runner, modclaims.run_folder, modclaims.report",
+        "import modclaims.families.categories.category_clustering, modclaims.families.responses.head_selectivity",
+        "import modclaims.stats.effects.pair_effects, modclaims.stats.effects.omega_squared, modclaims.stats.effects.rivals, modclaims.stats.quantifiers",
+        "import modclaims.runs.collect, modclaims.runs.settings, modclaims.runner, modclaims.runs.run_folder, modclaims.report",
         "import modclaims.report.document, modclaims.report.tables",
         "from modclaims import *",
         command(["list"]),

@@ -9,7 +9,7 @@ import pickle
 import pickletools
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,14 @@ from typing import Any
 import known_answer
 import numpy as np
 import pytest
-import torch
 from known_answer import HEAD, HEADS, LAYER, LAYERS, LEAK, POSITIONS, TOKENS
 
-from modclaims.collect import collect
 from modclaims.corpus_files import read_corpus
 from modclaims.lm.model import LanguageModel, load_model
 from modclaims.recording import Activations, Positions, Recording
 from modclaims.runner import execute
-from modclaims.settings import Settings
+from modclaims.runs.collect import collect
+from modclaims.runs.settings import Settings
 
 ALPHA = 0.05
 TRUE = (
@@ -107,15 +106,6 @@ class House:
             out=out,
         )
         return Result(out)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """A network this small is slower on several threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,14 @@ import pytest
 from planted import PlantedRecorder, planted_corpus
 
 from modclaims import cli
-from modclaims.collect import collect
 from modclaims.drawing.figure import kind_of
 from modclaims.plans.cost import Reading
 from modclaims.plans.plans import make_plan
 from modclaims.recording import Activations
 from modclaims.report import render
 from modclaims.runner import execute
-from modclaims.settings import Settings
+from modclaims.runs.collect import collect
+from modclaims.runs.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "new-family.md"

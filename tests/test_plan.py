@@ -41,16 +41,14 @@ from modclaims import (
     in_fraction,
     somewhere,
 )
-from modclaims.calibration import grid, known, responses
-from modclaims.calibration.clustering import ONE_CELL
-from modclaims.calibration.family import claim_of
-from modclaims.calibration.known import Layout
-from modclaims.collect import Collected, collect
+from modclaims.calibration import grid
 from modclaims.corpus import Corpus, Text
 from modclaims.corpus_files import read_corpus
 from modclaims.errors import ModelError
-from modclaims.families.plan_parts import measured_halves
-from modclaims.families.units import Units
+from modclaims.families.categories.known_clustering import ONE_CELL
+from modclaims.families.common.plan_parts import measured_halves
+from modclaims.families.common.units import Units
+from modclaims.families.responses import known_answers as responses
 from modclaims.lm.model import load_model
 from modclaims.lm.outline import read_outline
 from modclaims.lm.store import RecordingStore
@@ -62,6 +60,9 @@ from modclaims.plans import plans
 from modclaims.plans.cost import Cost, Reading, cost
 from modclaims.plans.plans import make_plan
 from modclaims.plans.reach import sides
+from modclaims.planting import known
+from modclaims.planting.family import claim_of
+from modclaims.planting.known import Layout
 from modclaims.recording import (
     MATRICES,
     SITES,
@@ -77,12 +78,13 @@ from modclaims.recording import (
     Weights,
 )
 from modclaims.runner import execute
-from modclaims.settings import Settings
-from modclaims.stats.actions import count_arrangements
-from modclaims.stats.levels import LEVELS
-from modclaims.stats.merging import merged_levels
-from modclaims.stats.splits import halves, part
-from modclaims.stats.superiority import comparisons
+from modclaims.runs.collect import Collected, collect
+from modclaims.runs.settings import Settings
+from modclaims.stats.bounds.splits import halves, part
+from modclaims.stats.chance.actions import count_arrangements
+from modclaims.stats.chance.merging import merged_levels
+from modclaims.stats.effects.levels import LEVELS
+from modclaims.stats.effects.superiority import comparisons
 from modclaims.verdict import Outcome
 
 SHAPE = ModelShape("planted", 3, 2, 2, 8, 4, 32, 512)

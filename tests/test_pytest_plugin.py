@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from modclaims import pytest_plugin
-from modclaims.collect import collect_file
 from modclaims.corpus import Corpus, Text
 from modclaims.errors import ModelError
 from modclaims.recording import MemorySource, ModelShape, Recording
 from modclaims.report import render
 from modclaims.runner import execute
-from modclaims.settings import Settings, from_files
+from modclaims.runs.collect import collect_file
+from modclaims.runs.settings import Settings, from_files
 
 CARD = '''"""Planted claims."""
 
@@ -284,7 +284,7 @@ def test_junit_has_skips_with_their_reason_and_the_numbers_as_properties(suite):
 
 
 def test_a_shipped_claim_whose_column_the_corpus_lacks_is_skipped(suite, monkeypatch):
-    monkeypatch.setattr("modclaims.collect.shipped", suite.root.joinpath)
+    monkeypatch.setattr("modclaims.runs.collect.shipped", suite.root.joinpath)
     assert suite.ends("hypotheses", "-rs") == ENDS | {"LacksItsColumn": "SKIPPED"}
     done = suite.run("hypotheses", "-rs", "-k", "LacksItsColumn")
     done.stdout.fnmatch_lines(

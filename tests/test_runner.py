@@ -7,14 +7,14 @@ import pytest
 from planted import PlantedRecorder, planted_corpus, shuffled
 
 from modclaims import CategoryClustering, HeadSelectivity, at, everywhere
-from modclaims.collect import Collected, collect
 from modclaims.corpus import Corpus, Text
 from modclaims.errors import CorpusError, NothingSelected, RunFolderError
 from modclaims.recording import Activations, Positions
-from modclaims.run_folder import read_run
-from modclaims.run_log import RunLog
 from modclaims.runner import execute, run_digest, weigh
-from modclaims.settings import Settings
+from modclaims.runs.collect import Collected, collect
+from modclaims.runs.run_folder import read_run
+from modclaims.runs.run_log import RunLog
+from modclaims.runs.settings import Settings
 
 QUICK = {"permutations": 299, "resamples": 999}
 

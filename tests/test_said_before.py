@@ -43,13 +43,13 @@ from modclaims import (
     everywhere,
     somewhere,
 )
-from modclaims.calibration.family import claim_of
-from modclaims.collect import Collected
 from modclaims.plans import plans
 from modclaims.plans.cost import Reading
 from modclaims.plans.plans import make_plan
+from modclaims.planting.family import claim_of
 from modclaims.runner import execute
-from modclaims.settings import Settings
+from modclaims.runs.collect import Collected
+from modclaims.runs.settings import Settings
 from modclaims.verdict import Outcome
 
 CORPUS = planted_corpus(topics=2, styles=2, texts=4)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modclaims.run_folder import npz_bytes
+from modclaims.runs.run_folder import npz_bytes
 from scripts import same_numbers
 
 CLAIM = {

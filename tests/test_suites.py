@@ -10,16 +10,16 @@ from typing import Any
 import jsonschema
 import pytest
 
-from modclaims.collect import Collected, collect
 from modclaims.corpus import Corpus
 from modclaims.corpus_files import read_corpus
 from modclaims.lm.model import load_model
 from modclaims.lm.outline import read_outline
 from modclaims.planning.context import PlanContext
 from modclaims.recording import ModelShape
-from modclaims.run_folder import dump_json
 from modclaims.runner import prepare, run_digest
-from modclaims.settings import Settings
+from modclaims.runs.collect import Collected, collect
+from modclaims.runs.run_folder import dump_json
+from modclaims.runs.settings import Settings
 from modclaims.shipped import PACKAGE
 from modclaims.verdict import Outcome
 

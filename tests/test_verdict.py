@@ -17,9 +17,9 @@ from statsmodels.stats.multitest import multipletests
 from modclaims.errors import ClaimError
 from modclaims.hypothesis import Hypothesis
 from modclaims.measured import Measured
-from modclaims.stats.bootstrap import Bounds
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.chance.multiplicity import Correction, clopper_pearson
 from modclaims.stats.evidence import CategoryRow, Cell, Evidence, NullTest
-from modclaims.stats.multiplicity import Correction, clopper_pearson
 from modclaims.stats.quantifiers import at, somewhere
 from modclaims.verdict import Outcome, Weighed, judge, summarise
 

@@ -13,7 +13,7 @@ from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look, Weighing
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import MemorySource, ModelShape, Recording, Request
-from modclaims.stats.bootstrap import Bounds
+from modclaims.stats.bounds.bootstrap import Bounds
 from modclaims.stats.evidence import Cell, Control, Exhibit
 from modclaims.stats.streams import stream
 

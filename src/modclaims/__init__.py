@@ -10,31 +10,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from modclaims.families.ablation_specificity import AblationSpecificity
-    from modclaims.families.ablation_sufficiency import AblationSufficiency
-    from modclaims.families.axes_against_rotations import AxesAgainstRotations
-    from modclaims.families.axis_streams import AxisStreams
-    from modclaims.families.category_clustering import CategoryClustering
-    from modclaims.families.first_token_attention import AttentionSinks, FirstTokenAttention
-    from modclaims.families.head_magnitudes import HeadMagnitudes, QuietMiddle
-    from modclaims.families.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
-    from modclaims.families.heavy_tails import HeavyTails
-    from modclaims.families.induction import InductionExplanation, InductionHeads
-    from modclaims.families.input_outside_unembedding import InputOutsideUnembedding
-    from modclaims.families.input_reconstruction import InputReconstruction
-    from modclaims.families.leading_values import LeadingValues
-    from modclaims.families.low_rank_similarity import LowRankSimilarity
-    from modclaims.families.models_differ import ModelsDiffer
-    from modclaims.families.residual_phases import ResidualPhases
-    from modclaims.families.scale_trend import ScaleTrend
-    from modclaims.families.similarity_levels import SimilarityLevels
-    from modclaims.families.subspace_separation import SubspaceSeparation
-    from modclaims.families.targeted_ablation import TargetedAblation
-    from modclaims.families.tight_pass import TighterThanAttention, TightestAt, TightPass
-    from modclaims.families.token_directions import OVDirections, QKDirections
-    from modclaims.families.token_neuron_congruence import TokenNeuronCongruence
-    from modclaims.families.weight_clusterability import WeightClusterability
-    from modclaims.families.within_versus_style import WithinVersusStyle
+    from modclaims.families.ablation.ablation_specificity import AblationSpecificity
+    from modclaims.families.ablation.ablation_sufficiency import AblationSufficiency
+    from modclaims.families.ablation.targeted_ablation import TargetedAblation
+    from modclaims.families.axes.axes_against_rotations import AxesAgainstRotations
+    from modclaims.families.axes.axis_streams import AxisStreams
+    from modclaims.families.axes.heavy_tails import HeavyTails
+    from modclaims.families.categories.category_clustering import CategoryClustering
+    from modclaims.families.categories.induction_explanation import InductionExplanation
+    from modclaims.families.categories.low_rank_similarity import LowRankSimilarity
+    from modclaims.families.categories.similarity_levels import SimilarityLevels
+    from modclaims.families.categories.subspace_separation import SubspaceSeparation
+    from modclaims.families.categories.within_versus_style import WithinVersusStyle
+    from modclaims.families.depth.first_token_attention import AttentionSinks, FirstTokenAttention
+    from modclaims.families.depth.head_magnitudes import HeadMagnitudes, QuietMiddle
+    from modclaims.families.depth.residual_phases import ResidualPhases
+    from modclaims.families.induction.induction_heads import InductionHeads
+    from modclaims.families.jacobians.leading_values import LeadingValues
+    from modclaims.families.jacobians.tight_pass import TighterThanAttention, TightestAt, TightPass
+    from modclaims.families.responses.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
+    from modclaims.families.scale.models_differ import ModelsDiffer
+    from modclaims.families.scale.scale_trend import ScaleTrend
+    from modclaims.families.tokens.input_outside_unembedding import InputOutsideUnembedding
+    from modclaims.families.tokens.input_reconstruction import InputReconstruction
+    from modclaims.families.weights.token_directions import OVDirections, QKDirections
+    from modclaims.families.weights.token_neuron_congruence import TokenNeuronCongruence
+    from modclaims.families.weights.weight_clusterability import WeightClusterability
     from modclaims.hypothesis import Hypothesis
     from modclaims.stats.quantifiers import along_depth, at, everywhere, in_fraction, somewhere
 
@@ -82,39 +83,39 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AblationSpecificity": "families.ablation_specificity",
-    "AblationSufficiency": "families.ablation_sufficiency",
-    "AttentionSinks": "families.first_token_attention",
-    "AxesAgainstRotations": "families.axes_against_rotations",
-    "AxisStreams": "families.axis_streams",
-    "CategoryClustering": "families.category_clustering",
-    "FirstTokenAttention": "families.first_token_attention",
-    "HeadMagnitudes": "families.head_magnitudes",
-    "HeadSelectivity": "families.head_selectivity",
-    "HeadsAgainstBlocks": "families.head_selectivity",
-    "HeavyTails": "families.heavy_tails",
+    "AblationSpecificity": "families.ablation.ablation_specificity",
+    "AblationSufficiency": "families.ablation.ablation_sufficiency",
+    "AttentionSinks": "families.depth.first_token_attention",
+    "AxesAgainstRotations": "families.axes.axes_against_rotations",
+    "AxisStreams": "families.axes.axis_streams",
+    "CategoryClustering": "families.categories.category_clustering",
+    "FirstTokenAttention": "families.depth.first_token_attention",
+    "HeadMagnitudes": "families.depth.head_magnitudes",
+    "HeadSelectivity": "families.responses.head_selectivity",
+    "HeadsAgainstBlocks": "families.responses.head_selectivity",
+    "HeavyTails": "families.axes.heavy_tails",
     "Hypothesis": "hypothesis",
-    "InductionExplanation": "families.induction",
-    "InductionHeads": "families.induction",
-    "InputOutsideUnembedding": "families.input_outside_unembedding",
-    "InputReconstruction": "families.input_reconstruction",
-    "LeadingValues": "families.leading_values",
-    "LowRankSimilarity": "families.low_rank_similarity",
-    "ModelsDiffer": "families.models_differ",
-    "OVDirections": "families.token_directions",
-    "QKDirections": "families.token_directions",
-    "QuietMiddle": "families.head_magnitudes",
-    "ResidualPhases": "families.residual_phases",
-    "ScaleTrend": "families.scale_trend",
-    "SimilarityLevels": "families.similarity_levels",
-    "SubspaceSeparation": "families.subspace_separation",
-    "TargetedAblation": "families.targeted_ablation",
-    "TightPass": "families.tight_pass",
-    "TighterThanAttention": "families.tight_pass",
-    "TightestAt": "families.tight_pass",
-    "TokenNeuronCongruence": "families.token_neuron_congruence",
-    "WeightClusterability": "families.weight_clusterability",
-    "WithinVersusStyle": "families.within_versus_style",
+    "InductionExplanation": "families.categories.induction_explanation",
+    "InductionHeads": "families.induction.induction_heads",
+    "InputOutsideUnembedding": "families.tokens.input_outside_unembedding",
+    "InputReconstruction": "families.tokens.input_reconstruction",
+    "LeadingValues": "families.jacobians.leading_values",
+    "LowRankSimilarity": "families.categories.low_rank_similarity",
+    "ModelsDiffer": "families.scale.models_differ",
+    "OVDirections": "families.weights.token_directions",
+    "QKDirections": "families.weights.token_directions",
+    "QuietMiddle": "families.depth.head_magnitudes",
+    "ResidualPhases": "families.depth.residual_phases",
+    "ScaleTrend": "families.scale.scale_trend",
+    "SimilarityLevels": "families.categories.similarity_levels",
+    "SubspaceSeparation": "families.categories.subspace_separation",
+    "TargetedAblation": "families.ablation.targeted_ablation",
+    "TightPass": "families.jacobians.tight_pass",
+    "TighterThanAttention": "families.jacobians.tight_pass",
+    "TightestAt": "families.jacobians.tight_pass",
+    "TokenNeuronCongruence": "families.weights.token_neuron_congruence",
+    "WeightClusterability": "families.weights.weight_clusterability",
+    "WithinVersusStyle": "families.categories.within_versus_style",
     "along_depth": "stats.quantifiers",
     "at": "stats.quantifiers",
     "everywhere": "stats.quantifiers",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from modclaims.stats.multiplicity import Correction
+    from modclaims.stats.chance.multiplicity import Correction
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class ClaimSet:
         """The levels of the claims weighed, in their order, corrected over all of the set; `of_kept` names the side."""
         import numpy as np  # here, so that what merely says these words loads no numpy
 
-        from modclaims.stats.multiplicity import adjust
+        from modclaims.stats.chance.multiplicity import adjust
 
         beside = [of_kept(one) for one in self.kept]
         unknown = self.size - len(levels) - len(beside)

@@ -20,11 +20,11 @@ from modclaims.errors import InputError, ModclaimsError, NothingSelected
 from modclaims.terminal import progress_bars, tell
 
 if TYPE_CHECKING:
-    from modclaims.collect import Collected, Selection
     from modclaims.corpus import Corpus
     from modclaims.recording import Recording
     from modclaims.runner import Finished
-    from modclaims.settings import Settings
+    from modclaims.runs.collect import Collected, Selection
+    from modclaims.runs.settings import Settings
 
 OK, AGAINST, INTERRUPTED, NOT_WEIGHED, USAGE, NOTHING, STRICT, UNFORESEEN = 0, 1, 2, 3, 4, 5, 10, 12
 F = TypeVar("F", bound=Callable[..., Any])
@@ -103,7 +103,7 @@ def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool) -> i
     from modclaims.claim_files import claim_files
 
     claim_files(paths, Path.cwd())  # raises where there is no file to look in, before anything heavier is loaded
-    from modclaims.collect import collect
+    from modclaims.runs.collect import collect
 
     found = collect(paths, Path.cwd(), keyword or "")
     if not found:
@@ -220,7 +220,7 @@ def run(paths: tuple[str, ...], **options: Any) -> int:
 
 def _settings(cwd: Path, options: Mapping[str, Any]) -> Settings:
     """Settings files, with the command line before them."""
-    from modclaims.settings import Settings, from_files
+    from modclaims.runs.settings import Settings, from_files
 
     settings = Settings(**from_files(cwd) | {k: v for k, v in options.items() if v is not None and v != ()})
     if settings.offline:  # before anything imports huggingface_hub
@@ -230,8 +230,8 @@ def _settings(cwd: Path, options: Mapping[str, Any]) -> Settings:
 
 def _claims_and_texts(paths: tuple[str, ...], settings: Settings, cwd: Path) -> tuple[Selection, Corpus]:
     """What is weighed, and on what. Raises `NothingSelected` for no claim at all."""
-    from modclaims.collect import select
     from modclaims.corpus_files import read_corpus
+    from modclaims.runs.collect import select
 
     selection = select(paths, cwd, settings.keyword)
     if not selection.chosen:
@@ -258,8 +258,8 @@ def weigh_claims(paths: tuple[str, ...], settings: Settings, cwd: Path) -> Finis
     )
 
     from modclaims.report import render
-    from modclaims.run_log import RunLog
     from modclaims.runner import execute, run_digest
+    from modclaims.runs.run_log import RunLog
 
     digest = run_digest(selection.chosen, corpus, recorder.shape, settings, selection.others)
     out = cwd / (settings.out or f"reports/{_slug(corpus.name)}-{_slug(recorder.shape.name)}-{digest[:8]}")
@@ -288,7 +288,7 @@ def _slug(name: str) -> str:
 def repeat_command(paths: tuple[str, ...], settings: Settings) -> str:
     """The command that repeats this run: paths and every setting that differs from its default."""
     from modclaims.declarations import written
-    from modclaims.settings import Settings as Defaults
+    from modclaims.runs.settings import Settings as Defaults
 
     words, plain = ["modclaims", "run", *map(written, paths)], Defaults().as_dict()
     names = {"keyword": "-k", "workers": "-n"}
@@ -386,7 +386,7 @@ def plan(paths: tuple[str, ...], as_json: bool, **options: Any) -> int:
 def report(folder: Path) -> int:
     """Render a finished run again, without computing."""
     from modclaims.report import render
-    from modclaims.run_folder import read_run, write_atomically
+    from modclaims.runs.run_folder import read_run, write_atomically
 
     finished = read_run(folder)
     for name, data in render(finished).items():
@@ -420,7 +420,7 @@ def calibrate(
     """
     from modclaims.calibration import grid, kept_rates, pages, rates
     from modclaims.errors import UsageError
-    from modclaims.run_folder import write_atomically
+    from modclaims.runs.run_folder import write_atomically
 
     for name in families:
         if name not in grid.FAMILIES:
@@ -473,12 +473,13 @@ def calibrate(
 
 def embedded_recording() -> Recording:
     """What the embedded model does with the crossed corpus at the usual positions, in memory."""
-    from modclaims.calibration import grid, shuffled
+    from modclaims.calibration import grid
     from modclaims.corpus_files import read_corpus
     from modclaims.lm.model import load_model
     from modclaims.lm.store import RecordingStore
+    from modclaims.planting import shuffled
     from modclaims.recording import Positions
-    from modclaims.settings import Settings
+    from modclaims.runs.settings import Settings
 
     plain = Settings()
     recorder = load_model(plain.model, **plain.loading(), store=RecordingStore())

@@ -19,8 +19,8 @@ from modclaims.own_code import own_classes, own_code
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import TestPlan
 from modclaims.recording import ModelShape, Recording, Request
+from modclaims.stats.chance.multiplicity import ADJUSTMENTS, Adjustment
 from modclaims.stats.evidence import Evidence, Exhibit
-from modclaims.stats.multiplicity import ADJUSTMENTS, Adjustment
 from modclaims.stats.quantifiers import Holds, somewhere
 
 EXPECTATIONS = ("supported", "refuted", "inconclusive")

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.bootstrap import Bounds
+from modclaims.stats.bounds.bootstrap import Bounds
 from modclaims.stats.evidence import CategoryRow, Cell, Control, Evidence, Exhibit, NullTest
 
 Floats = NDArray[np.float64]

@@ -33,11 +33,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from modclaims.collect import Collected
     from modclaims.corpus import Corpus
     from modclaims.recording import Recorder
     from modclaims.runner import Progress
-    from modclaims.settings import Settings
+    from modclaims.runs.collect import Collected
+    from modclaims.runs.settings import Settings
 
 FOLDER = "hypotheses"
 """Name of the folders whose files are taken without being named."""
@@ -239,7 +239,7 @@ def _under_folder(path: Path, config: pytest.Config) -> bool:
 
 
 def _claims_of(path: Path, config: pytest.Config) -> Sequence[Collected]:
-    from modclaims.collect import collect_file
+    from modclaims.runs.collect import collect_file
 
     with _usual_warnings():
         return collect_file(path, config.rootpath)
@@ -461,9 +461,9 @@ def _weigh(config: pytest.Config, asked: Sequence[Asked], beside: Sequence[Asked
     from modclaims.claim_set import corrected_over
     from modclaims.errors import ModclaimsError
     from modclaims.report import render
-    from modclaims.run_folder import dump_json
-    from modclaims.run_log import RunLog
     from modclaims.runner import execute
+    from modclaims.runs.run_folder import dump_json
+    from modclaims.runs.run_log import RunLog
 
     judged: Verdicts = {}
     try:
@@ -522,7 +522,7 @@ def load(settings: Settings) -> tuple[Corpus, Recorder]:
 
 def _settings(config: pytest.Config, model: str | None, workers: int) -> Settings:
     """Settings of the root folder's files, over which options win; selecting and reporting are pytest's own part."""
-    from modclaims.settings import Settings, from_files
+    from modclaims.runs.settings import Settings, from_files
 
     told = from_files(config.rootpath)
     here = config.invocation_params.dir
@@ -602,7 +602,7 @@ def _worker_input(config: pytest.Config) -> Mapping[str, Any]:
 
 def _hand_over(path: Path, value: object) -> None:
     """Write a file whole or not at all."""
-    from modclaims.run_folder import dump_json, write_atomically
+    from modclaims.runs.run_folder import dump_json, write_atomically
 
     write_atomically(path, dump_json(value).encode())
 

@@ -20,7 +20,6 @@ import numpy as np
 
 from modclaims import __version__, asking, numerics, workers
 from modclaims.claim_set import ClaimSet, Kept
-from modclaims.collect import Collected, collect_file
 from modclaims.corpus import Corpus, largest_overlap, overlaps, shown
 from modclaims.errors import ClaimCodeError, ClaimError, CorpusError, InputError, NothingSelected, UsageError
 from modclaims.hypothesis import EXPECTATIONS, Hypothesis
@@ -28,12 +27,13 @@ from modclaims.lineup import Lineup, check_beside, check_requests
 from modclaims.look import CHECKPOINTS, Weighing
 from modclaims.planning.context import PlanContext
 from modclaims.recording import Activations, ModelShape, Positions, Recorder, Recording, Request
-from modclaims.run_folder import ClaimRecord, Run, RunFolder, dump_json
-from modclaims.run_log import RunLog
-from modclaims.settings import Settings
+from modclaims.runs.collect import Collected, collect_file
+from modclaims.runs.run_folder import ClaimRecord, Run, RunFolder, dump_json
+from modclaims.runs.run_log import RunLog
+from modclaims.runs.settings import Settings
+from modclaims.stats.chance.multiplicity import adjust
 from modclaims.stats.checkpoints import Deciding, fits
 from modclaims.stats.evidence import Evidence, Exhibit
-from modclaims.stats.multiplicity import adjust
 from modclaims.verdict import Outcome, Verdict, Weighed, judge, summarise
 
 NEAR_DUPLICATE = 0.2

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from modclaims.claim_set import ClaimSet
 from modclaims.decimals import decimals_of_effect, level_words, rounded
 from modclaims.hypothesis import Hypothesis
-from modclaims.stats.bootstrap import Bounds
-from modclaims.stats.end_of_scale import EndLaw
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.end_of_scale import EndLaw
+from modclaims.stats.chance.multiplicity import Correction, at_most
 from modclaims.stats.evidence import Cell, Evidence
-from modclaims.stats.multiplicity import Correction, at_most
 
 
 class Outcome(Enum):

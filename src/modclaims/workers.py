@@ -12,7 +12,7 @@ from multiprocessing import connection
 from threading import Thread
 
 PRELOADED = (
-    "modclaims.families.axis_streams",
+    "modclaims.families.axes.axis_streams",
     "modclaims.report.figures",
     "pingouin",
     "scipy.stats",

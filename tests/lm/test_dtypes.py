@@ -18,7 +18,7 @@ from modclaims.lm.checkpoint import find_checkpoint
 from modclaims.lm.model import load_model
 from modclaims.lm.store import RecordingStore
 from modclaims.recording import SITES, Activations, Loss, Positions
-from modclaims.stats.similarity import text_similarity
+from modclaims.stats.effects.similarity import text_similarity
 
 RUN: dict[str, Any] = {"tokens": 24, "positions": Positions("5,17,23")}
 HALF = {"bfloat16": 2.0**-8, "float16": 2.0**-11}

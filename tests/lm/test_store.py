@@ -21,7 +21,7 @@ from modclaims import numerics
 from modclaims.errors import ClaimError, UsageError
 from modclaims.lm.store import Entry, RecordingStore, StoredSource, entries_of, text_key
 from modclaims.recording import Activations, Loss, ModelShape, Positions
-from modclaims.run_log import home
+from modclaims.runs.run_log import home
 
 KEY = "ab" * 32
 SHAPE = ModelShape("m", layers=3, heads=2, kv_heads=2, width=4, head_width=2, mlp_width=8, context=32)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from modclaims.report import render
-from modclaims.run_folder import ClaimRecord, Run
+from modclaims.runs.run_folder import ClaimRecord, Run
 from modclaims.stats.evidence import Exhibit
 
 TOPICS = ("astronomy", "cooking", "law", "computing")

@@ -12,7 +12,7 @@ import pytest
 from modclaims.drawing.rows import MOST_ROWS
 from modclaims.report.document import Document
 from modclaims.report.tables import exhibit_table
-from modclaims.run_folder import ClaimRecord, Run
+from modclaims.runs.run_folder import ClaimRecord, Run
 from modclaims.stats.evidence import Exhibit
 
 

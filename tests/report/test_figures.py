@@ -13,17 +13,17 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from modclaims import figures
+import modclaims
 from modclaims.drawing.figure import kind_of
 from modclaims.drawing.rows import MOST_ROWS
 from modclaims.drawing.svg import COLOURS, Drawing
-from modclaims.figures.heat_maps import averaged
+from modclaims.families.axes.figures.stream import MOST_LINES, SHADES, thinned
+from modclaims.families.categories.figures.heat_maps import averaged
 from modclaims.figures.null_histogram import bar_edges
-from modclaims.figures.stream import MOST_LINES, SHADES, thinned
 from modclaims.report import render
 from modclaims.report.figures import draw
 from modclaims.report.tables import exhibit_table
-from modclaims.run_folder import Run
+from modclaims.runs.run_folder import Run
 from modclaims.stats.evidence import Exhibit
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -48,7 +48,8 @@ def drawings(every_kind: Any) -> dict[str, Drawing]:
     return {e.kind: draw(e) for e in every_kind()[:-1]}
 
 
-KINDS = {path.stem for path in Path(figures.__file__ or "").parent.glob("[a-z]*.py")}
+HOME = Path(modclaims.__file__ or "").parent
+KINDS = {path.stem for path in (*HOME.glob("figures/[a-z]*.py"), *HOME.glob("families/*/figures/[a-z]*.py"))}
 """Every kind has a file of its own."""
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from modclaims.report import render
 from modclaims.report.figures import draw
-from modclaims.run_folder import ClaimRecord, Run
+from modclaims.runs.run_folder import ClaimRecord, Run
 from modclaims.stats.evidence import Exhibit
 
 VOID = {"meta", "br", "wbr"}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from modclaims.report import render
-from modclaims.run_folder import Run
+from modclaims.runs.run_folder import Run
 
 
 def cases(files: dict[str, bytes]) -> list[ET.Element]:

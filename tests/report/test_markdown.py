@@ -12,7 +12,7 @@ from markdown_it.token import Token
 
 from modclaims.report import render
 from modclaims.report.markdown import escape
-from modclaims.run_folder import Run
+from modclaims.runs.run_folder import Run
 
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from modclaims.report import render
-from modclaims.run_folder import Run, RunFolder, read_run
+from modclaims.runs.run_folder import Run, RunFolder, read_run
 
 
 def test_the_files_are_those_promised(files: dict[str, bytes]) -> None:

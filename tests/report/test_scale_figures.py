@@ -5,8 +5,8 @@ import pytest
 from report.conftest import effect_by_parameters, models_by_depth
 from report.test_figures import drawn, with_arrays, words
 
-from modclaims.figures.effect_by_parameters import short
-from modclaims.figures.models_by_depth import SHADES, shades
+from modclaims.families.scale.figures.effect_by_parameters import short
+from modclaims.families.scale.figures.models_by_depth import SHADES, shades
 from modclaims.report.figures import draw
 from modclaims.report.tables import exhibit_table
 

@@ -12,14 +12,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from modclaims.stats.actions import Design, relabellings
-from modclaims.stats.bootstrap import Bounds, bootstrap_t, resample
-from modclaims.stats.multiplicity import weigh_cells
-from modclaims.stats.omega_squared import omega_squared_bounds
-from modclaims.stats.pair_effects import cliffs_delta
-from modclaims.stats.permutation import Pairs, f_null, gap_null
-from modclaims.stats.rivals import pseudo_f2_null
-from modclaims.stats.similarity import text_similarity
+from modclaims.stats.bounds.bootstrap import Bounds, bootstrap_t, resample
+from modclaims.stats.chance.actions import Design, relabellings
+from modclaims.stats.chance.multiplicity import weigh_cells
+from modclaims.stats.chance.permutation import Pairs, f_null, gap_null
+from modclaims.stats.effects.omega_squared import omega_squared_bounds
+from modclaims.stats.effects.pair_effects import cliffs_delta
+from modclaims.stats.effects.rivals import pseudo_f2_null
+from modclaims.stats.effects.similarity import text_similarity
 
 Floats = NDArray[np.float64]
 ALPHA = 0.05

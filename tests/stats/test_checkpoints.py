@@ -12,11 +12,11 @@ from scipy.special import betaincinv
 from scipy.stats import binom
 
 from modclaims.look import CHECKPOINTS, Weighing
-from modclaims.stats.bootstrap import Bounds
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.splits import MedianBounds
+from modclaims.stats.chance.multiplicity import Correction, adjust, at_most
 from modclaims.stats.checkpoints import MOST_BYTES, Deciding, fits
 from modclaims.stats.evidence import Cell, Evidence, NullTest
-from modclaims.stats.multiplicity import Correction, adjust, at_most
-from modclaims.stats.splits import MedianBounds
 
 
 @pytest.mark.parametrize(

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from draws import rng
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from modclaims.stats.similarity import SIMILARITIES, apart_similarity, text_similarity
+from modclaims.stats.effects.similarity import SIMILARITIES, apart_similarity, text_similarity
 from modclaims.stats.ties import ROUNDING, alike, codes, tolerance
 
 Floats = NDArray[np.float64]
 EPS32 = float(np.finfo(np.float32).eps)
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
 
 
 def others(matrix: Floats) -> Floats:

@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from draws import rng
 from numpy.typing import NDArray
 
-from modclaims.stats.actions import Arrangements, Design
-from modclaims.stats.bootstrap import bootstrap_t, resample_groups
-from modclaims.stats.null_objects import against_null, mean_replicates, resample_texts_and_draws
-from modclaims.stats.parallel_analysis import centred_directions, shares
-from modclaims.stats.ridge import cross_fitted, folds_of
-from modclaims.stats.similarity import text_similarity
-from modclaims.stats.subspaces import separation_null, spherical
-from modclaims.stats.token_directions import TokenSpace
+from modclaims.stats.bounds.bootstrap import bootstrap_t, resample_groups
+from modclaims.stats.chance.actions import Arrangements, Design
+from modclaims.stats.effects.similarity import text_similarity
+from modclaims.stats.maps.ridge import cross_fitted, folds_of
+from modclaims.stats.maps.token_directions import TokenSpace
+from modclaims.stats.nulls.null_objects import against_null, mean_replicates, resample_texts_and_draws
+from modclaims.stats.spectra.parallel_analysis import centred_directions, shares
+from modclaims.stats.spectra.subspaces import separation_null, spherical
 
 SIZES = pytest.mark.parametrize("size", [1e-7, 0.3, 3e8])
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
 
 
 def equal(size: float, texts: int = 12, positions: int = 3, width: int = 50) -> NDArray[np.float64]:

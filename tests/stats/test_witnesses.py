@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from draws import rng
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -20,7 +21,8 @@ from sklearn.datasets import load_iris
 
 from modclaims.hypothesis import Hypothesis
 from modclaims.measured import Measured
-from modclaims.stats.actions import (
+from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples, standard_errors
+from modclaims.stats.chance.actions import (
     Arrangements,
     Design,
     count_arrangements,
@@ -28,21 +30,16 @@ from modclaims.stats.actions import (
     relabellings,
     sign_flips,
 )
-from modclaims.stats.bootstrap import Bounds, Replicates, Resamples, standard_errors
+from modclaims.stats.chance.multiplicity import adjust, clopper_pearson, combined, weigh_cells
+from modclaims.stats.chance.permutation import ROUNDED, Pairs, anosim_null, delta_null, f_null, gap_null
+from modclaims.stats.effects.pair_effects import cliffs_delta, gap
+from modclaims.stats.effects.rivals import category_ss, distances_to_centroid, freedman_lane, permanova, pseudo_f2_null
+from modclaims.stats.effects.superiority import superior
 from modclaims.stats.evidence import Cell, Evidence, NullTest
-from modclaims.stats.multiplicity import adjust, clopper_pearson, combined, weigh_cells
-from modclaims.stats.null_objects import mean_replicates
-from modclaims.stats.pair_effects import cliffs_delta, gap
-from modclaims.stats.permutation import ROUNDED, Pairs, anosim_null, delta_null, f_null, gap_null
-from modclaims.stats.rivals import category_ss, distances_to_centroid, freedman_lane, permanova, pseudo_f2_null
-from modclaims.stats.superiority import superior
+from modclaims.stats.nulls.null_objects import mean_replicates
 from modclaims.verdict import Outcome, judge, summarise
 
 Floats = NDArray[np.float64]
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
 
 
 def distances(x: Floats) -> Floats:

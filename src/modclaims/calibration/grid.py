@@ -9,22 +9,23 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.calibration import (
-    ablations,
-    clustering,
-    copies,
-    curves,
-    levels,
-    ranks,
-    reconstruction,
-    responses,
-    rotations,
-    scale,
-    spaces,
-    weights,
-)
-from modclaims.calibration.family import Family
-from modclaims.calibration.scenarios import (
+from modclaims.families.ablation import known_answers as ablations
+from modclaims.families.axes import known_answers as rotations
+from modclaims.families.categories import known_clustering as clustering
+from modclaims.families.categories import known_copies as copies
+from modclaims.families.categories import known_levels as levels
+from modclaims.families.categories import known_spaces as spaces
+from modclaims.families.depth import known_answers as curves
+from modclaims.families.induction import known_answers as induction
+from modclaims.families.jacobians import known_answers as ranks
+from modclaims.families.responses import known_answers as responses
+from modclaims.families.scale import known_answers as scale
+from modclaims.families.tokens import known_answers as reconstruction
+from modclaims.families.weights import known_answers as weights
+from modclaims.hypothesis import Hypothesis
+from modclaims.look import Weighing
+from modclaims.planting.family import Family
+from modclaims.planting.scenarios import (
     ALPHAS,
     EDGE,
     FLAT,
@@ -43,9 +44,7 @@ from modclaims.calibration.scenarios import (
     WRONG,
     Scenario,
 )
-from modclaims.calibration.shuffled import LAST
-from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
+from modclaims.planting.shuffled import LAST
 from modclaims.recording import Activations, Request
 from modclaims.stats.evidence import Evidence
 
@@ -64,7 +63,7 @@ FAMILIES: Mapping[str, Family] = {
         ablations.SUFFICIENCY,
         curves.SINKS,
         rotations.AGAINST_ROTATIONS,
-        responses.STREAMS,
+        rotations.STREAMS,
         clustering.CLUSTERING,
         curves.FIRST_TOKEN,
         curves.MAGNITUDES,
@@ -74,7 +73,7 @@ FAMILIES: Mapping[str, Family] = {
         reconstruction.OUTSIDE,
         reconstruction.RECONSTRUCTION,
         copies.EXPLANATION,
-        copies.INDUCTION_HEADS,
+        induction.INDUCTION_HEADS,
         scale.DIFFER,
         weights.DIRECTIONS,
         ablations.ABLATION,

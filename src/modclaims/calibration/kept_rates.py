@@ -9,8 +9,8 @@ from pathlib import Path
 
 from modclaims.calibration import grid
 from modclaims.calibration.rates import Measured, Rate
-from modclaims.calibration.scenarios import Scenario
 from modclaims.errors import UsageError
+from modclaims.planting.scenarios import Scenario
 
 
 def read_rates(path: Path) -> tuple[Rate, ...]:

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from modclaims.calibration.clustering import BEYOND, NOISY
-from modclaims.calibration.family import MIDDLE
-from modclaims.calibration.known import LAYOUTS
 from modclaims.calibration.rates import BROKEN, FULL, HOLDS, LEAST_POWER, MOST, WARNING, Measured, Rate
-from modclaims.calibration.scenarios import ALPHAS, POWER, SIZE, WRONG
-from modclaims.calibration.words import MISREAD, REAL, collinearity
 from modclaims.drawing.numerals import NOTHING, count, said
 from modclaims.drawing.rows import Table
 from modclaims.drawing.svg import COLOURS, Drawing
-from modclaims.families.units import ENOUGH
+from modclaims.families.categories.known_clustering import BEYOND, NOISY
+from modclaims.families.common.units import ENOUGH
+from modclaims.planting.family import MIDDLE
+from modclaims.planting.known import LAYOUTS
+from modclaims.planting.scenarios import ALPHAS, POWER, SIZE, WRONG
+from modclaims.planting.words import MISREAD, REAL, collinearity
 from modclaims.report.markdown import escape
 from modclaims.stats.streams import stream
 

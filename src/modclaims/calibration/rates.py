@@ -15,13 +15,14 @@ import numpy as np
 
 from modclaims import __version__, numerics
 from modclaims import workers as processes
-from modclaims.calibration import grid, shuffled
-from modclaims.calibration.scenarios import ALPHAS, BESIDE, PART, PERMUTATIONS, POWER_P, RESAMPLES, Scenario
+from modclaims.calibration import grid
 from modclaims.errors import RunFolderError
-from modclaims.families.units import ENOUGH
+from modclaims.families.common.units import ENOUGH
+from modclaims.planting import shuffled
+from modclaims.planting.scenarios import ALPHAS, BESIDE, PART, PERMUTATIONS, POWER_P, RESAMPLES, Scenario
 from modclaims.recording import Recording
 from modclaims.runner import one_thread
-from modclaims.stats.multiplicity import clopper_pearson
+from modclaims.stats.chance.multiplicity import clopper_pearson
 from modclaims.stats.streams import stream
 
 CHUNK = 25

@@ -1,7 +1,8 @@
 """FigureData: one kind of figure - its arrays by name and axes, how it is drawn, and how it is told as a table.
 
-A kind is a frozen dataclass in a file of its own, `modclaims/figures/<kind>.py`, and the kind's name is its class in snake
-case: `CurveByDepth` is `curve_by_depth`. Fields are the arrays and labels themselves: `Annotated[Floats, Axes("layer")]` says along
+A kind is a frozen dataclass in a file of its own, and the kind's name is its class in snake case, as is the file's:
+`CurveByDepth` is `curve_by_depth`. Kinds that families of several topics draw lie in `modclaims/figures/`, those of one topic
+in `modclaims/families/<topic>/figures/`. Fields are the arrays and labels themselves: `Annotated[Floats, Axes("layer")]` says along
 which axes an array runs, which is checked when a figure is read back, and `... | None = None` that it may be left out. An
 `Exhibit` is what is stored of it: plain arrays under the fields' names, which are those in nulls.npz, and plain labels.
 """
@@ -15,6 +16,7 @@ from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Annotated, Any, Self, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -27,7 +29,6 @@ from modclaims.stats.evidence import Exhibit
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PACKAGE = "modclaims.figures"
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
@@ -153,8 +154,16 @@ def _loaded() -> Iterator[type[FigureData]]:
 
 @cache
 def _shipped(name: str) -> type[FigureData] | None:
-    if not NAME.fullmatch(name) or find_spec(f"{PACKAGE}.{name}") is None:
+    if not NAME.fullmatch(name) or (home := _home(name)) is None:
         return None
-    module = import_module(f"{PACKAGE}.{name}")
+    module = import_module(home)
     made = (value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__)
     return next((cls for cls in made if issubclass(cls, FigureData) and cls.kind() == name), None)
+
+
+def _home(name: str) -> str | None:
+    """The module that is called as a kind is: a figure that topics share, or one of a topic."""
+    families = find_spec("modclaims.families")
+    topics = iter_modules(families.submodule_search_locations) if families else ()
+    homes = ("modclaims.figures", *(f"modclaims.families.{topic.name}.figures" for topic in topics))
+    return next((f"{home}.{name}" for home in homes if find_spec(home) and find_spec(f"{home}.{name}")), None)

@@ -41,7 +41,7 @@ from modclaims.recording import (
     TokenIds,
     Weights,
 )
-from modclaims.run_log import home
+from modclaims.runs.run_log import home
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.actions import Design
-from modclaims.stats.bootstrap import Floats, Resamples
-from modclaims.stats.cluster_sums import ClusterSums
-from modclaims.stats.levels import level_replicates
-from modclaims.stats.permutation import Pairs
+from modclaims.stats.bounds.bootstrap import Floats, Resamples
+from modclaims.stats.bounds.cluster_sums import ClusterSums
+from modclaims.stats.chance.actions import Design
+from modclaims.stats.chance.permutation import Pairs
+from modclaims.stats.effects.levels import level_replicates
 
 Draw = Callable[[], Resamples]
 NEVER = 1e-9

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.planning.plan import CountedLevel, TestPlan
-from modclaims.stats.actions import Design
-from modclaims.stats.end_of_scale import CombinedEnds, EndLaw
+from modclaims.stats.bounds.end_of_scale import CombinedEnds, EndLaw
+from modclaims.stats.chance.actions import Design
 
 
 def of_delta(made: TestPlan, design: Design, smallest: float, alpha: float) -> TestPlan:

@@ -16,8 +16,8 @@ import numpy as np
 from modclaims.look import CHECKPOINTS
 from modclaims.planning.context import PlanContext
 from modclaims.planning.power import Effect
-from modclaims.stats.actions import Design
-from modclaims.stats.merging import least_middle
+from modclaims.stats.chance.actions import Design
+from modclaims.stats.chance.merging import least_middle
 from modclaims.stats.quantifiers import Everywhere, Holds, InFraction
 
 

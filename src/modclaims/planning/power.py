@@ -19,16 +19,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.actions import Design
-from modclaims.stats.bootstrap import Bounds, resample
-from modclaims.stats.delta_bounds import delta_bounds
-from modclaims.stats.end_of_scale import EndLaw
-from modclaims.stats.normal_scores import JOINT_FACTOR as SCORES_FACTOR
-from modclaims.stats.normal_scores import ScoreBounds, score_bounds
-from modclaims.stats.pair_effects import cliffs_delta
-from modclaims.stats.permutation import Pairs, indicator_gram
+from modclaims.stats.bounds.bootstrap import Bounds, resample
+from modclaims.stats.bounds.delta_bounds import delta_bounds
+from modclaims.stats.bounds.end_of_scale import EndLaw
+from modclaims.stats.chance.actions import Design
+from modclaims.stats.chance.permutation import Pairs, indicator_gram
+from modclaims.stats.effects.normal_scores import JOINT_FACTOR as SCORES_FACTOR
+from modclaims.stats.effects.normal_scores import ScoreBounds, score_bounds
+from modclaims.stats.effects.pair_effects import cliffs_delta
+from modclaims.stats.effects.superiority import JOINT_FACTOR, SuperiorityBounds, superiority_bounds
 from modclaims.stats.streams import stream
-from modclaims.stats.superiority import JOINT_FACTOR, SuperiorityBounds, superiority_bounds
 
 Floats = NDArray[np.float64]
 Counts = tuple[tuple[int, ...], ...]

@@ -9,7 +9,6 @@ from typing import Any
 
 from modclaims import asking
 from modclaims.claim_set import corrected_over
-from modclaims.collect import Collected
 from modclaims.corpus import Corpus, some
 from modclaims.errors import ClaimError
 from modclaims.planning.context import PlanContext
@@ -19,8 +18,9 @@ from modclaims.plans.cost import Cost, Reading, cost
 from modclaims.plans.reach import Others, Side, sides
 from modclaims.recording import ModelShape, Recorder, Request
 from modclaims.runner import Planned, context, prepare, readable
-from modclaims.settings import Settings
-from modclaims.stats.multiplicity import at_most
+from modclaims.runs.collect import Collected
+from modclaims.runs.settings import Settings
+from modclaims.stats.chance.multiplicity import at_most
 from modclaims.stats.quantifiers import InFraction
 from modclaims.verdict import Outcome
 

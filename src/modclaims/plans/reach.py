@@ -15,8 +15,8 @@ import numpy as np
 from modclaims.claim_set import ClaimSet, Kept
 from modclaims.look import CHECKPOINTS
 from modclaims.planning.plan import CountedLevel, TestPlan
-from modclaims.settings import Settings
-from modclaims.stats.multiplicity import adjust, at_most
+from modclaims.runs.settings import Settings
+from modclaims.stats.chance.multiplicity import adjust, at_most
 from modclaims.verdict import Outcome, Weighed, judge
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from modclaims import workers as processes
-from modclaims.run_folder import Run
+from modclaims.runs.run_folder import Run
 from modclaims.stats.evidence import Exhibit
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from modclaims.report.claims import JUDGED, OUTCOMES, Claim, Terms, claim_of
 from modclaims.report.pictures import Figure, figures_of, image_rows
 from modclaims.report.provenance import provenance_of
 from modclaims.report.tables import exhibit_table
-from modclaims.run_folder import Run, dump_json
+from modclaims.runs.run_folder import Run, dump_json
 
 RAW_FILES = (
     ("run.json", "every number of this page, with settings and provenance"),

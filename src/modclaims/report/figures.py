@@ -17,7 +17,7 @@ from modclaims.drawing.figure import kind_of
 from modclaims.drawing.numerals import said
 from modclaims.drawing.paper import RC
 from modclaims.drawing.svg import Drawing
-from modclaims.figures.heat_maps import HeatMaps
+from modclaims.families.categories.figures.heat_maps import HeatMaps
 from modclaims.stats.evidence import Exhibit
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from modclaims.stats.chance.multiplicity import Correction
 from modclaims.stats.evidence import Evidence
-from modclaims.stats.multiplicity import Correction
 
 MOST_BYTES = 2**30
 """What a checkpoint's draws may take that are kept: multiplicities, studentised deviations and null statistics."""

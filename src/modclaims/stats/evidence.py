@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.bootstrap import Bounds
-from modclaims.stats.merging import least_middle, merged_levels
-from modclaims.stats.multiplicity import Adjustment, combined, weigh_cells
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.chance.merging import least_middle, merged_levels
+from modclaims.stats.chance.multiplicity import Adjustment, combined, weigh_cells
 
 Floats = NDArray[np.float64]
 
@@ -140,7 +140,7 @@ class Control:
 class Exhibit:
     """A figure as data: what kind it is, what it says in words, and the arrays that the report draws.
 
-    Kinds and their arrays are classes in `modclaims/figures/`, which draw them too.
+    Kinds and their arrays are classes of `modclaims.drawing.figure.FigureData`, which draw them too.
     """
 
     kind: str

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
+from modclaims.stats.bounds.texts_needed import needed as _texts
+from modclaims.stats.chance.multiplicity import clopper_pearson
 from modclaims.stats.evidence import Cell, Evidence
-from modclaims.stats.multiplicity import clopper_pearson
-from modclaims.stats.texts_needed import needed as _texts
 
 Floats = NDArray[np.float64]
 

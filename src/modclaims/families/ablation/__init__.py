@@ -1,0 +1,1 @@
+"""What is lost without the units that answer to a category?"""

@@ -1,0 +1,1 @@
+"""Figures of this topic alone, a kind a file."""

@@ -1,0 +1,1 @@
+"""Do texts of one category look alike?"""

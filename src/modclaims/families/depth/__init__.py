@@ -1,0 +1,1 @@
+"""What goes along depth: norms, attention to the first token, phases."""

@@ -1,0 +1,196 @@
+"""FirstTokenAttention: which layers park their attention on the first token; and AttentionSinks, how many heads do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.decimals import from_to
+from modclaims.errors import ClaimError
+from modclaims.families.common.chunk_contrasts import ChunkContrast, by_chunk
+from modclaims.families.common.controls import twin_variants
+from modclaims.families.common.depth_curves import AFTER, Overlay, Unlabelled, beyond, curve_exhibit, untrained_curves
+from modclaims.families.common.plan_parts import unlabelled
+from modclaims.families.common.units import Sample
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.perfect_samples import bounded
+from modclaims.planning.plan import TestPlan
+from modclaims.recording import Activations, ModelShape, Positions, Recording, Request
+from modclaims.stats.bounds.bootstrap import Resamples
+from modclaims.stats.bounds.end_of_scale import EndLaw
+from modclaims.stats.effects.chunks import Division, mean_bounds
+from modclaims.stats.evidence import Cell, Control, Exhibit
+
+Floats = NDArray[np.float64]
+SITE = "attn_pattern"
+SINK = 0.3
+"""A head is a sink where the first token takes more than this share of its attention."""
+SINK_TOKENS = 64
+
+
+class FirstTokenAttention(ChunkContrast):
+    """Early layers spread their attention more evenly than the middle ones, which park it on the first token, and so do the last.
+
+    The curve is the share of attention that the first token takes, a number a text and layer: the mean over heads and over
+    queries after the 32nd, the same queries in every layer, so that what an even spread would give the first token cancels.
+    Cells, effect, p and bounds are those of `ChunkContrast`: the middle's mean minus an end's, between -1 and 1.
+
+    Source: the remark that GPT-2 XL attends evenly in a chunk of early layers and in the very last ones.
+    """
+
+    smallest_effect: float = 0.1
+    largest_effect: ClassVar[float] = 1.0
+    _quantity: ClassVar[str] = "share of attention on the first token"
+
+    def check(self, before: PlanContext) -> None:
+        super().check(before)
+        beyond(before.positions, AFTER, self.family())
+
+    def request(self, variant: str | None = None) -> Activations:
+        return Activations(SITE, None, "first", variant=variant)
+
+    def curve(self, recording: Recording, variant: str | None) -> Floats:
+        return np.asarray(self._heads(recording, variant).mean(axis=2))
+
+    def told(self, recording: Recording) -> str:
+        return f"site {SITE}, mean over {recording.shape.heads} heads and the queries read after the first {AFTER}"
+
+    def sentence_of(self, spelt: str) -> str:
+        return f"The first token takes {spelt} of all attention."
+
+    def beside(self, recording: Recording, sample: Sample, divisions: tuple[Division, ...]) -> dict[str, Floats]:
+        share = sample.units((self._heads(recording, None) > SINK).mean(axis=2)).mean(axis=0)
+        return by_chunk(f"heads above {SINK:g}", share, divisions)
+
+    def _heads(self, recording: Recording, variant: str | None) -> Floats:
+        """(text, layer, head) share on the first token, the mean over queries."""
+        rows = beyond(recording.positions, AFTER, self.family())
+        request = self.request(variant)
+        found = [
+            np.asarray(recording.array(request, layer), dtype=np.float64)[:, rows].mean(axis=1)
+            for layer in range(recording.shape.layers)
+        ]
+        return np.stack(found, axis=1)
+
+
+class AttentionSinks(Unlabelled):
+    """At least a tenth of all heads give more than 0.3 of their attention to the first token.
+
+    The published measure of sinks: attention to the first token, averaged over the queries of the first 64 tokens, head by
+    head; the effect is the share of all heads of the network in which that average exceeds 0.3, a number a text, the mean
+    over texts. An even spread would give each 0.07. A head that looks at near tokens passes for a sink among so few, so
+    the share at the queries after the 32nd alone is said beside it. Resampled are texts, and p is read off their bound; nothing is
+    exchanged. Untrained twins stand beside it. Source: Gu and others (2024), at threshold 0.3.
+    """
+
+    smallest_effect: float = 0.1
+    effect_name: ClassVar[str] = "share of heads"
+    largest_effect: ClassVar[float] = 1.0
+
+    def _request(self, variant: str | None = None) -> Activations:
+        return Activations(SITE, None, "first", Positions(f"0:{SINK_TOKENS}:1"), variant)
+
+    def requests(self, shape: ModelShape) -> tuple[Request, ...]:
+        if shape.context < SINK_TOKENS:
+            raise ClaimError(
+                f"AttentionSinks reads {SINK_TOKENS} tokens, and model {shape.name!r} at most {shape.context}."
+            )
+        return (self._request(), *(self._request(variant) for variant in twin_variants(self.twins)))
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        request = self.requests(before.shape)[0]
+        made = replace(unlabelled(self, Sample.of(before.corpus), before, request), cells=1)
+        return bounded(made, EndLaw.of_means(np.zeros(1), units=made.units, ends=(0.0, 1.0)), self.smallest_effect)
+
+    def measure(self, look: Look) -> Measured:
+        sample = Sample.of(look.corpus)
+        by_layer = sample.units(self._sinks(look.recording, None))
+        resamples = self._resamples(look, sample)
+        shares = by_layer.mean(axis=1, keepdims=True)
+        law = EndLaw.of_means(shares.mean(axis=0), units=sample.n, ends=(0.0, 1.0))
+        return Measured(
+            (Cell(),),
+            self.effect_name,
+            replace(mean_bounds(shares, resamples, (0.0, 1.0)), end=law),
+            None,
+            sample.texts,
+            sample.n,
+            unit=sample.unit,
+            resampled=f"{sample.unit}s",
+            payload=SinkShares(sample, by_layer, resamples),
+        )
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        if not self.twins:
+            return ()
+        found = measured.kept(SinkShares)
+        twins = [found.sample.units(self._sinks(look.recording, variant)) for variant in twin_variants(self.twins)]
+        control = _twin_shares([float(t.mean()) for t in twins], float(found.mean.mean()))
+        return (RivalResult(control, beside={"twin": np.array([t.mean(axis=0) for t in twins])}),)
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        found = measured.kept(SinkShares)
+        return (
+            curve_exhibit(
+                f"Heads with more than {SINK:g} of their attention on the first token, by relative depth",
+                "share of heads that are sinks",
+                found.by_layer,
+                found.resamples,
+                look.alpha,
+                ends=(0.0, 1.0),
+                overlay=Overlay(twins=untrained_curves(rivals)),
+            ),
+        )
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(SinkShares)
+        mean, later = found.mean, float(found.sample.units(self._sinks(look.recording, None, AFTER)).mean())
+        most = int(mean.argmax())
+        return Words(
+            note=f"site {SITE}, mean over the queries of the first {SINK_TOKENS} tokens, threshold {SINK:g}; "
+            f"{look.shape.layers} x {look.shape.heads} heads",
+            detail=f"Most sinks are in layer {most}: {100 * float(mean[most]):.0f} % of its heads. At the queries after the first "
+            f"{AFTER} alone, to which the first token is no neighbour, {100 * later:.0f} % of all heads are sinks.",
+            warnings=found.sample.warnings,
+            secondary={f"share of heads, queries after the first {AFTER}": np.array([later])},
+        )
+
+    def _sinks(self, recording: Recording, variant: str | None, start: int = 0) -> Floats:
+        """(text, layer) share of heads above the threshold, mean over queries from `start` on."""
+        request = self._request(variant)
+        found = [
+            np.asarray(recording.array(request, layer), dtype=np.float64)[:, start:].mean(axis=1) > SINK
+            for layer in range(recording.shape.layers)
+        ]
+        return np.asarray(np.stack(found, axis=1).mean(axis=2))
+
+
+@dataclass(frozen=True)
+class SinkShares:
+    """How many heads of each layer are sinks."""
+
+    sample: Sample
+    """The texts, or blocks, that attention was read in."""
+    by_layer: Floats
+    """(unit, layer) share of the layer's heads."""
+    resamples: Resamples
+
+    @property
+    def mean(self) -> Floats:
+        """(layer,) the mean over units."""
+        return np.asarray(self.by_layer.mean(axis=0))
+
+
+def _twin_shares(twins: list[float], own: float) -> Control:
+    return Control(
+        "untrained_twin",
+        f"Of the heads of {len(twins)} untrained twins {from_to([100 * t for t in twins], 0, ' %')} are sinks, of this "
+        f"network's {100 * own:.0f} %.",
+        {"own": own, "twins": twins},
+    )

@@ -1,0 +1,192 @@
+"""HeadMagnitudes: are heads of one layer alike in how much they put out; and QuietMiddle, do middle layers put out less?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.decimals import from_to
+from modclaims.errors import ClaimError
+from modclaims.families.common.chunk_contrasts import ChunkContrast
+from modclaims.families.common.controls import twin_variants
+from modclaims.families.common.depth_curves import Overlay, Unlabelled, curve_exhibit, untrained_curves
+from modclaims.families.common.plan_parts import unlabelled
+from modclaims.families.common.units import Sample
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.perfect_samples import bounded
+from modclaims.planning.plan import TestPlan
+from modclaims.recording import Activations, ModelShape, Recording, Request
+from modclaims.stats.bounds.bootstrap import Resamples, bootstrap_t
+from modclaims.stats.bounds.end_of_scale import EndLaw
+from modclaims.stats.evidence import Cell, Control, Exhibit
+from modclaims.stats.nulls.null_objects import mean_replicates
+from modclaims.stats.ties import ROUNDING
+
+Floats = NDArray[np.float64]
+SITE = "head_z"
+QUANTITY = "log2 magnitude of head outputs"
+
+
+def _request(variant: str | None = None) -> Activations:
+    return Activations(SITE, None, "norm", variant=variant)
+
+
+def log_magnitudes(recording: Recording, variant: str | None) -> Floats:
+    """(text, layer, head) log2 of the mean Euclidean norm over positions. Raises `ClaimError` where a head puts out nothing."""
+    layers = range(recording.shape.layers)
+    norms = [np.asarray(recording.array(_request(variant), x), dtype=np.float64).mean(axis=1) for x in layers]
+    found = np.stack(norms, axis=1)
+    if not (found > 0).all():
+        _, layer, head = (int(i) for i in np.argwhere(~(found > 0))[0])
+        raise ClaimError(
+            f"Head {head} of layer {layer} puts out nothing for some text, so that magnitudes have no logarithm."
+        )
+    return np.asarray(np.log2(found))
+
+
+def between_layers(values: Floats) -> Floats:
+    """(unit,) share of the variance of (unit, layer, head) values that lies between layers, corrected for chance.
+
+    The intraclass correlation ICC(1) of heads in layers, (MSB - MSW) / (MSB + (h - 1) MSW) of h heads a layer (Shrout & Fleiss
+    1979): 1 where heads of one layer are the same, 0 where layers tell nothing, not a number where nothing varies.
+    """
+    heads = values.shape[2]
+    between = heads * values.mean(axis=2).var(axis=1, ddof=1)
+    within = values.var(axis=2, ddof=1).mean(axis=1)
+    total = between + (heads - 1) * within
+    # no more than rounding is no variance
+    total[total <= (ROUNDING * np.abs(values).max()) ** 2] = np.nan
+    return np.asarray((between - within) / total)
+
+
+class HeadMagnitudes(Unlabelled):
+    """How much a head puts out is a matter of its layer rather than of the head.
+
+    The effect is the intraclass correlation of log2 magnitudes of heads in layers, a number a text, the mean over texts: the
+    share of their variance that lies between layers, corrected for chance, 1 where the heads of each layer are alike. A
+    head's magnitude is the Euclidean norm of what it puts out (`head_z`), the mean over positions. Resampled are texts, in
+    this network; p is read off the bound.
+    """
+
+    smallest_effect: float = 0.5
+    effect_name: ClassVar[str] = "share between layers"
+    largest_effect: ClassVar[float] = 1.0
+
+    def requests(self, shape: ModelShape) -> tuple[Request, ...]:
+        if shape.layers < 2 or shape.heads < 2:
+            raise ClaimError(
+                f"Model {shape.name!r} has {shape.layers} layers of {shape.heads} heads; variance between and within layers needs 2 of each."
+            )
+        return (_request(), *(_request(variant) for variant in twin_variants(self.twins)))
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        request = self.requests(before.shape)[0]
+        made = replace(unlabelled(self, Sample.of(before.corpus), before, request), cells=1)
+        return bounded(made, EndLaw.of_means(np.zeros(1), units=made.units, ends=(-1.0, 1.0)), self.smallest_effect)
+
+    def measure(self, look: Look) -> Measured:
+        sample = Sample.of(look.corpus)
+        values = sample.units(log_magnitudes(look.recording, None))
+        shares = between_layers(values)
+        resamples = self._resamples(look, sample)
+        bounds = bootstrap_t(mean_replicates(shares[:, None], resamples), resamples, means=True, ends=(-1.0, 1.0))
+        return Measured(
+            (Cell(),),
+            self.effect_name,
+            replace(bounds, end=EndLaw.of_means(bounds.theta, units=sample.n, ends=bounds.ends)),
+            None,
+            sample.texts,
+            sample.n,
+            unit=sample.unit,
+            resampled=f"{sample.unit}s",
+            payload=Magnitudes(sample, values, shares, resamples),
+        )
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        if not self.twins:
+            return ()
+        found = measured.kept(Magnitudes)
+        twins = [found.sample.units(log_magnitudes(look.recording, variant)) for variant in twin_variants(self.twins)]
+        control = _twin_shares([float(between_layers(t).mean()) for t in twins], float(found.shares.mean()))
+        return (RivalResult(control, beside={"twin": np.array([t.mean(axis=(0, 2)) for t in twins])}),)
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        found = measured.kept(Magnitudes)
+        return (
+            curve_exhibit(
+                f"{QUANTITY[:1].upper()}{QUANTITY[1:]} by relative depth",
+                QUANTITY,
+                found.values.mean(axis=2),
+                found.resamples,
+                look.alpha,
+                ends=(-np.inf, np.inf),
+                overlay=Overlay(twins=untrained_curves(rivals)),
+            ),
+        )
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(Magnitudes)
+        spread = found.values.std(axis=2, ddof=1).mean(axis=0)
+        means = found.values.mean(axis=(0, 2))
+        return Words(
+            note=f"site {SITE}, Euclidean norms, mean over {len(look.recording.positions)} positions; {look.shape.layers} layers x "
+            f"{look.shape.heads} heads",
+            detail=f"Layers' means differ by a factor of {2 ** np.ptp(means):.2g} at most; heads of one layer spread by a factor of "
+            f"{2 ** spread.min():.2g} to {2 ** spread.max():.2g}.",
+            warnings=found.sample.warnings,
+            secondary={
+                "spread between layers, log2": np.array([means.std(ddof=1)]),
+                "spread between heads of a layer, log2": np.array([spread.mean()]),
+            },
+        )
+
+
+@dataclass(frozen=True)
+class Magnitudes:
+    """How much heads put out, and how far that is a matter of their layer."""
+
+    sample: Sample
+    """The texts, or blocks, that were read."""
+    values: Floats
+    """(unit, layer, head) log2 magnitudes."""
+    shares: Floats
+    """(unit,) share of their variance between layers, as `between_layers` has it."""
+    resamples: Resamples
+
+
+class QuietMiddle(ChunkContrast):
+    """Heads put out less in the middle layers than in an early chunk of layers and in the last ones.
+
+    The curve is the log2 magnitude of what heads put out (Euclidean norm of `head_z`, mean over positions; the mean of
+    logarithms over heads), a number a text and layer. Cells, effect, p and bounds are those of `ChunkContrast`: an end's
+    mean minus the middle's, so that 1 is half the magnitude in the middle.
+    """
+
+    smallest_effect: float = 0.5
+    _sign: ClassVar[float] = -1.0
+    _contrast_ends: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
+    _curve_ends: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
+    _quantity: ClassVar[str] = QUANTITY
+
+    def request(self, variant: str | None = None) -> Activations:
+        return _request(variant)
+
+    def curve(self, recording: Recording, variant: str | None) -> Floats:
+        return np.asarray(log_magnitudes(recording, variant).mean(axis=2))
+
+    def told(self, recording: Recording) -> str:
+        return f"site {SITE}, Euclidean norms, mean over {len(recording.positions)} positions and {recording.shape.heads} heads"
+
+
+def _twin_shares(twins: list[float], own: float) -> Control:
+    return Control(
+        "untrained_twin",
+        f"In {len(twins)} untrained twins {from_to(twins, 2)} of the variance lies between layers, here {own:.2f}.",
+        {"own": own, "twins": twins},
+    )

@@ -1,0 +1,1 @@
+"""How many directions does a block let through?"""

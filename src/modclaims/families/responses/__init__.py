@@ -1,0 +1,1 @@
+"""Does a head, a neuron or a block answer to categories?"""

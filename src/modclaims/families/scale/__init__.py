@@ -1,0 +1,1 @@
+"""What do larger models have more of?"""

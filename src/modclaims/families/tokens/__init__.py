@@ -1,0 +1,1 @@
+"""How much of the tokens read can be told from the stream?"""

@@ -1,0 +1,514 @@
+"""InputReconstruction: can the token that was read be told from the stream by a linear map, and less so with depth?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modclaims.decimals import from_to
+from modclaims.errors import ClaimError
+from modclaims.families.common.controls import check_twins, twin_variants
+from modclaims.families.common.null_histograms import null_histogram
+from modclaims.families.common.plan_parts import unlabelled
+from modclaims.families.common.units import Sample
+from modclaims.families.tokens.figures.accuracy_by_depth import AccuracyByDepth
+from modclaims.families.tokens.token_maps import (
+    EMBEDDING,
+    TokenMap,
+    Tokens,
+    bounds_of_means,
+    learning_factor,
+    resampled,
+    student,
+)
+from modclaims.look import Look
+from modclaims.measured import Measured, RivalResult, Words
+from modclaims.planning.context import PlanContext
+from modclaims.planning.plan import TestPlan, flipped
+from modclaims.recording import ModelShape, Request, for_variant
+from modclaims.stats.chance.actions import sign_flips
+from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
+from modclaims.stats.maps.retrieval import Vocabulary, one_cycle
+from modclaims.stats.maps.ridge import cross_fitted, folds_of
+from modclaims.stats.quantifiers import Holds, along_depth
+from modclaims.stats.ties import ROUNDING
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+MIN_FOLDS = 3
+FEW_ROWS = 2
+"""Tokens to learn from for each unit of the stream, below which maps are hardly known."""
+
+
+class InputReconstruction(TokenMap):
+    """With depth, the token that was read can be told less and less from the stream at its place.
+
+    At every layer a ridge map, in closed form, leads from the stream at the positions read to the input embedding of
+    the very token there. Maps are learned on the texts of all folds but one and tried on that one; whole texts (blocks,
+    where there are) are dealt to folds, and the penalty is chosen inside the folds learned from. The foretold embedding
+    retrieves among the whole vocabulary, by the cosine of what embeddings are from their mean; a token is found where
+    fewer than `nearest` others lie as close. A number a text and layer: the share of its tokens that are found.
+
+    `along_depth` (the default): each text's least-squares slope of that share over relative depth, from the first layer
+    asked for to the last, signed so that what the claim says is positive; the effect is its mean over texts. p is read
+    off its bound: texts that share a map share what it learned by chance, so that their slopes are not exchangeable with their
+    negatives even where nothing falls.
+
+    Any other quantifier: the token can be told at a layer at all. A linear map of many inputs could learn by heart what
+    token each direction goes with, so the effect is selectivity: the share found minus that of the control task (Hewitt
+    & Liang 2019), in which every type of token is given the embedding of another one that was read, by one random cycle
+    of them, and maps are learned anew. Both are taken over tokens whose type was learned from, the only ones that the
+    control task can be learned for, and which the mean of the embeddings learned from would find in neither task, for
+    that takes no stream; what is found of types never learned from is shown beside it. Exchangeable under the null:
+    which of both tasks a text's tokens were found in; p by flipping the signs of the texts' differences.
+
+    Bounds by resampling texts. Maps stay as they were learned while texts are resampled, so bounds are widened by what
+    learning from other texts would change (Nadeau & Bengio 2003). The smallest effect of 0.1 is one token in ten.
+
+    Source: the suggestion to reconstitute the input from activations at every layer, and to see whether that gets
+    harder.
+    """
+
+    nearest: int = 10
+    """A token is found if fewer than so many others lie as close to what was foretold."""
+    folds: int = 5
+    """Parts of the texts, each tried with maps learned on the others; as many as there are texts where these are fewer."""
+    twins: int = 0
+    """Untrained networks beside the claim, 5 or more, each with maps of its own; 0 for none."""
+    holds: Holds = along_depth("falls")
+    smallest_effect: float = 0.1
+    effect_name: ClassVar[str] = "selectivity"
+    largest_effect: ClassVar[float] = 1.0
+    _takes_slopes: ClassVar[bool] = True
+
+    def validate(self) -> None:
+        super().validate()
+        if self.nearest < 1:
+            raise ClaimError(f"nearest = {self.nearest}: a token must be the closest at best; choose 1 or more.")
+        if self.folds < MIN_FOLDS:
+            raise ClaimError(
+                f"folds = {self.folds}: a penalty is chosen among the other folds, so {MIN_FOLDS} are needed."
+            )
+        check_twins(self.twins)
+
+    @property
+    def along(self) -> bool:
+        """Whether the claim is about the slope along depth."""
+        return self.holds.contrasts
+
+    @property
+    def found_name(self) -> str:
+        """What is measured, in words."""
+        return f"accuracy at {self.nearest}"
+
+    def requests(self, shape: ModelShape) -> tuple[Request, ...]:
+        layers = self.looked_at(shape)
+        self.holds.contrast(layers)  # raises where they are too few for a slope
+        twins = twin_variants(self.twins)
+        return (
+            self.request(),
+            EMBEDDING,
+            *(self.request(variant) for variant in twins),
+            *(for_variant(EMBEDDING, variant) for variant in twins),
+        )
+
+    def plan(self, before: PlanContext) -> TestPlan:
+        made = unlabelled(self, Sample.of(before.corpus), before, self.request())
+        if self.along:
+            return replace(made, cells=1)
+        return replace(flipped(made, before), action=f"flipping the signs of each {made.unit}'s differences")
+
+    def measure(self, look: Look) -> Measured:
+        sample, layers = Sample.of(look.corpus), self.looked_at(look.shape)
+        ids, parts = self.tokens(look.recording), min(self.folds, sample.n)
+        dealt = folds_of(sample.n, parts, look.lasting_rng("folds", design=sample.design(0)))
+        tokens = Tokens.of(sample, ids, dealt)
+        told = self._told(look, tokens, layers, control=not (self.along and look.settings.bare))
+        found = Reconstructed(told, layers, self.nearest, self.holds.contrast(layers))
+        values = found.values
+        units = f"{len(values)} {sample.unit}s"
+        return Measured(
+            (Cell(),) if self.along else tuple(Cell(layer=layer) for layer in layers),
+            f"{self._direction()} of {self.found_name}" if self.along else self.effect_name,
+            bounds_of_means(
+                values,
+                resampled(look, len(values), units),
+                (-np.inf, np.inf) if self.along else (-1.0, 1.0),
+                learning_factor(parts),
+            ),
+            None if self.along else self._flipped(look, values, sample.unit),
+            sample.texts,
+            len(values),
+            unit=sample.unit,
+            resampled=f"{sample.unit}s",
+            degenerate=tuple(int(c) for c in np.flatnonzero(np.ptp(values, axis=0) <= ROUNDING)),
+            payload=found,
+        )
+
+    def _direction(self) -> str:
+        """`fall` or `rise`, of a claim along depth."""
+        return self.holds.words.split()[0].removesuffix("s")
+
+    def _told(
+        self,
+        look: Look,
+        tokens: Tokens,
+        layers: tuple[int, ...],
+        *,
+        control: bool,
+        variant: str | None = None,
+    ) -> Told:
+        """How well the maps of every layer find tokens, in the task and, where `control`, in the control task."""
+        embedding = np.asarray(look.recording.array(for_variant(EMBEDDING, variant)))
+        vocabulary, ids, shape = Vocabulary.of(embedding), tokens.rows, tokens.ids.shape
+        types, rows = np.unique(ids, return_inverse=True)
+        if len(types) < 2:
+            raise ClaimError("One and the same token stands at every position read; choose other --positions.")
+        rng = look.lasting_rng("control", design=tokens.sample.design(0))
+        meant = [ids, *([types[one_cycle(len(types), rng)][rows]] if control else [])]
+        targets = [embedding[named].astype(np.float64) for named in meant]
+        closer: list[list[Codes]] = [[] for _ in meant]
+        for layer in layers:
+            fitted = cross_fitted(self.stream_rows(look.recording, layer, variant), targets, tokens.row_folds)
+            for found, fit, named in zip(closer, fitted, meant, strict=True):
+                found.append(vocabulary.closer(fit.foretold, named).reshape(shape))
+        tried = [
+            Tried(np.stack(found, axis=2), vocabulary.closer(others_mean(y, tokens.row_folds), named).reshape(shape))
+            for found, y, named in zip(closer, targets, meant, strict=True)
+        ]
+        return Told(tokens, tried[0], tried[1] if len(tried) > 1 else None, len(embedding))
+
+    def _flipped(self, look: Look, values: Floats, unit: str) -> NullTest:
+        """Sign flips of the units' differences from the control task, at all layers together."""
+        rng = look.rng("flips", design=f"{len(values)} {unit}s")
+        signs, exact = sign_flips(len(values), budget=look.settings.permutations, rng=rng)
+        return NullTest.of(
+            "mean difference from the control task",
+            signs.astype(np.float64) @ values / len(values),
+            np.full(values.shape[1], ROUNDING),
+            exact=exact,
+            action=f"flipping the signs of each {unit}'s differences",
+            by=self.adjust,
+        )
+
+    def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
+        found = measured.kept(Reconstructed)
+        controls = [self._control_task(found), self._unseen_types(found), self._commonest_tokens(found)]
+        if self.twins:
+            controls.append(self._untrained(look, found, named))
+        return [RivalResult(control) for control in controls]
+
+    def _control_task(self, found: Reconstructed) -> Control:
+        """What maps find that could only be learned by heart."""
+        task, control, selective = (c.mean(axis=0) for c in (found.accuracy, found.control, found.selectivity))
+        return Control(
+            "control_task",
+            f"With every type of token given another's embedding, {self.found_name} is {found.ends_of(control)}, against "
+            f"{found.ends_of(task)}; where both are compared, selectivity is {found.ends_of(selective)}.",
+            {"control": control.tolist(), "selectivity": selective.tolist()},
+        )
+
+    def _unseen_types(self, found: Reconstructed) -> Control:
+        """What maps find of tokens that they never learned from."""
+        count, total = found.told.unseen, found.told.total
+        return Control(
+            "unseen_types",
+            "Every token's type was learned from somewhere, so that nothing is known of others."
+            if not count
+            else f"Of {total:,} tokens {count:,} are of types that the maps never learned from; of these, {self.found_name} is "
+            f"{found.ends_of(found.unseen)}.",
+            {"tokens": count, "of": total, "found": found.unseen.tolist()},
+        )
+
+    def _commonest_tokens(self, found: Reconstructed) -> Control:
+        """What is found by whoever answers with the commonest tokens."""
+        commonest = found.told.commonest(self.nearest)
+        return Control(
+            "commonest_tokens",
+            f"Whoever answers with the {_counted(self.nearest)} of the texts learned from, whatever the stream, finds "
+            f"{commonest:.2f} of the tokens.",
+            {"found": commonest},
+        )
+
+    def _untrained(self, look: Look, found: Reconstructed, named: int) -> Control:
+        """The same number in untrained networks, by the same folds and control task."""
+        tokens, layers = found.told.tokens, found.layers
+        twins = [
+            replace(found, told=self._told(look, tokens, layers, control=not self.along, variant=variant)).at(named)
+            for variant in twin_variants(self.twins)
+        ]
+        own = found.at(named)
+        what = (
+            f"the {self._direction()} of {self.found_name}" if self.along else f"selectivity at layer {layers[named]}"
+        )
+        reached = sum(twin >= own for twin in twins)
+        return Control(
+            "untrained_twin",
+            f"In {self.twins} untrained twins {what} is {from_to(twins, 2)}, against {own:.2f}: "
+            + (f"{reached} of them show as much." if reached else "none shows as much."),
+            {"own": own, "twins": twins},
+        )
+
+    def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
+        curves = self._by_depth(measured.kept(Reconstructed), look.shape.layers, look.alpha)
+        return (curves, *(() if measured.test is None else (null_histogram(measured.test, named, measured.cells),)))
+
+    def _by_depth(self, found: Reconstructed, depth: int, alpha: float) -> Exhibit:
+        """Accuracy of task and control task by relative depth with bands over all layers, and selectivity."""
+        accuracies = {self.nearest: found.accuracy} | ({} if self.nearest == 1 else {1: found.at_one})
+        curves = {f"accuracy at {k}": (values, (0.0, 1.0)) for k, values in accuracies.items()} | {
+            f"control task, {self.found_name}": (found.control, (0.0, 1.0)),
+            "selectivity": (found.selectivity, (-1.0, 1.0)),
+        }
+        words, widened = [], learning_factor(found.told.parts)
+        mean, low, high = [], [], []
+        for name, (values, ends) in curves.items():
+            law = student(values, widened)
+            mean.append(values.mean(axis=0))
+            low.append(np.clip(law.limit(1 - alpha), *ends))
+            high.append(np.clip(law.limit(alpha), *ends))
+            words.append(f"{name}: {', '.join(f'{v:.2f}' for v in mean[-1])}")
+        if np.isfinite(found.unseen).any():
+            words.append(f"types never learned from: {', '.join(f'{v:.2f}' for v in found.unseen)}")
+        return AccuracyByDepth(
+            f"Tokens told from the stream by relative depth, {self.site}",
+            "Share of tokens found among the vocabulary, mean over texts by layer, with each layer's own bounds (Student's t); "
+            + "; ".join(words)
+            + ".",
+            depth=np.array(found.layers) / max(depth - 1, 1),
+            layer=np.array(found.layers),
+            mean=np.stack(mean),
+            low=np.stack(low),
+            high=np.stack(high),
+            unseen=found.unseen,
+            curves=tuple(curves),
+            interval=f"{100 * (1 - 2 * alpha):g} % bounds of each layer",
+        ).exhibit()
+
+    def words(self, look: Look, measured: Measured, named: int) -> Words:
+        found = measured.kept(Reconstructed)
+        told = found.told
+        return Words(
+            note=f"site {self.site}, ridge maps learned on {told.parts - 1} of {told.parts} parts of the texts and tried on the "
+            f"other; {told.positions} positions, {told.vocabulary:,} tokens to choose from",
+            detail=self._detail(found, named),
+            warnings=told.sample.warnings + _few(told, measured.n_units, look.shape.width),
+            secondary=self._shares(found) if found.weights is None else self._slopes(found, found.weights),
+        )
+
+    def _shares(self, found: Reconstructed) -> dict[str, Floats]:
+        """(layer,) secondary numbers of a claim about layers."""
+        return {
+            "accuracy at 1": found.at_one.mean(axis=0),
+            self.found_name: found.accuracy.mean(axis=0),
+            f"{self.found_name}, control task": found.control.mean(axis=0),
+            f"{self.found_name}, types learned from": found.told.among(True, self.nearest),
+            f"{self.found_name}, types never learned from": found.unseen,
+        }
+
+    def _slopes(self, found: Reconstructed, weights: Floats) -> dict[str, Floats]:
+        """(1,) secondary numbers of a claim about the slope, all signed as the claim's own."""
+        word = self._direction()
+        return {
+            f"{word} of accuracy at 1": found.at_one.mean(axis=0) @ weights,
+            f"{word} of the control task's {self.found_name}": found.control.mean(axis=0) @ weights,
+            f"{word} of selectivity": found.selectivity.mean(axis=0) @ weights,
+            f"{word} among types never learned from": found.unseen @ weights,
+        }
+
+    def _detail(self, found: Reconstructed, named: int) -> str:
+        """How many tokens are found at both ends of the depth, or at the named layer."""
+        at_one, at_more = found.at_one.mean(axis=0), found.accuracy.mean(axis=0)
+        if self.along:
+            both = "" if self.nearest == 1 else f", at 1 {found.ends_of(at_one)}"
+            return f"{self.found_name.capitalize()} is {found.ends_of(at_more)}{both}."
+        control = found.control.mean(axis=0)
+        both = "" if self.nearest == 1 else f" ({at_one[named]:.2f} at 1)"
+        return f"At layer {found.layers[named]} {self.found_name} is {at_more[named]:.2f}{both}, in the control task {control[named]:.2f}."
+
+
+@dataclass(frozen=True)
+class Tried:
+    """How many tokens lay closer to what was foretold than the one that was meant, in one task."""
+
+    found: Codes
+    """(text, position, layer) to what the maps foretell."""
+    blind: Codes
+    """(text, position) to the mean of the embeddings learned from, which takes no stream."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What maps told of the tokens, in the task and in the control task, text by text."""
+
+    tokens: Tokens
+    task: Tried
+    control: Tried | None
+    """None where it was not asked for."""
+    vocabulary: int
+    """Tokens to choose from."""
+
+    def found(self, nearest: int, *, control: bool = False) -> NDArray[np.bool_]:
+        """(text, position, layer) whether each token is found, in the task or in the control task."""
+        tried = self.control if control else self.task
+        assert tried is not None, "the control task was not asked for"
+        return np.asarray(tried.found < nearest)
+
+    def compared(self, nearest: int) -> NDArray[np.bool_]:
+        """(text, position) whether the token's type was learned from, and a guess that takes no stream finds it in neither
+        task."""
+        assert self.control is not None, "the control task was not asked for"
+        return np.asarray(self.tokens.seen & (self.task.blind >= nearest) & (self.control.blind >= nearest))
+
+    @property
+    def sample(self) -> Sample:
+        """The texts."""
+        return self.tokens.sample
+
+    @property
+    def parts(self) -> int:
+        """How many folds there are."""
+        return int(self.tokens.folds.max()) + 1
+
+    @property
+    def positions(self) -> int:
+        """Tokens a text."""
+        return int(self.tokens.ids.shape[1])
+
+    @property
+    def total(self) -> int:
+        """Tokens of all texts."""
+        return int(self.tokens.ids.size)
+
+    @property
+    def unseen(self) -> int:
+        """Tokens of types that maps never learned from."""
+        return int((~self.tokens.seen).sum())
+
+    def commonest(self, nearest: int) -> float:
+        """Share of tokens that are among the most frequent ones learned from."""
+        return float(self.tokens.commonest(nearest).mean())
+
+    def curve(self, nearest: int) -> Floats:
+        """(unit, layer) share of tokens found."""
+        return self._shares(nearest, control=False)
+
+    def control_curve(self, nearest: int) -> Floats:
+        """(unit, layer) share found in the control task."""
+        return self._shares(nearest, control=True)
+
+    def _shares(self, nearest: int, *, control: bool) -> Floats:
+        return np.asarray(self.tokens.sample.units(self.found(nearest, control=control).mean(axis=1)))
+
+    def selectivity(self, nearest: int) -> Floats:
+        """(unit, layer) share found minus that of the control task, over the unit's tokens that `compared` names.
+
+        Units without such a token are left out.
+        """
+        compared = self.compared(nearest)
+        gained = self.found(nearest).astype(np.float64) - self.found(nearest, control=True)
+        rows = [gained[texts][compared[texts]].mean(axis=0) for texts in self.sample.groups if compared[texts].any()]
+        if len(rows) < 2:
+            raise ClaimError(
+                "Hardly a token stands in two texts at the positions read, so nothing can be learned by heart; add texts."
+            )
+        return np.stack(rows)
+
+    def among(self, seen: bool, nearest: int) -> Floats:
+        """(layer,) share found of the tokens whose type was, or was never, learned from, all texts together; not a number
+        where there are none."""
+        which = self.tokens.seen == seen
+        if not which.any():
+            return np.full(self.task.found.shape[2], np.nan)
+        return np.asarray(self.found(nearest)[which].mean(axis=0))
+
+
+@dataclass(frozen=True)
+class Reconstructed:
+    """How well tokens are told at every layer; each curve is worked out once, where it is asked for."""
+
+    told: Told
+    layers: tuple[int, ...]
+    """Layers looked at."""
+    nearest: int
+    """A token is found if fewer than so many others lie as close."""
+    weights: Floats | None
+    """(layer, 1) of the slope that is claimed; None for a claim about layers."""
+
+    @property
+    def values(self) -> Floats:
+        """(unit, cell) what the claim is about: slopes of accuracy along depth, or selectivity by layer."""
+        return self.selectivity if self.weights is None else np.asarray(self.accuracy @ self.weights)
+
+    def at(self, cell: int) -> float:
+        """The mean over units at a cell; slopes are those of the mean curve."""
+        if self.weights is None:
+            return float(self.selectivity.mean(axis=0)[cell])
+        return float((self.accuracy.mean(axis=0) @ self.weights)[0])
+
+    @cached_property
+    def accuracy(self) -> Floats:
+        """(unit, layer) share of tokens found."""
+        return self.told.curve(self.nearest)
+
+    @cached_property
+    def at_one(self) -> Floats:
+        """(unit, layer) share of tokens that lie closest of all."""
+        return self.told.curve(1)
+
+    @cached_property
+    def control(self) -> Floats:
+        """(unit, layer) share found in the control task."""
+        return self.told.control_curve(self.nearest)
+
+    @cached_property
+    def selectivity(self) -> Floats:
+        """(unit, layer) share found minus that of the control task, where both are compared; fewer units than texts may be."""
+        return self.told.selectivity(self.nearest)
+
+    @cached_property
+    def unseen(self) -> Floats:
+        """(layer,) share found of tokens whose type was never learned from."""
+        return self.told.among(False, self.nearest)
+
+    def ends_of(self, curve: Floats) -> str:
+        """First and last value of a (layer,) curve in words."""
+        first, last = self.layers[0], self.layers[-1]
+        if len(self.layers) == 1:
+            return f"{curve[0]:.2f} at layer {first}"
+        return f"{curve[0]:.2f} at layer {first} and {curve[-1]:.2f} at layer {last}"
+
+
+def others_mean(target: Floats, folds: Codes) -> Floats:
+    """(row, unit) the mean target of the other folds."""
+    out = np.empty_like(target)
+    for fold in np.unique(folds):
+        out[folds == fold] = target[folds != fold].mean(axis=0)
+    return out
+
+
+def _counted(nearest: int) -> str:
+    return "commonest token" if nearest == 1 else f"{nearest} commonest tokens"
+
+
+def _few(told: Told, units: int, width: int) -> tuple[str, ...]:
+    """Warnings of texts that are left out, and of maps of `width` inputs that are learned from few tokens."""
+    sample, out = told.sample, []
+    if units < sample.n:
+        out.append(
+            f"{sample.n - units} of {sample.n} {sample.unit}s have no token that both tasks are compared on, and no selectivity; they "
+            "are left out."
+        )
+    parts = told.parts
+    learned = told.total * (parts - 1) // parts
+    if learned < FEW_ROWS * width:
+        out.append(
+            f"Maps of {width} inputs are learned from {learned:,} tokens each: they tell less than the stream holds. More texts or "
+            "positions would tell more."
+        )
+    return tuple(out)

@@ -1,0 +1,1 @@
+"""What do weights alone say?"""

@@ -1,0 +1,1 @@
+"""Planted recordings and scenarios with known answers: the kit that families prove themselves with."""

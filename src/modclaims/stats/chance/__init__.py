@@ -1,0 +1,1 @@
+"""What chance may do: relabellings, permutation tests, levels from them, and their correction for one another."""

@@ -1,0 +1,1 @@
+"""Maps between spaces and vocabularies: ridge regression, retrieval, directions of tokens, graphs of weights."""

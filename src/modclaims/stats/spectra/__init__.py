@@ -1,0 +1,1 @@
+"""Singular values, subspaces and components, exact or estimated."""
