@@ -63,6 +63,7 @@ from modclaims.plans.reach import sides
 from modclaims.planting import known
 from modclaims.planting.family import claim_of
 from modclaims.planting.known import Layout
+from modclaims.planting.responses import noise_of_means
 from modclaims.recording import (
     MATRICES,
     SITES,
@@ -797,7 +798,7 @@ def test_the_detectable_superiority_is_supported_in_about_4_runs_of_5(cells):
     design = Units.of(known.corpus(layout), "category", None).design
     found = detectable(design, "superiority", 0.2, Asked(0.05, cells, True), Asked(0.05, cells, needed=cells))
     means = np.zeros((4, cells))
-    means[0, 0] = np.sqrt(2 * responses.noise_of_means(layout, "normal")) * ndtri((1 + found.effect) / 2)
+    means[0, 0] = np.sqrt(2 * noise_of_means(layout, "normal")) * ndtri((1 + found.effect) / 2)
 
     def plant(layout, rng):
         y = responses.planted(rng, layout, "normal", means)
