@@ -8,7 +8,7 @@ from modclaims.recording.ablation import PARTS, REMOVALS, Ablation
 from modclaims.recording.entries import Entry
 from modclaims.recording.positions import Positions
 from modclaims.recording.reading import Reading
-from modclaims.recording.recorder import MemorySource, Recorder, Recording, Source
+from modclaims.recording.recorder import Array, MemorySource, Recorder, Recording, Source
 from modclaims.recording.requests import (
     BLOCKS,
     EMBEDDINGS,
@@ -19,7 +19,6 @@ from modclaims.recording.requests import (
     SITES,
     SPECTRUM,
     Activations,
-    Array,
     InductionScores,
     Jacobian,
     LogOdds,

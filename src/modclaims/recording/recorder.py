@@ -6,11 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.recording.positions import Positions
-from modclaims.recording.requests import Array, Request
+from modclaims.recording.requests import Request
 from modclaims.recording.shape import ModelShape
+
+Array = NDArray[np.floating]
 
 
 class Source(Protocol):
