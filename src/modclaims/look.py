@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -103,3 +104,7 @@ class Look(Streams):
     def alpha(self) -> float:
         """Level of the run's intervals."""
         return self.settings.alpha
+
+    def at(self, texts: Sequence[int]) -> Look:
+        """The same of some of the texts alone."""
+        return replace(self, recording=self.recording.select(texts))

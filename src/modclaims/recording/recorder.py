@@ -64,19 +64,22 @@ class Recording:
 
     def by_id(self) -> Recording:
         """The same recording with its texts sorted by id, so that the order of rows in a file changes no bit."""
-        order = sorted(range(len(self.corpus)), key=lambda i: self.corpus.texts[i].id)
+        return self.select(sorted(range(len(self.corpus)), key=lambda i: self.corpus.texts[i].id))
+
+    def select(self, rows: Sequence[int]) -> Recording:
+        """The same recording of some of its texts alone, in this order."""
         return replace(
             self,
-            corpus=self.corpus.select(order),
-            read=tuple(self.read[i] for i in order),
-            source=_Reordered(self.source, tuple(order)),
-            beside={name: other.by_id() for name, other in self.beside.items()},
+            corpus=self.corpus.select(list(rows)),
+            read=tuple(self.read[i] for i in rows),
+            source=_Reordered(self.source, tuple(rows)),
+            beside={name: other.select(rows) for name, other in self.beside.items()},
         )
 
 
 @dataclass(frozen=True)
 class _Reordered:
-    """Another source, its texts in another order."""
+    """Another source, its texts in another order, or some of them alone."""
 
     source: Source
     order: tuple[int, ...]

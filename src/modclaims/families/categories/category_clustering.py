@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -27,7 +27,7 @@ from modclaims.planning.degenerate import degenerate_pairs
 from modclaims.planning.perfect_samples import of_delta, of_sums
 from modclaims.planning.plan import CountedLevel, TestPlan, counted_bounds, exchanged
 from modclaims.recording import HEAD_SITES, LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
-from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples
+from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples, resample
 from modclaims.stats.bounds.delta_bounds import Part, combined_bounds, delta_bounds, lower_limits_under_any_law
 from modclaims.stats.bounds.resample_parts import in_parts
 from modclaims.stats.chance.actions import Arrangements, count_arrangements, relabellings
@@ -48,6 +48,8 @@ from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.ties import tolerance as rounding
 
 Floats = NDArray[np.float64]
+MOST_ASIDE = 512
+"""Units of which all are shown and held against rivals; of more, so many."""
 GIVEN = {"shared_words": "the words", "induction": "what induction heads copy"}
 """Rival explanations that a claim may be beyond, and what is given then."""
 
@@ -159,8 +161,7 @@ class CategoryClustering(Hypothesis):
         """Similarities with their delta at every cell, whatever the claim says of cells."""
         units = Units.of(look.corpus, self.label, self.within)
         pairs = Pairs.of(units.design)
-        cells, per_cell = self._similarities(look.recording, None)
-        similarities = pairs.matrix([units.similarity(s.values) for s in per_cell])
+        cells, per_cell, similarities, spread = self._whole(look, units, pairs)
         resamples = drawn(units.design, look)
         arrangements = relabellings(
             units.design,
@@ -189,7 +190,48 @@ class CategoryClustering(Hypothesis):
             arrangements,
             self._test(per_cell, similarities, units, pairs, arrangements, taken),
             bounds_of_delta(compared, units, pairs, slack, resamples, flat),
+            spread,
         )
+
+    def _aside(self, look: Look, found: Clustered) -> Aside:
+        """What rivals and figures are shown on."""
+        draws, few = controls.CONTROL_DRAWS, found.few
+        rows = found.units.some_texts(MOST_ASIDE, look.lasting_rng("texts aside"))
+        if rows is None:
+            return Aside(look, found.units, found.pairs, found.per_cell, found.similarities, found.arrangements, few)
+        some = look.at(rows.tolist())
+        units = Units.of(some.corpus, self.label, self.within)
+        pairs, per_cell = Pairs.of(units.design), self._similarities(some.recording, None)[1]
+        rng = look.lasting_rng("relabellings aside", design=units.design.digest)
+        return Aside(
+            some,
+            units,
+            pairs,
+            tuple(per_cell),
+            pairs.matrix([units.similarity(s.values) for s in per_cell]),
+            relabellings(units.design, budget=draws, rng=rng, blind="within_strata"),
+            resample(units.design, count=few.count, rng=look.lasting_rng("resamples aside")),
+            f" (on {len(rows):,} of {len(look.corpus):,} texts)",
+        )
+
+    def _whole(
+        self, look: Look, units: Units, pairs: Pairs
+    ) -> tuple[tuple[Cell, ...], Sequence[Similarity], Floats, dict[str, Floats]]:
+        """Cells with their similarities, (pair, cell) those that are compared, and secondary numbers of how units spread.
+
+        Of very many units only what is compared is kept, one cell after another.
+        """
+        if units.n <= MOST_ASIDE:
+            cells, per_cell = self._similarities(look.recording, None)
+            similarities = pairs.matrix([units.similarity(s.values) for s in per_cell])
+            return cells, per_cell, similarities, {} if look.settings.bare else spread_of(per_cell, units, pairs)
+        cells, columns, numbers = (), [], []
+        for cell, similarity in self._cell_by_cell(look.recording, None):
+            cells += (cell,)
+            columns.append(pairs.vector(units.similarity(similarity.values)))
+            numbers.append({} if look.settings.bare else spread_of([similarity], units, pairs))
+        together = {name: np.concatenate([one[name] for one in numbers]) for name in numbers[0]}
+        return cells, (), np.stack(columns, axis=1), together
 
     def _test(
         self,
@@ -206,7 +248,7 @@ class CategoryClustering(Hypothesis):
             return NullTest.of(
                 f"t beyond {self.beyond.replace('_', ' ')}",
                 taken.null,
-                np.zeros(len(per_cell)),
+                np.zeros(similarities.shape[1]),
                 exact=False,
                 action=f"{action} given {GIVEN[self.beyond]}",
                 by=self.adjust,
@@ -237,15 +279,17 @@ class CategoryClustering(Hypothesis):
 
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
         found = measured.kept(Clustered)
-        cell = self._shown(found.by_cell, named)
-        where = f"at {found.cells[cell]}"
-        comparison = controls.Comparison(found.units, found.pairs, found.similarities, cell, where)
+        aside, cell = found.beside(self, look), self._shown(found.by_cell, named)
+        where = f"at {found.cells[cell]}{aside.note}"
+        comparison = controls.Comparison(aside.units, aside.pairs, aside.similarities, cell, where)
         rivals: list[controls.Rival] = [
-            controls.SharedWords(found.taken if self.beyond == "shared_words" else None),
+            controls.SharedWords(found.taken, f"at {found.cells[cell]}")
+            if self.beyond == "shared_words"
+            else controls.SharedWords(),
             controls.PlainMeasures(),
             controls.UnequalSpread(
-                controls.activation_distances(look.recording, self._request(), found.units),
-                found.arrangements,
+                controls.activation_distances(aside.look.recording, self._request(), aside.units),
+                aside.arrangements,
                 controls.SCALED,
                 asked=not self.beyond,  # F2 knows nothing of what words or copying explain
                 label=self.label,
@@ -254,35 +298,36 @@ class CategoryClustering(Hypothesis):
         if self.beyond == "induction":
             rivals.insert(0, self._induction(look, found.cells, found))
         if self.twins:
-            rivals.append(self._baselines(found, f"delta {where}"))
-        return [rival.against(look, comparison) for rival in rivals]
+            rivals.append(self._baselines(aside, f"delta {where}"))
+        return [rival.against(aside.look, comparison) for rival in rivals]
 
-    def _baselines(self, found: Clustered, what: str) -> controls.UntrainedBaselines:
-        few = found.few
+    def _baselines(self, aside: Aside, what: str) -> controls.UntrainedBaselines:
+        design = aside.units.design
 
         def delta(look: Look, variant: str | None) -> Replicates:
             if variant is None:
-                return cliffs_delta(found.similarities, found.units.design, found.pairs, few)
+                return cliffs_delta(aside.similarities, design, aside.pairs, aside.few)
             _, per_cell = self._similarities(look.recording, variant)
-            theirs = found.pairs.matrix([found.units.similarity(s.values) for s in per_cell])
-            return cliffs_delta(theirs, found.units.design, found.pairs, few)
+            theirs = aside.pairs.matrix([aside.units.similarity(s.values) for s in per_cell])
+            return cliffs_delta(theirs, design, aside.pairs, aside.few)
 
-        return controls.UntrainedBaselines(self.twins, delta, few, what, found.units.design.digest)
+        return controls.UntrainedBaselines(self.twins, delta, aside.few, what, design.digest)
 
     def _similarities(self, recording: Recording, variant: str | None) -> tuple[tuple[Cell, ...], list[Similarity]]:
         """Cells, and each cell's (text, text) similarities."""
+        cells, found = zip(*self._cell_by_cell(recording, variant), strict=True)
+        return cells, list(found)
+
+    def _cell_by_cell(self, recording: Recording, variant: str | None) -> Iterator[tuple[Cell, Similarity]]:
+        """Each cell with its (text, text) similarities, one after another."""
         request = self._request()
-        cells, found = [], []
         for layer in recording.shape.resolve_layers(request):
             array = recording.array(for_variant(request, variant), layer)
             if array.ndim == 4:
                 for head in range(array.shape[2]):
-                    cells.append(Cell(layer=layer, head=head))
-                    found.append(text_similarity(array[:, :, head], self.similarity))
+                    yield Cell(layer=layer, head=head), text_similarity(array[:, :, head], self.similarity)
             else:
-                cells.append(Cell(layer=layer))
-                found.append(text_similarity(array, self.similarity))
-        return tuple(cells), found
+                yield Cell(layer=layer), text_similarity(array, self.similarity)
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
         found = measured.kept(Clustered)
@@ -313,7 +358,8 @@ class CategoryClustering(Hypothesis):
             twin=untrained_curves(rivals),
             effect_name="delta",
         )
-        return [curve.exhibit(), *self._maps(look.recording, found.cells, list(found.per_cell), depth)]
+        aside = found.beside(self, look)
+        return [curve.exhibit(), *self._maps(aside.look.recording, found.cells, list(aside.per_cell), depth)]
 
     def _head_map(self, found: Clustered, alpha: float) -> list[Exhibit]:
         """Delta of every head."""
@@ -358,12 +404,7 @@ class CategoryClustering(Hypothesis):
         pooled = anosim_null(similarities, pairs, design, controls.fewer(found.arrangements))
         numbers["ANOSIM R (all pairs alike)"] = pooled[0]
         numbers["ANOSIM p (ranks)"] = (pooled >= pooled[0] - ROUNDED).mean(axis=0)
-        squared = [s.squared_distance for s in found.per_cell if s.squared_distance is not None]
-        if len(squared) == len(found.per_cell):
-            unit_squared = [found.units.squared_distance(s) for s in squared]
-            analysis = permanova(pairs.matrix(unit_squared), pairs, design)
-            numbers |= {"PERMANOVA F": analysis.f, "PERMANOVA omega^2": analysis.omega2}
-            numbers["silhouette"] = _silhouettes(unit_squared, found.units)
+        numbers |= found.spread
         return numbers
 
     def _maps(
@@ -384,7 +425,7 @@ class Clustered:
     cells: tuple[Cell, ...]
     """Layers, or heads of layers."""
     per_cell: tuple[Similarity, ...]
-    """(text, text) similarities of each cell."""
+    """(text, text) similarities of each cell; none where there are very many units."""
     similarities: Floats
     """(pair, cell) of units, as they are."""
     slack: Floats
@@ -401,6 +442,16 @@ class Clustered:
     """That of every cell."""
     by_cell: Bounds
     """Delta at every cell."""
+    spread: Mapping[str, Floats]
+    """(cell,) secondary numbers of how units spread."""
+
+    _aside: list[Aside] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def beside(self, claim: CategoryClustering, look: Look) -> Aside:
+        """What rivals and figures are shown on, worked out once."""
+        if not self._aside:
+            self._aside.append(claim._aside(look, self))
+        return self._aside[0]
 
     @property
     def few(self) -> Resamples:
@@ -417,13 +468,47 @@ class Clustered:
         return cliffs_delta(self.compared, self.units.design, self.pairs, resamples, slack=self.slack)
 
 
+@dataclass(frozen=True)
+class Aside:
+    """The texts on which rival explanations and figures are shown: all, or of very many some of each category.
+
+    What decides is weighed on all texts. What stands with it needs no finer answer than some hundreds of texts give, and costs
+    as the square of their number.
+    """
+
+    look: Look
+    units: Units
+    pairs: Pairs
+    per_cell: tuple[Similarity, ...]
+    similarities: Floats
+    """(pair, cell)."""
+    arrangements: Arrangements
+    few: Resamples
+    note: str = ""
+    """What is added to the place where something was found, if not all texts were looked at."""
+
+
+def spread_of(per_cell: Sequence[Similarity], units: Units, pairs: Pairs) -> dict[str, Floats]:
+    """(cell,) PERMANOVA and silhouettes, where similarities have squared distances."""
+    squared = [s.squared_distance for s in per_cell if s.squared_distance is not None]
+    if len(squared) < len(per_cell):
+        return {}
+    unit_squared = [units.squared_distance(s) for s in squared]
+    analysis = permanova(pairs.matrix(unit_squared), pairs, units.design)
+    return {
+        "PERMANOVA F": analysis.f,
+        "PERMANOVA omega^2": analysis.omega2,
+        "silhouette": _silhouettes(unit_squared, units),
+    }
+
+
 def _gap_null(
     per_cell: Sequence[Similarity], similarities: Floats, units: Units, pairs: Pairs, arrangements: Arrangements
 ) -> tuple[Floats, Floats]:
     """The gap under every arrangement, through pairs or through sums over categories, whichever costs less."""
     design, strata = units.design, len(pairs.slices)
     vectors = [s.vectors for s in per_cell if s.vectors is not None]
-    if units.groups is None and len(vectors) == len(per_cell):
+    if units.groups is None and vectors and len(vectors) == len(per_cell):
         dimensions = max(v.shape[1] for v in vectors)
         if len(pairs.members[0]) == design.n and cheaper_by_vectors(design.n, dimensions, design.k, strata):
             return gap_null_from_vectors(vectors, similarities, pairs, design, arrangements)

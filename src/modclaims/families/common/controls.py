@@ -81,6 +81,8 @@ class SharedWords(Removable):
 
     taken: Beyond | None = None
     """What is left without them, where the claim has worked it out already."""
+    where: str | None = None
+    """The named cell in words, where it was worked out on other texts than those of the comparison."""
 
     def take_out(self, look: Look, comparison: Comparison, draws: int) -> Beyond:
         c = comparison
@@ -88,7 +90,7 @@ class SharedWords(Removable):
 
     def against(self, look: Look, comparison: Comparison) -> RivalResult:
         taken = self.taken if self.taken is not None else self.take_out(look, comparison, CONTROL_DRAWS)
-        return RivalResult(shared_words(taken, comparison.cell, comparison.where))
+        return RivalResult(shared_words(taken, comparison.cell, self.where or comparison.where))
 
 
 @dataclass(frozen=True)

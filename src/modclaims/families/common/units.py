@@ -152,6 +152,20 @@ class Units:
         """Indices of the texts of some units, unit by unit."""
         return which if self.groups is None else np.concatenate([self.groups[i] for i in which])
 
+    def some_texts(self, most: int, rng: np.random.Generator) -> NDArray[np.int64] | None:
+        """Texts of about `most` units drawn at random, as many of each category and stratum as there are more of it; ascending.
+
+        Whole clusters are drawn where texts lie in such. None where there are no more than `most` units, and so nothing to draw.
+        """
+        design = self.design
+        if design.n <= most:
+            return None
+        share = most / design.n
+        groups = [np.arange(len(design.members))] if design.members else _groups(design.cells)
+        picked = np.concatenate([rng.permutation(g)[: max(2, round(share * len(g)))] for g in groups])
+        units = np.concatenate([design.members[c] for c in picked]) if design.members else picked
+        return np.sort(self.texts(np.sort(units)))
+
     def pooled(self, values: Floats, which: NDArray[np.int64]) -> Floats:
         """(unit, cell) responses of some units from (text, cell) ones of their texts, in the order of `texts`."""
         if self.groups is None:
@@ -207,6 +221,11 @@ class Sample:
     def design(self, draws: int) -> str:
         """What draws of the bootstrap hang on."""
         return f"{self.n} {self.unit}s x {draws} null objects"
+
+
+def _groups(codes: NDArray[np.integer]) -> list[NDArray[np.int64]]:
+    """Where each code stands."""
+    return [np.flatnonzero(codes == code) for code in np.unique(codes)]
 
 
 def _check_blocks(label: str, labels: Sequence[str], blocks: Sequence[str]) -> None:

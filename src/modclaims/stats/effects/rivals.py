@@ -165,9 +165,16 @@ def freedman_lane(
     columns = np.concatenate([w[:, None], q], axis=1)
     energy = (residual**2).sum(axis=0)
     null = np.empty((len(orders), similarities.shape[1]))
-    for rows in chunks(len(orders), columns.size):
-        moved = place[orders[rows][:, pairs.i], orders[rows][:, pairs.j]]  # (permutation, pair)
-        products = np.einsum("bpq,pm->bqm", columns[moved], residual, optimize=True)
+    fewer = residual.shape[1] < columns.shape[1]  # whose rows are moved: either way, the others' being moved back
+    ways = np.argsort(orders, axis=1) if fewer else orders
+    for rows in chunks(len(orders), columns.size, 1):
+        products = np.empty((rows.stop - rows.start, columns.shape[1], residual.shape[1]))
+        for k, order in enumerate(ways[rows]):
+            moved = place[order[pairs.i], order[pairs.j]]  # (pair,)
+            if fewer:
+                np.matmul(columns.T, residual[moved], out=products[k])
+            else:
+                np.matmul(columns[moved].T, residual, out=products[k])
         b = products[:, 0]
         # a perfect fit is the largest t there is, and not none
         rss = np.maximum(energy - (products[:, 1:] ** 2).sum(axis=1) - b**2 / ww, 1e-11 * energy)
