@@ -14,7 +14,6 @@ import pytest
 
 import modclaims
 from modclaims import Hypothesis
-from modclaims.calibration.examples import planted
 from modclaims.declarations import Name, constants, known_names
 from modclaims.docstrings import Entry, entries, sections, tell_inherited, written
 from modclaims.errors import ClaimError
@@ -127,6 +126,14 @@ def test_the_least_number_that_is_named_is_the_least_that_is_accepted(name: str)
             assert allows(cls, {one.name: 0}) == ("0 for none" in one.told or "0, or" in one.told), one.name
 
 
+@pytest.mark.parametrize("name", [name for name in WEIGHED if name != "SimilarityLevels"])
+def test_the_smallest_effect_says_where_its_scale_ends(name: str) -> None:
+    """That of similarities hangs on the similarity, which its entry says."""
+    told, end = entries(of(name).__doc__)["smallest_effect"].told, of(name).largest_effect
+    assert f"below {end:g}" in told if end < float("inf") else "at least 0" in told
+    assert allows(of(name), {"smallest_effect": 0}) != ("above 0" in told)
+
+
 @pytest.mark.parametrize("name", WEIGHED)
 def test_quantifiers_that_are_named_are_those_that_are_accepted(name: str) -> None:
     told = entries(of(name).__doc__)["holds"].told
@@ -220,28 +227,3 @@ def test_a_docstring_is_its_sections(name: str) -> None:
     parts = sections(of(name).__doc__)
     assert sections(written(parts)) == parts
     assert "\n".join(map(str, entries(of(name).__doc__).values())) == parts["Attributes"]
-
-
-# ---- planted examples
-
-
-class _Clusters(modclaims.CategoryClustering):
-    """Texts cluster."""
-
-
-def test_what_is_planted_is_what_is_found() -> None:
-    outcomes = [planted(_Clusters, times).split()[0] for times in (0, 1, 3)]
-    assert outcomes == ["REFUTED", "INCONCLUSIVE", "SUPPORTED"]
-    assert planted(_Clusters, 3) == planted(_Clusters, 3)
-
-
-def test_what_cannot_be_planted_says_so() -> None:
-    class Directions(modclaims.OVDirections):
-        """Directions cohere."""
-
-    with pytest.raises(ClaimError, match="times = 4: planted is 0, 1, 2 or 3 times"):
-        planted(_Clusters, 4)
-    with pytest.raises(ClaimError, match="Directions: no effect of 3 times the smallest is planted for OVDirections"):
-        planted(Directions, 3)
-    with pytest.raises(ClaimError, match="nothing is planted for claims of family"):
-        planted(type("Own", (Hypothesis,), {"__doc__": "Own."}), 3)

@@ -35,7 +35,7 @@ class Hypothesis(ABC):
     and ends SUPPORTED, REFUTED or INCONCLUSIVE. To make a family, extend this class itself: give it
     `requests` (what is recorded) and `measure` (cells, effects with bounds, a test).
 
-    Two numbers decide. p+ is the larger of the claim's p-value under the null hypothesis and the
+    Two numbers decide. p+ is the larger of the claim's p-value (adjusted over its cells) and the
     smallest level at which the effect's lower bound clears `smallest_effect`; p- is the smallest level
     at which the upper bound falls below it. Holm's correction runs over all claims of the files that
     were named, on each side by itself. SUPPORTED: p+ <= alpha. REFUTED: p- <= alpha. The numbers are

@@ -546,8 +546,8 @@ def everywhere(*layers: int) -> Holds:
     """The claim holds in every one of its cells, or in all of those at these layers.
 
     SUPPORTED where every cell's own p and lower bound clear their levels (intersection-union, so nothing is
-    corrected over cells). REFUTED where the upper bounds of all cells together leave one below the smallest
-    effect.
+    corrected over cells). REFUTED where the upper bound of one of them, simultaneous over all, falls
+    below the smallest effect.
 
     Parameters
     ----------
@@ -634,10 +634,10 @@ def at(*layers: int) -> Holds:
 
 
 def along_depth(direction: Literal["rises", "falls"]) -> Holds:
-    """The effect rises (falls) with relative depth, layer / (L - 1), by at least the smallest effect from end to end.
+    """The effect rises (falls) with depth, by at least the smallest effect from the first layer looked at to the last.
 
-    The effect becomes the least-squares slope of the layers' effects over relative depth, signed so that
-    the direction that is claimed is positive. A contrast of effects: no exchange of labels leaves it alone,
+    The effect becomes the least-squares slope of the layers' effects over relative depth (0 at the first
+    layer looked at, 1 at the last), signed so that the direction that is claimed is positive. A contrast of effects: no exchange of labels leaves it alone,
     and p is read off the bootstrap bound. Only families with one value per layer take it, at 3 layers or
     more: `CategoryClustering`, `WithinVersusStyle`, `SimilarityLevels`, `InputReconstruction`, and claims
     about weights.

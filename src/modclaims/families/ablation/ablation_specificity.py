@@ -35,7 +35,7 @@ class AblationSpecificity(TargetedAblation):
     Nothing is exchanged: p is read off the bound of the bootstrap-t over texts and matched sets,
     crossed, so that few sets serve; levels are merged over `splits`. The number is wrong where matched
     sets are no fair match, or where one category's loss can hardly change at all (a text that is
-    foretold perfectly loses first).
+    predicted perfectly loses first).
 
     Attributes
     ----------

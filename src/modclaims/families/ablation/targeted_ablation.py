@@ -100,7 +100,7 @@ class TargetedAblation(Hypothesis):
     >>> from modclaims import TargetedAblation
     >>> from modclaims.calibration.examples import planted
     >>> class NeuronsCarryTheirCategory(TargetedAblation):
-    ...     "Without a category's neurons its texts are foretold worse."
+    ...     "Without a category's neurons its texts are predicted worse."
     >>> print(planted(NeuronsCarryTheirCategory, 3))
     SUPPORTED  importance 0.07 [0.05, 0.10] at 1 unit for 'c0'
     >>> print(planted(NeuronsCarryTheirCategory, 0))

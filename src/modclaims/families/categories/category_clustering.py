@@ -63,8 +63,9 @@ class CategoryClustering(Hypothesis):
 
     p is that of the gap, mean within - mean between, under exchange of labels, step-down over cells.
     Exchangeable under the null: the labels of texts, inside strata; with `within`, only pairs of one
-    stratum are compared. Bounds are those of the bootstrap-t over texts, never narrower than a perfect
-    sample of as many texts would allow; the lower limit holds for all cells that were searched.
+    stratum are compared. Bounds are those of the bootstrap-t over texts, joined near the end of
+    the scale by a law of independent comparisons, so that no sample tells more than a perfect one; the
+    lower limit holds for all cells that were searched.
 
     The number is wrong where texts are not independent (one author, near-duplicates: give them one
     `block`), and means something else where categories differ in spread rather than place, or share

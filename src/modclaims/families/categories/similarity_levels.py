@@ -90,7 +90,7 @@ class SimilarityLevels(Hypothesis):
         Column inside whose values (strata) pairs of texts lie; None for all pairs. Another column than
         `label`.
     smallest_effect : float, default 0.1
-        In units of the similarity: from 0 to below 1, below 2 for a difference; any size for 'euclidean'.
+        In units of the similarity: from 0 to below 1, below 2 for a difference; any size for 'euclidean' and along depth.
     twins : int, default 5
         Untrained networks shown beside the claim: 0 for none, or at least 5.
 

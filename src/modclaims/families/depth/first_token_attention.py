@@ -55,6 +55,10 @@ class FirstTokenAttention(ChunkContrast):
     smallest_effect : float, default 0.1
         Share of attention, from 0 to below 1.
 
+    Notes
+    -----
+    Source: the remark that GPT-2 XL attends evenly in a chunk of early layers and in the very last ones.
+
     References
     ----------
     Xiao et al. (2024), Efficient streaming language models with attention sinks. Berger (1982),
@@ -115,8 +119,8 @@ class AttentionSinks(Unlabelled):
     per text, the mean over texts; between 0 and 1, and the claim is that it exceeds `smallest_effect`.
     There is one cell, the whole network.
 
-    Nothing is exchanged: p is read off the bound, texts being resampled; a share that is the same in all
-    texts has Clopper and Pearson's limit. An even spread would give the first token 0.07 of these
+    Nothing is exchanged: p is read off the bound, the wider of bootstrap-t and Student's t over texts,
+    joined near 0 and 1 by Hoeffding's law of bounded numbers. An even spread would give the first token 0.07 of these
     queries' attention. Among so few tokens a head that looks at near ones passes for a sink: the share at
     the queries after the 32nd alone is reported with it.
 
@@ -130,6 +134,7 @@ class AttentionSinks(Unlabelled):
     References
     ----------
     Gu et al. (2024), When attention sink emerges in language models: an empirical view (threshold 0.3).
+    Hoeffding (1963), Probability inequalities for sums of bounded random variables.
 
     Examples
     --------

@@ -75,8 +75,8 @@ class HeadMagnitudes(Unlabelled):
     layer says nothing. There is one cell, the whole network.
 
     Nothing is exchanged: p is read off the bound, the wider of bootstrap-t and Student's t over texts. It
-    speaks of new texts in this network; heads and layers are those it has. The number needs heads of
-    comparable width, as all supported networks have.
+    speaks of new texts in this network; heads and layers are those it has. Heads of one
+    network are of one width, so that their norms compare.
 
     Attributes
     ----------

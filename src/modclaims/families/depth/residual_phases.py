@@ -63,7 +63,7 @@ class ResidualPhases(DepthCurve):
     straight line, and against two phases (without the early, and without the last one): all are fitted to
     the mean curve of some texts and measured on others, in 10 folds. The effect (error reduction) is the
     share of a rival's squared error that is gone with phases, against the rival where it is least; at
-    most 1, 0 where phases foretell other texts as well as that rival, negative where the rival is better.
+    most 1, 0 where phases predict other texts as well as that rival, negative where the rival is better.
     There is one cell, the whole network.
 
     p is that of flipping the signs of the texts' differences in error, rival minus phases, the weakest
@@ -77,6 +77,12 @@ class ResidualPhases(DepthCurve):
     ----------
     smallest_effect : float, default 0.2
         Share of squared error, above 0 and below 1.
+
+    Notes
+    -----
+    Source: the remark that cosines of the stream between blocks show three phases in residual networks.
+    A parabola, which has as many coefficients as there are levels, and the cosines without the largest
+    coordinates are reported and decide nothing.
 
     References
     ----------

@@ -51,6 +51,11 @@ class LeadingValues(TightPass):
     smallest_effect : float, default 1.0
         Orders of magnitude, from 0 to below 16.
 
+    Notes
+    -----
+    With singular values s_1 >= s_2 >= ... and k = `leading`, the effect is log10 of (s_1 ... s_k)^(1/k) /
+    median(s_j: j > k, above the noise floor).
+
     Examples
     --------
     >>> from modclaims import LeadingValues

@@ -351,8 +351,9 @@ class TighterThanAttention(TightPass):
 
     p is that of flipping the signs of the texts' differences, step-down over layers; exact where few, and
     no p falls below 2 to the minus the number of texts. Exchangeable under the null: a difference and its
-    negative, so their law must be symmetric about 0. Bounds are those of the bootstrap over texts. The two
-    blocks differ in more than training: an MLP acts token by token, so its Jacobian is block diagonal.
+    negative, so their law must be symmetric about 0. Bounds are the wider of bootstrap-t and Student's t
+    over texts. The two blocks differ in more than training: an MLP acts token by token, so its Jacobian is
+    block diagonal.
 
     Attributes
     ----------

@@ -158,8 +158,8 @@ class HeadsAgainstBlocks(HeadSelectivity):
     The effect is omega^2 of normal scores (the share of the variance of ranks that categories explain)
     of the best head, minus that of its whole block; between -1 and 1, positive when the head tells
     categories apart better. The head is picked on one half of the texts, and both are measured on the
-    other, in `splits` seeded splits; the effect is the median over splits. The block's response is the
-    length of the attention output.
+    other, in `splits` seeded splits; the effect is the median over splits. The block's response is that of
+    the whole attention output, taken as `response` says.
 
     A contrast of two effects, which no exchange of labels leaves alone: nothing is exchanged, and p is
     read off the bootstrap-t bound, both sides of a split's contrast being resampled together; levels are

@@ -67,6 +67,11 @@ class InputOutsideUnembedding(TokenMap):
     smallest_effect : float, default 0.2
         Avoidance, from 0 to below 1: 0.2 is a fifth less overlap than at random.
 
+    Notes
+    -----
+    Source: the question whether what is left of the input lies in parts of the stream of little relevance
+    to the output.
+
     References
     ----------
     Haufe et al. (2014), On the interpretation of weight vectors of linear models in multivariate

@@ -51,7 +51,7 @@ class InputReconstruction(TokenMap):
     At every layer a ridge map, in closed form, leads from the stream at the positions read to the input
     embedding of the very token there. Maps are learned on the texts of all folds but one and tried on that
     one. A token is found where fewer than `nearest` others of the vocabulary lie as close (by cosine) to
-    the embedding that was foretold. One number per text and layer: the share of its tokens that are found.
+    the embedding that was predicted. One number per text and layer: the share of its tokens that are found.
 
     Along depth (the default) the effect is the mean over texts of each text's slope of that share over
     relative depth, signed so that what the claim says is positive. Nothing is exchanged, since texts that
@@ -76,6 +76,12 @@ class InputReconstruction(TokenMap):
         somewhere(), everywhere(), in_fraction(0.5), at(9), everywhere(0, -1).
     smallest_effect : float, default 0.1
         Share of tokens, from 0 to below 1: 0.1 is one token in ten.
+
+    Notes
+    -----
+    Source: the suggestion to reconstitute the input from activations at every layer, and to see whether
+    that gets harder. Selectivity is taken over tokens whose type was learned from, and which the mean of
+    the embeddings learned from would find in neither task; what is found of other types is reported.
 
     References
     ----------

@@ -54,7 +54,7 @@ class TokenNeuronCongruence(WeightClaim):
 
     References
     ----------
-    Geva et al. (2021), Transformer feed-forward layers are key-value memories.
+    Dar, Geva, Gupta & Berant (2023), Analyzing transformers in embedding space.
 
     Examples
     --------
