@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from planted import PlantedRecorder, planted_corpus
 
 from modclaims import cli
+from modclaims.calibration import grid
 from modclaims.drawing.figure import kind_of
 from modclaims.plans.cost import Reading
 from modclaims.plans.plans import make_plan
@@ -30,7 +33,7 @@ SETTINGS = Settings(tokens=8, positions="last:3:1", permutations=999, resamples=
 @pytest.fixture
 def written(corner: Path) -> Path:
     """The page's file, in a folder of its own, with a claim about the planted corpus beside it."""
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.S)
+    code, _ = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.S)
     folder = corner / "hypotheses"
     folder.mkdir()
     path = folder / "position_drift.py"
@@ -133,3 +136,56 @@ def test_the_commands_and_pytest_take_it(written: Path, capsys: pytest.CaptureFi
     )
     assert "CodeDrifts" in done.stdout + done.stderr
     assert done.returncode in (0, 1), done.stdout + done.stderr
+
+
+def calibrated(*words: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["calibrate", *words, "--sets", "25", "--out", "rates"])
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture
+def answered(written: Path) -> Iterator[Path]:
+    """The page's file with its known answers."""
+    _, known = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.S)
+    written.write_text(written.read_text("utf-8") + "\n\n" + known, "utf-8")
+    yield written
+    grid.OWN.clear()
+
+
+def test_it_is_held_to_its_known_answers(answered: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert calibrated("hypotheses/position_drift.py::StyleDrifts", "-n", "2") == 0  # of a claim, its family
+    assert "0 broken" in capsys.readouterr().out
+    with Path("rates/rates.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["family"] for row in rows} == {"PositionDrift"}
+    powers = [float(row["estimate"]) for row in rows if row["rate"] == "supported" and row["alpha"] == "0.05"]
+    assert len(powers) == 4
+    assert min(powers) > 0.5
+    assert "hypotheses/position_drift.py::StyleDrifts" in Path("rates/report.md").read_text("utf-8")
+
+
+def test_counts_of_changed_code_are_not_gone_on_from(answered: Path) -> None:
+    assert calibrated("hypotheses/position_drift.py::PositionDrift", "-n", "1") == 0
+    first = Path("rates/progress.jsonl").read_text("utf-8").splitlines()
+    assert calibrated("hypotheses/position_drift.py::PositionDrift", "-n", "1") == 0
+    assert Path("rates/progress.jsonl").read_text("utf-8").splitlines() == first
+    answered.write_text(answered.read_text("utf-8") + "\n# another thought\n", "utf-8")
+    assert calibrated("hypotheses/position_drift.py::PositionDrift", "-n", "1") == 0
+    assert len(Path("rates/progress.jsonl").read_text("utf-8").splitlines()) == 2 * len(first) - 1
+
+
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        ("hypotheses/position_drift.py::PositionDrift", "holds no known answers of PositionDrift"),
+        ("hypotheses/position_drift.py::Drifft", "has no claim or family 'Drifft'; it has: .*PositionDrift"),
+        ("hypotheses/other.py::PositionDrift", "is no file"),
+        ("PositionDrift", "write FILE.py::CLASS"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_said(
+    written: Path, node: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert calibrated(node) == 4
+    assert re.search(words, capsys.readouterr().err)

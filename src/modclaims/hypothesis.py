@@ -16,7 +16,7 @@ from modclaims.docstrings import tell_inherited
 from modclaims.errors import ClaimError
 from modclaims.look import Look, Weighing
 from modclaims.measured import Measured, RivalResult, Words
-from modclaims.own_code import own_classes, own_code
+from modclaims.own_code import is_library, own_classes, own_code
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import TestPlan
 from modclaims.recording import ModelShape, Recording, Request
@@ -114,13 +114,25 @@ class Hypothesis(ABC):
         return " ".join(text.split("\n\n")[0].split()) or cls.__name__
 
     @classmethod
-    def family(cls) -> str:
-        """Name of the library class that the claim extends; of a family of one's own that extends none, its own name."""
-        library = (base for base in cls.__mro__ if base.__module__.startswith("modclaims.families"))
-        if (found := next(library, None)) is not None:
-            return found.__name__
+    def family_class(cls) -> type[Hypothesis]:
+        """The family that weighs the claim: the library class that it extends, or a nearer class of one's own with a `measure`.
+
+        Where neither is there, the class furthest up that is not the library's.
+        """
+        for base in cls.__mro__:
+            if (
+                issubclass(base, Hypothesis)
+                and base is not Hypothesis
+                and (is_library(base) or "measure" in vars(base))
+            ):
+                return base
         own = [base for base in own_classes(cls) if issubclass(base, Hypothesis)]
-        return own[-1].__name__ if own else cls.__name__
+        return own[-1] if own else cls
+
+    @classmethod
+    def family(cls) -> str:
+        """Name of the family."""
+        return cls.family_class().__name__
 
     @classmethod
     def declared(cls) -> dict[str, Any]:

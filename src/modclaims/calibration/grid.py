@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,16 +94,39 @@ FAMILIES: Mapping[str, Family] = {
     )
 }
 """By library class, in the order in which pages show them."""
+OWN: dict[str, Own] = {}
+"""Families of one's own that were added, by name."""
 
 
 def family(scenario: Scenario) -> Family:
     """How a scenario's data are made."""
-    return FAMILIES[scenario.family]
+    own = OWN.get(scenario.family)
+    return FAMILIES[scenario.family] if own is None else own.family
 
 
 def scenarios(families: tuple[str, ...] = ()) -> list[Scenario]:
-    """All scenarios of some families, of all for none; in a fixed order."""
-    return [one for name in FAMILIES if not families or name in families for one in FAMILIES[name].scenarios()]
+    """All scenarios of some families, of all shipped ones for none; in a fixed order."""
+    found = [entry for name, entry in FAMILIES.items() if not families or name in families]
+    found += [entry.family for name, entry in OWN.items() if name in families]
+    return [one for entry in found for one in entry.scenarios()]
+
+
+@dataclass(frozen=True)
+class Own:
+    """A family of one's own, and where it was found."""
+
+    family: Family
+    node: str
+    """`FILE.py::Class`."""
+    cwd: Path
+    code: str
+    """Digest of the files that define it, under which its counts are kept."""
+
+
+def current(line: Mapping[str, object]) -> bool:
+    """Whether counts were made by the code at hand; those of a family of one's own that was not added are left alone."""
+    own = OWN.get(str(line["scenario"]).partition(" / ")[0])
+    return own is None or line.get("code") == own.code
 
 
 @lru_cache(maxsize=512)

@@ -15,7 +15,7 @@ import numpy as np
 
 from modclaims import __version__, numerics
 from modclaims import workers as processes
-from modclaims.calibration import grid
+from modclaims.calibration import grid, own_families
 from modclaims.errors import RunFolderError
 from modclaims.families.common.units import ENOUGH
 from modclaims.planting import shuffled
@@ -154,7 +154,14 @@ def counted(scenario: Scenario, strengths: tuple[float, ...], seed: int, first: 
         "trials": trials,
         "effect": round(effect, 9),
         "seconds": round(time.process_time() - started, 3),
+        **_code(scenario.family),
     }
+
+
+def _code(family: str) -> dict[str, str]:
+    """Under which code a family of one's own was counted; nothing of shipped ones, whose arithmetic has a version."""
+    own = grid.OWN.get(family)
+    return {} if own is None else {"code": own.code}
 
 
 Chunk = tuple[str, int, int]
@@ -192,6 +199,7 @@ class _Progress:
             self.path.write_bytes(whole + b"\n" if whole else b"")
         try:
             found, *lines = [json.loads(line) for line in whole.decode("utf-8").splitlines()]
+            lines = [line for line in lines if grid.current(line)]
             self.lines = {(str(line["scenario"]), int(line["first"]), int(line["sets"])): line for line in lines}
         except (ValueError, KeyError, TypeError):
             raise RunFolderError(f"{self.path} is damaged; remove it or give another --out.") from None
@@ -205,7 +213,7 @@ class _Progress:
         """Sums that this arithmetic left; none where there is no file, or one of other arithmetic, or one that is damaged."""
         try:
             found, *lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-            return {str(line["scenario"]): line for line in lines} if found == self.head else {}
+            return {str(line["scenario"]): line for line in lines if grid.current(line)} if found == self.head else {}
         except (OSError, ValueError, KeyError, TypeError):
             return {}
 
@@ -251,6 +259,7 @@ def _added(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "trials": {n: sum(line["trials"][n] for line in lines) for n in names},
         "effect": round(sum(line["effect"] for line in lines), 9),
         "seconds": round(sum(line["seconds"] for line in lines), 3),
+        **({"code": lines[0]["code"]} if "code" in lines[0] else {}),
     }
 
 
@@ -316,7 +325,8 @@ def _counted(
         for (_, first, count), one in waiting.items():
             yield counted(one, grid.strengths_of(one), seed, first, count)
         return
-    with processes.pool(workers, partial(shuffled.share, recording)) as pool:
+    own = tuple((one.node, one.cwd) for one in grid.OWN.values())
+    with processes.pool(workers, partial(own_families.prepare, recording, own)) as pool:
         try:
             jobs: set[Future[dict[str, Any]]] = set()
             last = None

@@ -12,8 +12,8 @@ from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.common.units import Sample
 from modclaims.families.tokens.input_reconstruction import Told, Tried, others_mean
-from modclaims.families.tokens.token_maps import Tokens, bounds_of_means, learning_factor
-from modclaims.look import Weighing
+from modclaims.families.tokens.token_maps import Spread, Tokens, bounds_of_means, learning_factor
+from modclaims.look import Look, Weighing
 from modclaims.planning.context import PlanContext
 from modclaims.planting.family import claim_of
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording, TokenIds, Weights
@@ -237,10 +237,47 @@ def test_bounds_of_means_are_those_of_the_bootstrap():
     for one, other in ((ours.lower(0.05), theirs.lower(0.05)), (ours.upper(0.05), theirs.upper(0.05))):
         np.testing.assert_allclose(one, other)
     np.testing.assert_allclose(ours.p_lower(0.25), theirs.p_lower(0.25))
-    wide = bounds_of_means(values, resamples, (-1.0, 1.0), 1.5)
+    wide = bounds_of_means(values, resamples, (-1.0, 1.0), Spread.of(values, (), 5))
     for one, other in ((wide.lower(0.05), ours.lower(0.05)), (wide.upper(0.05), ours.upper(0.05))):
         np.testing.assert_allclose(one - ours.effect, 1.5 * (other - ours.effect))
     assert learning_factor(5) == pytest.approx(1.5)
+
+
+def test_the_spread_of_halves_counts_and_never_falls_below_that_of_units():
+    values = np.random.default_rng(0).normal(0.3, 0.1, (14, 2))
+    own = values.std(axis=0, ddof=1) / np.sqrt(14)
+    found = Spread.of(values, [(np.array([0.5, 0.3]), np.array([0.1, 0.3]))], 5)
+    np.testing.assert_allclose(found.se, [0.2, own[1]])
+    assert found.df == 6
+
+
+def test_learning_from_texts_that_lie_far_apart_shows_in_the_error():
+    """The maps hang on a few texts: how far apart texts lie says nothing in the texts' own shares, and all in halves'."""
+    claim = told(holds=somewhere(), folds=5)
+    recording = recorded(claim, strengths=(1.0,) * LAYERS)
+    x = recording.source.array(Activations("resid_post"), 0)
+    rng, arrays = np.random.default_rng(4), dict(recording.source.arrays)
+    far = 3 * rng.standard_t(3, (len(x), 1, 1)) * rng.standard_normal((len(x), 1, WIDTH))
+    for layer in range(LAYERS):
+        arrays[Activations("resid_post"), layer] = arrays[Activations("resid_post"), layer] + far
+    near, apart = (
+        claim.measure(Look("told", one, WEIGHING)).payload
+        for one in (recording, replace(recording, source=MemorySource(arrays)))
+    )
+    ratios = []
+    for found in (near, apart):
+        own = found.values.std(axis=0, ddof=1) / np.sqrt(len(found.values))
+        ratios.append(float((found.spread(lambda some: some.values).se / own).mean()))
+    assert ratios[1] > 1.2 * ratios[0]
+
+
+def test_few_texts_have_no_halves_and_a_wider_error():
+    small = planted_corpus(topics=1, styles=5, texts=1)
+    claim = told(folds=3)
+    found = claim.measure(Look("told", recorded(claim, corpus=small, strengths=(3.0,) * LAYERS), WEIGHING)).payload
+    assert found.halves == []
+    own = found.values.std(axis=0, ddof=1) / np.sqrt(5)
+    np.testing.assert_allclose(found.spread(lambda some: some.values).se, own * np.sqrt(2.5))
 
 
 # ---- where tokens are told from

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
@@ -19,18 +19,18 @@ from modclaims.families.common.units import Sample
 from modclaims.families.tokens.figures.accuracy_by_depth import AccuracyByDepth
 from modclaims.families.tokens.token_maps import (
     EMBEDDING,
+    Spread,
     TokenMap,
     Tokens,
     bounds_of_means,
-    learning_factor,
     resampled,
-    student,
 )
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import TestPlan, flipped
 from modclaims.recording import ModelShape, Request, for_variant
+from modclaims.stats.bounds.halves import halvings
 from modclaims.stats.chance.actions import sign_flips
 from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
 from modclaims.stats.maps.retrieval import Vocabulary, one_cycle
@@ -40,7 +40,8 @@ from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
-MIN_FOLDS = 3
+MIN_FOLDS, HALVINGS = 3, 16
+"""Parts that texts are dealt to at least, and divisions in halves that standard errors come from."""
 FEW_ROWS = 2
 """Tokens to learn from for each unit of the stream, below which maps are hardly known."""
 
@@ -59,8 +60,9 @@ class InputReconstruction(TokenMap):
     effect is selectivity, the share found minus that of a control task in which every type of token is
     given another one's embedding; positive when the map tells more than it could learn by heart. p is then
     that of flipping the signs of the texts' differences, step-down over layers; exchangeable under the
-    null: which of both tasks a text's tokens were found in. Bounds come from texts resampled, widened by
-    what learning from other texts would change. Too few tokens to learn from make every map poor: a flat
+    null: which of both tasks a text's tokens were found in. Bounds come from texts resampled, with
+    the standard error of half-samples (everything is done again in both halves of 16 random divisions of
+    the texts, maps included), which sees what learning from other texts would change. Too few tokens to learn from make every map poor: a flat
     curve at few texts says little.
 
     Attributes
@@ -85,8 +87,8 @@ class InputReconstruction(TokenMap):
 
     References
     ----------
-    Hewitt & Liang (2019), Designing and interpreting probes with control tasks. Nadeau & Bengio (2003),
-    Inference for the generalization error.
+    Hewitt & Liang (2019), Designing and interpreting probes with control tasks. McCarthy (1969),
+    Pseudo-replication: half samples.
 
     Examples
     --------
@@ -95,7 +97,7 @@ class InputReconstruction(TokenMap):
     >>> class TheInputFades(InputReconstruction):
     ...     "The token read is harder to tell, the deeper the layer."
     >>> print(planted(TheInputFades, 3))
-    SUPPORTED  fall of accuracy at 2 0.34 [0.17, 0.53] at the whole network
+    SUPPORTED  fall of accuracy at 2 0.34 [0.13, 0.56] at the whole network
     """
 
     nearest: int = 10
@@ -148,9 +150,13 @@ class InputReconstruction(TokenMap):
         sample, layers = Sample.of(look.corpus), self.looked_at(look.shape)
         ids, parts = self.tokens(look.recording), min(self.folds, sample.n)
         dealt = folds_of(sample.n, parts, look.lasting_rng("folds", design=sample.design(0)))
-        tokens = Tokens.of(sample, ids, dealt)
-        told = self._told(look, tokens, layers, control=not (self.along and look.settings.bare))
-        found = Reconstructed(told, layers, self.nearest, self.holds.contrast(layers))
+        whole = Tokens.of(sample, ids, dealt)
+        control = not (self.along and look.settings.bare)
+        told, *halves = self._told(look, [whole, *self._halves(look, ids, sample.n)], layers, control=control)
+        contrast = self.holds.contrast(layers)
+        found = Reconstructed(
+            told, layers, self.nearest, contrast, [Reconstructed(h, layers, self.nearest, contrast) for h in halves]
+        )
         values = found.values
         units = f"{len(values)} {sample.unit}s"
         return Measured(
@@ -160,7 +166,7 @@ class InputReconstruction(TokenMap):
                 values,
                 resampled(look, len(values), units),
                 (-np.inf, np.inf) if self.along else (-1.0, 1.0),
-                learning_factor(parts),
+                found.spread(lambda some: some.values),
             ),
             None if self.along else self._flipped(look, values, sample.unit),
             sample.texts,
@@ -175,34 +181,42 @@ class InputReconstruction(TokenMap):
         """`fall` or `rise`, of a claim along depth."""
         return self.holds.words.split()[0].removesuffix("s")
 
+    def _halves(self, look: Look, ids: Codes, units: int) -> list[Tokens]:
+        """The tokens of both halves of some divisions of the texts, one after another; none where a half is too small."""
+        if units // 2 < MIN_FOLDS:
+            return []
+        rng, found = look.lasting_rng("halves", design=Sample.of(look.corpus).design(0)), []
+        groups = Sample.of(look.corpus).groups
+        for division in halvings(units, HALVINGS, rng):
+            for half in division:
+                texts = np.sort(np.concatenate([groups[unit] for unit in half]))
+                sample = Sample.of(look.corpus, texts.tolist())
+                dealt = folds_of(sample.n, MIN_FOLDS, rng)
+                found.append(Tokens.of(sample, ids[texts], dealt, texts))
+        return found
+
     def _told(
         self,
         look: Look,
-        tokens: Tokens,
+        asked: Sequence[Tokens],
         layers: tuple[int, ...],
         *,
         control: bool,
         variant: str | None = None,
-    ) -> Told:
-        """How well the maps of every layer find tokens, in the task and, where `control`, in the control task."""
+    ) -> list[Told]:
+        """How well the maps of every layer find tokens, in the task and, where `control`, in the control task.
+
+        Of some sets of texts, each with maps of its own.
+        """
         embedding = np.asarray(look.recording.array(for_variant(EMBEDDING, variant)))
-        vocabulary, ids, shape = Vocabulary.of(embedding), tokens.rows, tokens.ids.shape
-        types, rows = np.unique(ids, return_inverse=True)
-        if len(types) < 2:
-            raise ClaimError("One and the same token stands at every position read; choose other --positions.")
-        rng = look.lasting_rng("control", design=tokens.sample.design(0))
-        meant = [ids, *([types[one_cycle(len(types), rng)][rows]] if control else [])]
-        targets = [embedding[named].astype(np.float64) for named in meant]
-        closer: list[list[Codes]] = [[] for _ in meant]
+        vocabulary = Vocabulary.of(embedding)
+        rng = look.lasting_rng("control", design=asked[0].sample.design(0))
+        tasks = [_Task.of(tokens, embedding, rng if control else None) for tokens in asked]
         for layer in layers:
-            fitted = cross_fitted(self.stream_rows(look.recording, layer, variant), targets, tokens.row_folds)
-            for found, fit, named in zip(closer, fitted, meant, strict=True):
-                found.append(vocabulary.closer(fit.foretold, named).reshape(shape))
-        tried = [
-            Tried(np.stack(found, axis=2), vocabulary.closer(others_mean(y, tokens.row_folds), named).reshape(shape))
-            for found, y, named in zip(closer, targets, meant, strict=True)
-        ]
-        return Told(tokens, tried[0], tried[1] if len(tried) > 1 else None, len(embedding))
+            rows = self.stream_rows(look.recording, layer, variant)
+            for task in tasks:
+                task.learn(rows, vocabulary)
+        return [task.told(vocabulary, len(embedding)) for task in tasks]
 
     def _flipped(self, look: Look, values: Floats, unit: str) -> NullTest:
         """Sign flips of the units' differences from the control task, at all layers together."""
@@ -260,7 +274,9 @@ class InputReconstruction(TokenMap):
         """The same number in untrained networks, by the same folds and control task."""
         tokens, layers = found.told.tokens, found.layers
         twins = [
-            replace(found, told=self._told(look, tokens, layers, control=not self.along, variant=variant)).at(named)
+            replace(found, told=self._told(look, [tokens], layers, control=not self.along, variant=variant)[0]).at(
+                named
+            )
             for variant in twin_variants(self.twins)
         ]
         own = found.at(named)
@@ -281,15 +297,18 @@ class InputReconstruction(TokenMap):
 
     def _by_depth(self, found: Reconstructed, depth: int, alpha: float) -> Exhibit:
         """Accuracy of task and control task by relative depth with bands over all layers, and selectivity."""
-        accuracies = {self.nearest: found.accuracy} | ({} if self.nearest == 1 else {1: found.at_one})
-        curves = {f"accuracy at {k}": (values, (0.0, 1.0)) for k, values in accuracies.items()} | {
-            f"control task, {self.found_name}": (found.control, (0.0, 1.0)),
-            "selectivity": (found.selectivity, (-1.0, 1.0)),
+        share = (0.0, 1.0)
+        curves: dict[str, tuple[Callable[[Reconstructed], Floats], tuple[float, float]]] = {
+            self.found_name: (lambda some: some.accuracy, share),
+            "accuracy at 1": (lambda some: some.at_one, share),
+            f"control task, {self.found_name}": (lambda some: some.control, share),
+            "selectivity": (lambda some: some.selectivity, (-1.0, 1.0)),
         }
-        words, widened = [], learning_factor(found.told.parts)
+        words: list[str] = []
         mean, low, high = [], [], []
-        for name, (values, ends) in curves.items():
-            law = student(values, widened)
+        for name, (curve, ends) in curves.items():
+            values = curve(found)
+            law = found.spread(curve).law(values.mean(axis=0))
             mean.append(values.mean(axis=0))
             low.append(np.clip(law.limit(1 - alpha), *ends))
             high.append(np.clip(law.limit(alpha), *ends))
@@ -361,6 +380,45 @@ class Tried:
     """(text, position, layer) to what the maps foretell."""
     blind: Codes
     """(text, position) to the mean of the embeddings learned from, which takes no stream."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Maps of some texts to the tokens read there, layer by layer, and to those of the control task."""
+
+    tokens: Tokens
+    meant: tuple[Codes, ...]
+    """(row,) the token that each row is to give, in the task and in the control task where that is asked."""
+    targets: tuple[Floats, ...]
+    """(row, unit) their embeddings."""
+    closer: tuple[list[Codes], ...]
+    """For each, (text, position) of every layer learned so far, how many tokens lay closer than the one that was meant."""
+
+    @classmethod
+    def of(cls, tokens: Tokens, embedding: NDArray[np.generic], rng: np.random.Generator | None) -> _Task:
+        """With a control task drawn by `rng`, or without one."""
+        ids = tokens.rows
+        types, rows = np.unique(ids, return_inverse=True)
+        if len(types) < 2:
+            raise ClaimError("One and the same token stands at every position read; choose other --positions.")
+        meant = (ids,) if rng is None else (ids, types[one_cycle(len(types), rng)][rows])
+        targets = tuple(embedding[named].astype(np.float64) for named in meant)
+        return cls(tokens, meant, targets, tuple([] for _ in meant))
+
+    def learn(self, stream: Floats, vocabulary: Vocabulary) -> None:
+        """Learn from a layer's (row, unit) stream of all texts."""
+        fitted = cross_fitted(stream[self.tokens.stream_rows], self.targets, self.tokens.row_folds)
+        for found, fit, named in zip(self.closer, fitted, self.meant, strict=True):
+            found.append(vocabulary.closer(fit.foretold, named).reshape(self.tokens.ids.shape))
+
+    def told(self, vocabulary: Vocabulary, types: int) -> Told:
+        """What was learned at all layers."""
+        folds, shape = self.tokens.row_folds, self.tokens.ids.shape
+        tried = [
+            Tried(np.stack(found, axis=2), vocabulary.closer(others_mean(y, folds), named).reshape(shape))
+            for found, y, named in zip(self.closer, self.targets, self.meant, strict=True)
+        ]
+        return Told(self.tokens, tried[0], tried[1] if len(tried) > 1 else None, types)
 
 
 @dataclass(frozen=True)
@@ -460,6 +518,19 @@ class Reconstructed:
     """A token is found if fewer than so many others lie as close."""
     weights: Floats | None
     """(layer, 1) of the slope that is claimed; None for a claim about layers."""
+    halves: Sequence[Reconstructed] = ()
+    """The same of both halves of some divisions of the texts, one after another."""
+
+    def spread(self, curve: Callable[[Reconstructed], Floats]) -> Spread:
+        """How the mean over units of a (unit, column) curve varies, with other texts to learn from."""
+        means: list[Floats | None] = []
+        for half in self.halves:
+            try:
+                means.append(curve(half).mean(axis=0))
+            except ClaimError:  # hardly a token stands in two of the half's texts
+                means.append(None)
+        pairs = [(a, b) for a, b in zip(means[::2], means[1::2], strict=True) if a is not None and b is not None]
+        return Spread.of(curve(self), pairs if 2 * len(pairs) >= len(means) // 2 else (), self.told.parts)
 
     @property
     def values(self) -> Floats:

@@ -31,6 +31,9 @@ from modclaims.stats.streams import stream
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 TOLD = "told at a layer"
+OFFSETS, OFFSET = "texts set apart", 2.0
+"""A law under which each text's stream lies off by a vector of its own, which its tokens share, and how far: its length varies as
+Student's t of three degrees of freedom does, so that some texts lie far out."""
 TYPES = 32
 """Tokens of the vocabulary."""
 NEAREST, FOLDS = 2, 3
@@ -86,6 +89,9 @@ def behind_noise(
     ids, embedding = _typed(rng, layout), _embedding()
     x = known.noise(rng, layout, law, len(strengths), WIDTH)
     x += embedding[ids][:, :, None] * np.array(strengths)[:, None]
+    if law == OFFSETS:
+        far = OFFSET * rng.standard_t(3, (layout.texts, 1, 1, 1))
+        x += far * rng.standard_normal((layout.texts, 1, 1, WIDTH))
     return ids, embedding, x
 
 
@@ -178,6 +184,7 @@ RECONSTRUCTION = Family(
         *places(UNCATEGORISED, LAWS[:2], (NONE, EDGE)),
         *places(UNCATEGORISED, LAWS[:1], ("2 s", "3 s")),
         *places(UNCATEGORISED[1:], LAWS[:1], (NONE, EDGE), TOLD),
+        *places(UNCATEGORISED[1:], (OFFSETS,), (NONE, EDGE)),
     ],
     {TOLD: Question({"holds": somewhere()}, strengths=_selective)},
     dear=True,

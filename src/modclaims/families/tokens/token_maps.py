@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -15,8 +16,10 @@ from modclaims.look import Look, Weighing
 from modclaims.planning.context import PlanContext
 from modclaims.recording import Activations, ModelShape, Recording, Request, TokenIds, Weights
 from modclaims.stats.bounds.bootstrap import Bounds, Resamples, StudentT, resample_groups
+from modclaims.stats.bounds.halves import half_sample_errors
 from modclaims.stats.effects.chunks import mean_bounds
 from modclaims.stats.nulls.null_objects import mean_replicates
+from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -96,14 +99,16 @@ class Tokens:
     """(text, position)"""
     folds: Codes
     """(text,) the fold of each text; those of one unit share it."""
+    texts: Codes
+    """(text,) which of all texts these are."""
 
     @classmethod
-    def of(cls, sample: Sample, ids: Codes, of_units: Codes) -> Tokens:
-        """From the fold of each unit."""
+    def of(cls, sample: Sample, ids: Codes, of_units: Codes, texts: Codes | None = None) -> Tokens:
+        """From the fold of each unit; `texts`: which ones they are, None for all."""
         folds = np.empty(len(ids), dtype=np.int64)
-        for unit, texts in enumerate(sample.groups):
-            folds[texts] = of_units[unit]
-        return cls(sample, ids, folds)
+        for unit, rows in enumerate(sample.groups):
+            folds[rows] = of_units[unit]
+        return cls(sample, ids, folds, np.arange(len(ids)) if texts is None else texts)
 
     @property
     def rows(self) -> Codes:
@@ -114,6 +119,12 @@ class Tokens:
     def row_folds(self) -> Codes:
         """(row,)"""
         return np.repeat(self.folds, self.ids.shape[1])
+
+    @property
+    def stream_rows(self) -> Codes:
+        """(row,) where these rows lie among those of all texts."""
+        positions = self.ids.shape[1]
+        return np.asarray((positions * self.texts[:, None] + np.arange(positions)).ravel())
 
     @property
     def seen(self) -> NDArray[np.bool_]:
@@ -140,27 +151,56 @@ def resampled(look: Look, units: int, design: str) -> Resamples:
     return resample_groups(np.zeros(units, dtype=np.int64), count=look.settings.resamples, rng=rng)
 
 
-def student(values: Floats, widened: float = 1.0) -> StudentT:
-    """Student's law of the mean over units of (unit, cell) values."""
-    one = Resamples(np.ones((1, len(values))), np.zeros(len(values), dtype=np.int64))
-    law = StudentT.of(mean_replicates(values, one), one)
-    return replace(law, se=widened * law.se)
-
-
-def bounds_of_means(values: Floats, resamples: Resamples, ends: tuple[float, float], widened: float = 1.0) -> Bounds:
+def bounds_of_means(
+    values: Floats, resamples: Resamples, ends: tuple[float, float], spread: Spread | None = None
+) -> Bounds:
     """The wider of bootstrap-t and Student's t for the mean over units of (unit, cell) values of size 1 or so.
 
-    Standard errors are multiplied by `widened`.
+    With the standard errors of `spread`, or those of the units themselves.
     """
     bounds = mean_bounds(values, resamples, ends, 1.0)
-    return replace(bounds, se=widened * bounds.se, student=student(values, widened))
+    if spread is None:
+        return replace(bounds, student=student(values))
+    return replace(bounds, se=spread.se, student=spread.law(values.mean(axis=0)))
+
+
+def student(values: Floats) -> StudentT:
+    """Student's law of the mean over units of (unit, cell) values."""
+    one = Resamples(np.ones((1, len(values))), np.zeros(len(values), dtype=np.int64))
+    return StudentT.of(mean_replicates(values, one), one)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How a mean over units varies, each unit being tried by a map that was learned on others."""
+
+    se: Floats
+    """(cell,) standard errors."""
+    df: int
+    """Degrees of freedom of the squares that they come from."""
+
+    @classmethod
+    def of(cls, values: Floats, halves: Sequence[tuple[Floats, Floats]], folds: int) -> Spread:
+        """Of (unit, cell) values, from the (cell,) means that both halves of some halvings of the units give.
+
+        Units that share a map vary together, and their own spread does not show it: halves, which share none, do. The error is
+        never below the units' own. Where there are no halves it is that of the units times `learning_factor`.
+        """
+        own = values.std(axis=0, ddof=1) / np.sqrt(len(values))
+        own[np.ptp(values, axis=0) <= ROUNDING] = 0.0
+        if not halves:
+            return cls(learning_factor(folds) * own, len(values) - 1)
+        return cls(np.maximum(own, half_sample_errors(halves)), len(values) // 2 - 1)
+
+    def law(self, mean: Floats) -> StudentT:
+        """Student's law of the (cell,) means."""
+        return StudentT(mean, self.se, np.full(len(mean), float(self.df)))
 
 
 def learning_factor(folds: int) -> float:
-    """By what a standard error must grow that is to hold what learning on other texts would change, too.
+    """By what a standard error must grow that is to hold what learning on other texts would change, where nothing else tells.
 
-    Of a mean over units each tried by a map learned on all other folds: maps share most of what they learned from, so that
-    units vary together, and their own spread does not show it. Nadeau & Bengio (2003) take the variance of one fold by
-    (1 / folds + test / training) in place of 1 / folds; here test / training is 1 / (folds - 1).
+    Of a mean over units each tried by a map learned on all other folds. Nadeau & Bengio (2003) take the variance of one fold
+    by (1 / folds + test / training) in place of 1 / folds; here test / training is 1 / (folds - 1).
     """
     return float(np.sqrt(1 + folds / (folds - 1)))
