@@ -42,7 +42,11 @@ def planted(claim: type[Hypothesis], times: int = 3) -> str:
     asked: Hypothesis = type(claim.__name__, (claim,), {"__doc__": claim.__doc__, **needed})()
     asked.validate()
     rng = stream(0, "example", scenario.name)
-    recording = family.planted(scenario, asked, rng, (question.strengths or family.strengths)(scenario, asked))
+    try:
+        strengths = (question.strengths or family.strengths)(scenario, asked)
+    except ValueError as fault:  # a root is looked for where no strength has so large an effect
+        raise ClaimError(f"{claim.__name__}: no strength makes an effect of {times} times the smallest.") from fault
+    recording = family.planted(scenario, asked, rng, strengths)
     found, _ = weigh(asked, recording, Weighing(permutations=DRAWS, resamples=DRAWS, bare=True))
     (verdict,) = judge({claim.__name__: found}, alpha=0.05, correction="holm").values()
     decimals = decimals_of_effect(found.smallest_effect, found.effect_low, found.effect_high)
