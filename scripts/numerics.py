@@ -30,7 +30,8 @@ SPECTRAL = ("estimated_spectra", "krylov", "products", "quadrature", "spectral_s
 """Rooms of stats/spectra/ that Jacobians are taken apart by while they are recorded."""
 PARTS: Mapping[str, Sequence[str]] = {
     "EXTRACTOR": (
-        *(f"lm/{room}.py" for room in ("anatomy", "attention", "extract", "intervene", "model", "tokens", "variants")),
+        *(f"lm/{room}.py" for room in ("anatomy", "attention", "extract", "intervene", "jobs", "measures", "model")),
+        *(f"lm/{room}.py" for room in ("networks", "passes", "tokens", "trials", "variants", "wanted")),
     ),
     "JACOBIANS": (
         *(
@@ -42,7 +43,10 @@ PARTS: Mapping[str, Sequence[str]] = {
     "STATISTICS": ("stats/*.py", "stats/*/*.py", "families/*/*.py", "hypothesis.py", "verdict.py"),
 }
 """Modules of each part, under the package."""
-WITHOUT = ("lm/__init__.py", "lm/checkpoint.py", "lm/outline.py", "lm/store.py")
+WITHOUT = (
+    "lm/__init__.py",
+    *(f"lm/{room}.py" for room in ("checkpoint", "model_files", "outline", "store", "stored_files", "stored_source")),
+)
 """Rooms of lm/ that compute no number: they find weights, foretell costs and keep arrays."""
 IGNORED = frozenset({"kind", "type_comment", "type_params", "annotation", "returns", "ctx"})
 """Fields of the parser's nodes that change no number, or are not the same in every version of Python."""

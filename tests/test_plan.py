@@ -57,12 +57,13 @@ from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import CountedLevel
 from modclaims.planning.power import Asked, detectable
 from modclaims.plans import plans
-from modclaims.plans.cost import Cost, Reading, cost
+from modclaims.plans.cost import Cost, cost
 from modclaims.plans.plans import make_plan
 from modclaims.plans.reach import sides
 from modclaims.planting import known
 from modclaims.planting.family import claim_of
 from modclaims.planting.known import Layout
+from modclaims.planting.responses import noise_of_means
 from modclaims.recording import (
     MATRICES,
     SITES,
@@ -73,6 +74,7 @@ from modclaims.recording import (
     MemorySource,
     ModelShape,
     Positions,
+    Reading,
     Recording,
     TokenIds,
     Weights,
@@ -667,16 +669,7 @@ def test_what_is_out_of_reach_is_reached_by_no_effect(tmp_path, effect, options)
 
 def reading_of(model, corpus, settings):
     outline = read_outline(model, **settings.loading())
-    return Reading(
-        outline.shape,
-        outline.lengths(corpus, settings.tokens),
-        settings.tokens,
-        settings.resolved_positions(),
-        outline.number,
-        outline.vocabulary,
-        outline.own,
-        len(outline.reader.leading),
-    )
+    return outline.reading(corpus, settings.tokens, Positions(settings.positions))
 
 
 @pytest.mark.parametrize(
@@ -805,7 +798,7 @@ def test_the_detectable_superiority_is_supported_in_about_4_runs_of_5(cells):
     design = Units.of(known.corpus(layout), "category", None).design
     found = detectable(design, "superiority", 0.2, Asked(0.05, cells, True), Asked(0.05, cells, needed=cells))
     means = np.zeros((4, cells))
-    means[0, 0] = np.sqrt(2 * responses.noise_of_means(layout, "normal")) * ndtri((1 + found.effect) / 2)
+    means[0, 0] = np.sqrt(2 * noise_of_means(layout, "normal")) * ndtri((1 + found.effect) / 2)
 
     def plant(layout, rng):
         y = responses.planted(rng, layout, "normal", means)
@@ -1016,11 +1009,13 @@ def test_bad_input_ends_as_it_does_for_a_run(corner, monkeypatch, capsys, args, 
 def test_an_outline_knows_what_the_model_knows_and_records_nothing():
     outline, model = read_outline(), load_model()
     assert replace(outline.shape, provenance={}) == replace(model.shape, provenance={})
-    assert (outline.number, outline.vocabulary, outline.own) == (4, 4096, "")
-    assert read_outline("embedded#untrained:3", dtype="float64").own == "untrained:3"
-    assert read_outline(dtype="float64").number == 8
     corpus = read_corpus("study")
-    assert outline.lengths(corpus, 100) == (100,) * 10
+    reading = outline.reading(corpus, 100, Positions("5"))
+    assert reading == replace(model.reading(corpus, 100, Positions("5")), shape=outline.shape)
+    assert (reading.number, reading.vocabulary, reading.own) == (4, 4096, "")
+    assert (reading.lengths, reading.tokens, reading.positions) == ((100,) * 10, 100, (5,))
+    wide = read_outline("embedded#untrained:3", dtype="float64").reading(corpus, 100)
+    assert (wide.number, wide.own, wide.positions) == (8, "untrained:3", ())
     with pytest.raises(ModelError, match="only the outline"):
         outline.record(corpus, [], tokens=100, positions=Positions("5"))
 

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from modclaims.corpus import Corpus
 from modclaims.declarations import held_fast, refuse_undeclared, shown, written
@@ -20,11 +20,10 @@ from modclaims.look import Weighing
 from modclaims.own_code import own_classes
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import TestPlan
-from modclaims.recording import ModelShape, Recording, Request, model_of
+from modclaims.recording import REQUESTS, ModelShape, Recording, Request
 from modclaims.stats.evidence import Evidence
 
 T = TypeVar("T")
-REQUESTS: tuple[type, ...] = get_args(Request)
 _LONGEST = 600
 """Letters of a foreign error's text that are told."""
 
@@ -127,7 +126,7 @@ def _requests(
 
 def _resolved(request: Request, shape: ModelShape) -> tuple[int, tuple[int, ...]]:
     """What fails where a request holds values that it cannot."""
-    name = model_of(request)
+    name = request.model
     of = next((other for other in shape.beside if other.name == name), None) if name is not None else shape
     if of is None:
         raise ClaimError(f"Model {name!r} is none of those that this run reads.")

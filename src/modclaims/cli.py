@@ -342,31 +342,22 @@ def plan(paths: tuple[str, ...], as_json: bool, **options: Any) -> int:
     settings = _settings(cwd, options)
     selection, corpus = _claims_and_texts(paths, settings, cwd)
 
-    from modclaims.lm.outline import Outline, read_outlines
-    from modclaims.plans.cost import Reading
+    from modclaims.lm.outline import read_outlines
     from modclaims.plans.plans import make_plan
     from modclaims.recording import Positions
     from modclaims.runner import refuse_near_duplicates
 
     outline, lineup = read_outlines(settings.model, settings.beside, **settings.loading())
-    (lineup or outline).check(corpus, settings.tokens, Positions(settings.positions))
+    positions = Positions(settings.positions)
+    (lineup or outline).check(corpus, settings.tokens, positions)
     refuse_near_duplicates(corpus)
 
-    def reading(of: Outline) -> Reading:
-        return Reading(
-            of.shape,
-            of.lengths(corpus, settings.tokens),
-            settings.tokens,
-            settings.resolved_positions(),
-            of.number,
-            of.vocabulary,
-            of.own,
-            len(of.reader.leading),
-        )
-
-    whole = reading(outline)
+    whole = outline.reading(corpus, settings.tokens, positions)
     if lineup is not None:
-        further = tuple(replace(reading(lineup.of(shape.name)), shape=shape) for shape in lineup.shape.beside)
+        further = tuple(
+            replace(lineup.of(shape.name).reading(corpus, settings.tokens, positions), shape=shape)
+            for shape in lineup.shape.beside
+        )
         whole = replace(whole, shape=lineup.shape, beside=further)
     made = make_plan(selection.chosen, corpus, whole, settings, lineup or outline, selection.others)
     if as_json:

@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError, CorpusError, ModelError
-from modclaims.recording import ModelShape, Positions, Recorder, Recording, Request, for_model, model_of
+from modclaims.recording import ModelShape, Positions, Recorder, Recording, Request
 
 Progress = Callable[[int, int, str], None]
 DIGESTS = ("weights_sha256", "config_sha256", "tokenizer_sha256", "variant")
@@ -82,7 +82,7 @@ class Lineup(Generic[R]):
     def check_requests(self, corpus: Corpus, requests: Iterable[Request], tokens: int) -> None:
         """Raise what `record` would raise for these requests before its first pass."""
         for request in requests:
-            check_requests(self.of(model_of(request)), corpus, (for_model(request, None),), tokens)
+            check_requests(self.of(request.model), corpus, (request.for_model(None),), tokens)
 
     def record(
         self,
@@ -99,8 +99,8 @@ class Lineup(Generic[R]):
         """
         asked: dict[str | None, list[Request]] = {name: [] for name in (*(s.name for s in self.shape.beside), None)}
         for request in requests:
-            self.of(name := model_of(request))
-            asked[name].append(for_model(request, None))
+            self.of(request.model)
+            asked[request.model].append(request.for_model(None))
         found: dict[str | None, Recording] = {}
         before = 0
         if any(asked[name] for name in self.beside):

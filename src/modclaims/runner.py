@@ -26,7 +26,7 @@ from modclaims.hypothesis import EXPECTATIONS, Hypothesis
 from modclaims.lineup import Lineup, check_beside, check_requests
 from modclaims.look import CHECKPOINTS, Weighing
 from modclaims.planning.context import PlanContext
-from modclaims.recording import Activations, ModelShape, Positions, Recorder, Recording, Request
+from modclaims.recording import ModelShape, Positions, Recorder, Recording, Request
 from modclaims.runs.collect import Collected, collect_file
 from modclaims.runs.run_folder import ClaimRecord, Run, RunFolder, dump_json
 from modclaims.runs.run_log import RunLog
@@ -116,8 +116,7 @@ def _prepare(one: Collected, before: PlanContext) -> Planned:
 def readable(plan: Planned, corpus: Corpus, recorder: Recorder, settings: Settings) -> Planned:
     """The plan, or ERROR (SKIPPED where shipped) where the claim asks for what these texts or this network cannot give: at
     positions that a text lacks, of more tokens than there are, of a matrix that is not there."""
-    asked = [r for r in plan.requests if isinstance(r, Activations) and r.positions is not None]
-    declared = {(r.positions, r.model) for r in asked if r.positions is not None}
+    declared = {(r.positions, r.model) for r in plan.requests if r.positions is not None}
     try:
         for positions, model in sorted(declared, key=str):
             if not isinstance(recorder, Lineup):

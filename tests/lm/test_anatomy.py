@@ -30,8 +30,8 @@ from modclaims.lm import anatomy as anatomy_module
 from modclaims.lm.anatomy import ANATOMIES, Fused, Network, anatomy_of
 from modclaims.lm.extract import extract
 from modclaims.lm.model import load_model
-from modclaims.lm.store import LOSS, Entry
-from modclaims.recording import SITES, Activations, Loss, Positions
+from modclaims.recording import SITES, Activations, Entry, Loss, Positions
+from modclaims.recording.entries import LOSS
 
 ROUNDING = of_network(tokens=24)
 

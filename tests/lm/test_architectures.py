@@ -18,8 +18,8 @@ from modclaims.errors import ClaimError
 from modclaims.lm.anatomy import ANATOMIES, Network
 from modclaims.lm.extract import extract
 from modclaims.lm.model import LanguageModel, load_model
-from modclaims.lm.store import LOSS, Entry
-from modclaims.recording import HEAD_SITES, LAYER_SITES, SITES, Activations, Loss, Positions
+from modclaims.recording import HEAD_SITES, LAYER_SITES, SITES, Activations, Entry, Loss, Positions
+from modclaims.recording.entries import LOSS
 
 IDS = ids()
 TEXTS, TOKENS = IDS.shape

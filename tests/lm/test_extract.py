@@ -18,8 +18,8 @@ from modclaims.lm import attention
 from modclaims.lm import extract as extract_module
 from modclaims.lm.extract import extract, next_token_loss
 from modclaims.lm.model import load_model
-from modclaims.lm.store import LOSS, Entry
-from modclaims.recording import HEAD_SITES, LAYER_SITES, SITES, Activations, Loss, Positions
+from modclaims.recording import HEAD_SITES, LAYER_SITES, SITES, Activations, Entry, Loss, Positions
+from modclaims.recording.entries import LOSS
 
 TOKENS = 48
 ROUNDING = of_network(tokens=TOKENS)

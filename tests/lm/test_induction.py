@@ -31,7 +31,7 @@ RUN: dict[str, Any] = {"tokens": 24, "positions": Positions("last:4:5")}
 
 
 def sequences(model: LanguageModel, request: InductionScores = ASKED) -> np.ndarray:
-    return np.stack([drawn.ids for drawn in model.reader.repeated(request, model.vocabulary)])
+    return np.stack([drawn.ids for drawn in model.reader.repeated(request.drawn, model.vocabulary)])
 
 
 def by_patterns(model: LanguageModel, variant: str | None = None) -> np.ndarray:

@@ -18,8 +18,8 @@ from modclaims.lm.anatomy import ANATOMIES, Network
 from modclaims.lm.extract import extract
 from modclaims.lm.intervene import SITE_OF, Prefix, Replacements, ablated, answers, outputs_of_units
 from modclaims.lm.model import LanguageModel, load_model
-from modclaims.lm.store import LOSS, Entry
-from modclaims.recording import PARTS, Ablation, Activations, LogOdds, Loss, Positions, TokenIds
+from modclaims.recording import PARTS, Ablation, Activations, Entry, LogOdds, Loss, Positions, TokenIds
+from modclaims.recording.entries import LOSS
 
 ROUNDING = of_network(tokens=16)
 

@@ -26,9 +26,8 @@ from modclaims.lm.block_inputs import BlockInput, block_inputs
 from modclaims.lm.extract import extract
 from modclaims.lm.jacobian import BlockJacobian, block_jacobian
 from modclaims.lm.model import load_model
-from modclaims.lm.store import Entry
 from modclaims.lm.variants import Variant
-from modclaims.recording import BLOCKS
+from modclaims.recording import BLOCKS, Entry
 
 TOKENS = 12  # more than the 9 of sliding windows
 IDS = some_ids(1, TOKENS)[0]

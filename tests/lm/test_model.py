@@ -26,10 +26,11 @@ from transformers import GPT2LMHeadModel
 from modclaims import numerics
 from modclaims.corpus import Corpus, Text
 from modclaims.errors import ClaimError, CorpusError, InputError, ModelError, UsageError
-from modclaims.lm import model as model_module
+from modclaims.lm import measures
 from modclaims.lm.model import LanguageModel, load_model
-from modclaims.lm.store import Entry, RecordingStore
-from modclaims.recording import SITES, Activations, Jacobian, Loss, Positions, Weights
+from modclaims.lm.networks import NetworkLoader
+from modclaims.lm.store import RecordingStore
+from modclaims.recording import SITES, Activations, Entry, Jacobian, Loss, Positions, Weights
 
 ROUNDING = of_network(tokens=20)
 
@@ -41,7 +42,7 @@ ATTN, MLP_OUT = Activations("attn_out"), Activations("mlp_out")
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     """Counts what passes through the network, by text and by entry."""
     seen: Counter[str] = Counter()
-    real = model_module.extract
+    real = measures.extract
 
     def counting(network: Any, ids: Any, entries: Any) -> Any:
         for row in ids:
@@ -53,7 +54,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
         return real(network, ids, entries)
 
     with monkeypatch.context() as patch:
-        patch.setattr(model_module, "extract", counting)
+        patch.setattr(measures, "extract", counting)
         yield seen
 
 
@@ -64,7 +65,7 @@ def passes_of_texts(seen: Counter[str]) -> list[int]:
 def test_a_model_tells_its_shape_and_identity_before_any_weight_is_loaded(
     plain: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(LanguageModel, "_load", lambda *_: pytest.fail("weights were loaded"))
+    monkeypatch.setattr(NetworkLoader, "load", lambda *_: pytest.fail("weights were loaded"))
     model = load_model(str(plain), device="cpu")
     model.check(texts(20), 20, Positions("19"))
     shape = model.shape
@@ -112,7 +113,7 @@ def test_nothing_is_loaded_when_nothing_is_missing(
     load: Callable[..., LanguageModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load().record(texts(20, 20), [ATTN, Loss()], **RUN)
-    monkeypatch.setattr(LanguageModel, "_load", lambda *_: pytest.fail("weights were loaded"))
+    monkeypatch.setattr(NetworkLoader, "load", lambda *_: pytest.fail("weights were loaded"))
     assert load().record(texts(20, 20), [Loss(), ATTN], **RUN).passes == 0
 
 
@@ -203,16 +204,16 @@ def test_a_variants_network_is_dropped_when_it_is_recorded(
 ) -> None:
     alive: list[weakref.ref[Any]] = []
     most = 0
-    real = LanguageModel._load
+    real = NetworkLoader.load
 
-    def watched(self: LanguageModel, *args: Any) -> Any:
+    def watched(self: NetworkLoader, *args: Any) -> Any:
         nonlocal most
         most = max(most, sum(reference() is not None for reference in alive))
         network = real(self, *args)
         alive.append(weakref.ref(network))
         return network
 
-    monkeypatch.setattr(LanguageModel, "_load", watched)
+    monkeypatch.setattr(NetworkLoader, "load", watched)
     variants = [f"{kind}:{seed}" for kind in ("untrained", "gaussian") for seed in range(2)]
     model = load()
     model.record(texts(20), [ATTN, *(Activations("attn_out", variant=variant) for variant in variants)], **RUN)
@@ -259,10 +260,8 @@ def test_numbers_of_another_extractor_are_never_served(
     requests = [ATTN, Loss(), Weights("q"), Jacobian("mlp", tokens=2)]
     made = load().record(texts(20, 20), requests, **RUN)
     before, loss = made.array(ATTN, 1), made.array(Loss())
-    real = model_module.extract
-    monkeypatch.setattr(
-        model_module, "extract", lambda *told: {entry: 2 * values for entry, values in real(*told).items()}
-    )
+    real = measures.extract
+    monkeypatch.setattr(measures, "extract", lambda *told: {entry: 2 * values for entry, values in real(*told).items()})
     with caplog.at_level(logging.WARNING, "modclaims"):
         np.testing.assert_array_equal(load().record(texts(20, 20), requests, **RUN).array(ATTN, 1), before)
         assert caplog.messages == []
@@ -385,7 +384,7 @@ def test_texts_too_short_are_named_with_their_lengths(load: Callable[..., Langua
 def test_what_cannot_be_read_is_refused_before_any_pass(
     load: Callable[..., LanguageModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(LanguageModel, "_load", lambda *_: pytest.fail("weights were loaded"))
+    monkeypatch.setattr(NetworkLoader, "load", lambda *_: pytest.fail("weights were loaded"))
     model, corpus = load(), texts(20, 20)
     wrong: list[tuple[type[Exception], str, dict[str, Any]]] = [
         (UsageError, "reads at most 64", {"tokens": 65, "positions": Positions("last:2:1")}),

@@ -19,6 +19,7 @@ from modclaims.lm import spectra as spectra_module
 from modclaims.lm.block_inputs import block_inputs
 from modclaims.lm.jacobian import block_jacobian
 from modclaims.lm.model import LanguageModel, load_model
+from modclaims.lm.networks import NetworkLoader
 from modclaims.lm.store import RecordingStore
 from modclaims.lm.variants import Variant
 from modclaims.recording import BLOCKS, MATRICES, SPECTRUM, Jacobian, Loss, Positions, Weights
@@ -95,7 +96,7 @@ def test_some_texts_spread_over_the_corpus_answer_for_all(load: Callable[..., La
 def test_nothing_is_made_twice(load: Callable[..., LanguageModel], monkeypatch: pytest.MonkeyPatch) -> None:
     asked = [Jacobian("mlp", 3), Weights("o"), Weights("unembedding")]
     first = load().record(CORPUS, asked, **RUN)
-    monkeypatch.setattr(LanguageModel, "_load", lambda *_: pytest.fail("weights were loaded"))
+    monkeypatch.setattr(NetworkLoader, "load", lambda *_: pytest.fail("weights were loaded"))
     again = load().record(CORPUS, asked, **RUN)
     assert again.passes == 0
     for request in asked:

@@ -19,8 +19,9 @@ from safetensors.numpy import load_file
 
 from modclaims import numerics
 from modclaims.errors import ClaimError, UsageError
-from modclaims.lm.store import Entry, RecordingStore, StoredSource, entries_of, text_key
-from modclaims.recording import Activations, Loss, ModelShape, Positions
+from modclaims.lm.store import RecordingStore, text_key
+from modclaims.lm.stored_source import StoredSource
+from modclaims.recording import Activations, Entry, Loss, ModelShape, Reading
 from modclaims.runs.run_log import home
 
 KEY = "ab" * 32
@@ -38,7 +39,8 @@ def arrays(value: float = 1.0) -> dict[Entry, Any]:
 
 
 def source(store: RecordingStore, *texts: str) -> StoredSource:
-    return StoredSource(store, SHAPE, POSITIONS, 8, texts, {None: store.shelf(KEY, {}).find(texts)})
+    reading = Reading(SHAPE, (8,) * len(texts), 8, POSITIONS)
+    return StoredSource(store, reading, texts, {None: store.shelf(KEY, {}).find(texts)})
 
 
 def test_what_is_written_is_read(store: RecordingStore) -> None:
@@ -128,16 +130,6 @@ def test_only_what_can_be_served_counts_as_used(store: RecordingStore, monkeypat
     assert len(store.shelf(KEY, {}).find([TEXT])[TEXT]) == 2
     assert store.prune(older_than_days=30) > 0
     assert (old.exists(), new.exists()) == (False, True)
-
-
-def test_requests_mean_entries() -> None:
-    assert entries_of(Loss(), SHAPE, POSITIONS, 8) == (Entry("loss"),)
-    assert entries_of(Activations("embed"), SHAPE, POSITIONS, 8) == (Entry("embed", 0, POSITIONS),)
-    assert entries_of(Activations("embed", layers=(-1,)), SHAPE, POSITIONS, 8) == (Entry("embed", 0, POSITIONS),)
-    own = Activations("q", layers=(-1, 0), reduce="norm", positions=Positions("last:2:1"))
-    assert entries_of(own, SHAPE, POSITIONS, 8) == (Entry("q", 0, (6, 7), "norm"), Entry("q", 2, (6, 7), "norm"))
-    with pytest.raises(ClaimError, match="Layer 3"):
-        entries_of(Activations("q", layers=(3,)), SHAPE, POSITIONS, 8)
 
 
 @pytest.mark.parametrize("harm", ["flipped", "truncated", "emptied", "header"])
@@ -273,5 +265,5 @@ def test_the_root_is_the_users_cache_folder_unless_named(monkeypatch: pytest.Mon
 
 
 def test_reading_recordings_needs_no_torch() -> None:
-    code = "import sys, modclaims.lm.store; sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
+    code = "import sys, modclaims.lm.stored_source; sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from modclaims.lm.anatomy import Network
 from modclaims.lm.attention import Product, tapped
-from modclaims.lm.store import INDUCTION, LOSS, Entry
-from modclaims.recording import Array
+from modclaims.recording import Array, Entry
+from modclaims.recording.entries import INDUCTION, LOSS
 
 LOGITS_AT_ONCE = 2**22
 """Logits that are held at a time for the loss: 16 MiB of float32."""

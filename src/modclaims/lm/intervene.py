@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from modclaims.lm.anatomy import Network
 from modclaims.lm.extract import log_odds, next_token_loss
-from modclaims.recording import Ablation, Array, LogOdds, Loss
+from modclaims.recording import Ablation, Array, LogOdds, Loss, Request
 
 SITE_OF = {"head": "head_z", "neuron": "mlp_act", "mlp_block": "mlp_out", "attn_block": "attn_out"}
 """Where the output of each kind of unit is found, and replaced."""
@@ -25,7 +25,6 @@ KEPT_BYTES = 2**28
 
 Values = Mapping[int, torch.Tensor]
 """By layer, what stands in place of the units' output: (unit of the site,), or (text, token, unit of the site)."""
-Asked = Loss | LogOdds
 
 
 @contextmanager
@@ -151,10 +150,10 @@ def _answering(module: torch.nn.Module, output: Any) -> Iterator[None]:
 def answers(
     network: Network,
     ids: NDArray[Any],
-    asked: Sequence[tuple[Asked, Sequence[int]]],
+    asked: Sequence[tuple[Request, Sequence[int]]],
     values: Callable[[Ablation, Sequence[int]], Values | None],
 ) -> list[Array]:
-    """What losses and log-odds are with and without parts, one number for each of the rows that a request is about.
+    """What requests of `NUMBERS` are answered with and without parts, one number for each of the rows that each is about.
 
     `ids` is (text, token), texts of equal length. `values(ablation, rows)` gives what stands in place of the units that
     are taken out. Requests that differ only in what they ask share a pass. The network must have its head.
@@ -180,12 +179,24 @@ def answers(
                 request = asked[i][0]
                 mine = torch.tensor([rows.index(row) for row in asked[i][1]], device=tokens.device)
                 states = hidden.index_select(0, mine)
-                if isinstance(request, Loss):
-                    answer = next_token_loss(states, network.head, read.index_select(0, mine), network.logit_cap)
-                else:
-                    answer = log_odds(states, network.head, request.among, network.logit_cap)
-                found[i] = answer.numpy()
+                found[i] = NUMBERS[type(request)](network, states, read.index_select(0, mine), request).numpy()
     return found
+
+
+def _loss(network: Network, hidden: torch.Tensor, ids: torch.Tensor, _: Loss) -> torch.Tensor:
+    assert network.head is not None
+    return next_token_loss(hidden, network.head, ids, network.logit_cap)
+
+
+def _log_odds(network: Network, hidden: torch.Tensor, _: torch.Tensor, request: LogOdds) -> torch.Tensor:
+    assert network.head is not None
+    return log_odds(hidden, network.head, request.among, network.logit_cap)
+
+
+NUMBERS: Mapping[
+    type[Request], Callable[[Network, torch.Tensor, torch.Tensor, Any], torch.Tensor]  # Any: a request of that class
+] = {Loss: _loss, LogOdds: _log_odds}
+"""By kind of request, what makes one number for each text, (text,), of last states, (text, token, unit), and ids, (text, token)."""
 
 
 class Replacements:

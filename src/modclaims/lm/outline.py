@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from modclaims.corpus import Corpus
 from modclaims.errors import ModelError
 from modclaims.lineup import Lineup
-from modclaims.lm.model import LanguageModel, find_model
+from modclaims.lm.model import LanguageModel
+from modclaims.lm.model_files import LoadingOptions, find_model
 from modclaims.lm.store import RecordingStore
 from modclaims.recording import Recording, Request
 
@@ -19,33 +20,19 @@ class Outline(LanguageModel):
     def _provenance(self) -> dict[str, str]:
         return {"model": self.checkpoint.origin}
 
-    @property
-    def own(self) -> str:
-        """The variant that the model itself is, such as `untrained:0`; empty for the weights as they are."""
-        return str(self.checkpoint.variant or "")
-
-    @property
-    def number(self) -> int:
-        """Bytes of a recorded activation."""
-        return 8 if self._placement.dtype == "float64" else 4
-
-    def lengths(self, corpus: Corpus, tokens: int) -> tuple[int, ...]:
-        """(text,) tokens that are read of each text, at most `tokens`."""
-        return tuple(len(text.ids) for text in self._read(corpus, tokens))
-
     def record(self, corpus: Corpus, requests: Sequence[Request], **options: Any) -> Recording:
         raise ModelError(f"Of model {self.shape.name!r} only the outline was read; load it to record anything.")
 
 
-def read_outline(spec: str = "embedded", *, batch_size: int = 8, **where: Any) -> Outline:
+def read_outline(spec: str = "embedded", *, batch_size: int = 8, **options: Unpack[LoadingOptions]) -> Outline:
     """The model that `spec` means, with the options of `load_model`, as that would find it. Raises what that raises."""
     # the store makes no folder before something is kept
-    return Outline(*find_model(spec, **where), batch_size, RecordingStore())
+    return Outline(find_model(spec, **options), batch_size, RecordingStore())
 
 
 def read_outlines(
-    spec: str, beside: Sequence[str], *, batch_size: int = 8, **where: Any
+    spec: str, beside: Sequence[str], *, batch_size: int = 8, **options: Unpack[LoadingOptions]
 ) -> tuple[Outline, Lineup[Outline] | None]:
     """The model that `spec` means, and all of the run's models as one where there are some beside it."""
-    own, *others = [read_outline(one, batch_size=batch_size, **where) for one in (spec, *beside)]
+    own, *others = [read_outline(one, batch_size=batch_size, **options) for one in (spec, *beside)]
     return own, Lineup(own, others) if others else None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError, ModelError
-from modclaims.recording import InductionScores
+from modclaims.recording import RandomTokens
 from modclaims.stats.streams import stream
 
 CHARACTERS_AT_ONCE = 2**18
@@ -58,20 +58,22 @@ class TextReader:
         known = set(tokenizer.get_vocab().values()) - special
         return np.array(sorted(i for i in known if 0 <= i < vocabulary), dtype=np.int64)
 
-    def repeated(self, request: InductionScores, vocabulary: int) -> list[ReadText]:
-        """The sequences of a request about random tokens that come twice; a further sequence changes none of the others.
+    def repeated(self, sequences: Sequence[RandomTokens], vocabulary: int) -> list[ReadText]:
+        """Random tokens that come twice, drawn from the ordinary ones; a further sequence changes none of the others.
 
         Raises `ClaimError` where the vocabulary has too few ordinary tokens.
         """
+        if not sequences:
+            return []
         ordinary = self.ordinary(vocabulary)
-        if len(ordinary) < request.period:
+        if len(ordinary) < (period := max(one.period for one in sequences)):
             raise ClaimError(
-                f"period = {request.period}: the vocabulary has only {len(ordinary)} ordinary tokens to draw from; lower period."
+                f"period = {period}: the vocabulary has only {len(ordinary)} ordinary tokens to draw from; lower period."
             )
         found = []
-        for number in range(request.sequences):
-            rng = stream(request.seed, "repeated tokens", str(request.period), str(number))
-            drawn = rng.choice(ordinary, request.period, replace=False)
+        for one in sequences:
+            rng = stream(one.seed, "repeated tokens", str(one.period), str(one.number))
+            drawn = rng.choice(ordinary, one.period, replace=False)
             found.append(ReadText(np.concatenate([self.leading, drawn, drawn]).astype(np.int64), ""))
         return found
 

@@ -14,9 +14,9 @@ from modclaims.errors import ClaimError
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import TestPlan
 from modclaims.planning.power import POWER, Asked, Found, detectable
-from modclaims.plans.cost import Cost, Reading, cost
+from modclaims.plans.cost import Cost, cost
 from modclaims.plans.reach import Others, Side, sides
-from modclaims.recording import ModelShape, Recorder, Request
+from modclaims.recording import ModelShape, Reading, Recorder, Request
 from modclaims.runner import Planned, context, prepare, readable
 from modclaims.runs.collect import Collected
 from modclaims.runs.settings import Settings

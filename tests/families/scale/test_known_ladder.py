@@ -20,6 +20,7 @@ from terminal import call
 from modclaims.corpus_files import read_corpus
 from modclaims.errors import CorpusError, ModelError
 from modclaims.lm.model import LanguageModel, load_model, load_models
+from modclaims.lm.networks import NetworkLoader
 from modclaims.lm.store import RecordingStore
 from modclaims.recording import Activations, Positions, for_model
 from modclaims.runner import Finished, execute
@@ -133,10 +134,10 @@ def test_a_later_run_of_one_of_the_models_alone_makes_no_pass(folder: Path, tmp_
 
 def test_one_network_is_in_memory_at_a_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[str] = []
-    load, release = LanguageModel._load, LanguageModel.release
+    load, release = NetworkLoader.load, LanguageModel.release
 
-    def noted(self: LanguageModel, *args: Any) -> Any:
-        loaded.append(self.checkpoint.stem)
+    def noted(self: NetworkLoader, *args: Any) -> Any:
+        loaded.append(self.files.checkpoint.stem)
         assert len(loaded) == 1, loaded
         return load(self, *args)
 
@@ -145,7 +146,7 @@ def test_one_network_is_in_memory_at_a_time(folder: Path, monkeypatch: pytest.Mo
             loaded.remove(self.checkpoint.stem)
         release(self)
 
-    monkeypatch.setattr(LanguageModel, "_load", noted)
+    monkeypatch.setattr(NetworkLoader, "load", noted)
     monkeypatch.setattr(LanguageModel, "release", let_go)
     run(folder, ["growing-1", "growing-4", "growing-0"], BOTH)
     assert loaded == ["growing-1"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from modclaims.corpus import Corpus
 from modclaims.families.ablation.ablation_specificity import AblationSpecificity
 from modclaims.families.ablation.ablation_sufficiency import AblationSufficiency
 from modclaims.families.ablation.targeted_ablation import TargetedAblation
@@ -16,7 +17,7 @@ from modclaims.planting import known
 from modclaims.planting.family import MIDDLE, Constants, Family, Plant, effect_alone, labelled, places
 from modclaims.planting.known import LAWS, LAYERS, WIDTH, Layout
 from modclaims.planting.scenarios import EDGE, NONE, Scenario
-from modclaims.recording import Activations, Array, LogOdds, Loss, Positions, Recording, Request, TokenIds
+from modclaims.recording import Activations, Array, Positions, Recording, Request, TokenIds
 
 Floats = NDArray[np.float64]
 NEURONS = 4 * WIDTH
@@ -32,26 +33,22 @@ OF_UNITS, OF_TEXTS = 0.2, 1.0
 class PlantedEffects:
     """A source whose losses, and log-odds, change by a sum over the units that are taken out, or kept."""
 
+    corpus: Corpus
     arrays: Mapping[tuple[Request, int], Floats]
+    """Answers that do not hang on what is taken out."""
     effects: Floats
     """(layer, unit, text)"""
-    ids: Floats
-    """(text, token)"""
     whole: Floats
     """(text,) loss, or log-odds, of the whole network."""
-    at: Mapping[str, int] = field(default_factory=dict)
-    """Rows by text id."""
 
     def array(self, request: Request, layer: int) -> Array:
-        if isinstance(request, TokenIds):
-            return self.ids
-        if not isinstance(request, (Loss, LogOdds)):
+        if not request.passes_apart:
             return self.arrays[request, layer]
         found = self.whole
         if request.ablation is not None:
             layers, units = np.array(request.ablation.places).T
             found = found + self.effects[layers, units].sum(axis=0)
-        return found if request.texts is None else found[[self.at[name] for name in request.texts]]
+        return found[list(request.chosen(self.corpus))]
 
 
 def planted(
@@ -79,9 +76,9 @@ def planted(
     request = Activations("mlp_act", None, "mean", Positions(f"1:{TOKENS}"))
     arrays: dict[tuple[Request, int], Floats] = {(request, layer): answers[:, layer] for layer in range(LAYERS)}
     recording = known.recording(layout, {}, WIDTH)
-    at = {text.id: i for i, text in enumerate(recording.corpus.texts)}
     whole = rng.normal(3, 0.1, texts)
-    return replace(recording, source=PlantedEffects(arrays, change, ids, whole, at))
+    source = PlantedEffects(recording.corpus, {**arrays, (TokenIds(TOKENS), 0): ids}, change, whole)
+    return replace(recording, source=source)
 
 
 # ---- the families

@@ -374,7 +374,8 @@ def trained_minus_untrained(
     weights[1:] = np.stack([(picks == s).sum(axis=1) for s in range(count)], axis=1) / count
     values = np.stack([t.value for t in twins])  # (seed, resample, cell)
     mean = np.einsum("rs,src->rc", weights, values)
-    influence = trained.influence.copy()
+    every = (resamples.count + 1, *trained.influence.shape[1:])
+    influence = np.broadcast_to(trained.influence, every).copy()
     for s, twin in enumerate(twins):
         influence -= weights[:, s, None, None] * twin.influence
     value = trained.value - mean

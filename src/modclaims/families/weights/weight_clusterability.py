@@ -102,14 +102,17 @@ class WeightClusterability(WeightClaim):
         most = min(2 * shape.width, shape.mlp_width)
         if large := [count for count in (self.clusters, *self.others) if count > most]:
             raise ClaimError(f"clusters = {large[0]}: the MLPs of model {shape.name!r} have at most {most} parts.")
-        names = ("mlp_in", "mlp_gate", "mlp_out") if shape.gated else ("mlp_in", "mlp_out")
-        found = tuple(Weights(name, self.layers) for name in names)
+        found = self._matrices(shape)
         shape.resolve_layers(found[0])
         return found
 
+    def _matrices(self, shape: ModelShape) -> tuple[Weights, ...]:
+        names = ("mlp_in", "mlp_gate", "mlp_out") if shape.gated else ("mlp_in", "mlp_out")
+        return tuple(Weights(name, self.layers) for name in names)
+
     def _compared(self, look: Look) -> Cuts:
         recording = look.recording
-        requests = [r for r in self.requests(recording.shape) if isinstance(r, Weights)]
+        requests = self._matrices(recording.shape)
         layers = recording.shape.resolve_layers(requests[0])
         mlps = tuple(_by_neuron([matrix(recording, r, layer) for r in requests]) for layer in layers)
         counts = tuple(sorted({self.clusters, *self.others}))

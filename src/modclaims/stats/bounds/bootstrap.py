@@ -71,7 +71,8 @@ class Replicates:
     value: Floats
     """(1 + R, cell); not a number where a resample leaves the effect undefined."""
     influence: Floats
-    """(1 + R, unit, cell) derivative of the value by a unit's multiplicity; zero for units not drawn."""
+    """(1 + R, unit, cell) derivative of the value by a unit's multiplicity; zero for units not drawn. Or (1, unit, cell), where
+    that of the sample stands for all resamples."""
     centre: Floats
     """(cell,) the effect of the empirical distribution that is resampled: what a resample's value estimates.
 
@@ -95,8 +96,12 @@ def standard_errors(replicates: Replicates, resamples: Resamples) -> Floats:
         if len(where) < 2:
             continue
         part, drawn = replicates.influence[:, where], times[:, where, None]
-        mean = (drawn * part).sum(axis=1) / len(where)
-        terms = (drawn * part**2).sum(axis=1)
+        if len(part) < len(drawn):  # held for all resamples: sums are matrix products
+            mean = times[:, where] @ part[0] / len(where)
+            terms = times[:, where] @ part[0] ** 2
+        else:
+            mean = (drawn * part).sum(axis=1) / len(where)
+            terms = (drawn * part**2).sum(axis=1)
         squares = terms - len(where) * mean**2
         # no more than rounding is no spread, which must not pass for a tiny one
         variance += len(where) / (len(where) - 1) * np.where(squares > 1e-13 * terms, squares, 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,7 @@ def combined_bounds(parts: Sequence[Part], resamples: Resamples) -> Bounds:
     whole = [part.delta.weighted(part.weights) for part in parts]
     total = Replicates(
         np.sum([w.value for w in whole], axis=0),
-        np.sum([w.influence for w in whole], axis=0),
+        reduce(np.add, [w.influence for w in whole]),
         np.sum([w.centre for w in whole], axis=0),
     )
     reach = float(np.sum([np.abs(part.weights).sum(axis=0) for part in parts], axis=0).max())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ Indices = NDArray[np.int64]
 DECIMALS, NOTHING = 13, 1e-15
 """What a sum of weights leaves beyond these decimals of delta, and an influence of a text up to this, is rounding: one pair
 that changes places moves delta by 1e-11 in 1,024 texts. So equal deltas are equal, and none is a hair below 1."""
+MANY, MANY_OF_ONE = 128, 24
+"""Texts of each stratum, and of each category in it, from which on delta is resampled to first order (`linear`)."""
 
 
 def same_pairs(design: Design, pairs: Pairs) -> NDArray[np.bool_]:
@@ -91,16 +94,47 @@ def cliffs_delta(
     (all its draws are copies of one text), or two categories none between, the others are averaged; a stratum without
     any is left out of that replicate's average. Where whole clusters are drawn, a copy of one brings its own pairs
     again: each of its strata weighs as often as the cluster was drawn. Similarities tie within `slack`, (cell,), which
-    is 100 eps max|S| where not given. A constant cell has delta 0 and no influence.
+    is 100 eps max|S| where not given. A constant cell has delta 0 and no influence. Of many texts (`linear`) a resample's
+    delta is that of the sample and what its texts' influences there add up to, and they are held for all resamples: all
+    pairs are ranked once instead of once a resample, at the same bounds to two digits or more.
     """
     slack = tolerance(similarities) if slack is None else slack
-    found = (_delta_of_clusters if design.members else _delta_of_texts)(
-        similarities, design, pairs, resamples, pooled, slack
-    )
+    made = _delta_of_clusters if design.members else _delta_to_first_order if linear(design) else _delta_of_texts
+    found = made(similarities, design, pairs, resamples, pooled, slack)
     found.influence[:, :, constant(similarities, pairs, slack)] = 0.0
     found.influence[np.abs(found.influence) <= NOTHING] = 0.0
     value = np.round(found.value, DECIMALS)
     return Replicates(value, found.influence, value[0])
+
+
+def linear(design: Design) -> bool:
+    """Whether there are so many texts of each category in each stratum that delta is resampled to first order.
+
+    What is left out is of the second order in 1 / n, n being the texts of a category: with fewer the spread of a few texts' pairs
+    is itself uncertain, and bounds from influences that are held would be too narrow.
+    """
+    counts = design.counts[:, design.usable_strata]
+    fewest = counts[counts > 0].min(initial=MANY)
+    return not design.members and bool((counts.sum(axis=0) >= MANY).all() and fewest >= MANY_OF_ONE)
+
+
+def _delta_to_first_order(
+    similarities: Floats, design: Design, pairs: Pairs, resamples: Resamples, pooled: bool, slack: Floats
+) -> Replicates:
+    """`cliffs_delta` with the influences of the sample in all resamples, (1, text, cell)."""
+    cells, strata = similarities.shape[1], len(pairs.slices)
+    influence, delta = np.zeros((1, design.n, cells)), np.zeros(cells)
+    for members, where in zip(pairs.members, pairs.slices, strict=True):
+        kinds, size = _Kinds.of(design.labels[members], pooled), len(members)
+        once = _Weight.of(np.ones((1, size)), kinds)
+        for c in range(cells):
+            auc, slope = once.auc(_Places.of(similarities[where, c][kinds.order], kinds.within, slack[c]))
+            delta[c] += (2 * auc[0] - 1) / strata
+            first, second = (np.bincount(texts, slope[0], size) for texts in (kinds.first, kinds.second))
+            influence[0, members, c] = 2 * (first + second) / strata
+    delta[~np.isfinite(similarities).all(axis=0)] = np.nan
+    value = delta + (resamples.times - 1) @ influence[0]
+    return Replicates(value, influence, delta)
 
 
 def _delta_of_texts(
@@ -168,8 +202,8 @@ class _Kinds:
     """How many of the kinds, the first, are within a category."""
     within: int
     """How many pairs are."""
-    of_text: Indices
-    """(text, other text) the pairs of each text."""
+    size: int
+    """Texts of the stratum."""
 
     @classmethod
     def of(cls, labels: Codes, pooled: bool) -> _Kinds:
@@ -183,10 +217,14 @@ class _Kinds:
         starts = np.flatnonzero(np.diff(kind[order], prepend=-1))
         slices = tuple(slice(a, b) for a, b in zip(starts.tolist(), [*starts[1:].tolist(), len(order)], strict=True))
         within = int((~apart).sum())
-        place = np.zeros((size, size), dtype=np.int64)
-        place[first[order], second[order]] = place[second[order], first[order]] = np.arange(len(order))
-        of_text = place[~np.eye(size, dtype=bool)].reshape(size, size - 1)
-        return cls(first[order], second[order], order, slices, int((starts < within).sum()), within, of_text)
+        return cls(first[order], second[order], order, slices, int((starts < within).sum()), within, size)
+
+    @cached_property
+    def of_text(self) -> Indices:
+        """(text, other text) the pairs of each text."""
+        size, place = self.size, np.zeros((self.size, self.size), dtype=np.int64)
+        place[self.first, self.second] = place[self.second, self.first] = np.arange(len(self.order))
+        return place[~np.eye(size, dtype=bool)].reshape(size, size - 1)
 
 
 @dataclass(frozen=True)

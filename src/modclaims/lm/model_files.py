@@ -1,0 +1,155 @@
+"""A model as it lies on disk: its checkpoint, configuration and tokenizer, and where its networks would be loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+import torch
+
+from modclaims.errors import ModelError, UsageError
+from modclaims.lm.checkpoint import Checkpoint, find_checkpoint
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class LoadingOptions(TypedDict, total=False):
+    """How a model is found and loaded; each may be left out."""
+
+    dtype: str | None
+    """One of `DTYPES`, of weights and activations; None for what the weights are stored in."""
+    device: str | None
+    """As torch calls it; None for a CUDA device if there is one and else the CPU."""
+    device_map: Any  # transformers takes names, tables of modules and devices, and what accelerate makes of them
+    """None, or what transformers' `from_pretrained` takes: then accelerate spreads the weights."""
+    offline: bool
+    """Nothing is fetched."""
+    allow_bin: bool
+    """Weights may be pickles."""
+    trust_remote_code: bool
+    """Code that comes with a model may be run."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How and where networks are loaded."""
+
+    dtype: str
+    """One of `DTYPES`, of weights and activations."""
+    device: str
+    """Of networks without a device map."""
+    device_map: Any
+    """None, or what transformers' `from_pretrained` takes: then accelerate spreads the weights."""
+    trust_remote_code: bool
+
+    @property
+    def halved(self) -> bool:
+        """Whether numbers are rounded so coarsely that those of a text would depend on its batch."""
+        return self.dtype in ("bfloat16", "float16")
+
+    @property
+    def where(self) -> str:
+        """The kind of device, on which the last digits depend."""
+        return "device map" if self.device_map is not None else torch.device(self.device).type
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """What is known of a model before its weights are read."""
+
+    checkpoint: Checkpoint
+    config: Any  # transformers' configurations have what their architecture calls for
+    tokenizer: Any  # and its tokenizers a class each
+    placement: Placement
+
+
+def find_model(
+    spec: str,
+    *,
+    dtype: str | None = None,
+    device: str | None = None,
+    device_map: Any = None,
+    offline: bool = False,
+    allow_bin: bool = False,
+    trust_remote_code: bool = False,
+) -> ModelFiles:
+    """The model that `spec` means, with the options of `LoadingOptions`; raises what `load_model` raises."""
+    if dtype is not None and dtype not in DTYPES:
+        raise UsageError(f"--dtype {dtype!r} is unknown; choose one of {', '.join(DTYPES)}.")
+    device = _device(device)
+    checkpoint = find_checkpoint(spec, offline=offline, allow_bin=allow_bin)
+    config, tokenizer = _config_and_tokenizer(checkpoint, trust_remote_code)
+    placement = Placement(dtype or _stored_dtype(checkpoint, config), device, device_map, trust_remote_code)
+    return ModelFiles(checkpoint, config, tokenizer, placement)
+
+
+def _stored_dtype(checkpoint: Checkpoint, config: Any) -> str:
+    """What the weights are stored in; of pickles, what the configuration says, and else float32."""
+    if checkpoint.dtype is None:
+        said = str(config.dtype).removeprefix("torch.")
+        return said if said in DTYPES else "float32"
+    if checkpoint.dtype not in DTYPES:
+        raise ModelError(
+            f"The weights of model {checkpoint.origin!r} are stored as {checkpoint.dtype}, in which nothing is computed; "
+            f"choose what to run them in with --dtype {', '.join(DTYPES)}."
+        )
+    return checkpoint.dtype
+
+
+def _device(name: str | None) -> str:
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as fault:  # torch raises each, by kind of device
+        reason = str(fault).strip().splitlines() or ["no reason given"]
+        raise UsageError(f"--device {name!r} cannot be used here: {reason[0]}") from None
+    return name
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from talking and drawing bars; what matters of it is raised."""
+    import transformers
+
+    logging: Any = transformers.utils.logging  # parts of it are untyped
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _config_and_tokenizer(checkpoint: Checkpoint, trust_remote_code: bool) -> tuple[Any, Any]:
+    from transformers import AutoConfig, AutoTokenizer
+
+    options = {"local_files_only": True, "trust_remote_code": trust_remote_code}
+    with quiet():
+        try:
+            config = AutoConfig.from_pretrained(checkpoint.folder, **options)
+        except Exception as fault:  # a configuration may break anything in the code that it configures
+            raise ModelError(
+                f"The configuration of model {checkpoint.origin!r} cannot be read: {brief(fault)}"
+            ) from fault
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, **options)
+        except Exception as fault:  # so may a tokenizer's files
+            raise ModelError(f"The tokenizer of model {checkpoint.origin!r} cannot be read: {brief(fault)}") from fault
+    if method := getattr(config, "quantization_config", None):
+        method = method.get("quant_method") if isinstance(method, dict) else getattr(method, "quant_method", None)
+        raise ModelError(
+            f"Model {checkpoint.origin!r} is quantised ({method or 'by a method without a name'}), and its matrices cannot be "
+            "read as numbers; give the model with plain weights, in half precision if memory is short (--dtype bfloat16)."
+        )
+    return config, tokenizer
+
+
+def brief(fault: Exception) -> str:
+    """The first paragraph of an error, on one line."""
+    return " ".join(str(fault).strip().split("\n\n")[0].split()) or type(fault).__name__
