@@ -12,6 +12,7 @@ from typing import Any, ClassVar, final
 
 from modclaims.corpus import Corpus
 from modclaims.declarations import LARGEST, constants, settle, shown, written
+from modclaims.docstrings import tell_inherited
 from modclaims.errors import ClaimError
 from modclaims.look import Look, Weighing
 from modclaims.measured import Measured, RivalResult, Words
@@ -27,20 +28,73 @@ EXPECTATIONS = ("supported", "refuted", "inconclusive")
 
 
 class Hypothesis(ABC):
-    """A claim about a network. Subclass a family, state the claim as the docstring's first line, set constants."""
+    """A claim about a network: a class that sets constants, whose docstring's first paragraph is the claim.
+
+    Subclass a family (`CategoryClustering`, `HeadSelectivity`, ...), say the claim in words, and set
+    what the family's own default does not say. A claim is weighed by `modclaims run FILE` or in pytest,
+    and ends SUPPORTED, REFUTED or INCONCLUSIVE. To make a family, extend this class itself: give it
+    `requests` (what is recorded) and `measure` (cells, effects with bounds, a test).
+
+    Two numbers decide. p+ is the larger of the claim's p-value (adjusted over its cells) and the
+    smallest level at which the effect's lower bound clears `smallest_effect`; p- is the smallest level
+    at which the upper bound falls below it. Holm's correction runs over all claims of the files that
+    were named, on each side by itself. SUPPORTED: p+ <= alpha. REFUTED: p- <= alpha. The numbers are
+    wrong where units (texts, unless a family says otherwise) are not independent: give texts of one
+    author or book the same `block`.
+
+    Attributes
+    ----------
+    label : str, default 'category'
+        Column of the corpus whose values are compared, and which chance exchanges among texts.
+    within : str | None, default None
+        Column inside whose values (strata) labels are exchanged; None for free exchange. Another
+        column than `label`.
+    holds : Holds, default somewhere()
+        In which of its cells (layers, heads, ...) the claim must hold: somewhere(), everywhere(),
+        in_fraction(0.5), at(0, -1) for one or more of these layers, everywhere(0, -1) for all of them.
+    adjust : str, default 'maxT'
+        How p is adjusted over cells. One of 'maxT' (step-down over studentised statistics) and 'minP'
+        (step-down over p-values, for cells whose null distributions differ in shape).
+    smallest_effect : float, default 0.0
+        The smallest effect that matters, in the effect's own unit; at least 0, and below the end of the
+        effect's scale.
+    expect : str, default 'supported'
+        The outcome with which the claim passes. One of 'supported', 'refuted' and 'inconclusive'.
+
+    Notes
+    -----
+    A claim sets only constants that its family knows; another name is that claim's ERROR, with the
+    nearest name. Names for your own use begin with an underscore. Lists become tuples.
+
+    References
+    ----------
+    Goeman, Solari & Stijnen (2010), Three-sided hypothesis testing: simultaneous testing of
+    superiority, equivalence and inferiority. Westfall & Young (1993), Resampling-Based Multiple
+    Testing. Phipson & Smyth (2010), Permutation p-values should never be zero.
+
+    Examples
+    --------
+    >>> from modclaims import CategoryClustering, at
+    >>> class TopicsClusterLate(CategoryClustering):
+    ...     "Texts of one topic look alike in the last layer."
+    ...
+    ...     label = "topic"
+    ...     holds = at(-1)
+    >>> TopicsClusterLate.sentence()
+    'Texts of one topic look alike in the last layer.'
+    >>> TopicsClusterLate.family()
+    'CategoryClustering'
+    >>> TopicsClusterLate().validate()
+    >>> TopicsClusterLate.smallest_effect
+    0.2
+    """
 
     label: str = "category"
-    """The label whose values are compared, and which chance exchanges."""
     within: str | None = None
-    """A label inside whose values chance may exchange; None for free exchange."""
     holds: Holds = somewhere()
-    """How the claim quantifies over its cells."""
     adjust: Adjustment = "maxT"
-    """How p is adjusted over cells: maxT (studentised), or minP where the cells' nulls differ in shape."""
     smallest_effect: float = 0.0
-    """The smallest effect that matters, on the effect's own scale; less would not."""
     expect: str = "supported"
-    """The outcome that passes: supported, refuted or inconclusive."""
     effect_name: ClassVar[str] = "effect"
     largest_effect: ClassVar[float] = float("inf")
     """Where the effect's scale ends."""
@@ -48,9 +102,10 @@ class Hypothesis(ABC):
     """Whether the family weighs slopes along depth."""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Lists among a claim's constants become tuples, as soon as there is the class."""
+        """As soon as there is the class, lists among a claim's constants become tuples, and a family tells those it inherits."""
         super().__init_subclass__(**options)
         settle(cls)
+        tell_inherited(cls)
 
     @classmethod
     def sentence(cls) -> str:

@@ -518,30 +518,146 @@ def _listed(layers: tuple[object, ...]) -> tuple[int, ...]:
 
 
 def somewhere() -> Holds:
-    """The claim holds in at least one of its cells."""
+    """The claim holds in at least one of its cells (layers, heads, coordinates, ...).
+
+    SUPPORTED where one and the same cell has an adjusted p and a simultaneous lower bound that clear
+    their levels: the search is paid for in both. REFUTED where the upper bound of every cell by itself
+    lies below the smallest effect.
+
+    Returns
+    -------
+    Holds
+        For a claim's `holds`; the default of nearly every family.
+
+    References
+    ----------
+    Westfall & Young (1993), Resampling-Based Multiple Testing.
+
+    Examples
+    --------
+    >>> from modclaims import somewhere
+    >>> somewhere().words
+    'somewhere'
+    """
     return Somewhere()
 
 
 def everywhere(*layers: int) -> Holds:
-    """The claim holds in every one of its cells, or in all of those at these layers; negative ones count from the last."""
+    """The claim holds in every one of its cells, or in all of those at these layers.
+
+    SUPPORTED where every cell's own p and lower bound clear their levels (intersection-union, so nothing is
+    corrected over cells). REFUTED where the upper bound of one of them, simultaneous over all, falls
+    below the smallest effect.
+
+    Parameters
+    ----------
+    *layers : int
+        Layers named in advance, from 0, negative ones counted from the last; none for all cells.
+
+    Returns
+    -------
+    Holds
+        For a claim's `holds`.
+
+    References
+    ----------
+    Berger (1982), Multiparameter hypothesis testing and acceptance sampling.
+
+    Examples
+    --------
+    >>> from modclaims import everywhere
+    >>> everywhere().words
+    'everywhere'
+    >>> everywhere(0, -1).words
+    'at every one of layers 0, -1'
+    """
     return Everywhere(_listed(layers) or None)
 
 
 def in_fraction(fraction: float) -> Holds:
-    """The claim holds in at least this fraction of its cells."""
+    """The claim holds in at least this fraction of its cells.
+
+    With u = ceil(fraction x cells), SUPPORTED where every set of so many cells that fewer than u would be
+    left has one that carries the claim, each set tested by step-down maxT and simultaneous bounds (all sets
+    up to 12 cells, beyond that the set of the least extreme ones).
+
+    Parameters
+    ----------
+    fraction : float
+        Above 0, at most 1.
+
+    Returns
+    -------
+    Holds
+        For a claim's `holds`.
+
+    References
+    ----------
+    Benjamini & Heller (2008), Screening for partial conjunction hypotheses.
+
+    Examples
+    --------
+    >>> from modclaims import in_fraction
+    >>> in_fraction(0.5).words
+    'in at least 50 % of the cells'
+    >>> in_fraction(0.5).rank(7)  # of 7 layers
+    4
+    """
     return InFraction(fraction)
 
 
 def at(*layers: int) -> Holds:
-    """The claim holds at one or more of these layers, named in advance; negative ones count from the last.
+    """The claim holds at one or more of these layers, named in advance.
 
-    For all of several layers write `everywhere(3, 5)`.
+    As `somewhere()`, over the cells of these layers alone: p and bounds are corrected for what was named and
+    nothing else. For all of several layers write `everywhere(3, 5)`.
+
+    Parameters
+    ----------
+    *layers : int
+        Layers from 0, negative ones counted from the last.
+
+    Returns
+    -------
+    Holds
+        For a claim's `holds`.
+
+    Examples
+    --------
+    >>> from modclaims import at
+    >>> at(-1).words
+    'at layer -1'
+    >>> at(3, 5).words
+    'at one or more of layers 3, 5'
     """
     return Somewhere(_listed(layers))
 
 
 def along_depth(direction: Literal["rises", "falls"]) -> Holds:
-    """The effect rises (falls) with relative depth, layer / (L - 1), by at least the smallest effect from end to end."""
+    """The effect rises (falls) with depth, by at least the smallest effect from the first layer looked at to the last.
+
+    The effect becomes the least-squares slope of the layers' effects over relative depth (0 at the first
+    layer looked at, 1 at the last), signed so that the direction that is claimed is positive. A contrast of effects: no exchange of labels leaves it alone,
+    and p is read off the bootstrap bound. Only families with one value per layer take it, at 3 layers or
+    more: `CategoryClustering`, `WithinVersusStyle`, `SimilarityLevels`, `InputReconstruction`, and claims
+    about weights.
+
+    Parameters
+    ----------
+    direction : {'rises', 'falls'}
+        Which way.
+
+    Returns
+    -------
+    Holds
+        For a claim's `holds`.
+
+    Examples
+    --------
+    >>> from modclaims import along_depth
+    >>> along_depth("rises").words
+    'rises along depth'
+    """
     return AlongDepth(direction)
 
 

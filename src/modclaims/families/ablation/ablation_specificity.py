@@ -25,11 +25,46 @@ Floats = NDArray[np.float64]
 class AblationSpecificity(TargetedAblation):
     """Taking out the units that answer a category hurts that category more than it hurts every other one.
 
-    As `TargetedAblation`, and all test texts are read without each module. Of every other category the effect is the
-    change at own texts minus the change at that category's, each net of the mean change that matched sets make there; a
-    module's effect (specificity) is the smallest of these, and all of them must hold (intersection-union). Sampled, and
-    resampled crossed, are texts and matched sets; p is read off the bound, so that few sets serve. `everywhere()` with one
-    size is the double dissociation of all categories.
+    Modules are picked as in `TargetedAblation`, and all test texts are read without each module. Against
+    every other category there is a contrast: the change of loss at own texts minus the change at that
+    category's, in nats per token, each net of the mean change that matched sets make there. The effect
+    (specificity) is the smallest of these contrasts, and all of them must hold (intersection-union);
+    positive when own texts are hurt most. `everywhere()` with one size is the double dissociation of all
+    categories. Cells are categories x `sizes`.
+
+    Nothing is exchanged: p is read off the bound of the bootstrap-t over texts and matched sets,
+    crossed, so that few sets serve; levels are merged over `splits`. The number is wrong where matched
+    sets are no fair match, or where one category's loss can hardly change at all (a text that is
+    predicted perfectly loses first).
+
+    Attributes
+    ----------
+    sizes : tuple[int, ...], default (64,)
+        Units of a module, each once and ascending: the doses.
+    sets : int, default 21
+        Matched sets, the module among them: at least 21.
+    adjust : str, default 'maxT'
+        Without effect here: p is read off the bound. One of 'maxT' and 'minP'.
+    smallest_effect : float, default 0.02
+        Nats per token, at least 0.
+
+    References
+    ----------
+    Berger (1982), Multiparameter hypothesis testing and acceptance sampling (intersection-union tests).
+    Owen (2007), The pigeonhole bootstrap.
+
+    Examples
+    --------
+    >>> from modclaims import AblationSpecificity, everywhere
+    >>> from modclaims.calibration.examples import planted
+    >>> class EachLosesItsOwn(AblationSpecificity):
+    ...     "Without its neurons each category loses more than all others."
+    ...
+    ...     holds = everywhere()
+    >>> print(planted(EachLosesItsOwn, 3))
+    SUPPORTED  specificity 0.05 [0.03, 0.08] at 1 unit for 'c2'
+    >>> print(planted(EachLosesItsOwn, 0))
+    INCONCLUSIVE  specificity -0.01 [-0.04, 0.04] at 1 unit for 'c0'
     """
 
     sizes: tuple[int, ...] = (64,)

@@ -40,39 +40,83 @@ MIN_SPLITS = 5
 class TargetedAblation(Hypothesis):
     """Taking out the units that answer a category most hurts that category more than taking out as many others.
 
-    On one half of the texts the `sizes` most selective units of each category are picked (largest Hedges' g of the
-    response against all other categories, in all `layers` together); on the other half they are ablated, and each text's
-    loss over its first `tokens` tokens is compared with that of the whole network, in nats a token. The effect
-    (importance) is the change at the category's own texts minus the mean change that matched sets make: as many units of
-    the same layers and of like magnitude. Cells are categories x sizes.
+    On one half of the texts the most selective units of each category are picked (largest Hedges' g of
+    the response against all other categories); on the other half they are ablated. The effect
+    (importance) is the change of loss at the category's own texts, in nats per token, minus the mean
+    change that matched sets make: as many units of the same layers and of like magnitude. Positive when
+    the module hurts more than its matches. Cells are categories x `sizes`.
 
-    p is the rank of the module among its matched sets, itself counted, the change being averaged over all splits;
-    exchangeable under the null: a module and its images under moves of units inside groups of `neighbours` in
-    magnitude of a layer (see `stats.matched_sets`); exact, never below 1 / `sets`, and 1 / heads for single heads.
-    Bounds: bootstrap-t over texts and matched sets, crossed; levels are merged over `splits`.
+    p is the rank of the module among its matched sets, itself counted, the change being averaged over
+    all splits; exact, and never below 1 / `sets` (1 / heads of a layer for single heads). Exchangeable
+    under the null: a module and its images under moves of units inside groups of `neighbours` in
+    magnitude of a layer. Bounds are those of the bootstrap-t over texts and matched sets, crossed;
+    levels are merged over `splits`. The number is wrong where matched sets are no fair match: units that
+    differ in more than magnitude, or groups so wide that magnitudes differ too. Ablation says what this
+    network loses with `how` in the units' place, on these texts.
+
+    Attributes
+    ----------
+    unit : str, default 'neuron'
+        What is ablated. One of 'head', 'neuron', 'mlp_block' and 'attn_block'. Blocks have no others in
+        their layer, and are held against those of other layers.
+    how : str, default 'mean'
+        What stands in an ablated unit's place. One of 'zero', 'mean' (its mean output over the tokens of
+        `sources` texts) and 'resample' (its output in one of them).
+    sizes : tuple[int, ...], default (8, 64)
+        Units of a module, each once and ascending: the doses.
+    modules : tuple[str, ...] | None, default None
+        Values of `label` whose modules the claim speaks of; None for all.
+    layers : tuple[int, ...] | None, default None
+        Layers that modules are picked from, from 0, negative ones counted from the last; None for all.
+    tokens : int, default 32
+        Tokens at the start of each text that selectivity and losses are measured on: at least 4.
+    sets : int, default 40
+        Matched sets, the module among them: at least 2. No p is smaller than 1 / sets.
+    neighbours : int, default 40
+        Units next to each other in magnitude, in their layer, that may stand in for one another: at
+        least 2. Fewer are better matched; where `sets` asks for more, layers move apart.
+    splits : int, default 5
+        Splits of the texts in halves, each with forward passes of its own: at least 5.
+    sources : int, default 16
+        Texts, spread evenly over the corpus, that 'mean' and 'resample' take their values from: at
+        least 2.
+    holds : Holds, default somewhere()
+        For which modules (categories x sizes): somewhere(), everywhere() or in_fraction(0.5).
+    label : str, default 'category'
+        Column of the corpus whose values are the categories.
+    within : str | None, default None
+        Column whose values (strata) splits and resamples keep as they are; None for none. Another
+        column than `label`.
+    smallest_effect : float, default 0.02
+        Nats per token, at least 0.
+
+    References
+    ----------
+    Hedges (1981), Distribution theory for Glass's estimator of effect size and related estimators. Owen
+    (2007), The pigeonhole bootstrap. Gasparin, Wang & Ramdas (2025), Combining exchangeable p-values.
+
+    Examples
+    --------
+    >>> from modclaims import TargetedAblation
+    >>> from modclaims.calibration.examples import planted
+    >>> class NeuronsCarryTheirCategory(TargetedAblation):
+    ...     "Without a category's neurons its texts are predicted worse."
+    >>> print(planted(NeuronsCarryTheirCategory, 3))
+    SUPPORTED  importance 0.07 [0.05, 0.10] at 1 unit for 'c0'
+    >>> print(planted(NeuronsCarryTheirCategory, 0))
+    INCONCLUSIVE  importance 0.01 [-0.02, 0.03] at 1 unit for 'c0'
     """
 
     unit: str = "neuron"
-    """head, neuron, mlp_block or attn_block; blocks have no others in their layer and are held against other layers'."""
     how: str = "mean"
-    """zero, mean or resample: what stands in place of an ablated unit; the last two from `sources` texts."""
     sizes: tuple[int, ...] = (8, 64)
-    """How many units a module has: the dose curve."""
     modules: tuple[str, ...] | None = None
-    """Categories whose modules the claim speaks of; None for all."""
     layers: tuple[int, ...] | None = None
-    """Layers that modules are picked from; None for all."""
     tokens: int = 32
-    """Tokens of each text that selectivity and losses are measured on."""
     sets: int = 40
-    """Matched sets, the module among them: no p is smaller than 1 / sets."""
     neighbours: int = 40
-    """Units next to each other in magnitude, in their layer, that may stand in for one another. Fewer are better matched;
-    where `sets` asks for more than so many, layers move apart."""
     splits: int = 5
-    """Divisions of the texts in halves; each takes passes of its own."""
     sources: int = 16
-    """Texts, spread evenly over the corpus, that `mean` and `resample` take their values from."""
     holds: Holds = somewhere()
     smallest_effect: float = 0.02
     effect_name: ClassVar[str] = "importance"

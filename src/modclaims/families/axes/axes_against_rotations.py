@@ -62,38 +62,81 @@ SUMMARY_WORDS = {
 class AxesAgainstRotations(Hypothesis):
     """The coordinate axes tell categories apart better than the axes of a random basis of the same space do.
 
-    Coordinates are divided by their spread inside categories (within strata) before anything is turned: omega^2 of an axis
-    does not hang on its scale, but what a random direction is made of does, and one large coordinate would be all of it.
-    Two numbers must agree. p: a summary of all axes' omega^2 at a layer (the largest; the 99th percentile; the share
-    above a threshold) against the same summary after Haar-random rotations of the same coordinates, step-down over
-    layers. Under the null the law of the scaled coordinates is the same in every basis, all layers being turned alike; p is
-    conditional on these texts and on the scale that they give.
-    Effect: in 20 seeded splits, the axis with the largest omega^2 on one half of the texts, measured on the other, minus
-    the mean over 20 random bases of their largest-picked direction, measured there in the same way; what a direction is, the
-    scale included, is decided by the half that picks. Resampled crossed are texts and bases; levels are merged over
-    splits. Where an axis tells categories apart so well that any direction with a little of it does too, both
-    omega^2 are near 1 and the difference is small; where it could not be the smallest effect that matters, whatever the axes
-    told, it refutes nothing.
+    Coordinates are divided by their spread inside categories before anything is rotated: otherwise one
+    large coordinate would be all that random directions are made of. The effect is omega^2 (share of
+    variance that categories explain) of the axis with the largest omega^2 on one half of the texts,
+    measured on the other half, minus the mean over 20 random bases of their best direction, picked and
+    measured in the same way; between -1 and 1, positive when the axis tells categories apart better.
+    Cells are layers.
 
-    A coordinate that is the same in all texts is no part of the space. A layer in which one differs between categories
-    and is the same inside each is not weighed: that coordinate tells them apart without error and has no scale.
-    Outliers are coordinates whose spread inside categories exceeds `outliers` times the layer's median one. A control
-    weighs the named layer without them, taken out of its space before anything is turned.
+    p is that of a `summary` of all axes' omega^2 at a layer, against the same summary after Haar-random
+    rotations, step-down over layers. Exchangeable under the null: the axes and any rotation of them, the
+    law of the scaled coordinates being the same in every basis (all layers are rotated alike); p is
+    conditional on these texts and the scale they give.
+    Bounds are those of the bootstrap-t over texts and bases, crossed; levels are merged over `splits`.
+    Both must agree. Where an axis tells categories apart so well that any direction with a little of it
+    does too, both omega^2 are near 1 and the difference is small: where it could not reach the smallest
+    effect, nothing is refuted.
+
+    Attributes
+    ----------
+    site : str, default 'resid_post'
+        Where to look. One of 'embed', 'attn_out', 'mlp_out', 'mlp_act', 'resid_pre' and 'resid_post'.
+    summary : str, default 'largest'
+        What of a layer's omega^2 p compares. One of 'largest', 'upper' (99th percentile) and 'count'
+        (share of directions at `threshold` or above). The first speaks of one axis, the others of how
+        many there are.
+    threshold : float, default 0.14
+        omega^2 from which on a direction counts, for `summary = "count"`.
+    rotations : int, default 2999
+        Random rotations: at least 99. No p falls below 1 / (rotations + 1).
+    outliers : float | None, default 5.0
+        Spread inside categories, in medians of the layer, above which a control takes a coordinate out;
+        above 1, or None for no control.
+    splits : int, default 20
+        Splits of the texts in halves: at least 5.
+    layers : tuple[int, ...] | None, default None
+        Layers to look at, from 0, negative ones counted from the last; None for all.
+    holds : Holds, default somewhere()
+        In which layers: somewhere(), everywhere(), in_fraction(0.5), at(9), everywhere(0, -1).
+    label : str, default 'category'
+        Column of the corpus whose values are the categories.
+    within : str | None, default None
+        Column whose values are strata, inside which omega^2 and spreads are taken; None for none.
+        Another column than `label`.
+    smallest_effect : float, default 0.1
+        Difference of two omega^2, from 0 to below 1.
+
+    Notes
+    -----
+    A coordinate that is the same in all texts is no part of the space. A layer in which one differs
+    between categories and is constant inside each has no scale, and is not weighed.
+
+    References
+    ----------
+    Elhage, Lasenby & Olah (2023), Privileged bases in the transformer residual stream. Stewart (1980),
+    The efficient generation of random orthogonal matrices. Gasparin, Wang & Ramdas (2025), Combining
+    exchangeable p-values.
+
+    Examples
+    --------
+    >>> from modclaims import AxesAgainstRotations
+    >>> from modclaims.calibration.examples import planted
+    >>> class TheBasisIsPrivileged(AxesAgainstRotations):
+    ...     "Some axis tells categories apart better than random directions."
+    >>> print(planted(TheBasisIsPrivileged, 2))
+    SUPPORTED  difference of omega^2 0.25 [0.22, 0.30] at layer 0
+    >>> print(planted(TheBasisIsPrivileged, 0))
+    INCONCLUSIVE  difference of omega^2 0.21 [0.02, 0.35] at layer 0
     """
 
     site: str = "resid_post"
-    """resid_post, resid_pre, attn_out, mlp_out, mlp_act or embed."""
     summary: str = "largest"
-    """largest, upper (99th percentile) or count (share of directions at `threshold` or above). The first speaks of one axis,
-    the others of how many there are: one that tells much lifts them in every random basis, of which most directions hold a little."""
     threshold: float = 0.14
-    """omega^2 that counts, for summary = "count"."""
     rotations: int = 2999
     outliers: float | None = 5.0
-    """Spread inside categories, in medians of the layer, above which the control leaves a coordinate out; None for no control."""
     splits: int = 20
     layers: tuple[int, ...] | None = None
-    """Layers to look at; None for all."""
     holds: Holds = somewhere()
     smallest_effect: float = 0.1
     effect_name: ClassVar[str] = "difference of omega^2"

@@ -56,34 +56,72 @@ ENDS = (-1.0, 1.0)
 class LowRankSimilarity(Hypothesis):
     """The similarity matrix of texts is diagonal plus low rank: a few components hold much of it.
 
-    Similarity is the cosine of centred activations (inside strata), averaged over positions; its components are the
-    eigenvectors of the (text, text) matrix. Chance permutes every coordinate across texts by itself, inside strata, a
-    text's positions moving together, which keeps each coordinate's values and breaks what coordinates have to do with
-    each other. Exchangeable under the null, where coordinates are independent of each other: the texts of each coordinate
-    by itself. (Moving whole rows would leave the spectrum as it is.)
+    Similarity is the cosine of centred activations (inside strata), averaged over positions; components
+    are the eigenvectors of the (text, text) matrix. The effect (excess share) is the share of new
+    texts' variance along the components that parallel analysis finds, minus the share that the same
+    texts with permuted coordinates have there on average; at most 1, positive when few components hold
+    more than independent coordinates would give them. Components are found on one half of the texts and
+    measured on the other, in `splits` seeded splits. Cells are layers.
 
-    p: the largest component's share of variance, against permuted coordinates, studentised and step-down over layers.
+    p is that of the largest component's share of variance against permuted coordinates, step-down over
+    layers. Exchangeable under the null, where coordinates are independent of each other: the texts of
+    each coordinate by itself, inside strata, a text's positions moving together (moving whole texts
+    would leave the spectrum as it is). Bounds are those of the bootstrap-t over the measured texts;
+    levels are merged over splits. Coordinates that are correlated for reasons other than the texts'
+    content (the network's own anisotropy) are low rank too: it is a statement on the matrix, not on
+    categories. How far the components agree with the categories is shown beside it.
 
-    Effect (excess share): the share of new texts' variance that lies along the components found by parallel analysis (those
-    above the upper 5 % point of permuted coordinates, the first in any case), beyond what the same texts with permuted
-    coordinates have there on average, which is known exactly. In 20 seeded splits components are found on one half of the
-    texts and measured on the other, whose texts are resampled: a text and its copy would be a component of their own. Levels
-    are merged over splits. The rank itself, and how far the components' span agrees with that of the categories
-    (principal angles), stand beside it and decide nothing.
+    Attributes
+    ----------
+    site : str, default 'resid_post'
+        Where to look. One of 'attn_out', 'mlp_out', 'mlp_act', 'resid_pre' and 'resid_post'.
+    layers : tuple[int, ...] | None, default None
+        Layers to look at, from 0, negative ones counted from the last; None for all.
+    draws : int, default 399
+        Permutations of the coordinates: at least 99. No p falls below 1 / (draws + 1).
+    splits : int, default 20
+        Splits of the texts in halves: at least 5.
+    holds : Holds, default somewhere()
+        In which layers: somewhere(), everywhere(), in_fraction(0.5), at(9), everywhere(0, -1).
+    label : str, default 'category'
+        Column of the categories: their spans are shown, and splits keep them as they are.
+    within : str | None, default None
+        Column inside whose values (strata) activations are centred and coordinates permuted; None for
+        no strata. Another column than `label`.
+    smallest_effect : float, default 0.2
+        Share of variance, from 0 to below 1.
+    twins : int, default 5
+        Untrained networks shown beside the claim: 0 for none, or at least 5.
+
+    Notes
+    -----
+    A component counts where it exceeds the upper 5 % point of the component of its rank in permuted
+    coordinates; the first one always does. The rank itself decides nothing.
+
+    References
+    ----------
+    Horn (1965), A rationale and test for the number of factors in factor analysis. Gasparin, Wang &
+    Ramdas (2025), Combining exchangeable p-values.
+
+    Examples
+    --------
+    >>> from modclaims import LowRankSimilarity
+    >>> from modclaims.calibration.examples import planted
+    >>> class FewComponents(LowRankSimilarity):
+    ...     "A few components hold much of how alike texts are."
+    >>> print(planted(FewComponents, 2))
+    SUPPORTED  excess share 0.42 [0.27, 0.56] at layer 1
+    >>> print(planted(FewComponents, 0))
+    REFUTED  excess share -0.01 [-0.02, 0.02] at layer 1
     """
 
     site: str = "resid_post"
-    """attn_out, mlp_out, mlp_act, resid_pre or resid_post."""
     layers: tuple[int, ...] | None = None
-    """Layers to look at; None for all."""
     draws: int = 399
-    """Permutations of the coordinates."""
     splits: int = 20
-    """Splits in halves."""
     holds: Holds = somewhere()
     smallest_effect: float = 0.2
     twins: int = controls.TWINS
-    """Untrained twins shown beside the claim; 0 for none."""
     effect_name: ClassVar[str] = "excess share"
     largest_effect: ClassVar[float] = 1.0
 

@@ -43,37 +43,84 @@ TWINS = "twin"
 class SimilarityLevels(Hypothesis):
     """Activations are alike, or more alike than others, or in some layers more than in others.
 
-    A level is a mean similarity of activations at different positions: of one text (`same_text`), of two texts of one
-    category, of two categories, or of any two different texts; pairs lie inside one stratum, and every category and pair of
-    categories weighs the same where a level speaks of them. Similarities that are centred, or relative to the longest
-    vector, take these texts' mean or longest vector for given.
-    The effect is a level, or its difference from the level `against`, on the similarity's own scale. It is asked for layer
-    by layer, along depth, or, with `named`, as one contrast: the mean over named layers minus that over `rest`. Resampled
-    are texts inside category x stratum, and p is read off the bound, the wider of bootstrap-t and of Student's t on what each
-    text adds: that two texts are alike is no question that an exchange of labels answers. Untrained twins are shown beside it.
+    A level is a mean similarity of activations at different positions, over all pairs of one kind inside
+    a stratum (`level`). The effect is a level, or its difference from the level `against`, on the
+    similarity's own scale, positive when the pairs of `level` are more alike. It is asked for layer by
+    layer (cells are layers), along depth, or, with `named`, as one contrast: the mean over the named
+    layers minus the mean over `rest`.
+
+    Nothing is exchanged: that two texts are alike is no question that an exchange of labels answers. p
+    is read off the lower bound, the wider of bootstrap-t and Student's t on what each text adds, texts
+    being resampled inside category x stratum. The level itself also holds what all activations of a
+    layer share (in real models all cosines are high): compare it with `against`, with `named` layers or
+    with untrained baselines, or use a centred similarity, before calling it large. Similarities that are
+    centred, or relative to the longest vector, take these texts' mean or longest vector for given.
+
+    Attributes
+    ----------
+    site : str, default 'attn_out'
+        Where to look. One of 'attn_out', 'mlp_out', 'mlp_act', 'resid_pre' and 'resid_post'.
+    similarity : str, default 'cosine'
+        Similarity of two activations. One of 'cosine', 'centred_cosine' (less the texts' mean),
+        'scaled_cosine' (dot product over the longest vector's squared length), 'centred_scaled_cosine',
+        'magnitude_aware' (1 - distance over twice the longest vector), 'euclidean' (minus the
+        distance) and 'correlation' (over coordinates).
+    level : str, default 'other_text'
+        Which pairs. One of 'same_text' (positions of one text), 'same_category', 'different_category'
+        and 'other_text' (any two texts).
+    against : str | None, default None
+        The level that is taken off: None for none, or one of 'same_text', 'same_category',
+        'different_category' and 'other_text'. Another one than `level`.
+    category : str | None, default None
+        A value of `label` that one text at least of every pair must have; None for all pairs.
+    named : tuple[int, ...] | str | None, default None
+        Layers said to have the higher level, by number (negative ones counted from the last), or
+        "middle" for those between a quarter and three quarters of the depth; None to ask layer by layer.
+    rest : tuple[int, ...] | str | None, default None
+        Layers that the named ones are held against, written alike; None for all others. Needs `named`.
+    layers : tuple[int, ...] | None, default None
+        Layers to look at, from 0, negative ones counted from the last; None for all.
+    holds : Holds, default somewhere()
+        In which layers: somewhere(), everywhere(), in_fraction(0.5), at(9), everywhere(0, -1), or
+        along_depth("rises") and along_depth("falls"): the slope over relative depth. With `named`,
+        only somewhere().
+    label : str, default 'category'
+        Column of the corpus whose values are the categories.
+    within : str | None, default None
+        Column inside whose values (strata) pairs of texts lie; None for all pairs. Another column than
+        `label`.
+    smallest_effect : float, default 0.1
+        In units of the similarity: from 0 to below 1, below 2 for a difference; any size for 'euclidean' and along depth.
+    twins : int, default 5
+        Untrained networks shown beside the claim: 0 for none, or at least 5.
+
+    References
+    ----------
+    Efron & Tibshirani (1993), An Introduction to the Bootstrap.
+
+    Examples
+    --------
+    >>> from modclaims import SimilarityLevels
+    >>> from modclaims.calibration.examples import planted
+    >>> class TextsAreAlike(SimilarityLevels):
+    ...     "Activations of any two texts point the same way."
+    >>> print(planted(TextsAreAlike, 3))
+    SUPPORTED  similarity 0.32 [0.28, 0.35] at layer 3
+    >>> print(planted(TextsAreAlike, 0))
+    REFUTED  similarity 0.01 [-0.01, 0.02] at layer 3
     """
 
     site: str = "attn_out"
-    """attn_out, mlp_out, resid_pre, resid_post or mlp_act."""
     similarity: str = "cosine"
-    """One of `modclaims.stats.effects.similarity.SIMILARITIES`."""
     level: str = "other_text"
-    """same_text, same_category, different_category or other_text."""
     against: str | None = None
-    """The level that is taken off; None for none."""
     category: str | None = None
-    """The category of which one text at least is in every pair; None for all pairs."""
     named: Layers | None = None
-    """Layers said to have the higher level, negative ones counted from the end, or "middle" for those between a quarter and
-    three quarters of the depth; None to ask layer by layer."""
     rest: Layers | None = None
-    """Layers that the named ones are held against; None for all others."""
     layers: tuple[int, ...] | None = None
-    """Layers to look at; None for all."""
     holds: Holds = somewhere()
     smallest_effect: float = 0.1
     twins: int = controls.TWINS
-    """Untrained twins shown beside the claim; 0 for none."""
     effect_name: ClassVar[str] = "similarity"
     _takes_slopes: ClassVar[bool] = True
 

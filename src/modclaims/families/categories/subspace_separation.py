@@ -51,39 +51,68 @@ ENDS = (-np.inf, 1.0)
 class SubspaceSeparation(Hypothesis):
     """Texts of different categories vary in different subspaces.
 
-    A category's subspace is spanned by the `dimensions` leading directions in which its texts' activations (averaged over
-    positions) differ from their category's centre (spatial median), each text entering by its direction alone. Where categories lie does not
-    matter then, nor how far their texts spread; with `centre = "common"` the centre of all categories is taken off instead, and
-    where categories lie (and, where they spread unequally, how far) becomes part of their subspaces.
+    A category's subspace is spanned by the `dimensions` leading directions in which its texts'
+    activations (averaged over positions) differ from their category's centre (the spatial median), each
+    text entering by its direction alone. Where categories lie does not matter then, nor how far their
+    texts spread. The effect (separation) is 1 - (share of a new text's variation that other categories'
+    subspaces hold) / (share that its own category's holds), each category weighing the same: 0 where
+    subspaces are the same, 1 where the others hold nothing, positive when categories differ. Subspaces
+    are learned on one half of the texts and shares measured on the other. Cells are layers.
 
-    p: the mean squared sine of the principal angles between every two categories' subspaces, under exchange of labels,
-    studentised and step-down over layers. Exchangeable under the null: texts inside strata (`common`), or the directions
-    in which they lie from their categories' centres (`own`), which are so but for what estimating a centre takes from them.
+    p is that of the mean squared sine of the principal angles between every two categories' subspaces,
+    under exchange of labels, step-down over layers. Exchangeable under the null: with `centre =
+    "common"` the texts inside strata; with "own" the directions in which they lie from their category's
+    centre, but for what estimating a centre takes from them. Bounds are those of the bootstrap-t over
+    the measured texts; levels are merged over splits. The effect is the separation of subspaces as that
+    many texts tell them: with few texts a subspace is hard to know, and the effect comes out smaller.
 
-    Effect (separation): 1 - (share of a new text's variation that other categories' subspaces hold) / (share that its own
-    category's holds), each category weighing the same: 0 where subspaces are the same, 1 where others hold nothing; the
-    alignment index of Elsayed et al. (2016), of texts unseen. In 20 seeded splits subspaces are learned on one half of the
-    texts and shares are measured on the other, whose texts are resampled; so no copy of a text meets itself, and error in a
-    subspace takes from both shares alike. Levels are merged over splits. It is the separation of subspaces as that
-    many texts tell them: where a subspace is hard to know, it is smaller than with more texts.
+    Attributes
+    ----------
+    site : str, default 'resid_post'
+        Where to look. One of 'attn_out', 'mlp_out', 'mlp_act', 'resid_pre' and 'resid_post'.
+    layers : tuple[int, ...] | None, default None
+        Layers to look at, from 0, negative ones counted from the last; None for all.
+    dimensions : int, default 2
+        Dimensions of each category's subspace, stated in advance: at least 1.
+    centre : str, default 'own'
+        What is taken off before. One of 'own' (each category's centre) and 'common' (the centre of all,
+        so that where categories lie, and how far they spread, becomes part of their subspaces).
+    relabellings : int, default 1999
+        The most exchanges of labels, each of which asks for every subspace anew: at least 99.
+    splits : int, default 20
+        Splits of the texts in halves: at least 5.
+    holds : Holds, default somewhere()
+        In which layers: somewhere(), everywhere(), in_fraction(0.5), at(9), everywhere(0, -1).
+    smallest_effect : float, default 0.2
+        Separation, from 0 to below 1.
+    twins : int, default 5
+        Untrained networks shown beside the claim: 0 for none, or at least 5.
+
+    References
+    ----------
+    Elsayed et al. (2016), Reorganization between preparatory and movement population responses in motor
+    cortex (the alignment index). Björck & Golub (1973), Numerical methods for computing angles between
+    linear subspaces.
+
+    Examples
+    --------
+    >>> from modclaims import SubspaceSeparation
+    >>> from modclaims.calibration.examples import planted
+    >>> class SubspacesDiffer(SubspaceSeparation):
+    ...     "Each category varies along directions of its own."
+    >>> print(planted(SubspacesDiffer, 0))
+    INCONCLUSIVE  separation 0.10 [-0.30, 0.26] at layer 1
     """
 
     site: str = "resid_post"
-    """attn_out, mlp_out, mlp_act, resid_pre or resid_post."""
     layers: tuple[int, ...] | None = None
-    """Layers to look at; None for all."""
     dimensions: int = 2
-    """Dimensions of each category's subspace, stated in advance."""
     centre: str = "own"
-    """own (subspaces of variation inside categories) or common (what a category's place adds included)."""
     relabellings: int = 1999
-    """At most so many exchanges of labels: each asks for every category's axes anew."""
     splits: int = 20
-    """Splits in halves."""
     holds: Holds = somewhere()
     smallest_effect: float = 0.2
     twins: int = controls.TWINS
-    """Untrained twins shown beside the claim; 0 for none."""
     effect_name: ClassVar[str] = "separation"
     largest_effect: ClassVar[float] = 1.0
 

@@ -72,19 +72,48 @@ class Side:
 class WithinVersusStyle(CategoryClustering):
     """Similarity is more about one factor than about the other that it is crossed with.
 
-    The effect is Cliff's delta of `label` within `within` minus that of `within` within `label`: both compare pairs that
-    share both values with pairs that share one of them alone, so the difference is positive where another `label` parts
-    texts further than another `within`. Between -2 and 2, a value a layer (or head). It is a contrast of effects, which no
-    exchange of labels leaves alone: p is read off the bootstrap bound, texts drawn anew inside each combination of both
-    values, for both sides together. Each side's own effect, bound and p (labels exchanged inside the other factor's
-    values) stand beside it and decide nothing. A claim of the contrary swaps `label` and `within`. With `beyond =
-    "shared_words"` both sides are taken after the part that TF-IDF and input embeddings explain.
+    The effect is Cliff's delta of `label` within `within`, minus Cliff's delta of `within` within
+    `label` (delta = 2 P(same > different) - 1). Both compare pairs that share both values with pairs
+    that share only one of them, so the difference is positive when another `label` sets texts further
+    apart than another `within`. It lies between -2 and 2, with one value per layer (or head).
+
+    It is a contrast of two effects, which no exchange of labels leaves alone: nothing is exchanged, and
+    p is read off the bootstrap bound, texts being drawn anew inside each combination of both values, for
+    both sides together; the limits of both deltas are combined, so that they never leave their scale.
+    Each side's own effect, bound and p are shown beside it and decide nothing. A corpus in which the
+    two factors are not crossed, or texts are not independent, makes the number wrong. A claim of the
+    contrary swaps `label` and `within`.
+
+    Attributes
+    ----------
+    label : str, default 'topic'
+        Column of the factor that is said to matter more.
+    within : str | None, default 'style'
+        Column of the factor that it is crossed with; None is not allowed here.
+    adjust : str, default 'maxT'
+        For each side's own p, which is shown and decides nothing. One of 'maxT' and 'minP'.
+    smallest_effect : float, default 0.1
+        Difference of two deltas, from 0 to below 2.
+
+    References
+    ----------
+    Cliff (1993), Dominance statistics: ordinal analyses to answer ordinal questions. Zou & Donner
+    (2008), Construction of confidence limits about effect measures: a general approach.
+
+    Examples
+    --------
+    >>> from modclaims import WithinVersusStyle
+    >>> from modclaims.calibration.examples import planted
+    >>> class KnowledgeBeforeStyle(WithinVersusStyle):
+    ...     "Texts are alike by what they say, more than by how they say it."
+    >>> print(planted(KnowledgeBeforeStyle, 3))
+    SUPPORTED  delta difference 0.53 [0.37, 0.65] at layer 1
+    >>> print(planted(KnowledgeBeforeStyle, 0))  # both factors matter equally
+    INCONCLUSIVE  delta difference 0.08 [-0.08, 0.20] at layer 0
     """
 
     label: str = "topic"
-    """The factor that is said to matter more."""
     within: str | None = "style"
-    """The factor that it is crossed with."""
     smallest_effect: float = 0.1
     effect_name: ClassVar[str] = "delta difference"
     largest_effect: ClassVar[float] = 2.0

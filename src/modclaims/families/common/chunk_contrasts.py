@@ -51,18 +51,19 @@ TWIN_RESAMPLES = 999
 
 
 class ChunkContrast(DepthCurve):
-    """A curve, a number a text and layer, lies higher in the middle than at both ends (or lower, for `_sign` -1).
+    """A curve, one number per text and layer, lies higher in the middle than at both ends (or lower, for `_sign` -1).
 
-    The layers are divided into an early chunk, a middle one and a last one, in every way that `early_most`, `last_most` and
-    `middle_least` admit; a cell is a division, and its effect the lesser of two contrasts, the middle's mean against the
-    early chunk's and against the last chunk's (with `ends` early or last, one contrast against the rest). Both must hold,
-    so p of a division is that of its weaker contrast.
+    The layers are divided into an early chunk, a middle one and a last one, in every way that
+    `early_most`, `last_most` and `middle_least` admit; a cell is a division, and its effect the lesser of
+    two contrasts: the middle's mean against the early chunk's, and against the last chunk's (one contrast
+    with `ends` early or last). Both must hold, so p of a division is that of its weaker contrast.
 
-    p by flipping the sign of each text's whole vector of contrasts. Exchangeable under the null: a text's contrasts and their
-    negatives, so that the joint law of those that are null must be symmetric about 0; step-down maxT over both contrasts of
-    all admissible divisions. Dividing by the flips' own spread or studentising every flip orders them alike, since a sum of
-    squares knows no sign. The search is paid for in the bounds too: the lower limit is that of a simultaneous band, over both
-    contrasts of all divisions, from the wider of bootstrap-t and Student's t over texts. Change points are descriptive.
+    p by flipping the sign of each text's whole vector of contrasts. Exchangeable under the null: a text's
+    contrasts and their negatives, so that the joint law of those that are null must be symmetric about 0;
+    step-down maxT over both contrasts of all admissible divisions. Dividing by the flips' own spread or
+    studentising every flip orders them alike, since a sum of squares knows no sign. The search is paid
+    for in the bounds too: the lower limit is that of a simultaneous band, over both contrasts of all
+    divisions, from the wider of bootstrap-t and Student's t over texts. Change points are descriptive.
     """
 
     effect_name: ClassVar[str] = "lesser contrast"

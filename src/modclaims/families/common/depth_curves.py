@@ -31,10 +31,21 @@ MOST_UNDEFINED = 0.01
 
 
 class Unlabelled(Hypothesis):
-    """A claim that compares no categories. Units are texts, or the blocks that they belong to."""
+    """A claim that compares no categories. Units are texts, or the blocks that they belong to.
+
+    Attributes
+    ----------
+    twins : int, default 5
+        Untrained networks shown beside the claim: 0 for none, or at least 5.
+    holds : Holds, default somewhere()
+        Only somewhere(): the claim speaks of all layers together.
+    label : str, default 'category'
+        Without effect here: no categories are compared.
+    within : str | None, default None
+        Without effect here, as for `label`.
+    """
 
     twins: int = TWINS
-    """Untrained networks beside the claim; 0 for none."""
     holds: Holds = somewhere()
 
     def validate(self) -> None:
@@ -58,18 +69,28 @@ class Unlabelled(Hypothesis):
 
 
 class DepthCurve(Unlabelled):
-    """A claim about the shape of one curve along depth, which is divided into chunks of layers."""
+    """A claim about the shape of one curve along depth, which is divided into chunks of layers.
+
+    Attributes
+    ----------
+    ends : str, default 'both'
+        Which ends are set apart from the middle. One of 'both', 'early' and 'last'.
+    early_most : float, default 0.5
+        The largest share of the layers that the early chunk may take, between 0 and 1.
+    last_most : float, default 0.25
+        The largest share of the layers that the last chunk may take, between 0 and 1.
+    middle_least : float, default 0.25
+        The smallest share of the layers that the middle may take, between 0 and 1.
+    named : tuple[int, int] | None, default None
+        First and last layer of the middle, named in advance, so that nothing is searched; None for all
+        divisions that the shares admit.
+    """
 
     ends: str = "both"
-    """Which ends are set apart from the middle: both, early or last."""
     early_most: float = 0.5
-    """The early chunk takes at most this share of the layers ..."""
     last_most: float = 0.25
-    """... the last one at most this ..."""
     middle_least: float = 0.25
-    """... and the middle at least this."""
     named: tuple[int, int] | None = None
-    """First and last layer of the middle, named in advance; None for a search over all admissible divisions."""
     least_layers: ClassVar[int] = 3
     """Layers without which the claim says nothing."""
 

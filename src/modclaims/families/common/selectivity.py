@@ -54,27 +54,34 @@ CONTROL_CELLS = 512
 
 
 class Selectivity(Hypothesis):
-    """One number a text for each of many cells, and how far categories tell these numbers apart.
+    """One number per text for each of many cells, and how far categories tell these numbers apart.
 
-    A claim that names a `category` is weighed by the probability of superiority: delta = 2 theta - 1, theta being the chance
-    that a text of it responds more than one of another category; p is that of mean ranks, bounds are those of
-    `stats/effects/superiority`. A claim that names none is weighed by omega^2 of normal scores of the response over categories,
-    given strata; p is that of F of these scores, bounds are those of the bootstrap-t: to search categories and signs as
-    well as cells would cost more power than the scale is worth (of 60 cells at 48 texts one of omega^2 .5 would be SUPPORTED
-    in .3 of data sets instead of .7). Both p by exchange of labels, step-down over all cells; exchangeable under the null: the
-    responses of texts, inside strata. Neither effect hangs on a response's scale, nor on a few outliers.
+    Cells are weighed by ranks, so that neither a response's unit nor a few outliers decide. A claim that
+    names a `category` is weighed by superiority, without one by omega^2 of normal scores: to search
+    categories and signs as well as cells would cost more power than the scale is worth. Exchangeable
+    under the null: the responses of texts, inside strata.
+
+    Attributes
+    ----------
+    category : str | None, default None
+        The value of `label` that cells are said to answer; None where any values may be told apart.
+    answers : str, default 'either'
+        Which way texts of `category` respond. One of 'more' (cells light up), 'less' (go dark) and
+        'either'. The first two need a `category`.
+    holds : Holds, default somewhere()
+        In which cells: somewhere(), everywhere(), in_fraction(0.5), at(9), everywhere(0, -1).
+    smallest_effect : float, default 0.1
+        On the scale of omega^2, from 0 to below 1; with a `category` on that of superiority, of which
+        0.2 says that its texts outrank others in 60 % of pairs.
+    twins : int, default 5
+        Untrained networks shown beside the claim: 0 for none, or at least 5.
     """
 
     holds: Holds = somewhere()
     smallest_effect: float = 0.1
-    """On the scale of omega^2; where a category is named on that of delta, of which .2 says that its texts outrank others in
-    60 % of pairs."""
     category: str | None = None
-    """The category that cells are said to answer; None where any may be told from the others."""
     answers: str = "either"
-    """Where a category is named: whether cells answer it `more` than the others (light up), `less` (go dark), or `either` way."""
     twins: int = controls.TWINS
-    """Untrained twins shown beside the claim; 0 for none."""
     effect_name: ClassVar[str] = OMEGA
     largest_effect: ClassVar[float] = 1.0
 

@@ -37,11 +37,43 @@ SINK_TOKENS = 64
 class FirstTokenAttention(ChunkContrast):
     """Early layers spread their attention more evenly than the middle ones, which park it on the first token, and so do the last.
 
-    The curve is the share of attention that the first token takes, a number a text and layer: the mean over heads and over
-    queries after the 32nd, the same queries in every layer, so that what an even spread would give the first token cancels.
-    Cells, effect, p and bounds are those of `ChunkContrast`: the middle's mean minus an end's, between -1 and 1.
+    The curve is the share of attention that the first token takes, one number per text and layer: the
+    mean over heads and over queries after the 32nd, the same in every layer. The layers are divided into
+    an early, a middle and a last chunk. The effect (lesser contrast) is the smaller of two differences,
+    the middle's mean share minus the early chunk's and minus the last chunk's; between -1 and 1,
+    positive when the middle parks more than both ends. Cells are the divisions that `early_most`,
+    `last_most` and `middle_least` admit, or the one that is `named`.
 
+    p is that of flipping the signs of each text's contrasts, step-down over both contrasts of all divisions
+    that are searched. Exchangeable under the null: a text's contrasts and their negatives, so that their
+    joint law must be symmetric about 0 (skewed differences of few texts make p wrong). Bounds are the
+    wider of bootstrap-t and Student's t over texts; the lower limit holds for all divisions. Where the
+    chunks begin is descriptive.
+
+    Attributes
+    ----------
+    smallest_effect : float, default 0.1
+        Share of attention, from 0 to below 1.
+
+    Notes
+    -----
     Source: the remark that GPT-2 XL attends evenly in a chunk of early layers and in the very last ones.
+
+    References
+    ----------
+    Xiao et al. (2024), Efficient streaming language models with attention sinks. Berger (1982),
+    Multiparameter hypothesis testing and acceptance sampling (both contrasts must hold).
+
+    Examples
+    --------
+    >>> from modclaims import FirstTokenAttention
+    >>> from modclaims.calibration.examples import planted
+    >>> class MiddleParks(FirstTokenAttention):
+    ...     "Middle layers park attention on the first token."
+    >>> print(planted(MiddleParks, 3))
+    SUPPORTED  lesser contrast 0.29 [0.21, 0.36] at layer 2
+    >>> print(planted(MiddleParks, 0))
+    REFUTED  lesser contrast 0.01 [-0.07, 0.05] at layers 1 to 2
     """
 
     smallest_effect: float = 0.1
@@ -82,11 +114,38 @@ class FirstTokenAttention(ChunkContrast):
 class AttentionSinks(Unlabelled):
     """At least a tenth of all heads give more than 0.3 of their attention to the first token.
 
-    The published measure of sinks: attention to the first token, averaged over the queries of the first 64 tokens, head by
-    head; the effect is the share of all heads of the network in which that average exceeds 0.3, a number a text, the mean
-    over texts. An even spread would give each 0.07. A head that looks at near tokens passes for a sink among so few, so
-    the share at the queries after the 32nd alone is said beside it. Resampled are texts, and p is read off their bound; nothing is
-    exchanged. Untrained twins stand beside it. Source: Gu and others (2024), at threshold 0.3.
+    A head is a sink where its attention to the first token, averaged over the queries of the first 64
+    tokens, exceeds 0.3. The effect is the share of all heads of the network that are sinks, one number
+    per text, the mean over texts; between 0 and 1, and the claim is that it exceeds `smallest_effect`.
+    There is one cell, the whole network.
+
+    Nothing is exchanged: p is read off the bound, the wider of bootstrap-t and Student's t over texts,
+    joined near 0 and 1 by Hoeffding's law of bounded numbers. An even spread would give the first token 0.07 of these
+    queries' attention. Among so few tokens a head that looks at near ones passes for a sink: the share at
+    the queries after the 32nd alone is reported with it.
+
+    Attributes
+    ----------
+    adjust : str, default 'maxT'
+        Without effect here: p is read off the bound. One of 'maxT' and 'minP'.
+    smallest_effect : float, default 0.1
+        Share of heads, from 0 to below 1.
+
+    References
+    ----------
+    Gu et al. (2024), When attention sink emerges in language models: an empirical view (threshold 0.3).
+    Hoeffding (1963), Probability inequalities for sums of bounded random variables.
+
+    Examples
+    --------
+    >>> from modclaims import AttentionSinks
+    >>> from modclaims.calibration.examples import planted
+    >>> class ManyHeadsAreSinks(AttentionSinks):
+    ...     "A tenth of the heads or more are attention sinks."
+    >>> print(planted(ManyHeadsAreSinks, 3))
+    SUPPORTED  share of heads 0.27 [0.22, 0.32] at the whole network
+    >>> print(planted(ManyHeadsAreSinks, 1))
+    INCONCLUSIVE  share of heads 0.14 [0.09, 0.17] at the whole network
     """
 
     smallest_effect: float = 0.1

@@ -68,10 +68,39 @@ def between_layers(values: Floats) -> Floats:
 class HeadMagnitudes(Unlabelled):
     """How much a head puts out is a matter of its layer rather than of the head.
 
-    The effect is the intraclass correlation of log2 magnitudes of heads in layers, a number a text, the mean over texts: the
-    share of their variance that lies between layers, corrected for chance, 1 where the heads of each layer are alike. A
-    head's magnitude is the Euclidean norm of what it puts out (`head_z`), the mean over positions. Resampled are texts, in
-    this network; p is read off the bound.
+    A head's magnitude is the Euclidean norm of what it reads out (`head_z`), the mean over positions. The
+    effect is the intraclass correlation of the log2 magnitudes of heads in layers, one number per text,
+    the mean over texts: the share of their variance that lies between layers, corrected for chance.
+    Positive when heads of one layer are alike, 1 where they are equal, 0 (or a little below) where the
+    layer says nothing. There is one cell, the whole network.
+
+    Nothing is exchanged: p is read off the bound, the wider of bootstrap-t and Student's t over texts. It
+    speaks of new texts in this network; heads and layers are those it has. Heads of one
+    network are of one width, so that their norms compare.
+
+    Attributes
+    ----------
+    adjust : str, default 'maxT'
+        Without effect here: p is read off the bound. One of 'maxT' and 'minP'.
+    smallest_effect : float, default 0.5
+        Share of variance, from 0 to below 1.
+
+    References
+    ----------
+    Shrout & Fleiss (1979), Intraclass correlations: uses in assessing rater reliability.
+
+    Examples
+    --------
+    >>> from modclaims import HeadMagnitudes
+    >>> from modclaims.calibration.examples import planted
+    >>> class LayersDecide(HeadMagnitudes):
+    ...     "Half of what heads put out is a matter of their layer."
+    ...
+    ...     smallest_effect = 0.3
+    >>> print(planted(LayersDecide, 2))
+    SUPPORTED  share between layers 0.60 [0.57, 0.62] at the whole network
+    >>> print(planted(LayersDecide, 0))
+    REFUTED  share between layers 0.00 [-0.02, 0.04] at the whole network
     """
 
     smallest_effect: float = 0.5
@@ -163,9 +192,38 @@ class Magnitudes:
 class QuietMiddle(ChunkContrast):
     """Heads put out less in the middle layers than in an early chunk of layers and in the last ones.
 
-    The curve is the log2 magnitude of what heads put out (Euclidean norm of `head_z`, mean over positions; the mean of
-    logarithms over heads), a number a text and layer. Cells, effect, p and bounds are those of `ChunkContrast`: an end's
-    mean minus the middle's, so that 1 is half the magnitude in the middle.
+    The curve is the log2 magnitude of what heads read out (Euclidean norm of `head_z`, mean over
+    positions, then mean over heads), one number per text and layer. The layers are divided into an early,
+    a middle and a last chunk. The effect (lesser contrast) is the smaller of two differences, the early
+    chunk's mean minus the middle's and the last chunk's minus the middle's; positive when the middle is
+    quieter than both ends, and 1 is half the magnitude. Cells are the divisions that `early_most`,
+    `last_most` and `middle_least` admit, or the one that is `named`.
+
+    p is that of flipping the signs of each text's contrasts, step-down over both contrasts of all divisions
+    that are searched. Exchangeable under the null: a text's contrasts and their negatives, so that their
+    joint law must be symmetric about 0 (skewed differences of few texts make p wrong). Bounds are the
+    wider of bootstrap-t and Student's t over texts; the lower limit holds for all divisions. Where the
+    chunks begin is descriptive.
+
+    Attributes
+    ----------
+    smallest_effect : float, default 0.5
+        log2 of a ratio of magnitudes, at least 0.
+
+    References
+    ----------
+    Berger (1982), Multiparameter hypothesis testing and acceptance sampling (both contrasts must hold).
+
+    Examples
+    --------
+    >>> from modclaims import QuietMiddle
+    >>> from modclaims.calibration.examples import planted
+    >>> class MiddleIsQuiet(QuietMiddle):
+    ...     "Heads put out less in the middle."
+    >>> print(planted(MiddleIsQuiet, 3))
+    SUPPORTED  lesser contrast 1.50 [1.25, 1.71] at layers 1 to 2
+    >>> print(planted(MiddleIsQuiet, 0))
+    REFUTED  lesser contrast -0.03 [-0.34, 0.32] at layer 2
     """
 
     smallest_effect: float = 0.5

@@ -33,25 +33,62 @@ UNIT = "sequence"
 class InductionHeads(Hypothesis):
     """Some head attends like an induction head: where a token comes again, to what followed it the first time.
 
-    Read are random tokens that come twice, no text of the corpus: after the leading special tokens `period` different
-    ordinary tokens, and the same again. A head's score on a sequence is the attention that the second half's queries pay to
-    the token after the earlier occurrence of their own, the mean over queries, between 0 and 1. The effect (score above
-    null) is the network's score minus the mean of its null objects', a value a head: the `untrained` architecture, `gaussian`
-    noise in place of the blocks' matrices, or these `permuted`, at the same sequences. Resampled, crossed, are sequences and
-    null objects, each among themselves; p is read off the bootstrap bound. Nothing is said of other networks, and nothing of
-    what such a head does in a text. Source: the prefix matching score of Olsson and others (2022).
+    Read are random tokens that come twice, no text of the corpus: `period` different ordinary tokens, and
+    the same again. A head's score on a sequence is the attention that the second half's queries pay to the
+    token after the earlier occurrence of their own, mean over queries, between 0 and 1. The effect (score
+    above null) is the network's score minus the mean of its null objects' at the same sequences; positive
+    when the head looks for what followed. Cells are layers x heads.
+
+    Nothing is exchanged: p is read off the bound of the bootstrap-t (or Student's t, whichever is wider),
+    sequences and null objects being resampled, crossed; the lower limit holds for all heads. Nothing is
+    said of what such a head does in a text, nor of other networks.
+
+    Attributes
+    ----------
+    sequences : int, default 24
+        Sequences of random tokens: at least 12.
+    period : int, default 32
+        Tokens before they come again: at least 2.
+    null : str, default 'untrained'
+        The null objects' weights. One of 'untrained' (the architecture, initialised), 'gaussian' (noise
+        of each matrix' Frobenius norm) and 'permuted' (each matrix' own entries in another order).
+    draws : int, default 20
+        Null objects, each a network of its own: at least 20.
+    layers : tuple[int, ...] | None, default None
+        Layers to look at, from 0, negative ones counted from the last; None for all.
+    holds : Holds, default somewhere()
+        In which heads: somewhere(), everywhere(), in_fraction(0.5), at(9), everywhere(0, -1).
+    label : str, default 'category'
+        Without effect here: no text of the corpus takes part.
+    within : str | None, default None
+        Without effect here, as for `label`.
+    adjust : str, default 'maxT'
+        Without effect here: p is read off the bound. One of 'maxT' and 'minP'.
+    smallest_effect : float, default 0.3
+        Attention, from 0 to below 1.
+
+    References
+    ----------
+    Olsson et al. (2022), In-context learning and induction heads (the prefix matching score). Owen
+    (2007), The pigeonhole bootstrap.
+
+    Examples
+    --------
+    >>> from modclaims import InductionHeads
+    >>> from modclaims.calibration.examples import planted
+    >>> class SomeHeadInduces(InductionHeads):
+    ...     "There is an induction head."
+    >>> print(planted(SomeHeadInduces, 2))
+    SUPPORTED  score above null 0.65 [0.55, 0.70] at layer 3, head 3
+    >>> print(planted(SomeHeadInduces, 0))
+    REFUTED  score above null 0.06 [-0.06, 0.14] at layer 2, head 2
     """
 
     sequences: int = 24
-    """Sequences of random tokens."""
     period: int = 32
-    """Tokens before they come again."""
     null: str = "untrained"
-    """untrained, gaussian or permuted."""
     draws: int = MIN_DRAWS
-    """Null objects; each is a network of its own."""
     layers: tuple[int, ...] | None = None
-    """Layers to look at; None for all."""
     holds: Holds = somewhere()
     smallest_effect: float = 0.3
     effect_name: ClassVar[str] = "score above null"

@@ -27,14 +27,48 @@ OTHERS = ("gaussian", "untrained")
 class LeadingValues(TightPass):
     """The first singular values of a block's Jacobian stand an order of magnitude above the rest.
 
-    J as in `TightPass`. The effect is log10 of the geometric mean of the `leading` largest singular values over the median
-    of the other ones that lie above the noise floor, a number a text and layer, so that 1 is an order of magnitude. It is a
-    statement on the size of a step in this network's spectra; resampled are texts, and p is read off the bound. Spectra
-    fall without any training too, so the same number is shown for networks with Gaussian and with untrained weights.
+    J is that of `TightPass`. The effect (orders of magnitude) is log10 of the geometric mean of the
+    `leading` largest singular values over the median of the others that lie above the noise floor, one
+    number per text and layer, the mean over texts; 1 is an order of magnitude, 0 no step. Cells are layers.
+
+    Nothing is exchanged: p is read off the bound of the bootstrap-t or Student's t over texts, whichever is
+    wider. It is a statement on the size of a step in this network's spectra, and every spectrum falls: the
+    same number is shown for networks with Gaussian and with untrained weights.
+
+    Attributes
+    ----------
+    leading : int, default 10
+        How many of the largest values are held against the others: at least 1.
+    tokens : int, default 2
+        Tokens at the start of a text at which J is taken: at least 1. Costly: size grows with it.
+    texts : int | None, default 12
+        The most texts, spread evenly over the corpus, at which J is taken: at least 2, or None for all.
+    null : str, default 'gaussian'
+        Without effect here: networks with other weights are shown and decide nothing. One of 'gaussian',
+        'permuted' and 'untrained'.
+    draws : int, default 20
+        Without effect here, as for `null`: at least 20.
+    smallest_effect : float, default 1.0
+        Orders of magnitude, from 0 to below 16.
+
+    Notes
+    -----
+    With singular values s_1 >= s_2 >= ... and k = `leading`, the effect is log10 of (s_1 ... s_k)^(1/k) /
+    median(s_j: j > k, above the noise floor).
+
+    Examples
+    --------
+    >>> from modclaims import LeadingValues
+    >>> from modclaims.calibration.examples import planted
+    >>> class AStepInTheSpectrum(LeadingValues):
+    ...     "The first ten values stand an order of magnitude above the others."
+    >>> print(planted(AStepInTheSpectrum, 3))
+    SUPPORTED  orders of magnitude 3.06 [2.58, 3.39] at layer 2
+    >>> print(planted(AStepInTheSpectrum, 0))
+    REFUTED  orders of magnitude 0.16 [-0.14, 0.38] at layer 2
     """
 
     leading: int = 10
-    """How many of the largest values are held against the others."""
     tokens: int = 2
     texts: int | None = 12
     smallest_effect: float = 1.0

@@ -41,29 +41,71 @@ ALGEBRA = "its numerical rank is algebra, not evidence"
 class TightPass(Hypothesis):
     """A block's Jacobian is of lower effective rank than that of the same block with other weights.
 
-    J = d block(x) / d x, without the residual, at real inputs of `tokens` tokens, in float64. The quantity is the
-    effective rank, exp of the entropy of sigma^2 / sum, as a fraction of tokens x width; the effect (narrowing) is the
-    null objects' mean minus the network's own, by layer, so positive where the trained block is tighter. Null objects
-    are networks whose blocks have other weights, at the same inputs: `gaussian` noise of each matrix' Frobenius norm,
-    the matrix' own entries `permuted`, or the `untrained` architecture. Sampled, and resampled crossed, are texts and
-    draws of null objects; p is read off the bootstrap bound, so that few draws serve. Numerical rank, stable rank and
-    the count above a tenth of the largest value are shown beside it and decide nothing.
+    J = d block(x) / d x, without the residual, at real inputs of `tokens` tokens, in float64, with
+    singular values sigma. Effective rank is exp(H), H the entropy of sigma^2 / sum(sigma^2), as a fraction
+    of tokens x width. The effect (narrowing) is the mean over null objects minus the network's own;
+    positive when the trained block is tighter. Null objects are networks whose blocks have other weights,
+    at the same inputs. Cells are layers.
+
+    Nothing is exchanged: p is read off the bound of the bootstrap-t (or Student's t, whichever is wider),
+    texts and null objects being resampled, crossed, so that few null objects serve. A normalisation alone
+    removes one or two dimensions per token: it is algebra, and null objects have it too. Effective rank
+    says where the energy of the spectrum sits, and not how many values lie above the noise floor:
+    numerical rank, stable rank and the count above a tenth of the first value are reported and decide
+    nothing.
+
+    Attributes
+    ----------
+    block : str, default 'mlp'
+        Whose Jacobian. One of 'mlp' and 'attention'.
+    null : str, default 'gaussian'
+        The null objects' weights. One of 'gaussian' (noise of each matrix' Frobenius norm), 'permuted'
+        (each matrix' own entries in another order) and 'untrained' (the architecture, initialised).
+    draws : int, default 20
+        Null objects, each a network of its own: at least 20.
+    tokens : int, default 3
+        Tokens at the start of a text at which J is taken: at least 1. Costly: size grows with it.
+    texts : int | None, default 6
+        The most texts, spread evenly over the corpus, at which J is taken: at least 2, or None for all.
+    normalised : bool, default True
+        Whether the block's own normalisation is part of it.
+    layers : tuple[int, ...] | None, default None
+        Layers to look at, from 0, negative ones counted from the last; None for all.
+    holds : Holds, default somewhere()
+        In which layers: somewhere(), everywhere(), in_fraction(0.5), at(9), everywhere(0, -1).
+    label : str, default 'category'
+        Without effect here: no categories are compared.
+    within : str | None, default None
+        Without effect here, as for `label`.
+    adjust : str, default 'maxT'
+        Without effect here: p is read off the bound. One of 'maxT' and 'minP'.
+    smallest_effect : float, default 0.05
+        Fraction of tokens x width, from 0 to below 1.
+
+    References
+    ----------
+    Roy & Vetterli (2007), The effective rank: a measure of effective dimensionality (there of sigma, here
+    of sigma^2). Owen (2007), The pigeonhole bootstrap.
+
+    Examples
+    --------
+    >>> from modclaims import TightPass
+    >>> from modclaims.calibration.examples import planted
+    >>> class MLPIsTight(TightPass):
+    ...     "Some MLP lets through fewer directions than random weights would."
+    >>> print(planted(MLPIsTight, 3))
+    SUPPORTED  narrowing 0.16 [0.10, 0.21] at layer 0
+    >>> print(planted(MLPIsTight, 0))
+    INCONCLUSIVE  narrowing 0.02 [-0.03, 0.05] at layer 2
     """
 
     block: str = "mlp"
-    """mlp or attention."""
     null: str = "gaussian"
-    """gaussian, permuted or untrained."""
     draws: int = MIN_DRAWS
-    """Null objects of that kind; each is a network of its own."""
     tokens: int = 3
-    """Tokens at the start of a text at which the Jacobian is taken."""
     texts: int | None = 6
-    """At most so many texts, spread evenly over the corpus; None for all."""
     normalised: bool = True
-    """Whether the block's own normalisation is part of it."""
     layers: tuple[int, ...] | None = None
-    """Layers to look at; None for all."""
     holds: Holds = somewhere()
     smallest_effect: float = 0.05
     effect_name: ClassVar[str] = "narrowing"
@@ -189,13 +231,50 @@ class TightPass(Hypothesis):
 class TightestAt(TightPass):
     """A block is tighter in named layers than in the others.
 
-    A contrast of layers: the mean effective rank over all other layers minus that over the layers of `named`, as
-    fractions of tokens x width; positive where the named layers are tighter. Resampled are texts; the weights are those
-    of this network. No null object takes part.
+    Effective rank is exp(H), H the entropy of sigma^2 / sum(sigma^2) over the singular values of the
+    block's Jacobian, as a fraction of tokens x width (see `TightPass`). The effect (narrowing) is its mean
+    over all other layers minus its mean over the `named` ones; positive when the named layers are tighter.
+    There is one cell, the contrast.
+
+    Nothing is exchanged and no null object takes part: p is read off the bound, texts being resampled; the
+    weights are those of this network. Name the layers before looking: a contrast chosen after the
+    spectrum was seen says nothing.
+
+    Attributes
+    ----------
+    named : tuple[int, ...], default (1, 2)
+        Layers said to be tighter, from 0, negative ones counted from the last.
+    holds : Holds, default somewhere()
+        Only somewhere(): the claim is one contrast of layers.
+    null : str, default 'gaussian'
+        Without effect here: no null object takes part. One of 'gaussian', 'permuted' and 'untrained'.
+    draws : int, default 20
+        Without effect here, as for `null`: at least 20.
+    texts : int | None, default 12
+        The most texts, spread evenly over the corpus, at which J is taken: at least 2, or None for all.
+    smallest_effect : float, default 0.05
+        Fraction of tokens x width, from 0 to below 1.
+
+    References
+    ----------
+    Roy & Vetterli (2007), The effective rank: a measure of effective dimensionality (there of sigma, here
+    of sigma^2).
+
+    Examples
+    --------
+    >>> from modclaims import TightestAt
+    >>> from modclaims.calibration.examples import planted
+    >>> class TightEarly(TightestAt):
+    ...     "MLPs are tightest right after the first layer."
+    ...
+    ...     named = (1, 2)
+    >>> print(planted(TightEarly, 3))
+    SUPPORTED  narrowing 0.12 [0.07, 0.17] at the whole network
+    >>> print(planted(TightEarly, 0))
+    REFUTED  narrowing -0.01 [-0.04, 0.03] at the whole network
     """
 
     named: tuple[int, ...] = (1, 2)
-    """Layers said to be tighter, negative ones counted from the end."""
     texts: int | None = 12
     smallest_effect: float = 0.05
 
@@ -266,13 +345,50 @@ class TightestAt(TightPass):
 class TighterThanAttention(TightPass):
     """The MLP's Jacobian is of lower effective rank than the attention block's in the same layer.
 
-    The effect is attention's effective rank minus the MLP's, as fractions of tokens x width, paired by text, by layer.
-    p by flipping the signs of the texts' differences (exchangeable under the null: a difference and its negative, so
-    their law must be symmetric about 0), studentised and step-down over layers; bounds from the bootstrap over texts.
+    Effective rank is exp(H), H the entropy of sigma^2 / sum(sigma^2) over the singular values of a block's
+    Jacobian, as a fraction of tokens x width (see `TightPass`). The effect (narrowing) is attention's minus
+    the MLP's, paired by text; positive when the MLP is tighter. Cells are layers.
+
+    p is that of flipping the signs of the texts' differences, step-down over layers; exact where few, and
+    no p falls below 2 to the minus the number of texts. Exchangeable under the null: a difference and its
+    negative, so their law must be symmetric about 0. Bounds are the wider of bootstrap-t and Student's t
+    over texts. The two blocks differ in more than training: an MLP acts token by token, so its Jacobian is
+    block diagonal.
+
+    Attributes
+    ----------
+    block : str, default 'mlp'
+        Leave it: only 'mlp' is allowed here.
+    null : str, default 'gaussian'
+        Without effect here: no null object takes part. One of 'gaussian', 'permuted' and 'untrained'.
+    draws : int, default 20
+        Without effect here, as for `null`: at least 20.
+    adjust : str, default 'maxT'
+        How p is adjusted over layers. One of 'maxT' (step-down over studentised statistics) and 'minP'
+        (step-down over p-values).
+    texts : int | None, default 12
+        The most texts, spread evenly over the corpus, at which J is taken: at least 2, or None for all.
+    smallest_effect : float, default 0.05
+        Fraction of tokens x width, from 0 to below 1.
+
+    References
+    ----------
+    Roy & Vetterli (2007), The effective rank: a measure of effective dimensionality (there of sigma, here
+    of sigma^2).
+
+    Examples
+    --------
+    >>> from modclaims import TighterThanAttention
+    >>> from modclaims.calibration.examples import planted
+    >>> class MLPBelowAttention(TighterThanAttention):
+    ...     "Some MLP is tighter than the attention block of its layer."
+    >>> print(planted(MLPBelowAttention, 3))
+    SUPPORTED  narrowing 0.16 [0.10, 0.20] at layer 3
+    >>> print(planted(MLPBelowAttention, 0))
+    INCONCLUSIVE  narrowing 0.01 [-0.07, 0.06] at layer 3
     """
 
     texts: int | None = 12
-    """At most so many texts; p cannot fall below 2 to the minus their number."""
     smallest_effect: float = 0.05
 
     def validate(self) -> None:

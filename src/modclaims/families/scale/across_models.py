@@ -75,18 +75,35 @@ class OneModel:
 
 
 class AcrossModels(Hypothesis):
-    """What claims about several models share: Cliff's delta of a category, at equal relative depths of all of them."""
+    """What claims about several models share: Cliff's delta of a category, at equal relative depths of all of them.
+
+    Attributes
+    ----------
+    site : str, default 'resid_post'
+        Where to look. One of 'attn_out', 'mlp_out', 'mlp_act', 'resid_pre' and 'resid_post'.
+    similarity : str, default 'cosine'
+        Similarity of two activations. One of 'cosine', 'centred_cosine' (less the texts' mean),
+        'scaled_cosine' (dot product over the longest vector's squared length), 'centred_scaled_cosine',
+        'magnitude_aware' (1 - distance over twice the longest vector), 'euclidean' (minus the
+        distance) and 'correlation' (over coordinates).
+    depths : tuple[float, ...] | None, default None
+        Relative depths, from 0 (first layer) to 1 (last), each once, at which models are compared; None
+        for those of the layers of the model with fewest.
+    label : str, default 'category'
+        Column of the corpus whose values are the categories.
+    within : str | None, default None
+        Column inside whose values (strata) pairs of texts are compared; None for all pairs. Another
+        column than `label`.
+    twins : int, default 5
+        Untrained networks of each model shown beside the claim: 0 for none, or at least 5.
+    """
 
     site: str = "resid_post"
-    """attn_out, mlp_out, resid_pre, resid_post or mlp_act."""
     similarity: str = "cosine"
-    """One of `modclaims.stats.effects.similarity.SIMILARITIES`."""
     depths: tuple[float, ...] | None = None
-    """Relative depths, from 0 to 1, at which models are compared; None for those of the layers of the one with fewest."""
     holds: Holds = somewhere()
     smallest_effect: float = 0.1
     twins: int = controls.TWINS
-    """Untrained twins of each model shown beside the claim; 0 for none."""
 
     def models(self) -> int:
         return 2

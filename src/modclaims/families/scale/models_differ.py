@@ -45,13 +45,43 @@ CURVES = "effect"
 class ModelsDiffer(AcrossModels):
     """The larger model sets categories further apart than the smaller one.
 
-    The effect is Cliff's delta of same-category over different-category similarities (as in `CategoryClustering`) in the
-    largest of the run's models minus that in the smallest, at equal relative depth, layer / (layers - 1): between layers
-    it is interpolated linearly, on the relative depths of the model with fewer layers. Between -2 and 2, and free of any
-    model's scale; a cell a relative depth. It is a contrast of effects, which no exchange of labels or of models leaves
-    alone: p is read off the bootstrap bound, the same texts drawn anew for both models together. Several models of the
-    largest or smallest size enter by their mean. All pairs of models stand beside the claim and decide nothing. What is
+    The effect is Cliff's delta of same-category over different-category similarities (2 P(same >
+    different) - 1, as in `CategoryClustering`) in the largest of the run's models, minus that in the
+    smallest, at equal relative depth, layer / (layers - 1), interpolated linearly between layers. Between
+    -2 and 2, positive when the larger model sets them further apart. Cells are relative depths. Models
+    are those of `--model` and `--beside`.
+
+    A contrast of two effects, which no exchange of labels or of models leaves alone: nothing is exchanged,
+    and p is read off the bootstrap bound, the same texts being drawn anew for both models together. What is
     said holds for new texts of these categories and for these models, not for others of their sizes.
+    Several models of the largest (or smallest) size enter by their mean. Near delta 1 a larger model can
+    hardly show more: a warning says so.
+
+    Attributes
+    ----------
+    holds : Holds, default somewhere()
+        At which relative depths: somewhere(), everywhere() or in_fraction(0.5). Layers have no place here:
+        name `depths`.
+    adjust : str, default 'maxT'
+        Without effect here: p is read off the bound. One of 'maxT' and 'minP'.
+    smallest_effect : float, default 0.1
+        Difference of two deltas, from 0 to below 2.
+
+    References
+    ----------
+    Cliff (1993), Dominance statistics: ordinal analyses to answer ordinal questions. Zou & Donner
+    (2008), Construction of confidence limits about effect measures: a general approach.
+
+    Examples
+    --------
+    >>> from modclaims import ModelsDiffer
+    >>> from modclaims.calibration.examples import planted
+    >>> class LargerIsClearer(ModelsDiffer):
+    ...     "The larger model sets categories further apart."
+    >>> print(planted(LargerIsClearer, 3))
+    SUPPORTED  delta difference 0.34 [0.18, 0.52] at relative depth 0
+    >>> print(planted(LargerIsClearer, 0))
+    INCONCLUSIVE  delta difference -0.03 [-0.22, 0.14] at relative depth 0.25
     """
 
     effect_name: ClassVar[str] = "delta difference"

@@ -42,14 +42,40 @@ FEWEST = 5
 class ScaleTrend(AcrossModels):
     """The larger a model, the further apart it sets categories.
 
-    The unit is the model. Its effect is Cliff's delta of same-category over different-category similarities (as in
-    `CategoryClustering`), averaged over the relative depths of the model with fewest layers; the claim's is the
-    least-squares slope of these effects on log10 of the number of parameters: delta per factor of ten. Exchangeable
-    under the null: the models' effects, whatever their sizes; p counts all k! orders (those that differ among models of
-    one size are one), so that it cannot fall below 1/k!. Bounds are those of Student's t with k - 2 degrees of freedom:
-    they hold where models scatter about the line alike and independently of one another, as models of one family that
-    share data and seeds hardly do. Below 5 models nothing is settled, by design. The texts are those of the run: how
-    surely they tell each model's own effect is shown beside it.
+    The unit is the model. Its own effect is Cliff's delta of same-category over different-category
+    similarities (2 P(same > different) - 1, as in `CategoryClustering`), averaged over relative depths; the
+    claim's effect is the least-squares slope of these on log10 of the number of parameters: delta per
+    factor of ten, positive when larger models set categories further apart. There is one cell. Models are
+    those of `--model` and `--beside`.
+
+    p counts the orders of the models' effects among their sizes, all k! of them up to 8 models, so that it
+    cannot fall below 1 / k!. Exchangeable under the null: the models' effects, whatever their sizes. Bounds
+    are those of Student's t with k - 2 degrees of freedom: they hold where models scatter about the line
+    alike and independently of one another, as models of one family that share data and seeds hardly do.
+    Below 5 models nothing is settled, by design. The texts are those of the run: how surely they tell each
+    model's own effect is shown, and enters no bound.
+
+    Attributes
+    ----------
+    holds : Holds, default somewhere()
+        Only somewhere(): a trend over models is one number.
+    adjust : str, default 'maxT'
+        Without effect here: there is one cell. One of 'maxT' and 'minP'.
+    smallest_effect : float, default 0.1
+        Delta per factor of ten in size, at least 0.
+
+    References
+    ----------
+    Cliff (1993), Dominance statistics: ordinal analyses to answer ordinal questions.
+
+    Examples
+    --------
+    >>> from modclaims import ScaleTrend
+    >>> from modclaims.calibration.examples import planted
+    >>> class LargerIsMoreModular(ScaleTrend):
+    ...     "Every factor of ten in size sets categories further apart."
+    >>> print(planted(LargerIsMoreModular, 3))  # five models
+    SUPPORTED  delta per factor of ten 0.29 [0.19, 0.39] at the whole network
     """
 
     effect_name: ClassVar[str] = "delta per factor of ten"

@@ -38,39 +38,58 @@ FOLDS, GROUPS = 5, 16
 class InputOutsideUnembedding(TokenMap):
     """At some layer the token that was read is told from directions of the stream that the unembedding cares little about.
 
-    At every layer one ridge map (closed form, its penalty chosen by foretelling other texts) leads from the stream at
-    the positions read to the input embedding of the token there. The directions that it reads are its `dimensions`
-    leading singular directions on the stream's side. What the unembedding cares about is spanned by the leading
-    `leading` share of the singular directions of the unembedding matrix, less its mean over the vocabulary, since what
-    raises all logits alike changes no prediction; norms are left out. Overlap is the mean squared cosine of the
-    principal angles of both: the share of what is read that lies in there, for directions at random `leading` on
-    average. The effect (avoidance) is 1 - overlap / that mean, by layer: 0 where the token is read as from directions
-    at random, 1 where nothing of them lies in what the unembedding cares about, negative where it is read from there
-    more than at random. The smallest effect of 0.2 is a fifth less than at random.
+    At every layer one ridge map leads from the stream at the positions read to the input embedding of the
+    token there. What it reads are its `dimensions` leading singular directions on the stream's side. What
+    the unembedding cares about is spanned by the leading `leading` share of the singular directions of the
+    unembedding, less its mean over the vocabulary. Overlap is the mean squared cosine of the principal
+    angles of both subspaces, `leading` on average for directions at random. The effect (avoidance) is 1 -
+    overlap / that mean: 0 as at random, 1 where nothing of what is read lies in there, negative where more
+    does than at random. Cells are layers.
 
-    p counts random subspaces at least as far away. Exchangeable under the null: the unembedding's leading subspace and
-    one in Haar-random position, the same for all layers. Bounds are about new texts for this network: groups of texts
-    are left out one by one, each time with a new map, and what each adds (the jackknife's pseudo-values) is resampled;
-    the penalty stays as it was chosen.
+    p counts random subspaces at least as far away, step-down over layers. Exchangeable under the null: the
+    unembedding's leading subspace and one in Haar-random position, the same for all layers. Bounds are
+    about new texts for this network: groups of texts are left out one by one, each time with a new map, and
+    the jackknife's pseudo-values are resampled. Two cautions. A map is a filter and no pattern: it turns
+    away from what else varies, however much of the token's trace lies there (a control shows where the
+    stream puts the token). And where input and output embeddings are one matrix (tied weights), overlap in
+    early layers comes with the weights; the verdict warns.
 
-    Two cautions. A map reads where the token is told best, and that turns away from what else varies there, however
-    much of the token's own trace lies in it: a filter, not a pattern (Haufe et al. 2014). Where the stream puts the
-    token is a control, and so is where a map reads that learned the control task. And where both embeddings are one
-    matrix (tied weights), the stream enters the first layer along the unembedding's own directions, most of all the
-    leading ones: what overlap there is in early layers comes with the weights and is no sign of storage as a guess of
-    the output (nor is its lack where a map near the identity reads all directions alike), and avoidance later on takes
-    something that moved the token; the verdict warns.
+    Attributes
+    ----------
+    dimensions : int, default 16
+        Directions of each map, stated in advance: at least 1.
+    leading : float, default 0.5
+        Share of the stream's width that counts as what the unembedding cares about, between 0 and 1.
+    draws : int, default 999
+        Random subspaces: at least 99. No p falls below 1 / (draws + 1).
+    holds : Holds, default somewhere()
+        In which layers: somewhere(), everywhere(), in_fraction(0.5), at(9), everywhere(0, -1).
+    smallest_effect : float, default 0.2
+        Avoidance, from 0 to below 1: 0.2 is a fifth less overlap than at random.
 
-    Source: the question whether what is left of the input lies in parts of the stream of little relevance to the
-    output.
+    Notes
+    -----
+    Source: the question whether what is left of the input lies in parts of the stream of little relevance
+    to the output.
+
+    References
+    ----------
+    Haufe et al. (2014), On the interpretation of weight vectors of linear models in multivariate
+    neuroimaging. Björck & Golub (1973), Numerical methods for computing angles between linear subspaces.
+
+    Examples
+    --------
+    >>> from modclaims import InputOutsideUnembedding
+    >>> from modclaims.calibration.examples import planted
+    >>> class KeptOutOfSight(InputOutsideUnembedding):
+    ...     "The token read is kept where the unembedding hardly looks."
+    >>> print(planted(KeptOutOfSight, 3))
+    SUPPORTED  avoidance 0.68 [0.48, 0.80] at layer 0
     """
 
     dimensions: int = 16
-    """Directions of each map, stated in advance."""
     leading: float = 0.5
-    """Share of the stream's width that counts as what the unembedding cares about, stated in advance."""
     draws: int = 999
-    """Random subspaces."""
     holds: Holds = somewhere()
     smallest_effect: float = 0.2
     effect_name: ClassVar[str] = "avoidance"

@@ -31,12 +31,21 @@ class TokenMap(Hypothesis):
     """A claim about linear maps from the stream, at the positions read, to the input embeddings of the tokens there.
 
     Units are texts, or the blocks that they belong to; no categories are compared.
+
+    Attributes
+    ----------
+    site : str, default 'resid_post'
+        The stream before or after each layer. One of 'resid_pre' and 'resid_post'.
+    layers : tuple[int, ...] | None, default None
+        Layers to look at, from 0, negative ones counted from the last; None for all.
+    label : str, default 'category'
+        Without effect here: no categories are compared.
+    within : str | None, default None
+        Without effect here, as for `label`.
     """
 
     site: str = "resid_post"
-    """resid_pre or resid_post: the stream before or after each layer."""
     layers: tuple[int, ...] | None = None
-    """Layers to look at; None for all."""
     least_units: ClassVar[int] = MIN_UNITS
 
     def validate(self) -> None:

@@ -43,24 +43,56 @@ TITLES = {
 class OVDirections(WeightClaim):
     """Singular directions of what heads write speak of tokens that belong together, more often than random directions do.
 
-    A direction is read through the unembedding (the final norm's gain left out): its `tokens` largest logits at either end.
-    Its coherence is the mean pairwise cosine of these tokens' embeddings, centred over the vocabulary, at the end where it is
-    larger. Coherent is a direction above the `level` quantile of random directions of the same subspace (head). The effect is
-    the share of a layer's directions that are coherent, minus the mean share in random bases. Exchangeable under the null: the
-    singular basis of each head's subspace and a Haar-random one, drawn whole. `beyond = "frequency"` takes each pair of
-    tokens' cosine less that of pairs as frequent; frequency ranks are the tokenizer's order. After Millidge & Black (2022).
+    A direction is read through the unembedding (the final norm's gain left out): its `tokens` largest
+    logits at either end. Its coherence is the mean pairwise cosine of these tokens' embeddings, centred
+    over the vocabulary, at the end where it is larger; coherent is a direction above the `level` quantile
+    of random directions of the same subspace. The effect is the share of a layer's directions that are
+    coherent minus the mean share in random bases; between -1 and 1, positive when the network's own
+    directions are coherent more often. Cells are layers.
+
+    p counts random bases at least as extreme. Exchangeable under the null: the singular basis of each
+    head's subspace and a Haar-random one, drawn whole. The interval is the Monte Carlo error of the null
+    objects' mean; nothing is said beyond this network. Tokens that are equally frequent have similar
+    embeddings whatever they mean: `beyond = "frequency"` takes that off, and needs a tokenizer whose order
+    is that of frequency.
+
+    Attributes
+    ----------
+    matrix : str, default 'ov'
+        Whose directions. One of 'ov' and 'qk' (by head), 'mlp_in' and 'mlp_out' (of the whole MLP).
+    side : str | None, default None
+        Which of the matrix' singular vectors: None (write of 'ov' and 'mlp_out', read of 'qk' and
+        'mlp_in'), or one of 'write' and 'read'. An MLP matrix has one side only.
+    tokens : int, default 10
+        Tokens that a direction is read as, at either end: at least 2.
+    level : float, default 0.95
+        The quantile of random directions' coherence above which a direction is coherent; from 0.5 to
+        below 1.
+    beyond : str | None, default None
+        None, or one of 'frequency': each pair's cosine less that of pairs as frequent.
+    smallest_effect : float, default 0.1
+        Share of directions, from 0 to below 1.
+
+    References
+    ----------
+    Millidge & Black (2022), The singular value decompositions of transformer weight matrices are highly
+    interpretable.
+
+    Examples
+    --------
+    >>> from modclaims import OVDirections
+    >>> from modclaims.calibration.examples import planted
+    >>> class HeadsWriteTopics(OVDirections):
+    ...     "What heads write speaks of tokens that belong together."
+    >>> print(planted(HeadsWriteTopics, 0))
+    REFUTED  excess of coherent directions -0.02 [-0.03, -0.01] at layer 0
     """
 
     matrix: str = "ov"
-    """ov or qk, by head; mlp_in or mlp_out, whose directions span the stream."""
     side: str | None = None
-    """write or read: which of the matrix' singular vectors; None for write of ov and mlp_out, read of qk and mlp_in."""
     tokens: int = 10
-    """Tokens that a direction is read as, at either end."""
     level: float = 0.95
-    """The share of random directions that are not coherent."""
     beyond: str | None = None
-    """None or "frequency"."""
     smallest_effect: float = 0.1
     effect_name: ClassVar[str] = "excess of coherent directions"
     largest_effect: ClassVar[float] = 1.0
@@ -236,8 +268,35 @@ class OVDirections(WeightClaim):
 class QKDirections(OVDirections):
     """Singular directions of what heads ask for speak of tokens that belong together, more often than random directions do.
 
-    The negative control of OVDirections: queries and keys meet each other and not the vocabulary, so this is expected to be
-    refuted. Rotary positions, which act between the two, are left out.
+    The negative control of `OVDirections`, expected to be refuted: queries and keys meet each other and
+    not the vocabulary. The effect is the same: the share of a layer's directions that are coherent (mean
+    pairwise cosine of their `tokens` largest logits' embeddings above the `level` quantile of random
+    directions), minus the mean share in random bases; positive when the network's own are coherent more
+    often. p counts random bases at least as extreme; exchangeable under the null: the singular basis of
+    each head's subspace and a Haar-random one. The interval is the Monte Carlo error of the null objects'
+    mean. Rotary positions, which act between queries and keys, are left out: in a network that has them
+    the matrix is not the one that it attends by.
+
+    Attributes
+    ----------
+    matrix : str, default 'qk'
+        Whose directions. One of 'ov' and 'qk' (by head), 'mlp_in' and 'mlp_out' (of the whole MLP).
+    expect : str, default 'refuted'
+        The outcome with which the claim passes. One of 'supported', 'refuted' and 'inconclusive'.
+
+    References
+    ----------
+    Millidge & Black (2022), The singular value decompositions of transformer weight matrices are highly
+    interpretable.
+
+    Examples
+    --------
+    >>> from modclaims import QKDirections
+    >>> class QueriesSpeakNoTopics(QKDirections):
+    ...     "What heads ask for speaks of tokens that belong together."
+    >>> QueriesSpeakNoTopics().validate()
+    >>> print(QueriesSpeakNoTopics.expect)
+    refuted
     """
 
     matrix: str = "qk"

@@ -34,15 +34,29 @@ UNIT = "null object"
 class WeightClaim(Hypothesis):
     """A claim about one network's weights, weighed against null objects that are drawn.
 
-    The network's own number is exact. p counts null objects at least as extreme (ties included) and cannot fall below
-    1 / (draws + 1); the interval of the effect is the Monte Carlo error of the null objects' mean, from resampling the
-    draws. Nothing is said beyond this network. Along depth the effects' slope takes its level from that interval alone.
+    The network's own number is exact. p counts null objects at least as extreme (ties included) and
+    cannot fall below 1 / (draws + 1); the interval of the effect is the Monte Carlo error of the null
+    objects' mean, from resampling the draws. Nothing is said beyond this network. Along depth the
+    effects' slope takes its level from that interval alone.
+
+    Attributes
+    ----------
+    draws : int, default 199
+        Null objects: at least 99. No p falls below 1 / (draws + 1), so larger suites need more.
+    layers : tuple[int, ...] | None, default None
+        Layers to look at, from 0, negative ones counted from the last; None for all.
+    holds : Holds, default somewhere()
+        In which layers: somewhere(), everywhere(), in_fraction(0.5), at(9), everywhere(0, -1), or
+        along_depth("rises") and along_depth("falls"): the slope over relative depth, whose p is read off
+        its bound.
+    label : str, default 'category'
+        Without effect here: no text is read.
+    within : str | None, default None
+        Without effect here, as for `label`.
     """
 
     draws: int = 199
-    """Null objects."""
     layers: tuple[int, ...] | None = None
-    """Layers to look at; None for all."""
     holds: Holds = somewhere()
     _takes_slopes: ClassVar[bool] = True
 
