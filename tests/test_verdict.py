@@ -17,11 +17,13 @@ from statsmodels.stats.multitest import multipletests
 from modclaims.errors import ClaimError
 from modclaims.hypothesis import Hypothesis
 from modclaims.measured import Measured
+from modclaims.outcome import Outcome
 from modclaims.stats.bounds.bootstrap import Bounds
 from modclaims.stats.chance.multiplicity import Correction, clopper_pearson
 from modclaims.stats.evidence import CategoryRow, Cell, Evidence, NullTest
 from modclaims.stats.quantifiers import at, somewhere
-from modclaims.verdict import Outcome, Weighed, judge, summarise
+from modclaims.verdict import judge
+from modclaims.weighed import Weighed, summarise
 
 ALPHA = 0.05
 

@@ -9,7 +9,8 @@ from modclaims.look import Weighing
 from modclaims.recording import Recording
 from modclaims.runner import weigh
 from modclaims.stats.evidence import Exhibit
-from modclaims.verdict import Verdict, Weighed, judge
+from modclaims.verdict import Verdict, judge
+from modclaims.weighed import Weighed
 
 
 def judged(

@@ -25,6 +25,7 @@ from modclaims.errors import ClaimCodeError, ClaimError, CorpusError, InputError
 from modclaims.hypothesis import EXPECTATIONS, Hypothesis
 from modclaims.lineup import Lineup, check_beside, check_requests
 from modclaims.look import CHECKPOINTS, Weighing
+from modclaims.outcome import Outcome
 from modclaims.planning.context import PlanContext
 from modclaims.recording import Activations, ModelShape, Positions, Recorder, Recording, Request
 from modclaims.runs.collect import Collected, collect_file
@@ -34,7 +35,8 @@ from modclaims.runs.settings import Settings
 from modclaims.stats.chance.multiplicity import adjust
 from modclaims.stats.checkpoints import Deciding, fits
 from modclaims.stats.evidence import Evidence, Exhibit
-from modclaims.verdict import Outcome, Verdict, Weighed, judge, summarise
+from modclaims.verdict import Verdict, judge
+from modclaims.weighed import Weighed, summarise
 
 NEAR_DUPLICATE = 0.2
 Render = Callable[[Run], Mapping[str, bytes]]

@@ -21,6 +21,7 @@ from sklearn.datasets import load_iris
 
 from modclaims.hypothesis import Hypothesis
 from modclaims.measured import Measured
+from modclaims.outcome import Outcome
 from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples, standard_errors
 from modclaims.stats.chance.actions import (
     Arrangements,
@@ -37,7 +38,8 @@ from modclaims.stats.effects.rivals import category_ss, distances_to_centroid, f
 from modclaims.stats.effects.superiority import superior
 from modclaims.stats.evidence import Cell, Evidence, NullTest
 from modclaims.stats.nulls.null_objects import mean_replicates
-from modclaims.verdict import Outcome, judge, summarise
+from modclaims.verdict import judge
+from modclaims.weighed import summarise
 
 Floats = NDArray[np.float64]
 

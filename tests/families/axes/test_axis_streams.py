@@ -44,7 +44,8 @@ from modclaims.stats.nulls.rotations import (
 )
 from modclaims.stats.quantifiers import at
 from modclaims.stats.streams import stream
-from modclaims.verdict import Verdict, Weighed, judge
+from modclaims.verdict import Verdict, judge
+from modclaims.weighed import Weighed
 
 Floats = NDArray[np.float64]
 LAYERS, WIDTH, MLP, POSITIONS = 3, 16, 20, 3

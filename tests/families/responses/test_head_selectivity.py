@@ -12,7 +12,7 @@ from modclaims.families.common.responses import projections
 from modclaims.look import Weighing
 from modclaims.recording import Positions
 from modclaims.stats.bounds import splits
-from modclaims.verdict import summarise
+from modclaims.weighed import summarise
 
 WEIGHING = Weighing(seed=1, permutations=199, resamples=399)
 
