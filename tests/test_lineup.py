@@ -11,8 +11,9 @@ from modclaims.errors import ClaimError, CorpusError, ModelError
 from modclaims.lineup import Lineup
 from modclaims.outcome import Outcome
 from modclaims.recording import Activations, Loss, Positions, for_model
-from modclaims.runner import execute, run_digest
+from modclaims.runner import execute
 from modclaims.runs.collect import Collected
+from modclaims.runs.digests import run_digest
 from modclaims.runs.run_log import RunLog
 from modclaims.runs.settings import Settings
 

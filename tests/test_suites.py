@@ -17,8 +17,9 @@ from modclaims.lm.outline import read_outline
 from modclaims.outcome import Outcome
 from modclaims.planning.context import PlanContext
 from modclaims.recording import ModelShape
-from modclaims.runner import prepare, run_digest
 from modclaims.runs.collect import Collected, collect
+from modclaims.runs.digests import run_digest
+from modclaims.runs.planned import prepare
 from modclaims.runs.run_folder import dump_json
 from modclaims.runs.settings import Settings
 from modclaims.shipped import PACKAGE

@@ -23,7 +23,7 @@ from modclaims.stats.chance.multiplicity import Correction, clopper_pearson
 from modclaims.stats.evidence import CategoryRow, Cell, Evidence, NullTest
 from modclaims.stats.quantifiers import at, somewhere
 from modclaims.verdict import judge
-from modclaims.weighed import Weighed, summarise
+from modclaims.weighed import Weighed, place_of, summarise
 
 ALPHA = 0.05
 
@@ -388,9 +388,24 @@ def test_a_summary_carries_the_levels_the_named_cell_and_its_interval() -> None:
     assert (summary.draws, summary.exact, summary.smallest_attainable_p) == (199, False, 1 / 200)
     assert summary.secondary == [{"name": "gap", "value": 0.2}]
     assert summary.degenerate == ["layer 0"]
-    assert [row["status"] for row in summary.cells] == ["degenerate", "tested", "secondary", "secondary"]
+    assert [row.status for row in summary.cells] == ["degenerate", "tested", "secondary", "secondary"]
     assert summary.n_units == summary.n_texts == 48
     assert judge({"Claim": summary}, alpha=ALPHA, correction="holm")["Claim"].outcome is Outcome.SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("cell", "more"),
+    [
+        (Cell(layer=3, head=1), {"layer": 3, "head": 1}),
+        (Cell(layer=2, last_layer=4), {"layer": 2, "last_layer": 4}),
+        (Cell(category="code", size=64), {"category": "code", "size": 64}),
+        (Cell(depth=0.4), {"depth": 0.4}),
+        (Cell(), {}),
+    ],
+    ids=str,
+)
+def test_a_place_has_all_that_names_it(cell: Cell, more: Mapping[str, Any]) -> None:
+    assert place_of(cell) == {"layer": None, "head": None, "axis": None} | more
 
 
 def test_a_summary_survives_json() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Weighing
 from modclaims.recording import Recording
-from modclaims.runner import weigh
+from modclaims.runs.weighing import weigh
 from modclaims.stats.evidence import Exhibit
 from modclaims.verdict import Verdict, judge
 from modclaims.weighed import Weighed

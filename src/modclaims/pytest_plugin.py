@@ -35,8 +35,8 @@ import pytest
 if TYPE_CHECKING:
     from modclaims.corpus import Corpus
     from modclaims.recording import Recorder
-    from modclaims.runner import Progress
     from modclaims.runs.collect import Collected
+    from modclaims.runs.progress import Progress
     from modclaims.runs.settings import Settings
 
 FOLDER = "hypotheses"
@@ -576,7 +576,7 @@ def _command(config: pytest.Config, asked: Sequence[Collected], others: Sequence
 
 def _progress(config: pytest.Config, model: str | None) -> Progress | None:
     """A line when recording begins and one when weighing does; none with -q."""
-    from modclaims.runner import Progress
+    from modclaims.runs.progress import Progress
 
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is None or config.get_verbosity() < 0:

@@ -18,8 +18,8 @@ from modclaims.planning.power import POWER, Asked, Found, detectable
 from modclaims.plans.cost import Cost, Reading, cost
 from modclaims.plans.reach import Others, Side, sides
 from modclaims.recording import ModelShape, Recorder, Request
-from modclaims.runner import Planned, context, prepare, readable
 from modclaims.runs.collect import Collected
+from modclaims.runs.planned import Planned, context, prepare, readable
 from modclaims.runs.settings import Settings
 from modclaims.stats.chance.multiplicity import at_most
 from modclaims.stats.quantifiers import InFraction

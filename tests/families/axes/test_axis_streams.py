@@ -24,7 +24,7 @@ from modclaims.families.common.units import Units
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look, Weighing
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording, Request, Weights
-from modclaims.runner import weigh
+from modclaims.runs.weighing import weigh
 from modclaims.stats.bounds import splits
 from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples, resample, resample_groups, standard_errors
 from modclaims.stats.bounds.splits import halves, part
