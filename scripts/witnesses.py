@@ -31,7 +31,9 @@ from numpy.typing import ArrayLike, NDArray
 from modclaims.hypothesis import Hypothesis
 from modclaims.measured import Measured
 from modclaims.outcome import Outcome
-from modclaims.stats.bounds.bootstrap import Bounds, Resamples, standard_errors
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.replicates import standard_errors
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.actions import Arrangements, Design, count_arrangements, index_permutations, relabellings
 from modclaims.stats.chance.multiplicity import Correction, adjust, clopper_pearson, weigh_cells
 from modclaims.stats.chance.permutation import Pairs, anosim_null, doubled_midranks, f_null, gap_null

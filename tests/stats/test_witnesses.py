@@ -22,7 +22,9 @@ from sklearn.datasets import load_iris
 from modclaims.hypothesis import Hypothesis
 from modclaims.measured import Measured
 from modclaims.outcome import Outcome
-from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples, standard_errors
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.replicates import Replicates, standard_errors
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.actions import (
     Arrangements,
     Design,

@@ -26,7 +26,9 @@ from modclaims.look import Look, Weighing
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording, Request, Weights
 from modclaims.runs.weighing import weigh
 from modclaims.stats.bounds import splits
-from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples, resample, resample_groups, standard_errors
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.replicates import Replicates, standard_errors
+from modclaims.stats.bounds.resamples import Resamples, resample, resample_groups
 from modclaims.stats.bounds.splits import halves, part
 from modclaims.stats.chance.actions import Design
 from modclaims.stats.effects.omega_squared import omega_squared_replicates

@@ -29,7 +29,8 @@ from modclaims.recording import (
     Weights,
     for_variant,
 )
-from modclaims.stats.bounds.bootstrap import Bounds, Resamples
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.bounds.splits import Half, MedianBounds, halves, median_test, picked_and_measured, smallest_half
 from modclaims.stats.chance.actions import Design, count_arrangements, relabellings
 from modclaims.stats.chance.merging import FACTOR

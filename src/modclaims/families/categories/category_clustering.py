@@ -27,9 +27,11 @@ from modclaims.planning.degenerate import degenerate_pairs
 from modclaims.planning.perfect_samples import of_delta, of_sums
 from modclaims.planning.plan import CountedLevel, TestPlan, counted_bounds, exchanged
 from modclaims.recording import HEAD_SITES, LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
-from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples
+from modclaims.stats.bounds.bootstrap import Bounds
 from modclaims.stats.bounds.delta_bounds import Part, combined_bounds, delta_bounds, lower_limits_under_any_law
+from modclaims.stats.bounds.replicates import Replicates
 from modclaims.stats.bounds.resample_parts import in_parts
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.actions import Arrangements, count_arrangements, relabellings
 from modclaims.stats.chance.permutation import (
     ROUNDED,
