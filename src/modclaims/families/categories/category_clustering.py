@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
 from modclaims.families.categories.figures.effect_by_depth import EffectByDepth
-from modclaims.families.categories.similarity_maps import similarity_maps
+from modclaims.families.categories.similarity_maps import SimilarityMaps
 from modclaims.families.common import controls, copying
 from modclaims.families.common.depth_curves import untrained_curves
 from modclaims.families.common.null_histograms import null_histogram
@@ -372,9 +372,9 @@ class CategoryClustering(Hypothesis):
         self, recording: Recording, cells: tuple[Cell, ...], per_cell: list[Similarity], depth: int
     ) -> list[Exhibit]:
         """Heat maps of texts x positions, similarity levels by depth, and a map of the texts, layer by layer."""
-        return similarity_maps(
-            recording, cells, per_cell, depth, self._request(), self.similarity, self.label, self.within
-        )
+        request = self._request()
+        maps = SimilarityMaps(recording, request, cells, per_cell, self.similarity, self.label, self.within)
+        return maps.exhibits(depth)
 
 
 @dataclass(frozen=True)
