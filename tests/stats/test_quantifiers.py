@@ -18,15 +18,7 @@ from modclaims.stats.bounds.second_bounds import NoncentralF
 from modclaims.stats.chance.multiplicity import clopper_pearson, weigh_cells
 from modclaims.stats.effects.omega_squared import log_one_plus_f2, omega2_of_log
 from modclaims.stats.evidence import Cell, Evidence, NullTest
-from modclaims.stats.quantifiers import (
-    Holds,
-    InFraction,
-    along_depth,
-    at,
-    everywhere,
-    in_fraction,
-    somewhere,
-)
+from modclaims.stats.quantifiers import Holds, InFraction, along_depth, at, everywhere, in_fraction, somewhere
 
 Floats = NDArray[np.float64]
 GRID = np.arange(-499.0, 500) / 100

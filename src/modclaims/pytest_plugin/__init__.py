@@ -26,16 +26,7 @@ import pytest
 
 from modclaims.pytest_plugin.handover import SELECTION, VERDICTS, hand_over, worker_input
 from modclaims.pytest_plugin.items import ClaimFile, ClaimItem, claims_of, file_of, may_hold_claims, under_folder
-from modclaims.pytest_plugin.judged import (
-    ERROR,
-    INCONCLUSIVE,
-    SKIPPED,
-    STANDINGS,
-    STATE,
-    Asked,
-    State,
-    undecided,
-)
+from modclaims.pytest_plugin.judged import ERROR, INCONCLUSIVE, SKIPPED, STANDINGS, STATE, Asked, State, undecided
 from modclaims.pytest_plugin.weighing import models_of, weigh_session
 
 # ── what the user may say ──

@@ -9,11 +9,7 @@ from typing import Any
 
 import pytest
 
-from modclaims.pytest_plugin.judged import (
-    STATE,
-    Judged,
-    Verdicts,
-)
+from modclaims.pytest_plugin.judged import STATE, Judged, Verdicts
 
 SELECTION, VERDICTS = "selection.json", "verdicts.json"
 """Files of the handover folder: written by workers, and by the controller."""

@@ -15,12 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modclaims.pytest_plugin.judged import (
-    STATE,
-    Asked,
-    Judged,
-    Verdicts,
-)
+from modclaims.pytest_plugin.judged import STATE, Asked, Judged, Verdicts
 
 if TYPE_CHECKING:
     from modclaims.corpus import Corpus

@@ -11,9 +11,7 @@ from modclaims.corpus import Corpus
 from modclaims.outcome import Outcome
 from modclaims.recording import ModelShape
 from modclaims.runs.collect import Collected
-from modclaims.runs.planned import (
-    Planned,
-)
+from modclaims.runs.planned import Planned
 from modclaims.runs.settings import Settings
 
 

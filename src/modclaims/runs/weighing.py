@@ -17,10 +17,7 @@ from modclaims.hypothesis import Hypothesis
 from modclaims.look import CHECKPOINTS, Weighing
 from modclaims.recording import Recording
 from modclaims.runs.collect import collect_file
-from modclaims.runs.planned import (
-    Planned,
-    fault_of,
-)
+from modclaims.runs.planned import Planned, fault_of
 from modclaims.runs.progress import Progress
 from modclaims.runs.run_folder import dump_json
 from modclaims.runs.settings import Settings

@@ -17,9 +17,7 @@ from modclaims.stats.bounds.replicates import standard_errors
 from modclaims.stats.bounds.resamples import resample, resample_groups
 from modclaims.stats.chance.actions import Design
 from modclaims.stats.chance.permutation import Pairs
-from modclaims.stats.effects.omega_squared import (
-    omega_squared_replicates,
-)
+from modclaims.stats.effects.omega_squared import omega_squared_replicates
 from modclaims.stats.effects.pair_effects import cliffs_delta
 
 Floats = NDArray[np.float64]

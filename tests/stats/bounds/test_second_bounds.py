@@ -17,11 +17,7 @@ from modclaims.stats.bounds.bootstrap import Bounds, bootstrap_t
 from modclaims.stats.bounds.replicates import Replicates
 from modclaims.stats.bounds.resamples import resample, resample_groups
 from modclaims.stats.bounds.second_bounds import NoncentralF, StudentT
-from modclaims.stats.effects.omega_squared import (
-    log_one_plus_f2,
-    omega2_of_log,
-    omega_squared_bounds,
-)
+from modclaims.stats.effects.omega_squared import log_one_plus_f2, omega2_of_log, omega_squared_bounds
 
 LEVELS = st.sampled_from((0.005, 0.01, 0.025, 0.05, 0.1, 0.3))
 
