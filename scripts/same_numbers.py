@@ -136,7 +136,7 @@ def levels_of_scenarios(families: tuple[str, ...] = ()) -> Iterator[tuple[str, d
     from modclaims.calibration import grid
     from modclaims.cli import embedded_recording
     from modclaims.planting import shuffled
-    from modclaims.runner import one_thread
+    from modclaims.runs.weighing import one_thread
     from modclaims.stats.streams import stream
 
     shuffled.share(embedded_recording())

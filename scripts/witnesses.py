@@ -30,7 +30,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from modclaims.hypothesis import Hypothesis
 from modclaims.measured import Measured
-from modclaims.stats.bounds.bootstrap import Bounds, Resamples, standard_errors
+from modclaims.outcome import Outcome
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.replicates import standard_errors
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.actions import Arrangements, Design, count_arrangements, index_permutations, relabellings
 from modclaims.stats.chance.multiplicity import Correction, adjust, clopper_pearson, weigh_cells
 from modclaims.stats.chance.permutation import Pairs, anosim_null, doubled_midranks, f_null, gap_null
@@ -40,7 +43,8 @@ from modclaims.stats.effects.two_groups import auc, hedges_g
 from modclaims.stats.evidence import Cell, Evidence, NullTest
 from modclaims.stats.nulls.null_objects import mean_replicates
 from modclaims.stats.streams import stream
-from modclaims.verdict import Outcome, judge, summarise
+from modclaims.verdict import judge
+from modclaims.weighed import summarise
 
 Floats = NDArray[np.float64]
 Orders = NDArray[np.int64]

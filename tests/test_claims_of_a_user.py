@@ -10,9 +10,10 @@ from planted import PlantedRecorder, planted_corpus
 from terminal import call
 
 import modclaims
-from modclaims import CategoryClustering, Hypothesis, pytest_plugin
+from modclaims import CategoryClustering, Hypothesis
 from modclaims.declarations import refuse_undeclared
 from modclaims.errors import ClaimError, ModelError
+from modclaims.pytest_plugin import weighing
 from modclaims.recording import Activations
 from modclaims.report import render
 from modclaims.runner import execute
@@ -361,7 +362,7 @@ def test_in_pytest_such_a_claim_is_an_error_and_what_has_nothing_to_do_with_it_r
     (pytester.path / "test_else.py").write_text("def test_something_else():\n    assert True\n")
     (pytester.path / "modclaims.toml").write_text("permutations = 99\nresamples = 199\n")
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setattr(pytest_plugin, "load", lambda settings: (planted_corpus(), PlantedRecorder()))
+    monkeypatch.setattr(weighing, "load", lambda settings: (planted_corpus(), PlantedRecorder()))
     plugins = ("-p", "xdist", "-p", "modclaims.pytest_plugin", "-p", "no:cacheprovider")
     known = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"  # by these tests
     result = pytester.runpytest_inprocess(*plugins, "-W", known, *workers)

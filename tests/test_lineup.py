@@ -9,12 +9,13 @@ from planted import PlantedRecorder, planted_corpus
 from modclaims import CategoryClustering, ModelsDiffer
 from modclaims.errors import ClaimError, CorpusError, ModelError
 from modclaims.lineup import Lineup
+from modclaims.outcome import Outcome
 from modclaims.recording import Activations, Loss, Positions, for_model
-from modclaims.runner import execute, run_digest
+from modclaims.runner import execute
 from modclaims.runs.collect import Collected
+from modclaims.runs.digests import run_digest
 from modclaims.runs.run_log import RunLog
 from modclaims.runs.settings import Settings
-from modclaims.verdict import Outcome
 
 CORPUS = planted_corpus(topics=2, styles=2, texts=4)
 SPOKEN = {"tokens": 64, "positions": Positions("0,1,2")}

@@ -53,6 +53,7 @@ from modclaims.lm.model import load_model
 from modclaims.lm.outline import read_outline
 from modclaims.lm.store import RecordingStore
 from modclaims.look import CHECKPOINTS, PlannedStreams, Weighing
+from modclaims.outcome import Outcome
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import CountedLevel
 from modclaims.planning.power import Asked, detectable
@@ -87,7 +88,6 @@ from modclaims.stats.chance.actions import count_arrangements
 from modclaims.stats.chance.merging import merged_levels
 from modclaims.stats.effects.levels import LEVELS
 from modclaims.stats.effects.superiority import comparisons
-from modclaims.verdict import Outcome
 
 SHAPE = ModelShape("planted", 3, 2, 2, 8, 4, 32, 512)
 POSITIONS = (5, 6, 7)

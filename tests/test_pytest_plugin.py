@@ -7,9 +7,9 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from modclaims import pytest_plugin
 from modclaims.corpus import Corpus, Text
 from modclaims.errors import ModelError
+from modclaims.pytest_plugin import weighing
 from modclaims.recording import MemorySource, ModelShape, Recording
 from modclaims.report import render
 from modclaims.runner import execute
@@ -83,7 +83,7 @@ CORPUS = Corpus(
     ),
 )
 EFFECT = 0.8
-LOAD = pytest_plugin.load
+LOAD = weighing.load
 WORDS = {"PASSED", "FAILED", "INCONCLUSIVE", "ERROR", "SKIPPED"}
 
 
@@ -148,7 +148,7 @@ class Suite:
         path.write_text(text, encoding="utf-8")
 
     def load(self, settings):
-        """Stands for `pytest_plugin.load`."""
+        """Stands for `pytest_plugin.weighing.load`."""
         if settings.model == "absent":
             raise ModelError("There is no model 'absent'; give a folder.")
         self.recorders.append(Planted(effect=0.0 if settings.model == "blind" else self.effect))
@@ -189,7 +189,7 @@ class Suite:
 @pytest.fixture
 def suite(reference, pytester, monkeypatch):
     made = Suite(pytester)
-    monkeypatch.setattr(pytest_plugin, "load", made.load)
+    monkeypatch.setattr(weighing, "load", made.load)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # quicker, and the same where modclaims is installed
     monkeypatch.setenv("MODCLAIMS_HOME", str(pytester.path / "home"))
     return made
@@ -235,7 +235,7 @@ def test_a_claim_against_expectation_fails_with_its_numbers_and_no_traceback(sui
         ],
         consecutive=True,
     )
-    done.stdout.no_fnmatch_line("*pytest_plugin.py*")
+    done.stdout.no_fnmatch_line("*pytest_plugin*")
     done.stdout.no_fnmatch_line("*Traceback*")
 
 
@@ -244,7 +244,7 @@ def test_a_claim_that_cannot_be_weighed_is_an_error_at_setup_in_one_sentence(sui
     done.stdout.fnmatch_lines(
         ["*ERROR at setup of LacksItsColumn*", "Corpus 'planted' has no label 'author'; it has: *"], consecutive=True
     )
-    done.stdout.no_fnmatch_line("*pytest_plugin.py*")
+    done.stdout.no_fnmatch_line("*pytest_plugin*")
     done.assert_outcomes(passed=1, errors=1)
 
 
@@ -455,7 +455,7 @@ def test_models_beside_come_from_options_or_from_the_settings_file(suite, monkey
         asked.append(settings.beside)
         return suite.load(settings)
 
-    monkeypatch.setattr(pytest_plugin, "load", load)
+    monkeypatch.setattr(weighing, "load", load)
     monkeypatch.chdir(suite.root / here)
     suite.write("models/second/config.json", "{}")
     suite.write("modclaims.toml", SETTINGS + 'beside = ["models/second", "some/other"]\n')
@@ -615,7 +615,7 @@ def test_a_wrong_setting_is_one_sentence(suite):
 
 
 def test_corpus_and_model_are_looked_for_as_modclaims_run_does(suite, monkeypatch):
-    monkeypatch.setattr(pytest_plugin, "load", LOAD)
+    monkeypatch.setattr(weighing, "load", LOAD)
     suite.write("texts.csv", "text,style\n" + "".join(f"word{i} other{i},{'ab'[i % 2]}\n" for i in range(8)))
     for corpus, sentence in (("absent.jsonl", "*absent.jsonl*"), ("texts.csv", "*absent-model*")):
         done = suite.run("hypotheses", "--claims-corpus", corpus, "--claims-model", "./absent-model")
@@ -624,7 +624,7 @@ def test_corpus_and_model_are_looked_for_as_modclaims_run_does(suite, monkeypatc
 
 
 def test_a_path_in_a_settings_file_starts_at_that_file(suite, monkeypatch):
-    monkeypatch.setattr(pytest_plugin, "load", LOAD)
+    monkeypatch.setattr(weighing, "load", LOAD)
     monkeypatch.chdir(suite.root / "hypotheses")
     suite.write("texts.jsonl", "not json\n")
     suite.write("modclaims.toml", SETTINGS + 'corpus = "texts.jsonl"\n')

@@ -10,11 +10,13 @@ from modclaims import CategoryClustering, HeadSelectivity, at, everywhere
 from modclaims.corpus import Corpus, Text
 from modclaims.errors import CorpusError, NothingSelected, RunFolderError
 from modclaims.recording import Activations, Positions
-from modclaims.runner import execute, run_digest, weigh
+from modclaims.runner import execute
 from modclaims.runs.collect import Collected, collect
+from modclaims.runs.digests import run_digest
 from modclaims.runs.run_folder import read_run
 from modclaims.runs.run_log import RunLog
 from modclaims.runs.settings import Settings
+from modclaims.runs.weighing import weigh
 
 QUICK = {"permutations": 299, "resamples": 999}
 

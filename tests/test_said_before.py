@@ -43,6 +43,7 @@ from modclaims import (
     everywhere,
     somewhere,
 )
+from modclaims.outcome import Outcome
 from modclaims.plans import plans
 from modclaims.plans.cost import Reading
 from modclaims.plans.plans import make_plan
@@ -50,7 +51,6 @@ from modclaims.planting.family import claim_of
 from modclaims.runner import execute
 from modclaims.runs.collect import Collected
 from modclaims.runs.settings import Settings
-from modclaims.verdict import Outcome
 
 CORPUS = planted_corpus(topics=2, styles=2, texts=4)
 FEW = planted_corpus(topics=1, styles=2, texts=2)

@@ -14,14 +14,15 @@ from modclaims.corpus import Corpus
 from modclaims.corpus_files import read_corpus
 from modclaims.lm.model import load_model
 from modclaims.lm.outline import read_outline
+from modclaims.outcome import Outcome
 from modclaims.planning.context import PlanContext
 from modclaims.recording import ModelShape
-from modclaims.runner import prepare, run_digest
 from modclaims.runs.collect import Collected, collect
+from modclaims.runs.digests import run_digest
+from modclaims.runs.planned import prepare
 from modclaims.runs.run_folder import dump_json
 from modclaims.runs.settings import Settings
 from modclaims.shipped import PACKAGE
-from modclaims.verdict import Outcome
 
 ROOT = Path(__file__).parent.parent
 SUITES = ("card", "study", "beyond", "published")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,15 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
+from weighed import weighed
 
-from modclaims.errors import ClaimError
-from modclaims.hypothesis import Hypothesis
-from modclaims.measured import Measured
-from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.outcome import Outcome
 from modclaims.stats.chance.multiplicity import Correction, clopper_pearson
-from modclaims.stats.evidence import CategoryRow, Cell, Evidence, NullTest
-from modclaims.stats.quantifiers import at, somewhere
-from modclaims.verdict import Outcome, Weighed, judge, summarise
+from modclaims.verdict import judge
+from modclaims.weighed import Weighed
 
 ALPHA = 0.05
 
@@ -32,43 +27,6 @@ def frozen_garbage() -> Iterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()
-
-
-def weighed(p_plus: float, p_minus: float, **changes: Any) -> Weighed:
-    plain = Weighed(
-        effect=0.31,
-        effect_name="delta",
-        effect_low=0.12,
-        effect_high=0.47,
-        interval="90 % interval, lower limit simultaneous over 6 cells and upper limit the cell's own",
-        smallest_effect=0.2,
-        expect="supported",
-        observed=0.02,
-        p=p_plus,
-        p_interval=None,
-        p_plus=p_plus,
-        p_minus=p_minus,
-        mc_plus=(p_plus, p_plus),
-        mc_minus=(p_minus, p_minus),
-        bounded=True,
-        best={"layer": 3, "head": None, "axis": None},
-        best_words="layer 3",
-        draws=9999,
-        exact=False,
-        smallest_attainable_p=1e-4,
-        statistic="gap within - between",
-        action="exchanging topic",
-        holds="somewhere",
-        bound_floor=1e-4,
-        n_texts=64,
-        n_units=64,
-        unit="text",
-        n_cells=6,
-        location=True,
-        texts_to_refute=200,
-        texts_to_support=150,
-    )
-    return replace(plain, **changes)
 
 
 def outcomes(claims: Mapping[str, Weighed], **settings: Any) -> dict[str, Outcome]:
@@ -91,14 +49,12 @@ def test_no_claims_have_no_verdicts() -> None:
     assert judge({}, alpha=ALPHA, correction="holm") == {}
 
 
-def test_a_claim_about_layers_that_are_not_there_cannot_be_summarised() -> None:
-    claim = Claim()
-    claim.holds = at(7)
-    with pytest.raises(ClaimError, match="the cells have layers 0, 1"):
-        summarise(claim, evidence(), ALPHA)
-
-
 # ---- the three outcomes
+
+
+def test_every_outcome_has_a_word_and_a_sentence() -> None:
+    assert [o.word for o in Outcome] == ["supported", "refuted", "inconclusive", "error", "skipped"]
+    assert all(o.sentence for o in Outcome)
 
 
 def test_a_claim_alone_is_read_at_alpha() -> None:
@@ -204,209 +160,6 @@ def test_a_smaller_level_never_undoes_an_outcome(
     after = judge({str(i): drawn(c) for i, c in enumerate(counts)}, alpha=ALPHA, correction=correction)
     for name, verdict in before.items():
         assert verdict.outcome is not Outcome.SUPPORTED or after[name].outcome is Outcome.SUPPORTED
-
-
-# ---- what is said
-
-SETS = {"null_objects": 200, "null_words": "matched sets"}
-NO_TEXTS = {"texts_to_support": None}
-
-
-def test_what_null_objects_rule_is_not_asked_of_texts() -> None:
-    def message(**more: Any) -> str:
-        one = weighed(0.2, 0.3, texts_to_refute=None, **{"texts_to_support": None} | SETS | more)
-        return judge({"a": one}, alpha=ALPHA, correction="holm")["a"].message
-
-    assert message(draws_to_refute=400) == (
-        "About 400 matched sets (200 more than now, sets = 400; no number of texts alone would) would refute it were the "
-        "effect 0; it cannot be said how many texts would support it were it twice the smallest that matters (before "
-        "correction over claims)."
-    )
-    both = message(texts_to_support=900, draws_to_support=500)
-    assert "about 900 texts and about 500 matched sets (300 more than now, sets = 500) would support it" in both
-    bases = message(draws_to_refute=91, null_objects=20, null_words="random bases")
-    assert "About 91 random bases (71 more than now; no number of texts alone would) would refute it" in bases
-
-
-def test_so_few_texts_that_resamples_leave_no_bound_settle_nothing_and_say_so() -> None:
-    def message(**more: Any) -> str:
-        return judge({"a": weighed(0.2, 0.3, **more)}, alpha=ALPHA, correction="holm")["a"].message
-
-    enough = {"texts_to_refute": 10, "texts_to_support": 10}
-    assert "would have settled an effect of 0" in message(**enough)
-    few = message(bound_floor=0.11, **enough)
-    assert few.startswith("So few texts settle nothing, whatever the effect: in 11 % of the resamples")
-    assert "would have settled" not in few
-    assert "in 6 % of the resamples" in message(bound_floor=0.12, splits=20, **enough)
-
-
-def test_a_claim_without_a_bound_says_so() -> None:
-    verdict = judge({"a": weighed(1.0, 1.0, bounded=False)}, alpha=ALPHA, correction="holm")["a"]
-    assert verdict.outcome is Outcome.INCONCLUSIVE
-    assert verdict.message.startswith("No bound")
-
-
-def test_an_inconclusive_claim_says_how_many_texts_would_decide() -> None:
-    message = judge({"a": weighed(0.2, 0.3)}, alpha=ALPHA, correction="holm")["a"].message
-    assert "About 200 texts would refute it were the effect 0" in message
-    assert "about 150 texts would support it were it twice" in message
-    unknown = judge({"a": weighed(0.2, 0.3, texts_to_refute=None)}, alpha=ALPHA, correction="holm")["a"].message
-    assert unknown.startswith("It cannot be said how many texts would refute it were the effect 0; about 150 texts")
-    near = judge({"a": weighed(0.2, 0.3, texts_to_refute=60, texts_to_support=50)}, alpha=ALPHA, correction="holm")["a"]
-    assert "too close to the smallest that matters" in near.message
-    assert near.reason == "too close to the smallest effect to call"
-    far = judge({"a": weighed(0.2, 0.3, texts_to_refute=65, texts_to_support=50)}, alpha=ALPHA, correction="holm")["a"]
-    assert far.reason == "about 65 texts would decide, were the effect 0 or twice 0.2"
-
-
-def test_a_claim_that_correction_alone_undid_says_so() -> None:
-    claims = {f"c{i}": weighed(1.0, 0.019) for i in range(10)}
-    verdict = judge(claims, alpha=ALPHA, correction="holm")["c0"]
-    assert verdict.reason == "lost to correction over 10 claims"
-    assert "Alone it would be refuted (.019)" in verdict.message
-
-
-def test_a_design_that_cannot_reach_alpha_says_so() -> None:
-    claims = {f"c{i}": weighed(0.02, 1.0, smallest_attainable_p=0.02) for i in range(4)}
-    message = judge(claims, alpha=ALPHA, correction="holm")["c0"].message
-    assert "With 4 claims the smallest level that this design and these draws attain, .02, cannot pass" in message
-
-
-def test_the_sentence_bears_the_numbers_that_decided() -> None:
-    sentence = judge({"a": weighed(0.001, 1.0, adjusted=True)}, alpha=ALPHA, correction="holm")["a"].sentence
-    for part in (
-        "Exchanging topic (9,999 draws) gave delta = 0.31 at layer 3",
-        "90 % interval [0.12, 0.47]",
-        "adjusted p = .001",
-        "The claim (somewhere; smallest effect that matters 0.2)",
-        "differ in location (F2 agrees)",
-    ):
-        assert part in sentence
-    spread = judge({"a": weighed(0.001, 1.0, location=False)}, alpha=ALPHA, correction="holm")["a"].sentence
-    assert "possibly only in spread" in spread
-    refuted = judge({"a": weighed(1.0, 0.001)}, alpha=ALPHA, correction="holm")["a"].sentence
-    assert "location" not in refuted
-    exact = judge({"a": weighed(0.02, 1.0, exact=True, draws=2100)}, alpha=ALPHA, correction="holm")["a"].sentence
-    assert "exact, N = 2,100" in exact
-    words = judge({"a": weighed(0.001, 1.0, statistic="t beyond shared words")}, alpha=ALPHA, correction="holm")["a"]
-    assert "not beyond every proxy" in words.sentence
-
-
-@pytest.mark.parametrize(
-    ("claim", "others", "reason"),
-    [
-        (weighed(1.0, 1.0, bounded=False), 0, "no bound where nothing varies"),
-        (weighed(0.02, 1.0), 3, "lost to correction over 4 claims"),
-        (weighed(1.0, 0.02), 3, "lost to correction over 4 claims"),
-        (weighed(0.2, 0.3, texts_to_refute=64, texts_to_support=64), 0, "too close to the smallest effect to call"),
-        (
-            weighed(0.2, 0.3, texts_to_refute=65, texts_to_support=10),
-            0,
-            "about 65 texts would decide, were the effect 0 or twice 0.2",
-        ),
-        (weighed(0.2, 0.3, texts_to_refute=None, texts_to_support=10), 0, "about 10 texts would support twice 0.2"),
-        (weighed(0.2, 0.3, texts_to_refute=90, texts_to_support=None), 0, "about 90 texts would refute an effect of 0"),
-        (weighed(0.2, 0.3, texts_to_refute=None, texts_to_support=None), 0, "more texts may decide"),
-        (weighed(0.2, 0.3, bound_floor=0.11), 0, "so few texts settle nothing"),
-        (
-            weighed(0.2, 0.3, texts_to_refute=None, draws_to_refute=600, texts_to_support=60, **SETS),
-            0,
-            "about 64 texts and about 600 matched sets would decide, were the effect 0 or twice 0.2",
-        ),
-        (
-            weighed(0.2, 0.3, texts_to_refute=None, draws_to_refute=600, draws_to_support=900, **SETS | NO_TEXTS),
-            0,
-            "about 900 matched sets would decide, were the effect 0 or twice 0.2",
-        ),
-        (weighed(0.001, 1.0), 0, ""),
-        (weighed(1.0, 0.001), 0, ""),
-    ],
-)
-def test_a_claim_that_settles_nothing_says_why_in_a_few_words(claim: Weighed, others: int, reason: str) -> None:
-    claims = {"a": claim} | {f"b{i}": weighed(0.9, 0.9) for i in range(others)}
-    verdict = judge(claims, alpha=ALPHA, correction="holm")["a"]
-    assert verdict.reason == reason
-    assert bool(verdict.message) == bool(reason)
-
-
-def test_every_outcome_has_a_word_and_a_sentence() -> None:
-    assert [o.word for o in Outcome] == ["supported", "refuted", "inconclusive", "error", "skipped"]
-    assert all(o.sentence for o in Outcome)
-
-
-# ---- from evidence to what is weighed
-
-
-class Claim(Hypothesis):
-    """Texts of one topic look alike."""
-
-    smallest_effect = 0.2
-
-    def requests(self, shape: Any) -> tuple[Any, ...]:
-        return ()
-
-    def measure(self, look: Any) -> Measured:
-        raise AssertionError("summarised from evidence at hand; never weighed")
-
-
-def evidence(seed: int = 1) -> Evidence:
-    rng = np.random.default_rng(seed)
-    null = rng.normal(size=(200, 2))
-    null[0] = (1.0, 5.0)
-    test = NullTest.of("gap", null, np.zeros(2), exact=False, action="exchanging topic")
-    bounds = Bounds(np.array([0.05, 0.6]), np.array([0.1, 0.1]), rng.normal(size=(399, 2)), ends=(-1.0, 1.0))
-    return Evidence(
-        (Cell(layer=0), Cell(layer=1)),
-        "delta",
-        bounds,
-        test,
-        48,
-        secondary={"gap": np.array([0.01, 0.2])},
-        categories=(CategoryRow(1, "law", 0.4, 0.6),),
-        degenerate=(0,),
-        location=True,
-        warnings=("few texts",),
-    )
-
-
-def test_a_summary_carries_the_levels_the_named_cell_and_its_interval() -> None:
-    claim, found = Claim(), evidence()
-    levels = somewhere().levels(found, 0.2, ALPHA)
-    summary = summarise(claim, found, ALPHA)
-    assert (summary.p_plus, summary.p_minus, summary.p) == (levels.p_plus, levels.p_minus, levels.p)
-    assert levels.cell == 1
-    assert summary.best == {"layer": 1, "head": None, "axis": None}
-    assert summary.effect == pytest.approx(0.6)
-    assert summary.effect_low == found.bounds.lower(ALPHA, np.arange(2))[1]
-    assert summary.effect_high == found.bounds.upper(ALPHA)[1]
-    assert found.test is not None
-    assert summary.observed == found.test.observed[1]
-    assert summary.p is not None
-    assert summary.p_interval == pytest.approx(clopper_pearson(round(200 * summary.p) - 1, 199))
-    assert (summary.draws, summary.exact, summary.smallest_attainable_p) == (199, False, 1 / 200)
-    assert summary.secondary == [{"name": "gap", "value": 0.2}]
-    assert summary.degenerate == ["layer 0"]
-    assert [row["status"] for row in summary.cells] == ["degenerate", "tested", "secondary", "secondary"]
-    assert summary.n_units == summary.n_texts == 48
-    assert judge({"Claim": summary}, alpha=ALPHA, correction="holm")["Claim"].outcome is Outcome.SUPPORTED
-
-
-def test_a_summary_survives_json() -> None:
-    summary = summarise(Claim(), evidence(), ALPHA)
-    again = Weighed.from_dict(json.loads(json.dumps(summary.as_dict())))
-    assert again.as_dict() == summary.as_dict()
-    blank = Weighed.from_dict(json.loads(json.dumps(summary.as_dict() | {"effect_low": None})))
-    assert np.isnan(blank.effect_low)
-
-
-def test_a_contrast_is_summarised_from_its_bounds_alone() -> None:
-    bounds = Bounds(np.array([0.6]), np.array([0.1]), np.random.default_rng(0).normal(size=(399, 1)))
-    summary = summarise(Claim(), Evidence((Cell(),), "rise of delta", bounds, None, 48), ALPHA)
-    assert summary.p is summary.p_interval is summary.observed is None
-    assert summary.statistic == "bootstrap-t bound"
-    assert summary.smallest_attainable_p == 1 / 400
-    assert summary.p_plus == bounds.p_lower(0.2)[0]
-    assert " p = " not in judge({"a": summary}, alpha=ALPHA, correction="holm")["a"].sentence
 
 
 # ---- properties

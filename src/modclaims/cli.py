@@ -258,7 +258,8 @@ def weigh_claims(paths: tuple[str, ...], settings: Settings, cwd: Path) -> Finis
     )
 
     from modclaims.report import render
-    from modclaims.runner import execute, run_digest
+    from modclaims.runner import execute
+    from modclaims.runs.digests import run_digest
     from modclaims.runs.run_log import RunLog
 
     digest = run_digest(selection.chosen, corpus, recorder.shape, settings, selection.others)
@@ -345,7 +346,7 @@ def plan(paths: tuple[str, ...], as_json: bool, **options: Any) -> int:
     from modclaims.lm.outline import read_outlines
     from modclaims.plans.plans import make_plan
     from modclaims.recording import Positions
-    from modclaims.runner import refuse_near_duplicates
+    from modclaims.runs.planned import refuse_near_duplicates
 
     outline, lineup = read_outlines(settings.model, settings.beside, **settings.loading())
     positions = Positions(settings.positions)

@@ -14,7 +14,8 @@ from modclaims.claim_set import corrected_over
 from modclaims.decimals import decimals_of_effect, level_words, rounded
 
 if TYPE_CHECKING:
-    from modclaims.runner import Finished, Progress
+    from modclaims.runner import Finished
+    from modclaims.runs.progress import Progress
 
 COLOURS = {"supported": "green", "refuted": "blue", "inconclusive": "yellow", "error": "red", "skipped": "bright_black"}
 
@@ -22,7 +23,7 @@ COLOURS = {"supported": "green", "refuted": "blue", "inconclusive": "yellow", "e
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
     """rich bars on a terminal, plain lines now and then otherwise; all on standard error."""
-    from modclaims.runner import Progress
+    from modclaims.runs.progress import Progress
 
     if not sys.stderr.isatty():
         said: set[tuple[str, int, int]] = set()

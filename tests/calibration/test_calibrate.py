@@ -52,7 +52,7 @@ from modclaims.planting.scenarios import (
     Scenario,
 )
 from modclaims.recording import Activations
-from modclaims.stats.bounds.bootstrap import resample
+from modclaims.stats.bounds.resamples import resample
 from modclaims.stats.chance.actions import Arrangements, Design
 from modclaims.stats.chance.permutation import Pairs, f_null
 from modclaims.stats.effects.chunks import Shares, contrasts

@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from modclaims.stats.bounds.bootstrap import Bounds, bootstrap_t, resample
+from modclaims.stats.bounds.bootstrap import Bounds, bootstrap_t
+from modclaims.stats.bounds.resamples import resample
 from modclaims.stats.chance.actions import Design, relabellings
 from modclaims.stats.chance.multiplicity import weigh_cells
 from modclaims.stats.chance.permutation import Pairs, f_null, gap_null

@@ -12,20 +12,13 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from modclaims.errors import ClaimError
-from modclaims.stats.bounds.bootstrap import Bounds, NoncentralF
+from modclaims.stats.bounds.bootstrap import Bounds
 from modclaims.stats.bounds.end_of_scale import EndLaw
+from modclaims.stats.bounds.second_bounds import NoncentralF
 from modclaims.stats.chance.multiplicity import clopper_pearson, weigh_cells
 from modclaims.stats.effects.omega_squared import log_one_plus_f2, omega2_of_log
 from modclaims.stats.evidence import Cell, Evidence, NullTest
-from modclaims.stats.quantifiers import (
-    Holds,
-    InFraction,
-    along_depth,
-    at,
-    everywhere,
-    in_fraction,
-    somewhere,
-)
+from modclaims.stats.quantifiers import Holds, InFraction, along_depth, at, everywhere, in_fraction, somewhere
 
 Floats = NDArray[np.float64]
 GRID = np.arange(-499.0, 500) / 100

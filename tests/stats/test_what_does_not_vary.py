@@ -10,7 +10,8 @@ import pytest
 from draws import rng
 from numpy.typing import NDArray
 
-from modclaims.stats.bounds.bootstrap import bootstrap_t, resample_groups
+from modclaims.stats.bounds.bootstrap import bootstrap_t
+from modclaims.stats.bounds.resamples import resample_groups
 from modclaims.stats.chance.actions import Arrangements, Design
 from modclaims.stats.effects.similarity import text_similarity
 from modclaims.stats.maps.ridge import cross_fitted, folds_of

@@ -21,7 +21,10 @@ from sklearn.datasets import load_iris
 
 from modclaims.hypothesis import Hypothesis
 from modclaims.measured import Measured
-from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples, standard_errors
+from modclaims.outcome import Outcome
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.replicates import Replicates, standard_errors
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.actions import (
     Arrangements,
     Design,
@@ -37,7 +40,8 @@ from modclaims.stats.effects.rivals import category_ss, distances_to_centroid, f
 from modclaims.stats.effects.superiority import superior
 from modclaims.stats.evidence import Cell, Evidence, NullTest
 from modclaims.stats.nulls.null_objects import mean_replicates
-from modclaims.verdict import Outcome, judge, summarise
+from modclaims.verdict import judge
+from modclaims.weighed import summarise
 
 Floats = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from modclaims.look import Weighing
 from modclaims.own_code import is_library, own_classes
 from modclaims.planting.family import Family
 from modclaims.planting.scenarios import EDGE, FLAT, NONE, Scenario
-from modclaims.runner import weigh
+from modclaims.runs.weighing import weigh
 from modclaims.stats.streams import stream
 from modclaims.verdict import judge
 

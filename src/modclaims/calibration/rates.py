@@ -21,7 +21,7 @@ from modclaims.families.common.units import ENOUGH
 from modclaims.planting import shuffled
 from modclaims.planting.scenarios import ALPHAS, BESIDE, PART, PERMUTATIONS, POWER_P, RESAMPLES, Scenario
 from modclaims.recording import Recording
-from modclaims.runner import one_thread
+from modclaims.runs.weighing import one_thread
 from modclaims.stats.chance.multiplicity import clopper_pearson
 from modclaims.stats.streams import stream
 

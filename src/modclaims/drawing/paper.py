@@ -92,29 +92,23 @@ class Paper:
         return self.figure.add_axes((left / self.width, bottom / self.height, width / self.width, height / self.height))
 
     def say(
-        self,
-        x: float,
-        y: float,
-        text: str,
-        *,
-        size: float = SMALL,
-        colour: str = "soft",
-        ha: str = "left",
-        va: str = "baseline",
-        weight: str = "normal",
-        rotation: float = 0,
+        self, x: float, y: float, text: str, *, size: float = SMALL, colour: str = "soft", ha: str = "left"
     ) -> None:
         """Words at a place."""
+        self.over.text(x, y, text, size=size, color=colour_of(colour), ha=ha, va="baseline", weight="normal")
+
+    def say_upwards(self, x: float, y: float, text: str) -> None:
+        """Words that are read from below, such as the name of a vertical axis, about the middle of a place."""
         self.over.text(
             x,
             y,
             text,
-            size=size,
-            color=colour_of(colour),
-            ha=ha,
-            va=va,
-            weight=weight,
-            rotation=rotation,
+            size=TEXT,
+            color=colour_of("ink"),
+            ha="center",
+            va="baseline",
+            weight="normal",
+            rotation=90,
             rotation_mode="anchor",
         )
 

@@ -63,7 +63,7 @@ class TwoPlots:
         above, below = self.tall
         for words, bottom, tall in ((upper, BELOW + below + GAP, above), (lower, BELOW, below)):
             words = fitted(words, TEXT, tall + GAP)
-            self.paper.say(8, bottom + tall / 2, words, rotation=90, ha="center", size=TEXT, colour="ink")
+            self.paper.say_upwards(8, bottom + tall / 2, words)
 
 
 def with_bounds(axes: Axes, x: Floats, effect: Floats, low: Floats, high: Floats, colour: str, marker: str) -> None:

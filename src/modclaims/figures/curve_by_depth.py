@@ -77,7 +77,7 @@ class CurveByDepth(FigureData):
         if self.begins is not None:
             self._lane(paper, axes, self.begins)
         name = kit.fitted(self.quantity, kit.TEXT, top - 30 - lane)
-        paper.say(8, 30 + lane + (top - 52 - lane) / 2, name, rotation=90, ha="center", size=kit.TEXT, colour="ink")
+        paper.say_upwards(8, 30 + lane + (top - 52 - lane) / 2, name)
         return paper.figure
 
     def _entries(self) -> list[Entry]:

@@ -62,7 +62,7 @@ class HeadMap(FigureData):
         for side in axes.spines.values():
             side.set_visible(False)
         axes.set_xlabel((self.unit or "head").replace("_", " "), labelpad=3)
-        paper.say(10, bottom + height / 2, "layer", rotation=90, ha="center", size=kit.TEXT, colour="ink")
+        paper.say_upwards(10, bottom + height / 2, "layer")
         shades = colours(scale(np.nan_to_num(self.effect)))
         light = np.where(np.isfinite(self.effect), shades[..., :3] @ LUMINANCE >= 0.5, True)
         if wide >= 20 and tall >= 10 and self.effect.size <= 1200:

@@ -61,7 +61,7 @@ class Volcano(FigureData):
         axes.set_yticks(decades, [p_value(10.0**-d) for d in decades])
         kit.tidy_numbers(axes, "x")
         axes.set_xlabel(self.effect_name, labelpad=3)
-        paper.say(9, BELOW + TALL / 2, "adjusted p", rotation=90, ha="center", size=kit.TEXT, colour="ink")
+        paper.say_upwards(9, BELOW + TALL / 2, "adjusted p")
         paper.key(LEFT, paper.height - 10, self._entries(), paper.width - 50)
         across = (self.effect - x[0]) / (x[1] - x[0]) * wide + LEFT
         places = np.stack([across, (height / top + 0.04) / 1.04 * TALL + BELOW], axis=1)

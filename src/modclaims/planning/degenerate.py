@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.bounds.bootstrap import Floats, Resamples
+from modclaims.stats.bounds.bootstrap import Floats
 from modclaims.stats.bounds.cluster_sums import ClusterSums
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.actions import Design
 from modclaims.stats.chance.permutation import Pairs
 from modclaims.stats.effects.levels import level_replicates

@@ -19,9 +19,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.bounds.bootstrap import Bounds, resample
+from modclaims.stats.bounds.bootstrap import Bounds
 from modclaims.stats.bounds.delta_bounds import delta_bounds
 from modclaims.stats.bounds.end_of_scale import EndLaw
+from modclaims.stats.bounds.resamples import resample
 from modclaims.stats.chance.actions import Design
 from modclaims.stats.chance.permutation import Pairs, indicator_gram
 from modclaims.stats.effects.normal_scores import JOINT_FACTOR as SCORES_FACTOR

@@ -11,18 +11,18 @@ from modclaims import asking
 from modclaims.claim_set import corrected_over
 from modclaims.corpus import Corpus, some
 from modclaims.errors import ClaimError
+from modclaims.outcome import Outcome
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import TestPlan
 from modclaims.planning.power import POWER, Asked, Found, detectable
 from modclaims.plans.cost import Cost, cost
 from modclaims.plans.reach import Others, Side, sides
 from modclaims.recording import ModelShape, Reading, Recorder, Request
-from modclaims.runner import Planned, context, prepare, readable
 from modclaims.runs.collect import Collected
+from modclaims.runs.planned import Planned, context, prepare, readable
 from modclaims.runs.settings import Settings
 from modclaims.stats.chance.multiplicity import at_most
 from modclaims.stats.quantifiers import InFraction
-from modclaims.verdict import Outcome
 
 RARE = 0.05
 """Where fewer simulated runs than this end, an outcome is hardly within reach."""

@@ -14,10 +14,12 @@ import numpy as np
 
 from modclaims.claim_set import ClaimSet, Kept
 from modclaims.look import CHECKPOINTS
+from modclaims.outcome import Outcome
 from modclaims.planning.plan import CountedLevel, TestPlan
 from modclaims.runs.settings import Settings
 from modclaims.stats.chance.multiplicity import adjust, at_most
-from modclaims.verdict import Outcome, Weighed, judge
+from modclaims.verdict import judge
+from modclaims.weighed import Weighed
 
 
 @dataclass(frozen=True)

@@ -25,27 +25,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modclaims.entries import body_of
 from modclaims.errors import RunFolderError
+from modclaims.runs.run_json import CELL_COLUMNS, FORMAT, ExhibitEntry
 from modclaims.stats.evidence import Exhibit
-
-FORMAT = 1
-CELL_COLUMNS = (
-    "claim",
-    "model",
-    "site",
-    "layer",
-    "last_layer",
-    "head",
-    "axis",
-    "category",
-    "statistic",
-    "effect",
-    "effect_low",
-    "effect_high",
-    "p",
-    "p_adjusted",
-    "status",
-)
 
 
 @dataclass(frozen=True)
@@ -110,15 +93,6 @@ def npz_bytes(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
     return out.getvalue()
 
 
-def _exhibit_meta(exhibit: Exhibit) -> dict[str, Any]:
-    return {
-        "kind": exhibit.kind,
-        "title": exhibit.title,
-        "description": exhibit.description,
-        "labels": {k: v if isinstance(v, str) else list(v) for k, v in exhibit.labels.items()},
-    }
-
-
 class RunFolder:
     """One folder being written: claim by claim, then finished atomically."""
 
@@ -170,7 +144,7 @@ class RunFolder:
         part.mkdir(parents=True, exist_ok=True)
         arrays = {f"{i}/{k}": v for i, e in enumerate(exhibits) for k, v in e.arrays.items()}
         write_atomically(part / "arrays.npz", npz_bytes(arrays))
-        body = {"state": state, "exhibits": [_exhibit_meta(e) for e in exhibits]}
+        body = {"state": state, "exhibits": [body_of(ExhibitEntry.of(e)) for e in exhibits]}
         write_atomically(part / "claim.json", dump_json(body).encode())
 
     def read_claim(self, claim_id: str) -> tuple[dict[str, Any], tuple[Exhibit, ...]]:
@@ -204,7 +178,9 @@ def run_files(run: Run, settings_hash: str) -> dict[str, bytes]:
     body |= {
         "format": FORMAT,
         "hash": settings_hash,
-        "claims": [dict(c.summary) | {"exhibits": [_exhibit_meta(e) for e in c.exhibits]} for c in run.claims],
+        "claims": [
+            dict(c.summary) | {"exhibits": [body_of(ExhibitEntry.of(e)) for e in c.exhibits]} for c in run.claims
+        ],
     }
     table = io.StringIO()
     writer = csv.DictWriter(table, CELL_COLUMNS, lineterminator="\n", extrasaction="ignore", restval="")

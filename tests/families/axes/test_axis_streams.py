@@ -24,9 +24,11 @@ from modclaims.families.common.units import Units
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look, Weighing
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording, Request, Weights
-from modclaims.runner import weigh
+from modclaims.runs.weighing import weigh
 from modclaims.stats.bounds import splits
-from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples, resample, resample_groups, standard_errors
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.replicates import Replicates, standard_errors
+from modclaims.stats.bounds.resamples import Resamples, resample, resample_groups
 from modclaims.stats.bounds.splits import halves, part
 from modclaims.stats.chance.actions import Design
 from modclaims.stats.effects.omega_squared import omega_squared_replicates
@@ -44,7 +46,8 @@ from modclaims.stats.nulls.rotations import (
 )
 from modclaims.stats.quantifiers import at
 from modclaims.stats.streams import stream
-from modclaims.verdict import Verdict, Weighed, judge
+from modclaims.verdict import Verdict, judge
+from modclaims.weighed import Weighed
 
 Floats = NDArray[np.float64]
 LAYERS, WIDTH, MLP, POSITIONS = 3, 16, 20, 3

@@ -11,7 +11,7 @@ from modclaims.errors import ClaimError
 from modclaims.look import Weighing
 from modclaims.recording import Activations, Positions
 from modclaims.stats.effects.similarity import SIMILARITIES
-from modclaims.verdict import summarise
+from modclaims.weighed import summarise
 
 WEIGHING = Weighing(seed=1, permutations=199, resamples=399)
 

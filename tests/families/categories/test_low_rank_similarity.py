@@ -11,7 +11,7 @@ from modclaims import LowRankSimilarity, along_depth
 from modclaims.errors import ClaimError
 from modclaims.look import Weighing
 from modclaims.recording import Positions
-from modclaims.verdict import summarise
+from modclaims.weighed import summarise
 
 WEIGHING = Weighing(seed=1, permutations=199, resamples=399)
 CORPUS = planted_corpus(topics=2, styles=3, texts=8)

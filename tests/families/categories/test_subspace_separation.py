@@ -14,7 +14,7 @@ from modclaims.families.common.units import Units
 from modclaims.look import Weighing
 from modclaims.recording import Activations, Positions
 from modclaims.stats.spectra.subspaces import bases, spherical
-from modclaims.verdict import summarise
+from modclaims.weighed import summarise
 
 WEIGHING = Weighing(seed=1, permutations=199, resamples=399)
 CORPUS = planted_corpus(topics=2, styles=3, texts=8)

@@ -16,7 +16,7 @@ from modclaims.families.common.controls import (
 from modclaims.families.common.units import Units
 from modclaims.look import Weighing
 from modclaims.recording import Activations
-from modclaims.stats.bounds.bootstrap import resample
+from modclaims.stats.bounds.resamples import resample
 from modclaims.stats.chance.actions import Design, relabellings
 from modclaims.stats.chance.permutation import Pairs
 from modclaims.stats.effects.pair_effects import cliffs_delta

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from modclaims.families.common.depth_curves import curve_exhibit
-from modclaims.stats.bounds.bootstrap import resample_groups
+from modclaims.stats.bounds.resamples import resample_groups
 
 RNG = np.random.default_rng(0)
 RESAMPLES = resample_groups(np.zeros(64, dtype=np.int64), count=999, rng=RNG)

@@ -13,7 +13,7 @@ from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.look import Weighing
 from modclaims.recording import MemorySource, ModelShape, Recording
-from modclaims.runner import weigh
+from modclaims.runs.weighing import weigh
 from modclaims.stats.effects.chunks import Division
 from modclaims.verdict import judge
 

@@ -16,7 +16,7 @@ from modclaims.errors import ClaimError
 from modclaims.families.depth.head_magnitudes import between_layers, log_magnitudes
 from modclaims.look import Weighing
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording
-from modclaims.runner import weigh
+from modclaims.runs.weighing import weigh
 from modclaims.verdict import judge
 
 LAYERS, HEADS, POSITIONS = 8, 3, 4

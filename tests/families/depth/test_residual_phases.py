@@ -14,7 +14,7 @@ from modclaims.errors import ClaimError
 from modclaims.families.depth.residual_phases import Stream
 from modclaims.look import Weighing
 from modclaims.recording import MemorySource, ModelShape, Recording
-from modclaims.runner import weigh
+from modclaims.runs.weighing import weigh
 from modclaims.stats.effects.phases import Phases, out_of_sample
 
 LAYERS, WIDTH = 8, 6

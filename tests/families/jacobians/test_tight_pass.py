@@ -14,7 +14,7 @@ from modclaims.families.jacobians.tight_pass import TighterThanAttention, Tighte
 from modclaims.look import Weighing
 from modclaims.recording import SPECTRUM, Jacobian, MemorySource, ModelShape, Recording
 from modclaims.stats.quantifiers import everywhere
-from modclaims.verdict import summarise
+from modclaims.weighed import summarise
 
 LAYERS, WIDTH = 4, 16
 WEIGHING = Weighing(resamples=999, permutations=999)

@@ -12,7 +12,7 @@ from modclaims.families.common.responses import projections
 from modclaims.look import Weighing
 from modclaims.recording import Positions
 from modclaims.stats.bounds import splits
-from modclaims.verdict import summarise
+from modclaims.weighed import summarise
 
 WEIGHING = Weighing(seed=1, permutations=199, resamples=399)
 
@@ -147,7 +147,8 @@ def test_heads_and_blocks_are_compared_by_all_categories():
 
 def test_resamples_without_spread_do_not_say_that_head_and_block_are_alike():
     from modclaims.families.responses.head_selectivity import _on_omega_scale
-    from modclaims.stats.bounds.bootstrap import bootstrap_t, resample
+    from modclaims.stats.bounds.bootstrap import bootstrap_t
+    from modclaims.stats.bounds.resamples import resample
     from modclaims.stats.chance.actions import Design
     from modclaims.stats.effects.omega_squared import omega_squared_replicates
 

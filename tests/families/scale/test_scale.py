@@ -14,7 +14,8 @@ from modclaims.lineup import Lineup
 from modclaims.look import Weighing
 from modclaims.recording import Activations, Positions
 from modclaims.stats.quantifiers import Holds
-from modclaims.verdict import judge, summarise
+from modclaims.verdict import judge
+from modclaims.weighed import summarise
 
 WEIGHING = Weighing(seed=1, permutations=199, resamples=399)
 CORPUS = planted_corpus(topics=3, styles=3, texts=5)

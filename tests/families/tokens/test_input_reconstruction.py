@@ -17,7 +17,8 @@ from modclaims.look import Look, Weighing
 from modclaims.planning.context import PlanContext
 from modclaims.planting.family import claim_of
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording, TokenIds, Weights
-from modclaims.stats.bounds.bootstrap import bootstrap_t, resample_groups
+from modclaims.stats.bounds.bootstrap import bootstrap_t
+from modclaims.stats.bounds.resamples import resample_groups
 from modclaims.stats.nulls.null_objects import mean_replicates
 
 LAYERS, WIDTH, TYPES = 4, 16, 60

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from modclaims.stats.bounds.bootstrap import resample_groups
 from modclaims.stats.bounds.conjunction import ConjoinedBounds, ConjoinedTest, WidestBounds
+from modclaims.stats.bounds.resamples import resample_groups
 from modclaims.stats.chance.actions import sign_flips
 from modclaims.stats.effects.chunks import mean_bounds
 from modclaims.stats.evidence import NullTest

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import beta, entropy
 
-from modclaims.stats.bounds.bootstrap import Bounds, Resamples, resample
+from modclaims.stats.bounds.bootstrap import Bounds
 from modclaims.stats.bounds.delta_bounds import Part, combined_bounds, delta_bounds, lower_limits_under_any_law
 from modclaims.stats.bounds.end_of_scale import (
     CombinedEnds,
@@ -21,6 +21,7 @@ from modclaims.stats.bounds.end_of_scale import (
     comparisons,
     disjoint_comparisons,
 )
+from modclaims.stats.bounds.resamples import Resamples, resample
 from modclaims.stats.chance.actions import Design
 from modclaims.stats.chance.permutation import Pairs
 from modclaims.stats.effects.pair_effects import cliffs_delta

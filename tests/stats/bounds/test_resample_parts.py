@@ -6,8 +6,9 @@ from unittest import mock
 
 import numpy as np
 
-from modclaims.stats.bounds.bootstrap import Resamples, bootstrap_t, resample_groups
+from modclaims.stats.bounds.bootstrap import bootstrap_t
 from modclaims.stats.bounds.resample_parts import TOGETHER, in_parts
+from modclaims.stats.bounds.resamples import Resamples, resample_groups
 from modclaims.stats.nulls.null_objects import against_null, resample_texts_and_draws
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from modclaims.stats.bounds.bootstrap import Bounds, resample
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.resamples import resample
 from modclaims.stats.bounds.splits import (
     Half,
     MedianBounds,

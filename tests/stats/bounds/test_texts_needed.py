@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from modclaims.stats.bounds.bootstrap import Bounds, Resamples, bootstrap_t, resample_groups
+from modclaims.stats.bounds.bootstrap import Bounds, bootstrap_t
 from modclaims.stats.bounds.end_of_scale import EndLaw
+from modclaims.stats.bounds.resamples import Resamples, resample_groups
 from modclaims.stats.bounds.splits import MedianBounds
 from modclaims.stats.bounds.texts_needed import Needed, double, fewest, needed
 from modclaims.stats.chance.actions import Design

@@ -5,7 +5,8 @@ import pytest
 from scipy.stats import t, ttest_1samp
 
 from modclaims.errors import ClaimError
-from modclaims.stats.bounds.bootstrap import bootstrap_t, resample_groups
+from modclaims.stats.bounds.bootstrap import bootstrap_t
+from modclaims.stats.bounds.resamples import resample_groups
 from modclaims.stats.effects.chunks import (
     Division,
     Shares,

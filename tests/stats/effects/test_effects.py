@@ -14,9 +14,10 @@ from pingouin import compute_effsize
 from sklearn.datasets import load_iris
 
 from modclaims.errors import ClaimError
-from modclaims.stats.bounds.bootstrap import Resamples, bootstrap_t, resample
+from modclaims.stats.bounds.bootstrap import bootstrap_t
 from modclaims.stats.bounds.cluster_sums import ClusterSums
 from modclaims.stats.bounds.log_ratios import ClusterLogRatio, LogRatio, log_ratio
+from modclaims.stats.bounds.resamples import Resamples, resample
 from modclaims.stats.chance import permutation
 from modclaims.stats.chance.actions import Arrangements, Design
 from modclaims.stats.chance.permutation import Pairs, degrees_of_freedom, delta_null, f_null, gap_null

@@ -8,7 +8,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from modclaims.errors import ClaimError
-from modclaims.stats.bounds.bootstrap import Resamples, bootstrap_t, resample
+from modclaims.stats.bounds.bootstrap import bootstrap_t
+from modclaims.stats.bounds.resamples import Resamples, resample
 from modclaims.stats.chance.actions import Design
 from modclaims.stats.chance.permutation import Pairs
 from modclaims.stats.effects.levels import LEVELS, compared, level_replicates

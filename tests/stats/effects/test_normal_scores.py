@@ -6,7 +6,8 @@ from draws import rng
 from numpy.typing import NDArray
 from scipy import stats
 
-from modclaims.stats.bounds.bootstrap import bootstrap_t, resample
+from modclaims.stats.bounds.bootstrap import bootstrap_t
+from modclaims.stats.bounds.resamples import resample
 from modclaims.stats.chance.actions import Arrangements, Design
 from modclaims.stats.chance.permutation import degrees_of_freedom, f_null
 from modclaims.stats.effects.normal_scores import (

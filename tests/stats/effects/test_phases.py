@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import lsq_linear
 from scipy.stats import linregress
 
-from modclaims.stats.bounds.bootstrap import Resamples, resample_groups
+from modclaims.stats.bounds.resamples import Resamples, resample_groups
 from modclaims.stats.effects.chunks import ENDS, Division, Shares
 from modclaims.stats.effects.phases import (
     Phases,

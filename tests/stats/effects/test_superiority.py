@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from modclaims.errors import ClaimError
-from modclaims.stats.bounds.bootstrap import Resamples, resample
+from modclaims.stats.bounds.resamples import Resamples, resample
 from modclaims.stats.chance.actions import Design, relabellings
 from modclaims.stats.effects.superiority import (
     JOINT_FACTOR,

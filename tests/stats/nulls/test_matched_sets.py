@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modclaims.stats.bounds.bootstrap import Resamples, bootstrap_t, resample, resample_groups, standard_errors
+from modclaims.stats.bounds.bootstrap import bootstrap_t
+from modclaims.stats.bounds.replicates import standard_errors
+from modclaims.stats.bounds.resamples import Resamples, resample, resample_groups
 from modclaims.stats.chance.actions import Design
 from modclaims.stats.nulls.matched_sets import (
     Moves,

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from modclaims.stats.bounds.bootstrap import Replicates, bootstrap_t, resample_groups, standard_errors
+from modclaims.stats.bounds.bootstrap import bootstrap_t
+from modclaims.stats.bounds.replicates import Replicates, standard_errors
+from modclaims.stats.bounds.resamples import resample_groups
 from modclaims.stats.nulls.null_objects import (
     against_null,
     draw_bounds,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modclaims.stats.bounds.bootstrap import resample, resample_groups
+from modclaims.stats.bounds.resamples import resample, resample_groups
 from modclaims.stats.chance.actions import Design
 from modclaims.stats.effects.similarity import text_similarity
 from modclaims.stats.spectra.parallel_analysis import (

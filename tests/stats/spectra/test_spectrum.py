@@ -19,7 +19,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from threadpoolctl import threadpool_limits
 
 from modclaims.errors import ClaimError
-from modclaims.stats.spectra.estimated_spectra import estimated_spectrum
+from modclaims.stats.spectra.estimated_spectra import Effort, estimated_spectrum
 from modclaims.stats.spectra.quadrature import bidiagonalise
 from modclaims.stats.spectra.spectrum import (
     Spectrum,
@@ -59,8 +59,11 @@ def decays(n: int) -> dict[str, Floats]:
 
 
 def estimate(a: Any, seed: int = 0, **options: Any) -> Spectrum:
-    options = {"leading": 4, "probes": 8, "steps": 14, "max_memory": ROOM} | options
-    return estimated_spectrum(aslinearoperator(a), rng=np.random.default_rng(seed), **options)
+    effort = {"leading": 4, "probes": 8, "steps": 14} | {
+        k: options.pop(k) for k in ("leading", "probes", "steps") if k in options
+    }
+    options = {"max_memory": ROOM} | options
+    return estimated_spectrum(aslinearoperator(a), rng=np.random.default_rng(seed), effort=Effort(**effort), **options)
 
 
 def agrees(found: float, truth: float, error: float) -> bool:
@@ -161,7 +164,7 @@ def test_too_little_memory_is_refused_before_anything_is_computed() -> None:
     calls: list[Floats] = []
     operator = LinearOperator((400, 400), matvec=calls.append, rmatvec=calls.append, dtype=np.float64)
     with pytest.raises(ClaimError, match=r"take [\d.]+ MB and 40 kB are allowed; not even one would fit\. Allow more"):
-        estimated_spectrum(operator, rng=np.random.default_rng(0), max_memory=4e4, leading=4)
+        estimated_spectrum(operator, rng=np.random.default_rng(0), max_memory=4e4, effort=Effort(leading=4))
     assert not calls
 
 
@@ -392,9 +395,7 @@ def test_memory_is_planned_and_kept() -> None:
         widest.clear()
         tracemalloc.start()
         found.append(
-            estimated_spectrum(
-                operator, rng=np.random.default_rng(1), max_memory=allowed, leading=4, probes=8, steps=100
-            )
+            estimated_spectrum(operator, rng=np.random.default_rng(1), max_memory=allowed, effort=Effort(4, 8, 100))
         )
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.linalg import subspace_angles
 
-from modclaims.stats.bounds.bootstrap import resample, resample_groups, standard_errors
+from modclaims.stats.bounds.replicates import standard_errors
+from modclaims.stats.bounds.resamples import resample, resample_groups
 from modclaims.stats.chance.actions import Arrangements, Design, relabellings
 from modclaims.stats.spectra.subspaces import (
     angles,

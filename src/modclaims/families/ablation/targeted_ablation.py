@@ -22,7 +22,8 @@ from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import CountedLevel, TestPlan, counted_bounds
 from modclaims.recording import PARTS, REMOVALS, Ablation, Activations, Loss, ModelShape, Positions, Recording, Request
-from modclaims.stats.bounds.bootstrap import Bounds, bootstrap_t, resample, resample_groups
+from modclaims.stats.bounds.bootstrap import Bounds, bootstrap_t
+from modclaims.stats.bounds.resamples import resample, resample_groups
 from modclaims.stats.bounds.splits import MedianBounds, halves, part
 from modclaims.stats.chance.actions import Design
 from modclaims.stats.chance.merging import FACTOR

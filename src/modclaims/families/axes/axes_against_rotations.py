@@ -26,8 +26,10 @@ from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import CountedLevel, TestPlan, counted_bounds
 from modclaims.recording import Activations, ModelShape, Request
-from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample, resample_groups
+from modclaims.stats.bounds.bootstrap import Bounds, bootstrap_t
 from modclaims.stats.bounds.log_ratios import log_ratio
+from modclaims.stats.bounds.replicates import Replicates
+from modclaims.stats.bounds.resamples import Resamples, resample, resample_groups
 from modclaims.stats.bounds.splits import Half, MedianBounds, picked_and_measured
 from modclaims.stats.chance.actions import Design
 from modclaims.stats.chance.merging import FACTOR

@@ -20,16 +20,9 @@ from modclaims.look import Look
 from modclaims.planning.context import PlanContext
 from modclaims.planning.degenerate import degenerate_fits
 from modclaims.planning.plan import TestPlan, counted_bounds, exchanged
-from modclaims.recording import (
-    LAYER_SITES,
-    Activations,
-    ModelShape,
-    Recording,
-    Request,
-    Weights,
-    for_variant,
-)
-from modclaims.stats.bounds.bootstrap import Bounds, Resamples
+from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording, Request, Weights, for_variant
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.bounds.splits import Half, MedianBounds, halves, median_test, picked_and_measured, smallest_half
 from modclaims.stats.chance.actions import Design, count_arrangements, relabellings
 from modclaims.stats.chance.merging import FACTOR

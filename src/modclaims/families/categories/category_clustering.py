@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
 from modclaims.families.categories.figures.effect_by_depth import EffectByDepth
-from modclaims.families.categories.similarity_maps import similarity_maps
+from modclaims.families.categories.similarity_maps import SimilarityMaps
 from modclaims.families.common import controls, copying
 from modclaims.families.common.depth_curves import untrained_curves
 from modclaims.families.common.null_histograms import null_histogram
@@ -27,9 +27,11 @@ from modclaims.planning.degenerate import degenerate_pairs
 from modclaims.planning.perfect_samples import of_delta, of_sums
 from modclaims.planning.plan import CountedLevel, TestPlan, counted_bounds, exchanged
 from modclaims.recording import HEAD_SITES, LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
-from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples, resample
+from modclaims.stats.bounds.bootstrap import Bounds
 from modclaims.stats.bounds.delta_bounds import Part, combined_bounds, delta_bounds, lower_limits_under_any_law
+from modclaims.stats.bounds.replicates import Replicates
 from modclaims.stats.bounds.resample_parts import in_parts
+from modclaims.stats.bounds.resamples import Resamples, resample
 from modclaims.stats.chance.actions import Arrangements, count_arrangements, relabellings
 from modclaims.stats.chance.permutation import (
     ROUNDED,
@@ -463,9 +465,9 @@ class CategoryClustering(Hypothesis):
         self, recording: Recording, cells: tuple[Cell, ...], per_cell: list[Similarity], depth: int
     ) -> list[Exhibit]:
         """Heat maps of texts x positions, similarity levels by depth, and a map of the texts, layer by layer."""
-        return similarity_maps(
-            recording, cells, per_cell, depth, self._request(), self.similarity, self.label, self.within
-        )
+        request = self._request()
+        maps = SimilarityMaps(recording, request, cells, per_cell, self.similarity, self.label, self.within)
+        return maps.exhibits(depth)
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,10 @@ from modclaims.planning.context import PlanContext
 from modclaims.planning.degenerate import degenerate_levels
 from modclaims.planning.plan import TestPlan, counted_bounds
 from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
-from modclaims.stats.bounds.bootstrap import Replicates, Resamples, bootstrap_t, resample
+from modclaims.stats.bounds.bootstrap import bootstrap_t
+from modclaims.stats.bounds.replicates import Replicates
 from modclaims.stats.bounds.resample_parts import in_parts
+from modclaims.stats.bounds.resamples import Resamples, resample
 from modclaims.stats.effects.levels import LEVELS, compared, level_replicates
 from modclaims.stats.effects.similarity import INNER_PRODUCTS, SIMILARITIES, apart_similarity
 from modclaims.stats.evidence import Cell, Exhibit

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,79 +19,110 @@ Floats = NDArray[np.float64]
 HEAT_MAP_ROWS = 160
 
 
-def similarity_maps(
-    recording: Recording,
-    cells: tuple[Cell, ...],
-    per_cell: list[Similarity],
-    depth: int,
-    request: Activations,
-    measure: str,
-    label: str,
-    within: str | None,
-) -> list[Exhibit]:
-    """Heat maps of texts x positions, similarity levels by depth, and a map of the texts, layer by layer."""
-    corpus = recording.corpus
-    category = corpus.values(label)
-    stratum = corpus.values(within) if within else ("",) * len(corpus)
-    order = sorted(range(len(category)), key=lambda i: (stratum[i], category[i]))
-    texts = np.array(order)
-    positions = len(recording.positions)
-    groups = np.array_split(np.arange(positions), min(positions, max(1, HEAT_MAP_ROWS // len(category))))
-    maps, levels, xy = [], [], []
-    same_label = np.array([category[i] for i in order])[:, None] == np.array([category[i] for i in order])[None, :]
-    for cell, similarity in zip(cells, per_cell, strict=True):
-        array = np.asarray(recording.array(request, cell.layer or 0))[texts]
-        token = token_similarity(array, measure)
-        maps.append(_pooled(token, len(texts), positions, groups).astype(np.float32))
-        levels.append(_levels(token, len(texts), positions, same_label))
-        xy.append(_principal_plane(similarity.values[np.ix_(texts, texts)]))
-    names = [category[i] + (f" / {stratum[i]}" if within else "") for i in order]
-    panels = tuple(str(c) for c in cells)
-    level = np.array(levels)
-    layers = np.array([c.layer or 0 for c in cells])
-    pooled = (
-        f"{positions} positions a text"
-        if len(groups) == positions
-        else f"{positions} positions a text pooled into {len(groups)}"
-    )
-    ordered = f"{within}, then {label}" if within else label
-    read = (
-        f"brackets mark each {within} and, inside it, each {label}. Compared are pairs inside one {within}: "
-        f"there, small blocks along the diagonal are values of {label} that look alike."
-        if within
-        else "brackets mark categories. Blocks along the diagonal are categories that look alike."
-    )
-    figures = (
-        HeatMaps(
-            f"Similarity of every two activations ({measure}, {request.site}), texts ordered by {ordered}",
-            f"{len(texts)} texts with {pooled}, one panel a layer; {read}",
+@dataclass(frozen=True)
+class SimilarityMaps:
+    """What the three figures of a site's similarities are of, layer by layer.
+
+    Texts stand in the order of `within`, where there is one, and of `label`.
+    """
+
+    recording: Recording
+    request: Activations
+    cells: tuple[Cell, ...]
+    """A layer each."""
+    per_cell: list[Similarity]
+    """Similarity of the texts, a cell each."""
+    measure: str
+    """Name of the similarity."""
+    label: str
+    within: str | None
+
+    @cached_property
+    def category(self) -> tuple[str, ...]:
+        """(text,) as the corpus has them."""
+        return self.recording.corpus.values(self.label)
+
+    @cached_property
+    def stratum(self) -> tuple[str, ...]:
+        """(text,) as the corpus has them; all alike where there are none."""
+        corpus = self.recording.corpus
+        return corpus.values(self.within) if self.within else ("",) * len(corpus)
+
+    @cached_property
+    def order(self) -> list[int]:
+        """Texts as they are shown."""
+        return sorted(range(len(self.category)), key=lambda i: (self.stratum[i], self.category[i]))
+
+    @cached_property
+    def groups(self) -> list[NDArray[np.int64]]:
+        """Positions that a row of a heat map is the mean over."""
+        positions = len(self.recording.positions)
+        return np.array_split(np.arange(positions), min(positions, max(1, HEAT_MAP_ROWS // len(self.category))))
+
+    def exhibits(self, depth: int) -> list[Exhibit]:
+        """Heat maps of texts x positions, similarity levels by depth (`depth` layers are the whole of it), and a map of the
+        texts."""
+        texts, positions = np.array(self.order), len(self.recording.positions)
+        shown = np.array([self.category[i] for i in self.order])
+        same_label = shown[:, None] == shown[None, :]
+        maps, levels, xy = [], [], []
+        for cell, similarity in zip(self.cells, self.per_cell, strict=True):
+            array = np.asarray(self.recording.array(self.request, cell.layer or 0))[texts]
+            token = token_similarity(array, self.measure)
+            maps.append(_pooled(token, len(texts), positions, self.groups).astype(np.float32))
+            levels.append(_levels(token, len(texts), positions, same_label))
+            xy.append(_principal_plane(similarity.values[np.ix_(texts, texts)]))
+        figures = (self._heat_maps(maps), self._levels_by_depth(np.array(levels), depth), self._text_map(xy))
+        return [figure.exhibit() for figure in figures]
+
+    def _heat_maps(self, maps: list[NDArray[np.float32]]) -> HeatMaps:
+        label, within, positions = self.label, self.within, len(self.recording.positions)
+        names = [self.category[i] + (f" / {self.stratum[i]}" if within else "") for i in self.order]
+        pooled = (
+            f"{positions} positions a text"
+            if len(self.groups) == positions
+            else f"{positions} positions a text pooled into {len(self.groups)}"
+        )
+        ordered = f"{within}, then {label}" if within else label
+        read = (
+            f"brackets mark each {within} and, inside it, each {label}. Compared are pairs inside one {within}: "
+            f"there, small blocks along the diagonal are values of {label} that look alike."
+            if within
+            else "brackets mark categories. Blocks along the diagonal are categories that look alike."
+        )
+        return HeatMaps(
+            f"Similarity of every two activations ({self.measure}, {self.request.site}), texts ordered by {ordered}",
+            f"{len(names)} texts with {pooled}, one panel a layer; {read}",
             maps=np.stack(maps).astype(np.float16),
-            panels=panels,
-            categories=tuple(n for n in names for _ in groups),
-            note=f"{len(texts)} texts x {pooled}",
-        ),
-        LevelsByDepth(
+            panels=tuple(map(str, self.cells)),
+            categories=tuple(n for n in names for _ in self.groups),
+            note=f"{len(names)} texts x {pooled}",
+        )
+
+    def _levels_by_depth(self, level: Floats, depth: int) -> LevelsByDepth:
+        layers = np.array([c.layer or 0 for c in self.cells])
+        return LevelsByDepth(
             "Same text, same category, different category",
             "Mean similarity by layer between activations at different positions of one text, of two texts of one category, "
-            f"and of two categories. At {panels[-1]}: {level[-1, 0]:.2f}, {level[-1, 1]:.2f}, {level[-1, 2]:.2f}.",
+            f"and of two categories. At {self.cells[-1]}: {level[-1, 0]:.2f}, {level[-1, 1]:.2f}, {level[-1, 2]:.2f}.",
             depth=layers / depth,
             layer=layers,
             same_text=level[:, 0],
             same_category=level[:, 1],
             different_category=level[:, 2],
-            similarity=measure,
-        ),
-        TextMap(
-            f"Texts in the plane of their two main directions ({measure})",
-            f"Principal coordinates of the {len(texts)} texts, one panel a layer; colour and marker give the {label}. "
+            similarity=self.measure,
+        )
+
+    def _text_map(self, xy: list[Floats]) -> TextMap:
+        return TextMap(
+            f"Texts in the plane of their two main directions ({self.measure})",
+            f"Principal coordinates of the {len(self.order)} texts, one panel a layer; colour and marker give the {self.label}. "
             "A picture, not a test.",
             xy=np.stack(xy).astype(np.float32),
-            panels=panels,
-            categories=tuple(category[i] for i in order),
-            ids=tuple(corpus.texts[i].id for i in texts),
-        ),
-    )
-    return [figure.exhibit() for figure in figures]
+            panels=tuple(map(str, self.cells)),
+            categories=tuple(self.category[i] for i in self.order),
+            ids=tuple(self.recording.corpus.texts[i].id for i in self.order),
+        )
 
 
 def _pooled(token: Floats, n: int, positions: int, groups: list[NDArray[np.int64]]) -> Floats:

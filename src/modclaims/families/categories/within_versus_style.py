@@ -27,9 +27,11 @@ from modclaims.planning.degenerate import degenerate_pairs
 from modclaims.planning.perfect_samples import of_sums
 from modclaims.planning.plan import TestPlan, counted_bounds
 from modclaims.recording import HEAD_SITES
-from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples, minus
+from modclaims.stats.bounds.bootstrap import Bounds
 from modclaims.stats.bounds.delta_bounds import Part, combined_bounds, delta_bounds
+from modclaims.stats.bounds.replicates import Replicates, minus
 from modclaims.stats.bounds.resample_parts import in_parts
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.actions import relabellings
 from modclaims.stats.chance.permutation import Pairs, gap_null
 from modclaims.stats.effects.pair_effects import cliffs_delta, unweighable

@@ -29,17 +29,10 @@ from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import TestPlan, flipped
 from modclaims.recording import ModelShape, Recording, Request
-from modclaims.stats.bounds.bootstrap import Resamples
 from modclaims.stats.bounds.conjunction import ConjoinedBounds, ConjoinedTest
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.actions import sign_flips
-from modclaims.stats.effects.chunks import (
-    Division,
-    best_division,
-    change_frequencies,
-    contrasts,
-    held_out,
-    mean_bounds,
-)
+from modclaims.stats.effects.chunks import Division, best_division, change_frequencies, contrasts, held_out, mean_bounds
 from modclaims.stats.evidence import Control, Exhibit, NullTest
 from modclaims.stats.nulls.null_objects import mean_replicates
 from modclaims.stats.ties import ROUNDING

@@ -16,7 +16,9 @@ from modclaims.families.common.units import Units
 from modclaims.look import Look, Weighing
 from modclaims.measured import RivalResult
 from modclaims.recording import Activations, Recording
-from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples, standard_errors
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.replicates import Replicates, standard_errors
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.actions import Arrangements, index_permutations
 from modclaims.stats.chance.multiplicity import weigh_cells
 from modclaims.stats.chance.permutation import Pairs, degrees_of_freedom, f_null

@@ -18,7 +18,8 @@ from modclaims.look import Look
 from modclaims.measured import RivalResult
 from modclaims.planning.context import PlanContext
 from modclaims.recording import ModelShape
-from modclaims.stats.bounds.bootstrap import Bounds, Resamples, resample_groups
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.resamples import Resamples, resample_groups
 from modclaims.stats.effects.chunks import ENDS, Division, Shares, mean_bounds
 from modclaims.stats.evidence import Cell, Exhibit
 from modclaims.stats.quantifiers import Holds, somewhere

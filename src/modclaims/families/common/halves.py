@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
 from modclaims.look import Weighing
-from modclaims.stats.bounds.bootstrap import Resamples, resample
+from modclaims.stats.bounds.resamples import Resamples, resample
 from modclaims.stats.bounds.splits import halves, part
 from modclaims.stats.chance.actions import Design
 from modclaims.stats.streams import stream

@@ -9,7 +9,7 @@ from modclaims.planning.context import PlanContext
 from modclaims.planning.degenerate import degenerate_fits
 from modclaims.planning.plan import TestPlan, counted_bounds
 from modclaims.recording import HEAD_SITES, ModelShape, Request
-from modclaims.stats.bounds.bootstrap import Resamples, resample
+from modclaims.stats.bounds.resamples import Resamples, resample
 from modclaims.stats.bounds.splits import halves, part
 from modclaims.stats.chance.actions import Design
 

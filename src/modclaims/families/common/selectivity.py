@@ -26,7 +26,8 @@ from modclaims.planning.degenerate import degenerate_fits
 from modclaims.planning.plan import CountedLevel, TestPlan, counted_bounds, exchanged
 from modclaims.planning.power import Effect
 from modclaims.recording import Activations, ModelShape
-from modclaims.stats.bounds.bootstrap import Bounds, Resamples, resample
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.resamples import Resamples, resample
 from modclaims.stats.chance.actions import Arrangements, Blind, Design, count_arrangements, relabellings
 from modclaims.stats.chance.merging import least_middle
 from modclaims.stats.chance.multiplicity import weigh_cells

@@ -22,8 +22,8 @@ from modclaims.planning.context import PlanContext
 from modclaims.planning.perfect_samples import bounded
 from modclaims.planning.plan import TestPlan
 from modclaims.recording import Activations, ModelShape, Positions, Recording, Request
-from modclaims.stats.bounds.bootstrap import Resamples
 from modclaims.stats.bounds.end_of_scale import EndLaw
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.effects.chunks import Division, mean_bounds
 from modclaims.stats.evidence import Cell, Control, Exhibit
 

@@ -22,8 +22,9 @@ from modclaims.planning.context import PlanContext
 from modclaims.planning.perfect_samples import bounded
 from modclaims.planning.plan import TestPlan
 from modclaims.recording import Activations, ModelShape, Recording, Request
-from modclaims.stats.bounds.bootstrap import Resamples, bootstrap_t
+from modclaims.stats.bounds.bootstrap import bootstrap_t
 from modclaims.stats.bounds.end_of_scale import EndLaw
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.evidence import Cell, Control, Exhibit
 from modclaims.stats.nulls.null_objects import mean_replicates
 from modclaims.stats.ties import ROUNDING

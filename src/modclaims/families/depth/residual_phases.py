@@ -29,8 +29,8 @@ from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import TestPlan, flipped
 from modclaims.recording import Activations, ModelShape, Recording, Request, for_variant
-from modclaims.stats.bounds.bootstrap import Resamples
 from modclaims.stats.bounds.conjunction import ConjoinedBounds, ConjoinedTest
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.actions import sign_flips
 from modclaims.stats.effects.chunks import Division, change_frequencies
 from modclaims.stats.effects.phases import (

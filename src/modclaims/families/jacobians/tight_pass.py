@@ -23,8 +23,9 @@ from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import TestPlan, flipped
 from modclaims.recording import BLOCKS, SPECTRUM, Jacobian, ModelShape, Recording, Request
-from modclaims.stats.bounds.bootstrap import Bounds, bootstrap_t, resample_groups
+from modclaims.stats.bounds.bootstrap import Bounds, bootstrap_t
 from modclaims.stats.bounds.resample_parts import in_parts
+from modclaims.stats.bounds.resamples import resample_groups
 from modclaims.stats.chance.actions import sign_flips
 from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
 from modclaims.stats.nulls.null_objects import MIN_DRAWS, against_null, mean_replicates, resample_texts_and_draws

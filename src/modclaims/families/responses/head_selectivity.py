@@ -23,7 +23,9 @@ from modclaims.planning.context import PlanContext
 from modclaims.planning.degenerate import degenerate_fits
 from modclaims.planning.plan import TestPlan, counted_bounds
 from modclaims.recording import Activations, ModelShape, Request, for_variant
-from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples, bootstrap_t, resample
+from modclaims.stats.bounds.bootstrap import Bounds, bootstrap_t
+from modclaims.stats.bounds.replicates import Replicates
+from modclaims.stats.bounds.resamples import Resamples, resample
 from modclaims.stats.bounds.splits import Half, MedianBounds, picked_and_measured
 from modclaims.stats.chance.actions import Design
 from modclaims.stats.chance.merging import FACTOR

@@ -15,7 +15,9 @@ from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.planning.context import PlanContext
 from modclaims.recording import LAYER_SITES, Activations, ModelShape, Recording, Request, for_model, for_variant
-from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples, resample
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.replicates import Replicates
+from modclaims.stats.bounds.resamples import Resamples, resample
 from modclaims.stats.chance.permutation import Pairs
 from modclaims.stats.effects.depths import between_layers, relative_depths
 from modclaims.stats.effects.pair_effects import cliffs_delta, unweighable

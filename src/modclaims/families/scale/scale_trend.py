@@ -28,8 +28,10 @@ from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import CountedLevel, TestPlan
 from modclaims.recording import ModelShape, Request
-from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples
+from modclaims.stats.bounds.bootstrap import Bounds
 from modclaims.stats.bounds.delta_bounds import delta_bounds
+from modclaims.stats.bounds.replicates import Replicates
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.effects.trend import Trend, count_orders, exchanged_slopes, is_enumerated
 from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
 from modclaims.stats.quantifiers import somewhere

@@ -15,8 +15,10 @@ from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look, Weighing
 from modclaims.planning.context import PlanContext
 from modclaims.recording import Activations, ModelShape, Recording, Request, TokenIds, Weights
-from modclaims.stats.bounds.bootstrap import Bounds, Resamples, StudentT, resample_groups
+from modclaims.stats.bounds.bootstrap import Bounds
 from modclaims.stats.bounds.halves import half_sample_errors
+from modclaims.stats.bounds.resamples import Resamples, resample_groups
+from modclaims.stats.bounds.second_bounds import StudentT
 from modclaims.stats.effects.chunks import mean_bounds
 from modclaims.stats.nulls.null_objects import mean_replicates
 from modclaims.stats.ties import ROUNDING

@@ -20,7 +20,8 @@ from modclaims.measured import Measured
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import CountedLevel, TestPlan, counted_bounds
 from modclaims.recording import Recording, Weights
-from modclaims.stats.bounds.bootstrap import Bounds, Resamples
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.evidence import Cell, Exhibit, NullTest
 from modclaims.stats.nulls.null_objects import draw_bounds, resample_draws
 from modclaims.stats.quantifiers import Holds, somewhere

@@ -8,292 +8,23 @@ sums and differences of values and influences, so a contrast gets its bound from
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.stats.bounds.end_of_scale import CombinedEnds, EndLaw
-from modclaims.stats.chance.actions import Codes, Design
+from modclaims.stats.bounds.replicates import Replicates, share_of_fixed, standard_errors
+from modclaims.stats.bounds.resamples import Resamples
+from modclaims.stats.bounds.second_bounds import NoncentralF, StudentT
 from modclaims.stats.chance.permutation import chunks
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Resamples:
-    """How often each unit was drawn; made once a claim and used at every cell."""
-
-    times: Floats
-    """(1 + R, unit) multiplicities, or (1 + R, cluster); row 0 is all ones."""
-    groups: Codes
-    """(unit,) group inside which units were resampled (category x stratum); all zero for clusters."""
-    fixed: tuple[int, ...] = ()
-    """Groups that are no texts, so that more texts leave what they vary by: null objects, matched sets, random bases."""
-
-    @property
-    def null_objects(self) -> int:
-        """How many units of those groups there are."""
-        return int(np.isin(self.groups, self.fixed).sum())
-
-    @property
-    def count(self) -> int:
-        """R, the number of resamples."""
-        return len(self.times) - 1
-
-
-def resample(design: Design, *, count: int, rng: np.random.Generator) -> Resamples:
-    """`count` resamples, with replacement: of units inside each category x stratum, or of whole clusters among them all.
-
-    Clusters are one group even where a column is constant in each of them: what its values differ by then counts as
-    spread, which widens bounds, and few clusters a value would leave too few to draw from.
-    """
-    groups = np.zeros(len(design.members), dtype=np.int64) if design.members else design.cells
-    return resample_groups(groups, count=count, rng=rng)
-
-
-def resample_groups(groups: Codes, *, count: int, rng: np.random.Generator) -> Resamples:
-    """`count` resamples of the units, with replacement, inside each group."""
-    times = np.ones((count + 1, len(groups)))
-    for g in np.unique(groups):
-        where = np.flatnonzero(groups == g)
-        picks = rng.integers(0, len(where), size=(count, len(where)))
-        flat = (picks + len(where) * np.arange(count)[:, None]).ravel()
-        times[1:, where] = np.bincount(flat, minlength=count * len(where)).reshape(count, len(where))
-    return Resamples(times, groups)
-
-
-@dataclass(frozen=True)
-class Replicates:
-    """An effect under every resample."""
-
-    value: Floats
-    """(1 + R, cell); not a number where a resample leaves the effect undefined."""
-    influence: Floats
-    """(1 + R, unit, cell) derivative of the value by a unit's multiplicity; zero for units not drawn. Or (1, unit, cell), where
-    that of the sample stands for all resamples."""
-    centre: Floats
-    """(cell,) the effect of the empirical distribution that is resampled: what a resample's value estimates.
-
-    The sample's own value for estimators that resampling leaves unbiased; for bias-corrected ones the plain
-    plug-in value, since inside small groups a resample's spread is smaller than the sample's."""
-
-    def weighted(self, weights: Floats) -> Replicates:
-        """Linear combinations of cells: `weights` is (cell, contrast)."""
-        return Replicates(self.value @ weights, self.influence @ weights, self.centre @ weights)
-
-
-def standard_errors(replicates: Replicates, resamples: Resamples) -> Floats:
-    """(1 + R, cell) Hajek-projection standard errors: spread of the influences inside each resampling group.
-
-    With n_g draws from a group, Var = sum over groups of n_g / (n_g - 1) x sum of squared centred influences.
-    A group with one unit adds nothing, so its category's own spread is unseen.
-    """
-    times, variance = resamples.times, np.zeros_like(replicates.value)
-    for g in np.unique(resamples.groups):
-        where = np.flatnonzero(resamples.groups == g)
-        if len(where) < 2:
-            continue
-        part, drawn = replicates.influence[:, where], times[:, where, None]
-        if len(part) < len(drawn):  # held for all resamples: sums are matrix products
-            mean = times[:, where] @ part[0] / len(where)
-            terms = times[:, where] @ part[0] ** 2
-        else:
-            mean = (drawn * part).sum(axis=1) / len(where)
-            terms = (drawn * part**2).sum(axis=1)
-        squares = terms - len(where) * mean**2
-        # no more than rounding is no spread, which must not pass for a tiny one
-        variance += len(where) / (len(where) - 1) * np.where(squares > 1e-13 * terms, squares, 0.0)
-    return np.sqrt(variance)
-
-
-def _fixed_share(replicates: Replicates, resamples: Resamples) -> Floats | None:
-    """(cell,) what the fixed groups bring of the sample's own variance; None where all units are texts."""
-    if not resamples.fixed:
-        return None
-    sample = Replicates(replicates.value[:1], replicates.influence[:1], replicates.centre)
-    which = np.isin(resamples.groups, resamples.fixed)
-    part = replace(sample, influence=sample.influence * which[None, :, None])
-    one = Resamples(resamples.times[:1], resamples.groups)
-    with np.errstate(invalid="ignore"):
-        return np.asarray((standard_errors(part, one) / standard_errors(sample, one))[0] ** 2)
-
-
 def _identity(value: Floats) -> Floats:
     return value
-
-
-@dataclass(frozen=True)
-class NoncentralF:
-    """A second bound for omega^2, by inverting the noncentral F law (homogeneous Gaussian residuals).
-
-    Where clusters are drawn, F and noncentrality are divided by how much more they vary than their texts alone would
-    make them (first-order correction of Rao & Scott 1984).
-    """
-
-    f: Floats
-    """(cell,) observed F."""
-    df1: int
-    df2: int
-    n: int
-    inflation: Floats | None = None
-    """(cell,) mean square between clusters, of what they say of categories, over the residual one; None without."""
-
-    @property
-    def _f(self) -> Floats:
-        return self.f if self.inflation is None else self.f / self.inflation
-
-    @property
-    def _n(self) -> float | Floats:
-        return self.n if self.inflation is None else self.n / self.inflation
-
-    def _noncentrality(self, omega2: float) -> float | Floats:
-        return self._n * omega2 / (1 - omega2)
-
-    def _df2(self, texts: int) -> float:
-        """Residual degrees of freedom of so many texts; strata that lie in clusters grow in number with them."""
-        if self.inflation is None:
-            return texts - (self.n - self.df2)
-        return texts * (self.df1 + self.df2) / self.n - self.df1
-
-    def p_lower(self, smallest: float) -> Floats:
-        """(cell,) P(F at least as large as observed) were omega^2 = `smallest`."""
-        from scipy.stats import f, ncf
-
-        nc = self._noncentrality(max(smallest, 0.0))
-        none = np.all(nc < 1e-12)
-        return np.asarray(f.sf(self._f, self.df1, self.df2) if none else ncf.sf(self._f, self.df1, self.df2, nc))
-
-    def p_upper(self, smallest: float) -> Floats:
-        """(cell,) P(F at most as large as observed) were omega^2 = `smallest`."""
-        from scipy.stats import f, ncf
-
-        nc = self._noncentrality(max(smallest, 0.0))
-        none = np.all(nc < 1e-12)
-        return np.asarray(f.cdf(self._f, self.df1, self.df2) if none else ncf.cdf(self._f, self.df1, self.df2, nc))
-
-    def texts_needed(self, smallest: float, alpha: float, *, cells: int, refute: int, support: int) -> tuple[int, int]:
-        """Texts that would refute were omega^2 0 in all cells, and support were it twice `smallest`, in 4 runs of 5.
-
-        `refute` cells' own bounds must fall below, `support` cells' bounds must clear (one: simultaneously over
-        `cells`). From the central and noncentral F laws, cells taken as independent.
-        """
-        from scipy.stats import f, ncf
-
-        double = min(2 * smallest, (1 + smallest) / 2)
-        less = 1.0 if self.inflation is None else float(np.median(self.inflation))
-        edge, twice = smallest / (1 - smallest) / less, double / (1 - double) / less
-        fewest = _first(lambda n: self._df2(n) >= 4, 1)
-        level_up = alpha / (cells - refute + 1)
-        level_low = alpha / (cells if support == 1 else cells - support + 1)
-
-        def refutes(n: int) -> bool:
-            below = ncf.ppf(level_up, self.df1, self._df2(n), n * edge)
-            return bool(f.cdf(below, self.df1, self._df2(n)) ** refute >= 0.8)
-
-        def supports(n: int) -> bool:
-            above = ncf.isf(level_low, self.df1, self._df2(n), n * edge)
-            return bool(ncf.sf(above, self.df1, self._df2(n), n * twice) ** support >= 0.8)
-
-        return _first(refutes, fewest), _first(supports, fewest)
-
-    def limit(self, probability: float) -> Floats:
-        """(cell,) the omega^2 at which P(F at most as observed) equals `probability`; 0 where none is that small.
-
-        By bisection of all cells at once, until the noncentrality's bracket is as narrow as rounding allows.
-        """
-        from scipy.stats import chi2, f, ncf
-
-        at, n = np.asarray(self._f, dtype=np.float64), np.broadcast_to(self._n, self.f.shape)
-        with np.errstate(invalid="ignore"):
-            sought = np.isfinite(at) & (f.cdf(np.where(np.isfinite(at), at, 0.0), self.df1, self.df2) > probability)
-        large = sought & (at > 1e6)  # the numerator is all noncentrality: F = (nc / df1) / (chi2 / df2)
-        nc = np.zeros(len(at))
-        nc[large] = self.df1 * at[large] * chi2.isf(probability, self.df2) / self.df2
-        where = np.flatnonzero(sought & ~large)
-        low, high = np.zeros(len(where)), np.full(len(where), 10.0)
-
-        def above(value: Floats, cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
-            return np.asarray(ncf.cdf(at[where[cells]], self.df1, self.df2, value) > probability)
-
-        growing = np.ones(len(where), dtype=bool)
-        while growing.any():
-            growing[growing] = above(high[growing], growing)
-            low[growing], high[growing] = high[growing], 4 * high[growing]
-        for _ in range(60):
-            wide = high - low > 4 * np.finfo(np.float64).eps * high
-            if not wide.any():
-                break
-            middle = (low[wide] + high[wide]) / 2
-            right = above(middle, wide)
-            low[wide], high[wide] = np.where(right, middle, low[wide]), np.where(right, high[wide], middle)
-        nc[where] = (low + high) / 2
-        return np.asarray(nc / (nc + n))
-
-
-@dataclass(frozen=True)
-class StudentT:
-    """A second bound for means, by Student's t: where units vary unequally the bootstrap-t alone is too narrow.
-
-    (At 12 units, every other of which varies three times as much, its bound at level .05 errs in .07 to .09 of samples.)
-    Degrees of freedom by Welch and Satterthwaite where several groups were resampled, such as texts and null objects.
-    """
-
-    theta: Floats
-    """(cell,)."""
-    se: Floats
-    """(cell,)."""
-    df: Floats
-    """(cell,)."""
-
-    @classmethod
-    def of(cls, replicates: Replicates, resamples: Resamples) -> StudentT:
-        """From the influences in the sample itself."""
-        parts, freedom = [], []
-        for g in np.unique(resamples.groups):
-            influence = replicates.influence[0, resamples.groups == g]
-            if (n := len(influence)) > 1:
-                parts.append(n * influence.var(axis=0, ddof=1))
-                freedom.append(n - 1)
-        variance = np.array(parts)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            df = variance.sum(axis=0) ** 2 / (variance**2 / np.array(freedom)[:, None]).sum(axis=0)
-        return cls(replicates.value[0], np.sqrt(variance.sum(axis=0)), np.where(np.isfinite(df), df, 1.0))
-
-    def _z(self, smallest: float) -> Floats:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray((self.theta - smallest) / self.se)
-
-    def p_lower(self, smallest: float) -> Floats:
-        """(cell,) chance of an estimate at least so large were the mean `smallest`."""
-        from scipy.special import stdtr
-
-        return np.asarray(stdtr(self.df, -self._z(smallest)))
-
-    def p_upper(self, smallest: float) -> Floats:
-        """(cell,) chance of an estimate at most so large were the mean `smallest`."""
-        from scipy.special import stdtr
-
-        return np.asarray(stdtr(self.df, self._z(smallest)))
-
-    def limit(self, probability: float) -> Floats:
-        """(cell,) the mean at which an estimate at most so large has this probability."""
-        from scipy.special import stdtrit
-
-        return np.asarray(self.theta - stdtrit(self.df, probability) * self.se)
-
-
-def _first(enough: Callable[[int], bool], start: int) -> int:
-    """The smallest n from `start` on for which `enough` holds (it stays true from there), at most 2^20."""
-    high = start
-    while not enough(high) and high < 2**20:
-        high *= 2
-    low = max(start, high // 2)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle + 1, high)
-    return high
 
 
 @dataclass(frozen=True)
@@ -595,11 +326,6 @@ def bootstrap_t(
         noncentral,
         ends,
         student=student,
-        fixed_share=_fixed_share(replicates, resamples),
+        fixed_share=share_of_fixed(replicates, resamples),
         null_objects=resamples.null_objects,
     )
-
-
-def minus(first: Replicates, second: Replicates) -> Replicates:
-    """One effect less another under the same resamples."""
-    return Replicates(first.value - second.value, first.influence - second.influence, first.centre - second.centre)

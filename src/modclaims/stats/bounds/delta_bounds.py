@@ -9,8 +9,10 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples, bootstrap_t
+from modclaims.stats.bounds.bootstrap import Bounds, bootstrap_t
 from modclaims.stats.bounds.end_of_scale import CombinedEnds, EndLaw, disjoint_comparisons
+from modclaims.stats.bounds.replicates import Replicates
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.actions import Design
 
 Floats = NDArray[np.float64]

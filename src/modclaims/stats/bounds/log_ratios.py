@@ -10,8 +10,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.bounds.bootstrap import Replicates, Resamples, bootstrap_t, standard_errors
+from modclaims.stats.bounds.bootstrap import bootstrap_t
 from modclaims.stats.bounds.cluster_sums import ClusterSums
+from modclaims.stats.bounds.replicates import Replicates, standard_errors
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.actions import Design
 from modclaims.stats.chance.permutation import chunks, degrees_of_freedom, indicator_gram
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from modclaims.stats.bounds.bootstrap import Bounds, Resamples
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.resamples import Resamples
 
 TOGETHER = 10_000
 """Resamples whose influences are held at once: as many as are drawn by default."""

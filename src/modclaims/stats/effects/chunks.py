@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
-from modclaims.stats.bounds.bootstrap import Bounds, Resamples, StudentT
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.resamples import Resamples
+from modclaims.stats.bounds.second_bounds import StudentT
 from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]

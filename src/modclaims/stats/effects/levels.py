@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
-from modclaims.stats.bounds.bootstrap import Replicates, Resamples
+from modclaims.stats.bounds.replicates import Replicates
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.actions import Design
 from modclaims.stats.chance.permutation import chunks
 from modclaims.stats.ties import alike, tolerance

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.bounds.bootstrap import Bounds, NoncentralF, Resamples, StudentT
+from modclaims.stats.bounds.bootstrap import Bounds
 from modclaims.stats.bounds.cluster_sums import ClusterSums
 from modclaims.stats.bounds.log_ratios import log_ratio
+from modclaims.stats.bounds.resamples import Resamples
+from modclaims.stats.bounds.second_bounds import NoncentralF, StudentT
 from modclaims.stats.chance.actions import Arrangements, Design
 from modclaims.stats.chance.permutation import degrees_of_freedom, f_null
 from modclaims.stats.effects.omega_squared import log_one_plus_f2, omega2_of_log

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.bounds.bootstrap import Bounds, NoncentralF, Replicates, Resamples
+from modclaims.stats.bounds.bootstrap import Bounds
 from modclaims.stats.bounds.cluster_sums import ClusterSums
 from modclaims.stats.bounds.log_ratios import ClusterLogRatio, log_ratio
+from modclaims.stats.bounds.replicates import Replicates
+from modclaims.stats.bounds.resamples import Resamples
+from modclaims.stats.bounds.second_bounds import NoncentralF
 from modclaims.stats.chance.actions import Arrangements, Design
 from modclaims.stats.chance.permutation import (
     between_ss_null,

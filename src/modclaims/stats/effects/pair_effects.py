@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.bounds.bootstrap import Replicates, Resamples
+from modclaims.stats.bounds.replicates import Replicates
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.actions import Codes, Design
 from modclaims.stats.chance.permutation import GapWeights, Pairs, chunks
 from modclaims.stats.ties import alike, codes, tolerance

@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples, bootstrap_t
+from modclaims.stats.bounds.bootstrap import Bounds, bootstrap_t
 from modclaims.stats.bounds.conjunction import WidestBounds
+from modclaims.stats.bounds.replicates import Replicates
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.permutation import chunks
 from modclaims.stats.effects.chunks import Division
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
-from modclaims.stats.bounds.bootstrap import Bounds, Resamples
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.actions import Arrangements, Design
 from modclaims.stats.chance.permutation import chunks
 from modclaims.stats.effects.normal_scores import ranked_inside

@@ -10,7 +10,8 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.bounds.bootstrap import Bounds, StudentT
+from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.second_bounds import StudentT
 
 Floats = NDArray[np.float64]
 ENUMERATED = 8

@@ -11,7 +11,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.bounds.bootstrap import Bounds, Replicates, Resamples, StudentT, bootstrap_t, resample_groups
+from modclaims.stats.bounds.bootstrap import Bounds, bootstrap_t
+from modclaims.stats.bounds.replicates import Replicates
+from modclaims.stats.bounds.resamples import Resamples, resample_groups
+from modclaims.stats.bounds.second_bounds import StudentT
 from modclaims.stats.chance.permutation import chunks
 from modclaims.stats.ties import ROUNDING, tolerance
 

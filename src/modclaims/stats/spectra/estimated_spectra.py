@@ -8,6 +8,7 @@ probes weigh what is left, and the rank itself comes from a certificate or not a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -21,27 +22,45 @@ from modclaims.stats.spectra.spectral_sketch import Estimate, Sketch
 from modclaims.stats.spectra.spectrum import Spectrum, check_entries, sides, spacing
 
 
+@dataclass(frozen=True)
+class Effort:
+    """How much is computed for an estimate. Raises `ClaimError` for too little."""
+
+    leading: int = 50
+    """Singular values that are found each by itself, the largest ones."""
+    probes: int = 16
+    """Random vectors that weigh what is left; at least 2."""
+    steps: int = 60
+    """Steps of bidiagonalisation that each of them takes; at least 2."""
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("leading", self.leading, 1), ("probes", self.probes, 2), ("steps", self.steps, 2)):
+            if value < least:
+                raise ClaimError(f"{name} = {value}: an estimated spectrum needs at least {least}.")
+
+
+USUAL = Effort()
+
+
 def estimated_spectrum(
     operator: Any,
     *,
     rng: np.random.Generator,
     max_memory: float,
-    leading: int = 50,
-    probes: int = 16,
-    steps: int = 60,
+    effort: Effort = USUAL,
     diagonal_blocks: Iterable[NDArray[Any]] | None = None,
     rank_at_most: int | None = None,
     computed_in: DTypeLike | None = None,
 ) -> Spectrum:
     """The spectrum of a real m x n operator from its products alone (matmat and rmatmat, many columns at a time).
 
-    `operator` is anything that scipy's `aslinearoperator` takes. First come the `leading` singular values, from a
+    `operator` is anything that scipy's `aslinearoperator` takes. First come the `effort.leading` singular values, from a
     randomised block Krylov basis that grows until their residuals are below `CONVERGED`, or until memory or `DEEPEST`
     ends it (Halko, Martinsson & Tropp 2011, section 4.5, with all power iterates kept; Musco & Musco 2015). The
-    directions that converged are set apart, and `probes` random vectors in their complement take `steps` steps of
+    directions that converged are set apart, and `effort.probes` random vectors in their complement take `effort.steps` steps of
     Golub-Kahan bidiagonalisation each, with full re-orthogonalisation: they give trace J'J and trace (J'J ln J'J),
-    hence the effective rank, and the counts. Columns multiplied: 2 (`leading` + 10) at each of some 8 depths, then
-    2 `probes` `steps`.
+    hence the effective rank, and the counts. Columns multiplied: 2 (leading + 10) at each of some 8 depths, then
+    2 probes steps.
 
     Errors of the effective rank, the stable rank and the counts are half widths of intervals at `CONFIDENCE`, and
     include what finitely many steps leave open (see `Sketch`). They assume that J x and J'y are products with one
@@ -61,9 +80,10 @@ def estimated_spectrum(
     """
     products = Products(operator)
     shape = products.shape
-    _check_arguments(leading, probes, steps, rank_at_most, shape)
+    if rank_at_most is not None and not 0 <= rank_at_most <= min(shape):
+        raise ClaimError(f"rank_at_most = {rank_at_most}: a {sides(shape)} operator has a rank from 0 to {min(shape)}.")
     floor = max(shape) * spacing(products.dtype, computed_in)
-    plan = Plan.within(max_memory, products.rows, products.columns, leading=leading, probes=probes, steps=steps)
+    plan = Plan.within(max_memory, products.rows, products.columns, **asdict(effort))
     rounding = 1e3 * spacing(products.dtype, computed_in)
 
     found = leading_triples(products, plan, rng, rounding)
@@ -93,7 +113,7 @@ def estimated_spectrum(
         floor=floor,
         method=(
             f"leading {plan.leading} of {len(found.values)} Ritz values of a random block Krylov basis; Lanczos quadrature "
-            f"with {probes} probes of {plan.steps} steps beyond {len(found.directions)} directions set apart"
+            f"with {effort.probes} probes of {plan.steps} steps beyond {len(found.directions)} directions set apart"
         ),
         sketch=sketch,
     )
@@ -117,14 +137,6 @@ def _sketch(products: Products, plan: Plan, rng: np.random.Generator, found: Lea
     return Sketch(
         found.values / largest, found.upper / largest, found.residual, found.rest / largest, apart, left, sampled
     )
-
-
-def _check_arguments(leading: int, probes: int, steps: int, rank_at_most: int | None, shape: tuple[int, int]) -> None:
-    for name, value, least in (("leading", leading, 1), ("probes", probes, 2), ("steps", steps, 2)):
-        if value < least:
-            raise ClaimError(f"{name} = {value}: an estimated spectrum needs at least {least}.")
-    if rank_at_most is not None and not 0 <= rank_at_most <= min(shape):
-        raise ClaimError(f"rank_at_most = {rank_at_most}: a {sides(shape)} operator has a rank from 0 to {min(shape)}.")
 
 
 def _certified_rank(

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.bounds.bootstrap import Replicates, Resamples
+from modclaims.stats.bounds.replicates import Replicates
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.actions import Design
 from modclaims.stats.chance.permutation import stratum_centred
 from modclaims.stats.ties import ROUNDING

@@ -12,7 +12,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.stats.bounds.bootstrap import Replicates, Resamples
+from modclaims.stats.bounds.replicates import Replicates
+from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.actions import Arrangements, Design
 from modclaims.stats.chance.permutation import chunks, indicator_gram, stratum_centred
 from modclaims.stats.spectra.parallel_analysis import columns

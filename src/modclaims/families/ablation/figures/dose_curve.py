@@ -67,7 +67,7 @@ class DoseCurve(FigureData):
         middle = LEFT + (kit.WIDTH - LEFT - 10) / 2
         paper.say(middle, 6, f"{self.unit} in the module", ha="center", size=kit.TEXT, colour="ink")
         words = "change of loss, nats a token"
-        paper.say(8, paper.height / 2, words, rotation=90, ha="center", size=kit.TEXT, colour="ink")
+        paper.say_upwards(8, paper.height / 2, words)
         return paper.figure
 
     def _panel(self, axes: Plot, i: int, limits: tuple[float, float]) -> None:

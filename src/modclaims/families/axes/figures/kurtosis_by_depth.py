@@ -63,7 +63,7 @@ class KurtosisByDepth(FigureData):
         _log_axis(axes, *limits)
         kit.layer_axis(paper, axes, self.depth, self.layer.astype(np.float64), top - 22)
         name = kit.fitted(f"kurtosis of {self.site}, log scale", kit.TEXT, top - 30)
-        paper.say(8, 30 + (top - 52) / 2, name, rotation=90, ha="center", size=kit.TEXT, colour="ink")
+        paper.say_upwards(8, 30 + (top - 52) / 2, name)
         return paper.figure
 
     def _logs(self) -> dict[str, Floats]:

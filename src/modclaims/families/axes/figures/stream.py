@@ -92,7 +92,7 @@ class Stream(FigureData):
         from modclaims.drawing.paper import TEXT, fitted
 
         name = fitted(f"{self.coordinate} of {self.site}", TEXT, HEIGHT + 30)
-        paper.say(8, middle, name, rotation=90, ha="center", size=TEXT, colour="ink")
+        paper.say_upwards(8, middle, name)
 
     def _lines(self) -> _Lines:
         """The lines with what each text is. Raises `ValueError` where arrays or labels do not fit."""

@@ -81,7 +81,7 @@ class TwoDistributions(FigureData):
         below = kit.fitted(self.effect_name, kit.TEXT, kit.WIDTH - 160) + (f";  {remark}" if remark else "")
         paper.say((kit.WIDTH + left_edge) / 2, 8, below, ha="center", size=kit.TEXT, colour="ink")
         middle, words = 18 + (paper.height - taken - 18) / 2, "share of directions, log scale"
-        paper.say(8, middle, words, rotation=90, ha="center", size=kit.TEXT, colour="ink")
+        paper.say_upwards(8, middle, words)
         return paper.figure
 
     def _check(self) -> None:

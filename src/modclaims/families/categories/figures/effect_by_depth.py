@@ -64,7 +64,7 @@ class EffectByDepth(FigureData):
         kit.tidy_numbers(axes, "y")
         kit.layer_axis(paper, axes, self.depth, self.layer.astype(np.float64), top - 22)
         middle = 30 + (top - 52) / 2
-        paper.say(8, middle, self.effect_name, rotation=90, ha="center", size=kit.TEXT, colour="ink")
+        paper.say_upwards(8, middle, self.effect_name)
         return paper.figure
 
     def _entries(self) -> list[Entry]:

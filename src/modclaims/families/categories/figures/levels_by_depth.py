@@ -58,7 +58,7 @@ class LevelsByDepth(FigureData):
         kit.tidy_numbers(axes, "y", 5)
         kit.layer_axis(paper, axes, self.depth, self._layers(), top - 22)
         words = kit.fitted(self.similarity.replace("_", " "), kit.TEXT, top - 40)
-        paper.say(8, 30 + (top - 52) / 2, words, rotation=90, ha="center", size=kit.TEXT, colour="ink")
+        paper.say_upwards(8, 30 + (top - 52) / 2, words)
         return paper.figure
 
     def _levels(self) -> dict[str, Floats]:

@@ -67,7 +67,7 @@ class Scree(FigureData):
             paper.say(x, y + tall + 5, kit.fitted(words, kit.SMALL, wide), size=kit.SMALL, colour="ink")
         paper.say((kit.WIDTH + left) / 2, 5, "component", ha="center", size=kit.TEXT, colour="ink")
         across = paper.height / 2
-        paper.say(8, across, "share of variance", rotation=90, ha="center", size=kit.TEXT, colour="ink")
+        paper.say_upwards(8, across, "share of variance")
         return paper.figure
 
     def _check(self) -> None:

@@ -63,7 +63,7 @@ class RankByDepth(FigureData):
         kit.tidy_numbers(axes, "y")
         kit.layer_axis(paper, axes, self.depth, self.layer.astype(np.float64), top - 22)
         name = "effective rank / (tokens x width)"
-        paper.say(8, 30 + (top - 52) / 2, name, rotation=90, ha="center", size=kit.TEXT, colour="ink")
+        paper.say_upwards(8, 30 + (top - 52) / 2, name)
         return paper.figure
 
     def _null(self) -> tuple[Floats, Floats, Floats] | None:

@@ -66,7 +66,7 @@ class Spectra(FigureData):
             words = f"layer {float(self.layer[i]):.0f}: {rank}"
             paper.say(left, bottom + high + 5, kit.fitted(words, kit.SMALL, wide), size=kit.SMALL, colour="ink")
         name = "relative to the largest, log scale"
-        paper.say(8, paper.height / 2, name, rotation=90, ha="center", size=kit.TEXT, colour="ink")
+        paper.say_upwards(8, paper.height / 2, name)
         return paper.figure
 
     def _lowest(self) -> int:

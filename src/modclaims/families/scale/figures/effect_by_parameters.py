@@ -61,7 +61,7 @@ class EffectByParameters(FigureData):
         kit.tidy_numbers(axes, "y")
         self._name(paper, axes, box)
         words = kit.fitted(self.effect_name, kit.TEXT, top - 32)
-        paper.say(8, 32 + (top - 32) / 2, words, rotation=90, ha="center", size=kit.TEXT, colour="ink")
+        paper.say_upwards(8, 32 + (top - 32) / 2, words)
         return paper.figure
 
     def _ends(self) -> list[Floats]:

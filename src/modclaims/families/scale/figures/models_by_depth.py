@@ -170,4 +170,4 @@ def _side(paper: Paper, words: str, bottom: float, height: float) -> None:
     """What a plot's upright axis is."""
     from modclaims.drawing.paper import TEXT, fitted
 
-    paper.say(8, bottom + height / 2, fitted(words, TEXT, height), rotation=90, ha="center", size=TEXT, colour="ink")
+    paper.say_upwards(8, bottom + height / 2, fitted(words, TEXT, height))

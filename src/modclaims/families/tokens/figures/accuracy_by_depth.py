@@ -70,7 +70,7 @@ class AccuracyByDepth(FigureData):
         upper.tick_params(labelbottom=False)
         for name, bottom, tall in (("share of tokens found", BOTTOM + LOWER + GAP, UPPER), (curves[-1], BOTTOM, LOWER)):
             words = kit.fitted(name, kit.TEXT, tall + GAP)
-            paper.say(8, bottom + tall / 2, words, rotation=90, ha="center", size=kit.TEXT, colour="ink")
+            paper.say_upwards(8, bottom + tall / 2, words)
         return paper.figure
 
     def _named(self) -> list[str]:

@@ -57,7 +57,7 @@ class InputAngles(FigureData):
         kit.tidy_numbers(axes, "y", 5)
         kit.layer_axis(paper, axes, self.depth, self.layer.astype(np.float64), BOTTOM + HEIGHT)
         words = kit.fitted("squared cosine", kit.TEXT, HEIGHT + GAP)
-        paper.say(8, BOTTOM + HEIGHT / 2, words, rotation=90, ha="center", size=kit.TEXT, colour="ink")
+        paper.say_upwards(8, BOTTOM + HEIGHT / 2, words)
         return paper.figure
 
     def _check(self) -> None:

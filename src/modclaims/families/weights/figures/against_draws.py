@@ -65,7 +65,7 @@ class AgainstDraws(FigureData):
         kit.tidy_numbers(axes, "y")
         kit.layer_axis(paper, axes, self.depth, self.layer.astype(np.float64), top)
         name = kit.fitted(self.of, kit.TEXT, top - BOTTOM + 20)
-        paper.say(8, BOTTOM + (top - BOTTOM) / 2, name, rotation=90, ha="center", size=kit.TEXT, colour="ink")
+        paper.say_upwards(8, BOTTOM + (top - BOTTOM) / 2, name)
         return paper.figure
 
     def table(self) -> Table:

@@ -49,7 +49,7 @@ class ByClusters(FigureData):
         axes = paper.axes(left, BOTTOM, wide, top - BOTTOM)
         self._plot(axes)
         name = kit.fitted(self.effect_name, kit.TEXT, top - BOTTOM + 20)
-        paper.say(8, BOTTOM + (top - BOTTOM) / 2, name, rotation=90, ha="center", size=kit.TEXT, colour="ink")
+        paper.say_upwards(8, BOTTOM + (top - BOTTOM) / 2, name)
         return paper.figure
 
     def _plot(self, axes: Plot) -> None:

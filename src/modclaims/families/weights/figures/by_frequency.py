@@ -51,7 +51,7 @@ class ByFrequency(FigureData):
         kit.tidy_numbers(axes, "y")
         axes.set_xlabel("token, in the tokenizer's order (frequent first)", labelpad=3)
         name = kit.fitted(self.of, kit.TEXT, top - BOTTOM + 20)
-        paper.say(8, BOTTOM + (top - BOTTOM) / 2, name, rotation=90, ha="center", size=kit.TEXT, colour="ink")
+        paper.say_upwards(8, BOTTOM + (top - BOTTOM) / 2, name)
         return paper.figure
 
     def table(self) -> Table:
