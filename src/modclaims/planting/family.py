@@ -147,6 +147,8 @@ def nothing(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
 
 MIDDLE, LARGEST, MIXED = "48 (4 x 12)", "100 unequal", "48 in mixed blocks"
 CATEGORISED = ("10 (4/3/3)", "12 (4/4/4)", MIDDLE, "64 crossed", LARGEST, "96 in blocks")
+MANY = ("128 (4 x 32)", "168 (120/24/24)")
+"""Just enough texts for effects of pairs to be resampled to first order."""
 SPLITTABLE = (MIDDLE, "64 crossed", LARGEST)
 CROSSED = ("48 crossed (2 x 4)", "64 crossed")
 ALONE = "weights alone"

@@ -50,8 +50,6 @@ from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.ties import tolerance as rounding
 
 Floats = NDArray[np.float64]
-MOST_ASIDE = 512
-"""Units of which all are shown and held against rivals; of more, so many."""
 GIVEN = {"shared_words": "the words", "induction": "what induction heads copy"}
 """Rival explanations that a claim may be beyond, and what is given then."""
 
@@ -250,7 +248,7 @@ class CategoryClustering(Hypothesis):
     def _aside(self, look: Look, found: Clustered) -> Aside:
         """What rivals and figures are shown on."""
         draws, few = controls.CONTROL_DRAWS, found.few
-        rows = found.units.some_texts(MOST_ASIDE, look.lasting_rng("texts aside"))
+        rows = found.units.some_texts(controls.MOST_ASIDE, look.lasting_rng("texts aside"))
         if rows is None:
             return Aside(look, found.units, found.pairs, found.per_cell, found.similarities, found.arrangements, few)
         some = look.at(rows.tolist())
@@ -265,7 +263,7 @@ class CategoryClustering(Hypothesis):
             pairs.matrix([units.similarity(s.values) for s in per_cell]),
             relabellings(units.design, budget=draws, rng=rng, blind="within_strata"),
             resample(units.design, count=few.count, rng=look.lasting_rng("resamples aside")),
-            f" (on {len(rows):,} of {len(look.corpus):,} texts)",
+            controls.on_some(len(rows), len(look.corpus)),
         )
 
     def _whole(
@@ -275,7 +273,7 @@ class CategoryClustering(Hypothesis):
 
         Of very many units only what is compared is kept, one cell after another.
         """
-        if units.n <= MOST_ASIDE:
+        if units.n <= controls.MOST_ASIDE:
             cells, per_cell = self._similarities(look.recording, None)
             similarities = pairs.matrix([units.similarity(s.values) for s in per_cell])
             return cells, per_cell, similarities, {} if look.settings.bare else spread_of(per_cell, units, pairs)
@@ -524,11 +522,7 @@ class Clustered:
 
 @dataclass(frozen=True)
 class Aside:
-    """The texts on which rival explanations and figures are shown: all, or of very many some of each category.
-
-    What decides is weighed on all texts. What stands with it needs no finer answer than some hundreds of texts give, and costs
-    as the square of their number.
-    """
+    """The texts on which rival explanations and figures are shown: all, or of very many some of each category."""
 
     look: Look
     units: Units

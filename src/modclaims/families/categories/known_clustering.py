@@ -14,6 +14,7 @@ from modclaims.hypothesis import Hypothesis
 from modclaims.planting import known, words
 from modclaims.planting.family import (
     CATEGORISED,
+    MANY,
     MIDDLE,
     MIXED,
     SPLITTABLE,
@@ -241,6 +242,9 @@ CLUSTERING = Family(
         *places((MIXED,), LAWS[:2], (NONE, EDGE)),
         *places(("12 (4/4/4)", *SPLITTABLE[:2]), LAWS[:1], (FLAT, EDGE), ALONG),
         *places((MIDDLE,), LAWS[1:], (FLAT, EDGE), ALONG),
+        *places(MANY, LAWS, (EDGE,)),
+        *places(MANY[:1], LAWS[:1], (FLAT, EDGE), ALONG),
+        *places(MANY[:1], LAWS[:1], (EDGE,), MISPLACED[0.02]),
         *places((MIDDLE,), LAWS[:1], (NONE, EDGE), EVERYWHERE),
         *places((MIDDLE,), LAWS[:1], (NONE, EDGE), HALF),
         *places((MIDDLE,), LAWS[:1], (NONE,), SMALLEST),

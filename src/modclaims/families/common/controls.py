@@ -38,6 +38,9 @@ from modclaims.stats.streams import stream
 Floats = NDArray[np.float64]
 CONTROL_DRAWS = 999
 CONTROL_RESAMPLES = 499
+MOST_ASIDE = 512
+"""Units of which all are held against rivals, and shown; of more, about so many. What decides is weighed on all. What stands with
+it needs no finer answer than some hundreds of texts give, and costs as the square of their number."""
 TWINS = 5
 EMBED = Activations("embed")
 
@@ -160,6 +163,11 @@ class UntrainedBaselines(Rival):
         effects = np.stack([one.value[0] for one in theirs])
         control = untrained_twin(bounds, effects[:, comparison.cell], comparison.cell, look.alpha, self.what)
         return RivalResult(control, beside={"twin": effects})
+
+
+def on_some(texts: int, of: int) -> str:
+    """What is added to the place where something was found, if not all texts were looked at."""
+    return f" (on {texts:,} of {of:,} texts)"
 
 
 def check_twins(twins: int) -> None:

@@ -254,7 +254,8 @@ class Selectivity(Hypothesis):
 
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
         found = measured.kept(Answers)
-        units, y, where = found.units, found.y, f"at {found.cells[named]}"
+        aside, units, y, arrangements, note = self._aside(look, found)
+        where = f"at {found.cells[named]}{note}"
         # rivals are weighed at the strongest cells: among thousands of neurons the rest adds nothing to read
         strongest = np.sort(np.argsort(-found.test.observed, kind="stable")[:CONTROL_CELLS])
         if named not in strongest:
@@ -266,12 +267,30 @@ class Selectivity(Hypothesis):
         rivals: list[controls.Rival] = [
             controls.SharedWords(),
             controls.PlainMeasures(),
-            controls.UnequalSpread(squared, found.arrangements, "responses"),
+            controls.UnequalSpread(squared, arrangements, "responses"),
         ]
-        results = [rival.against(look, comparison) for rival in rivals]
+        results = [rival.against(aside, comparison) for rival in rivals]
         if self.twins:
-            results.append(RivalResult(self._baseline(look, found, float(found.bounds.effect[named]), where)))
+            at = f"at {found.cells[named]}"
+            results.append(RivalResult(self._baseline(look, found, float(found.bounds.effect[named]), at)))
         return results
+
+    def _aside(self, look: Look, found: Answers) -> tuple[Look, Units, Floats, Arrangements, str]:
+        """The texts that rivals are weighed on, all or some of very many: their units, (unit, cell) responses, relabellings,
+        and what is to be said of it."""
+        rows = found.units.some_texts(controls.MOST_ASIDE, look.lasting_rng("texts aside"))
+        if rows is None:
+            return look, found.units, found.y, found.arrangements, ""
+        some = look.at(rows.tolist())
+        units = Units.of(some.corpus, self.label, self.within)
+        arrangements = relabellings(
+            units.design,
+            budget=controls.CONTROL_DRAWS,
+            rng=look.lasting_rng("relabellings aside", design=units.design.digest),
+            blind="no",
+        )
+        y = units.responses(self.responses(some)[1])
+        return some, units, y, arrangements, controls.on_some(len(rows), len(look.corpus))
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
         found = measured.kept(Answers)

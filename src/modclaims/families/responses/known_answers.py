@@ -11,6 +11,7 @@ from modclaims.planting import known
 from modclaims.planting.family import (
     CATEGORISED,
     LARGEST,
+    MANY,
     MIDDLE,
     MIXED,
     SPLITTABLE,
@@ -96,6 +97,7 @@ SELECTIVITY = Family(
         *places(UNEQUAL, (LAWS[0], WIDER), (EDGE,), NAMED),
         *places(FEW_AND_MANY, LAWS[:1], (EDGE,), NAMED),
         *places((MIXED,), LAWS[:2], (EDGE,), NAMED),
+        *places(MANY, (*LAWS[:2], HEAVIEST), (EDGE,), NAMED),
         *places((MIDDLE,), LAWS[:1], (NONE, "2 s", "3 s"), NAMED),
         *exchanges(),
     ],

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from modclaims.stats.bounds.first_order import many_texts
 from modclaims.stats.bounds.replicates import Replicates
 from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.actions import Codes, Design
@@ -19,8 +20,6 @@ Indices = NDArray[np.int64]
 DECIMALS, NOTHING = 13, 1e-15
 """What a sum of weights leaves beyond these decimals of delta, and an influence of a text up to this, is rounding: one pair
 that changes places moves delta by 1e-11 in 1,024 texts. So equal deltas are equal, and none is a hair below 1."""
-MANY, MANY_OF_ONE = 128, 24
-"""Texts of each stratum, and of each category in it, from which on delta is resampled to first order (`linear`)."""
 
 
 def same_pairs(design: Design, pairs: Pairs) -> NDArray[np.bool_]:
@@ -95,28 +94,17 @@ def cliffs_delta(
     (all its draws are copies of one text), or two categories none between, the others are averaged; a stratum without
     any is left out of that replicate's average. Where whole clusters are drawn, a copy of one brings its own pairs
     again: each of its strata weighs as often as the cluster was drawn. Similarities tie within `slack`, (cell,), which
-    is 100 eps max|S| where not given. A constant cell has delta 0 and no influence. Of many texts (`linear`) a resample's
+    is 100 eps max|S| where not given. A constant cell has delta 0 and no influence. Of many texts (`many_texts`) a resample's
     delta is that of the sample and what its texts' influences there add up to, and they are held for all resamples: all
     pairs are ranked once instead of once a resample, at the same bounds to two digits or more.
     """
     slack = tolerance(similarities) if slack is None else slack
-    made = _delta_of_clusters if design.members else _delta_to_first_order if linear(design) else _delta_of_texts
+    made = _delta_of_clusters if design.members else _delta_to_first_order if many_texts(design) else _delta_of_texts
     found = made(similarities, design, pairs, resamples, pooled, slack)
     found.influence[:, :, constant(similarities, pairs, slack)] = 0.0
     found.influence[np.abs(found.influence) <= NOTHING] = 0.0
     value = np.round(found.value, DECIMALS)
     return Replicates(value, found.influence, value[0])
-
-
-def linear(design: Design) -> bool:
-    """Whether there are so many texts of each category in each stratum that delta is resampled to first order.
-
-    What is left out is of the second order in 1 / n, n being the texts of a category: with fewer the spread of a few texts' pairs
-    is itself uncertain, and bounds from influences that are held would be too narrow.
-    """
-    counts = design.counts[:, design.usable_strata]
-    fewest = counts[counts > 0].min(initial=MANY)
-    return not design.members and bool((counts.sum(axis=0) >= MANY).all() and fewest >= MANY_OF_ONE)
 
 
 def _delta_to_first_order(

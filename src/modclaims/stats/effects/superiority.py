@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
 from modclaims.stats.bounds.bootstrap import Bounds
+from modclaims.stats.bounds.first_order import many_texts
 from modclaims.stats.bounds.resamples import Resamples
 from modclaims.stats.chance.actions import Arrangements, Design
 from modclaims.stats.chance.permutation import chunks
@@ -132,12 +133,15 @@ def superior(responses: Floats, design: Design, category: str, resamples: Resamp
     A text's placement is the share of the other side that it exceeds (or that exceeds it); theta varies as the means of
     placements of each group (category x stratum) do. A group of one text takes the variance of its category's other groups,
     or the largest that a placement can have. Where whole clusters are drawn, all strata lie inside them, and theta varies as
-    the sum of what each cluster adds.
+    the sum of what each cluster adds. Of many texts (`many_texts`) placements are held as they are in the sample.
     """
     sides = _sides(design, category)
     times = np.ones((1, len(design.members) or design.n)) if resamples is None else resamples.times
     if design.members:
         return _of_clusters(responses, design, category, times)
+    if resamples is not None and many_texts(design):
+        theta, variance, freedom = _to_first_order(responses, sides, times)
+        return Superior(theta, variance, freedom, comparisons(design, category))
     parts = [_of_texts(columns, sides, times) for columns in _columns(responses, sides, len(times))]
     theta, variance, freedom = (np.concatenate(found, axis=-1) for found in zip(*parts, strict=True))
     return Superior(theta, variance, freedom, comparisons(design, category))
@@ -187,6 +191,49 @@ def _of_texts(responses: Floats, sides: tuple[_Side, ...], times: Floats) -> tup
         summed += part
         squared += part**2 / max(size - 1, 1)
     return np.clip(theta.T, 0.0, 1.0), variance.T, np.maximum(summed**2 / squared, FEWEST_FREEDOM)
+
+
+def _to_first_order(responses: Floats, sides: tuple[_Side, ...], times: Floats) -> tuple[Floats, Floats, Floats]:
+    """What `_of_texts` gives, with the sample's placements in all resamples: sums over texts are matrix products."""
+    cells, rows = responses.shape[1], len(times)
+    theta, variance = np.zeros((rows, cells)), np.zeros((rows, cells))
+    summed, squared = np.zeros(cells), np.zeros(cells)
+    for side in sides:
+        placed, exceeded = placements(responses, side.mine, side.rest, side.share)
+        theta += placed.mean(axis=0) / len(sides)
+        at, groups = 0, [(side.mine, placed, 1 / len(sides))]
+        for other in side.others:
+            groups.append((other, exceeded[at : at + len(other)], 1 / (len(sides) * len(side.others))))
+            at += len(other)
+        for texts, values, weight in groups:
+            drawn, size = times[:, texts], len(texts)
+            mean = drawn @ values / size
+            theta += weight * (mean - values.mean(axis=0))
+            spread = np.maximum(drawn @ values**2 - size * mean**2, 0.0) / (size - 1)
+            variance += weight**2 * spread / size
+            part = weight**2 * (spread[0] + FREEDOM_SMOOTHING) / size
+            summed += part
+            squared += part**2 / (size - 1)
+    return np.clip(theta, 0.0, 1.0), variance, np.maximum(summed**2 / squared, FEWEST_FREEDOM)
+
+
+def placements(responses: Floats, mine: Indices, rest: Indices, share: Floats) -> tuple[Floats, Floats]:
+    """(text of mine, cell) weighted share of the rest that each exceeds, and (text of the rest, cell) share of mine that exceeds
+    it; ties, as `above` has them, count half. By sorting, not by pairs."""
+    y = np.asarray(responses, dtype=np.float64)
+    tolerance = 100 * np.finfo(np.float64).eps * np.abs(y).max(axis=0, initial=0.0)
+    placed, exceeded = np.empty((len(mine), y.shape[1])), np.empty((len(rest), y.shape[1]))
+    for c, slack in enumerate(tolerance):
+        first, second = y[mine, c], y[rest, c]
+        order, sorted_first = np.argsort(second, kind="stable"), np.sort(first)
+        sorted_second, weight = second[order], np.concatenate([[0.0], np.cumsum(share[order])])
+        below = weight[np.searchsorted(sorted_second, first - slack, "left")]
+        upto = weight[np.searchsorted(sorted_second, first + slack, "right")]
+        placed[:, c] = (below + upto) / 2
+        over = len(mine) - np.searchsorted(sorted_first, second + slack, "right")
+        level = len(mine) - np.searchsorted(sorted_first, second - slack, "left")
+        exceeded[:, c] = (over + level) / (2 * len(mine))
+    return placed, exceeded
 
 
 def _of_clusters(responses: Floats, design: Design, category: str, times: Floats) -> Superior:
