@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 import modclaims
 from modclaims.corpus import Corpus, Text
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.recording import Activations, ModelShape, Recording, Request
 
 UNITS, HEADS, POSITIONS, CATEGORIES = 768, 12, 10, 4
@@ -89,7 +89,7 @@ def weigh(name: str, texts: int, layers: int) -> tuple[float, float]:
     made = recording(texts, layers)
     started = time.perf_counter()
     with threadpool_limits(limits=1):
-        claim.weigh(made, Weighing())
+        claim.weigh(made, TestSettings())
     return time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 

@@ -314,7 +314,7 @@ def trials_section(name: str, training: dict[str, Any], trials: dict[str, dict[s
             "## Trials of the recipe",
             paragraph(
                 "Running mean of the training loss (nats a token) at parts of each run, and bits per byte on held-out text "
-                "as `train_embedded.py` takes them at its end: at most 60 windows a category, and their mean over "
+                "as `train_embedded.py` takes them at its end: at most 60 windows per category, and their mean over "
                 "categories, each with the same weight. The figures above are of all held-out text, and differ."
             ),
             table([*head, "held-out bits"], rows),

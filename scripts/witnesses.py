@@ -43,8 +43,8 @@ from modclaims.stats.effects.two_groups import auc, hedges_g
 from modclaims.stats.evidence import Cell, Evidence, NullTest
 from modclaims.stats.nulls.null_objects import mean_replicates
 from modclaims.stats.streams import stream
+from modclaims.summaries import summarise
 from modclaims.verdict import judge
-from modclaims.weighed import summarise
 
 Floats = NDArray[np.float64]
 Orders = NDArray[np.int64]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from modclaims.corpus import Corpus, Text
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.planning.context import PlanContext
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording
 
@@ -17,7 +17,7 @@ POSITIONS = 3
 def before(corpus, shape=None, positions=(5, 6, 7), weighing=None):
     """What a plan knows of a run over a corpus, of a network of three layers unless told otherwise."""
     shape = shape or ModelShape("planted", 3, 2, 2, 16, 8, 64, 512)
-    return PlanContext(corpus, shape, positions, weighing or Weighing(), 8)
+    return PlanContext(corpus, shape, positions, weighing or TestSettings(), 8)
 
 
 def planted_corpus(topics=4, styles=4, texts=3, name="planted"):
@@ -102,7 +102,7 @@ def shuffled(corpus, seed=0):
 
 
 def assert_bare_decides_alike(claim, recording, weighing):
-    """Weighed bare, a claim has the test and the bounds that it has with all that stands beside them."""
+    """TestSummary bare, a claim has the test and the bounds that it has with all that stands beside them."""
     bare, dressed = (claim.weigh(recording, replace(weighing, bare=b)) for b in (True, False))
     assert bare.cells == dressed.cells
     np.testing.assert_array_equal(bare.bounds.theta, dressed.bounds.theta)

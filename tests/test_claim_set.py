@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from modclaims.claim_set import ClaimSet, Kept, corrected_over
+from modclaims.claim_set import ClaimSet, KeptLevels, corrected_over
 from modclaims.decimals import level_words
 from modclaims.stats.chance.multiplicity import Correction, at_most
 
@@ -27,12 +27,12 @@ def frozen_garbage() -> Iterator[None]:
     gc.unfreeze()
 
 
-def plus(kept: Kept) -> float:
+def plus(kept: KeptLevels) -> float:
     return kept.p_plus
 
 
-def kept(*levels: float) -> tuple[Kept, ...]:
-    return tuple(Kept(level, 1.0, level, 1.0) for level in levels)
+def kept(*levels: float) -> tuple[KeptLevels, ...]:
+    return tuple(KeptLevels(level, 1.0, level, 1.0) for level in levels)
 
 
 def test_more_levels_than_claims_are_a_fault() -> None:

@@ -214,7 +214,7 @@ def test_malformed_json_is_refused_with_its_line(jsonl: Write) -> None:
 
 
 def test_an_array_over_the_file_is_told_to_be_lines(table: Write) -> None:
-    assert "Write one object a line" in refusal(table(json.dumps(GOOD, indent=1), "mine.json"))
+    assert "Write one object per line" in refusal(table(json.dumps(GOOD, indent=1), "mine.json"))
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ def test_a_quote_that_is_never_closed_is_refused(table: Write) -> None:
 
 def test_an_empty_folder_is_refused(tmp_path: Path, folder: Write) -> None:
     (tmp_path / "texts").mkdir()
-    assert "is empty; put one sub-folder a category" in refusal(tmp_path / "texts")
+    assert "is empty; put one sub-folder per category" in refusal(tmp_path / "texts")
     assert "has no sub-folders" in refusal(folder({"a.txt": "1"}))
     (tmp_path / "texts" / "law").mkdir()
     assert "law' holds no file" in refusal(tmp_path / "texts")

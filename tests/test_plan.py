@@ -52,11 +52,11 @@ from modclaims.families.responses import known_answers as responses
 from modclaims.lm.model import load_model
 from modclaims.lm.outline import read_outline
 from modclaims.lm.store import RecordingStore
-from modclaims.look import CHECKPOINTS, PlannedStreams, Weighing
+from modclaims.look import CHECKPOINTS, PlannedStreams, TestSettings
 from modclaims.outcome import Outcome
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import CountedLevel
-from modclaims.planning.power import Asked, detectable
+from modclaims.planning.power import Requirement, detectable
 from modclaims.plans import plans
 from modclaims.plans.cost import Cost, cost
 from modclaims.plans.plans import make_plan
@@ -486,7 +486,7 @@ def test_a_sketch_has_the_cells_draws_and_floors_of_the_evidence(scenario):
     claim = grid.family(scenario).claim(scenario)
     planted = grid.family(scenario).planted
     recording = planted(scenario, claim, np.random.default_rng(3), grid.strengths_of(scenario)).by_id()
-    weighing = Weighing(seed=3, permutations=199, resamples=199, bare=True)
+    weighing = TestSettings(seed=3, permutations=199, resamples=199, bare=True)
     assert_alike(claim, recording, weighing)
 
 
@@ -577,7 +577,7 @@ def test_no_small_data_fall_below_a_floor_and_what_is_out_of_reach_stays_there(n
             continue
         for seed, strength in enumerate((0, 2, 8)):
             recording = rigged(corpus, strength, seed)
-            weighing = Weighing(seed=seed, permutations=199, resamples=199, bare=True)
+            weighing = TestSettings(seed=seed, permutations=199, resamples=199, bare=True)
             made, undefined = assert_alike(claim, recording, weighing)
             if isinstance(claim, HeadSelectivity) and made.test is not None:
                 assert made.bounds.least - 1 == undefined  # all of them are found
@@ -760,7 +760,7 @@ def supported_in(claim, layout, plant, sets):
     """The share of planted data sets whose claim is supported at level .05."""
     hits, rng = 0, np.random.default_rng(11)
     for seed in range(sets):
-        evidence = claim.weigh(plant(layout, rng), Weighing(seed=seed, permutations=99, resamples=399, bare=True))
+        evidence = claim.weigh(plant(layout, rng), TestSettings(seed=seed, permutations=99, resamples=399, bare=True))
         hits += claim.holds.levels(evidence, claim.smallest_effect, 0.05).p_plus <= 0.05
     return hits / sets
 
@@ -768,7 +768,7 @@ def supported_in(claim, layout, plant, sets):
 def test_the_detectable_delta_is_supported_in_about_4_runs_of_5():
     layout = Layout("crossed", (12, 12, 12, 12), strata=4)
     design = Units.of(known.corpus(layout), "category", "topic").design
-    found = detectable(design, "delta", 0.2, Asked(0.05), Asked(0.05))
+    found = detectable(design, "delta", 0.2, Requirement(0.05), Requirement(0.05))
     strength = known.strength_of_delta(layout, "normal", found.effect)
 
     def plant(layout, rng):
@@ -782,7 +782,7 @@ def test_the_detectable_delta_is_supported_in_about_4_runs_of_5():
 def test_the_detectable_omega2_is_supported_in_about_4_runs_of_5(cells):
     layout = Layout("free", (12, 12, 12, 12))
     design = Units.of(known.corpus(layout), "category", None).design
-    found = detectable(design, "omega^2", 0.1, Asked(0.05, cells, True), Asked(0.05, cells, needed=cells))
+    found = detectable(design, "omega^2", 0.1, Requirement(0.05, cells, True), Requirement(0.05, cells, needed=cells))
     raw = responses.raw_of_scores(layout, "normal", round(found.effect, 4), cells)[0]
 
     def plant(layout, rng):
@@ -796,7 +796,9 @@ def test_the_detectable_omega2_is_supported_in_about_4_runs_of_5(cells):
 def test_the_detectable_superiority_is_supported_in_about_4_runs_of_5(cells):
     layout = Layout("free", (12, 12, 12, 12))
     design = Units.of(known.corpus(layout), "category", None).design
-    found = detectable(design, "superiority", 0.2, Asked(0.05, cells, True), Asked(0.05, cells, needed=cells))
+    found = detectable(
+        design, "superiority", 0.2, Requirement(0.05, cells, True), Requirement(0.05, cells, needed=cells)
+    )
     means = np.zeros((4, cells))
     means[0, 0] = np.sqrt(2 * noise_of_means(layout, "normal")) * ndtri((1 + found.effect) / 2)
 
@@ -822,7 +824,9 @@ def test_a_named_category_settles_nothing_that_a_perfect_order_would_not():
 def test_more_texts_find_less_and_more_cells_need_more():
     def effect(count, cells=1):
         design = Units.of(sizes(count, count, count), "category", None).design
-        return detectable(design, "omega^2", 0.1, Asked(0.05, cells, True), Asked(0.05, needed=cells)).effect
+        return detectable(
+            design, "omega^2", 0.1, Requirement(0.05, cells, True), Requirement(0.05, needed=cells)
+        ).effect
 
     assert effect(10) > effect(24) > 0.1
     assert effect(24, 12) > effect(24)
@@ -863,7 +867,7 @@ def test_nothing_is_said_of_effects_of_which_nothing_is_known():
     assert all(c.found is None and c.as_dict()["detectable_effect"] is None for c in plan.claims)
     mixed = Units.of(texts([(16,), (16,)], lambda i: f"b{i % 8}"), "category", None).design
     with pytest.raises(ValueError, match="clusters"):
-        detectable(mixed, "delta", 0.2, Asked(0.05), Asked(0.05))
+        detectable(mixed, "delta", 0.2, Requirement(0.05), Requirement(0.05))
 
 
 # ---- the command
@@ -1062,7 +1066,7 @@ def test_floors_of_halves_are_merged_as_a_run_merges_them():
     claim = claim_of(AxisStreams, twins=0, basis="pca", components=2, category="c0", smallest_effect=0.2)
     (one,) = planned([claim], sizes(9, 9)).claims
     design = Units.of(sizes(9, 9), "category", None).design
-    tested = measured_halves(design, PlannedStreams(type(claim).__name__, Weighing()), claim.splits)
+    tested = measured_halves(design, PlannedStreams(type(claim).__name__, TestSettings()), claim.splits)
     least = [0.4 ** comparisons(half, "c0") for half in tested]
     assert one.refuted.level == pytest.approx(float(merged_levels(np.array(least))))
 

@@ -111,7 +111,7 @@ CASES = {
         {},
         "at least 3 layers",
     ),
-    "slopes of heads": (CategoryClustering, {"holds": along_depth("rises"), "site": "q"}, {}, "one a head"),
+    "slopes of heads": (CategoryClustering, {"holds": along_depth("rises"), "site": "q"}, {}, "one per head"),
     # positions
     "tails of the first token": (HeavyTails, {}, {"positions": "0"}, "The run reads the first token alone"),
     "levels of one position": (SimilarityLevels, {}, {"positions": "5"}, "the run reads one"),

@@ -15,8 +15,8 @@ from weighed import weighed
 
 from modclaims.outcome import Outcome
 from modclaims.stats.chance.multiplicity import Correction, clopper_pearson
+from modclaims.summaries import TestSummary
 from modclaims.verdict import judge
-from modclaims.weighed import Weighed
 
 ALPHA = 0.05
 
@@ -29,7 +29,7 @@ def frozen_garbage() -> Iterator[None]:
     gc.unfreeze()
 
 
-def outcomes(claims: Mapping[str, Weighed], **settings: Any) -> dict[str, Outcome]:
+def outcomes(claims: Mapping[str, TestSummary], **settings: Any) -> dict[str, Outcome]:
     options = {"alpha": ALPHA, "correction": "holm"} | settings
     return {name: verdict.outcome for name, verdict in judge(claims, **options).items()}
 
@@ -150,7 +150,7 @@ def test_a_claim_whose_draws_went_on_says_how_many_there_were() -> None:
 def test_a_smaller_level_never_undoes_an_outcome(
     counts: list[int], data: st.DataObject, correction: Correction
 ) -> None:
-    def drawn(count: int) -> Weighed:
+    def drawn(count: int) -> TestSummary:
         return weighed((count + 1) / 1000, 1.0, mc_plus=clopper_pearson(count, 999))
 
     at = data.draw(st.integers(0, len(counts) - 1))

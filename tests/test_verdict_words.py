@@ -8,8 +8,8 @@ import pytest
 from weighed import weighed
 
 from modclaims.outcome import Outcome
+from modclaims.summaries import TestSummary
 from modclaims.verdict import judge
-from modclaims.weighed import Weighed
 
 ALPHA = 0.05
 
@@ -127,7 +127,7 @@ def test_the_sentence_bears_the_numbers_that_decided() -> None:
         (weighed(1.0, 0.001), 0, ""),
     ],
 )
-def test_a_claim_that_settles_nothing_says_why_in_a_few_words(claim: Weighed, others: int, reason: str) -> None:
+def test_a_claim_that_settles_nothing_says_why_in_a_few_words(claim: TestSummary, others: int, reason: str) -> None:
     claims = {"a": claim} | {f"b{i}": weighed(0.9, 0.9) for i in range(others)}
     verdict = judge(claims, alpha=ALPHA, correction="holm")["a"]
     assert verdict.reason == reason

@@ -10,7 +10,7 @@ import pytest
 from planted import planted_corpus
 
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Look, Weighing
+from modclaims.look import Look, TestSettings
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import MemorySource, ModelShape, Recording, Request
 from modclaims.stats.bounds.bootstrap import Bounds
@@ -67,7 +67,7 @@ def figure(title: str) -> Exhibit:
 
 def test_a_claim_is_measured_then_told_of_the_named_cell() -> None:
     ORDER.clear()
-    evidence = Told().weigh(RECORDING, Weighing(resamples=499))
+    evidence = Told().weigh(RECORDING, TestSettings(resamples=499))
     assert ORDER == ["measure", "rivals of cell 1", "exhibits with 2 rivals", "words"]
     assert [c.name for c in evidence.controls] == ["first", "second"]
     assert [e.title for e in evidence.exhibits] == ["of a rival", "own"]
@@ -79,22 +79,22 @@ def test_a_claim_is_measured_then_told_of_the_named_cell() -> None:
 
 def test_a_bare_weighing_measures_and_nothing_else() -> None:
     ORDER.clear()
-    bare = Told().weigh(RECORDING, Weighing(resamples=499, bare=True))
+    bare = Told().weigh(RECORDING, TestSettings(resamples=499, bare=True))
     assert ORDER == ["measure"]
     assert bare.controls == bare.exhibits == ()
-    whole = Told().weigh(RECORDING, Weighing(resamples=499))
+    whole = Told().weigh(RECORDING, TestSettings(resamples=499))
     np.testing.assert_array_equal(bare.bounds.t, whole.bounds.t)
 
 
 def test_a_payload_of_another_kind_is_refused() -> None:
-    measured = Told().measure(Look("Told", RECORDING, Weighing(resamples=99)))
+    measured = Told().measure(Look("Told", RECORDING, TestSettings(resamples=99)))
     assert measured.kept(Kept) == Kept(7)
     with pytest.raises(TypeError, match="Cell was asked for, and measure\\(\\) left Kept"):
         measured.kept(Cell)
 
 
 def test_a_stream_hangs_on_seed_claim_design_and_purpose() -> None:
-    look = Look("Told", RECORDING, Weighing(seed=3))
+    look = Look("Told", RECORDING, TestSettings(seed=3))
     drawn = look.rng("resamples", design="d").random(4).tolist()
     assert drawn == look.rng("resamples", design="d").random(4).tolist()  # fresh at each call
     assert drawn == stream(3, "Told", "d", "resamples").random(4).tolist()
@@ -103,13 +103,13 @@ def test_a_stream_hangs_on_seed_claim_design_and_purpose() -> None:
         replace(look, claim="Other").rng("resamples", design="d"),
         look.rng("resamples", design="e"),
         look.rng("relabellings", design="d"),
-        replace(look, settings=Weighing(seed=4)).rng("resamples", design="d"),
+        replace(look, settings=TestSettings(seed=4)).rng("resamples", design="d"),
     )
     assert all(rng.random(4).tolist() != drawn for rng in others)
 
 
 def test_what_is_drawn_to_count_is_drawn_anew_at_every_checkpoint_and_what_lasts_is_not() -> None:
-    first = Look("Told", RECORDING, Weighing())
+    first = Look("Told", RECORDING, TestSettings())
     second = replace(first, settings=first.settings.at(1))
     assert first.rng("resamples", design="d").random() != second.rng("resamples", design="d").random()
     assert first.lasting_rng("split", design="d").random() == second.lasting_rng("split", design="d").random()

@@ -7,25 +7,25 @@ from dataclasses import replace
 from typing import Any
 
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.recording import Recording
 from modclaims.runs.weighing import weigh
 from modclaims.stats.evidence import Exhibit
+from modclaims.summaries import TestSummary
 from modclaims.verdict import Verdict, judge
-from modclaims.weighed import Weighed
 
 
 def judged(
-    claim: Hypothesis, recording: Recording, weighing: Weighing, alpha: float = 0.05
-) -> tuple[Verdict, Weighed, Sequence[Exhibit]]:
+    claim: Hypothesis, recording: Recording, weighing: TestSettings, alpha: float = 0.05
+) -> tuple[Verdict, TestSummary, Sequence[Exhibit]]:
     """The claim's verdict with nothing to correct for, what it is read from, and its figures."""
     weighed, exhibits = weigh(claim, recording, weighing)
     return judge({"claim": weighed}, alpha=alpha, correction="holm")["claim"], weighed, exhibits
 
 
-def weighed(p_plus: float, p_minus: float, **changes: Any) -> Weighed:
+def weighed(p_plus: float, p_minus: float, **changes: Any) -> TestSummary:
     """A claim with these levels, as if it had been weighed."""
-    plain = Weighed(
+    plain = TestSummary(
         effect=0.31,
         effect_name="delta",
         effect_low=0.12,

@@ -16,7 +16,7 @@ from modclaims.corpus import Corpus
 from modclaims.declarations import held_fast, refuse_undeclared, shown, written
 from modclaims.errors import ClaimCodeError, ClaimError, ModclaimsError
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.own_code import own_classes
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import TestPlan
@@ -89,7 +89,7 @@ def requests(claim: Hypothesis, shape: ModelShape) -> tuple[Request, ...]:
     return _requests(claim, "requests", shape, lambda: claim.requests(shape))
 
 
-def further(claim: Hypothesis, recording: Recording, weighing: Weighing) -> tuple[Request, ...]:
+def further(claim: Hypothesis, recording: Recording, weighing: TestSettings) -> tuple[Request, ...]:
     """What must be recorded besides, once the first answers are known."""
     return _requests(claim, "further", recording.shape, lambda: claim.further(recording, weighing))
 
@@ -102,7 +102,7 @@ def further_passes(claim: Hypothesis, corpus: Corpus, shape: ModelShape) -> int:
     return int(found)
 
 
-def weigh(claim: Hypothesis, recording: Recording, weighing: Weighing) -> Evidence:
+def weigh(claim: Hypothesis, recording: Recording, weighing: TestSettings) -> Evidence:
     """The evidence of one recording."""
     found = ask(claim, "weigh()", lambda: claim.weigh(recording, weighing))
     if not isinstance(found, Evidence):

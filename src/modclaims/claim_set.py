@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptLevels:
     """The levels of one claim, as the run that weighed it left them."""
 
     p_plus: float
@@ -31,10 +31,10 @@ class ClaimSet:
     """
 
     size: int
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[KeptLevels, ...] = ()
 
     def corrected(
-        self, levels: Sequence[float], of_kept: Callable[[Kept], float], correction: Correction
+        self, levels: Sequence[float], of_kept: Callable[[KeptLevels], float], correction: Correction
     ) -> list[float]:
         """The levels of the claims weighed, in their order, corrected over all of the set; `of_kept` names the side."""
         import numpy as np  # here, so that what merely says these words loads no numpy

@@ -162,7 +162,7 @@ def _read_file(path: Path) -> _Table:
     if reader is None:
         raise CorpusError(
             f"The format of {shown(str(path))} is not known by its ending {path.suffix!r}; "
-            "write JSON lines (.jsonl), CSV (.csv), or a folder with one sub-folder a category."
+            "write JSON lines (.jsonl), CSV (.csv), or a folder with one sub-folder per category."
         )
     where = shown(str(path), width=200)
     columns, rows = reader(_decoded(path), where)
@@ -211,7 +211,7 @@ def _read_jsonl(text: str, where: str) -> tuple[tuple[str, ...], list[_Row]]:
             what = (
                 f"{fault.msg}, column {fault.colno}" if isinstance(fault, json.JSONDecodeError) else "nested too deep"
             )
-            whole = " Write one object a line, not one array over the file." if content.strip() in ("[", "{") else ""
+            whole = " Write one object per line, not one array over the file." if content.strip() in ("[", "{") else ""
             raise CorpusError(f"Line {line} of {where} is no JSON: {what}.{whole}") from None
         if not isinstance(value, dict):
             kind = "an array" if isinstance(value, list) else f"the value {shown(content.strip(), 30)}"
@@ -273,7 +273,7 @@ def _read_folder(folder: Path) -> _Table:
     except OSError as fault:
         raise CorpusError(f"Folder {where} cannot be read: {fault.strerror or fault}.") from None
     if not entries:
-        raise CorpusError(f"Folder {where} is empty; put one sub-folder a category into it, each with its texts.")
+        raise CorpusError(f"Folder {where} is empty; put one sub-folder per category into it, each with its texts.")
     categories = [entry for entry in entries if entry.is_dir()]
     if not categories:
         raise CorpusError(f"Folder {where} has no sub-folders; each category needs one, with its texts as files in it.")

@@ -14,7 +14,7 @@ from modclaims.corpus import Corpus
 from modclaims.declarations import LARGEST, constants, settle, shown, written
 from modclaims.docstrings import tell_inherited
 from modclaims.errors import ClaimError
-from modclaims.look import Look, Weighing
+from modclaims.look import Look, TestSettings
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.own_code import is_library, own_classes, own_code
 from modclaims.planning.context import PlanContext
@@ -196,7 +196,7 @@ class Hypothesis(ABC):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         """What must be recorded. Raises `ClaimError` for a layer that the model lacks."""
 
-    def further(self, recording: Recording, weighing: Weighing) -> tuple[Request, ...]:
+    def further(self, recording: Recording, weighing: TestSettings) -> tuple[Request, ...]:
         """What must be recorded besides, once the answers to `requests` are known; texts sorted by id, as when weighed."""
         return ()
 
@@ -205,7 +205,7 @@ class Hypothesis(ABC):
         return 0
 
     @final
-    def weigh(self, recording: Recording, weighing: Weighing) -> Evidence:
+    def weigh(self, recording: Recording, weighing: TestSettings) -> Evidence:
         """The evidence of one recording: the order in which every claim is weighed.
 
         First what decides, `measure`; then, unless the weighing is bare, what stands beside the cell that the quantifier

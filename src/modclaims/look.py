@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,8 +17,10 @@ CHECKPOINTS = (1, 5, 20)
 
 
 @dataclass(frozen=True)
-class Weighing:
+class TestSettings:
     """How hard to weigh: the settings of a run that statistics depend on."""
+
+    __test__: ClassVar[bool] = False
 
     seed: int = 0
     permutations: int = 9999
@@ -31,7 +34,7 @@ class Weighing:
     checkpoint: int = 0
     """Which of `CHECKPOINTS` this is; `permutations` and `resamples` are already multiplied."""
 
-    def at(self, checkpoint: int) -> Weighing:
+    def at(self, checkpoint: int) -> TestSettings:
         """The same with as many draws as the checkpoint has, from streams of its own."""
         times, now = CHECKPOINTS[checkpoint], CHECKPOINTS[self.checkpoint]
         return replace(
@@ -63,7 +66,7 @@ class Streams:
 
     claim: str
     """Name of the claim's class."""
-    settings: Weighing
+    settings: TestSettings
 
     def rng(self, *purpose: str, design: str | None = None) -> np.random.Generator:
         """For what is drawn to count levels, anew at every checkpoint: relabellings, resamples."""
@@ -79,7 +82,7 @@ class PlannedStreams(Streams):
     """The streams of a claim that is not weighed yet."""
 
     claim: str
-    settings: Weighing
+    settings: TestSettings
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Look(Streams):
 
     claim: str
     recording: Recording
-    settings: Weighing
+    settings: TestSettings
 
     @property
     def corpus(self) -> Corpus:
@@ -108,3 +111,7 @@ class Look(Streams):
     def at(self, texts: Sequence[int]) -> Look:
         """The same of some of the texts alone."""
         return replace(self, recording=self.recording.select(texts))
+
+
+Weighing = TestSettings
+"""What `TestSettings` was called; goes with the next release but one."""

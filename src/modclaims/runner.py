@@ -36,8 +36,8 @@ from modclaims.runs.settings import Settings
 from modclaims.runs.weighing import one_thread, weigh_all
 from modclaims.stats.checkpoints import Deciding
 from modclaims.stats.evidence import Exhibit
+from modclaims.summaries import TestSummary
 from modclaims.verdict import Verdict, judge
-from modclaims.weighed import Weighed
 
 Render = Callable[[Run], Mapping[str, bytes]]
 
@@ -49,7 +49,7 @@ class Finished:
     run: Run
     folder: Path | None
     verdicts: Mapping[str, Verdict]
-    weighed: Mapping[str, Weighed] = field(default_factory=dict)
+    weighed: Mapping[str, TestSummary] = field(default_factory=dict)
 
 
 def execute(
@@ -118,7 +118,7 @@ class _Claims:
 
     planned: Sequence[Planned]
     folder: RunFolder | None
-    weighed: dict[str, Weighed] = field(default_factory=dict)
+    weighed: dict[str, TestSummary] = field(default_factory=dict)
     exhibits: dict[str, tuple[Exhibit, ...]] = field(default_factory=dict)
     faults: dict[str, Planned] = field(default_factory=dict)
     """What cannot be weighed, with the reason."""
@@ -133,7 +133,7 @@ class _Claims:
         for name in [p.collected.id for p in planned if p.outcome is None]:
             if folder is not None and folder.has(name):
                 state, claims.exhibits[name] = folder.read_claim(name)
-                claims.weighed[name] = Weighed.from_dict(state)
+                claims.weighed[name] = TestSummary.from_dict(state)
         return claims
 
     @property
@@ -141,7 +141,7 @@ class _Claims:
         """What is still to be weighed."""
         return [p for p in self.planned if p.collected.id not in self.weighed and p.collected.id not in self.faults]
 
-    def weighed_in_order(self) -> dict[str, Weighed]:
+    def weighed_in_order(self) -> dict[str, TestSummary]:
         """What was weighed, in the order of the claims."""
         return {p.collected.id: self.weighed[p.collected.id] for p in self.planned if p.collected.id in self.weighed}
 
@@ -183,7 +183,7 @@ class _Claims:
             if self.folder is not None:
                 self.folder.write_claim(name, self.weighed[name].as_dict(), self.exhibits[name])
                 # as it will be read back, so that a resumed run is the same to the byte
-                self.weighed[name] = Weighed.from_dict(self.folder.read_claim(name)[0])
+                self.weighed[name] = TestSummary.from_dict(self.folder.read_claim(name)[0])
 
     def record_of(self, one: Collected, verdict: Verdict, shape: ModelShape) -> ClaimRecord:
         """What the run keeps of a claim."""

@@ -1,4 +1,4 @@
-"""What a run says on a terminal: how far it is, a line a claim, and where the report lies."""
+"""What a run says on a terminal: how far it is, a line per claim, and where the report lies."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def progress_bars() -> Iterator[Progress]:
 
 
 def tell(finished: Finished, cwd: Path) -> None:
-    """Print a line a claim, then the counts and where the report is."""
+    """Print a line per claim, then the counts and where the report is."""
     claims = [c.summary for c in finished.run.claims]
     width = max(len(str(c["id"])) for c in claims)
     for c in claims:

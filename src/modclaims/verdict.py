@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from modclaims.claim_set import ClaimSet
 from modclaims.outcome import Outcome
 from modclaims.stats.chance.multiplicity import Correction, at_most
+from modclaims.summaries import TestSummary
 from modclaims.verdict_words import Corrected, words_of
-from modclaims.weighed import Weighed
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Verdict:
 
 
 def judge(
-    weighed: Mapping[str, Weighed], *, alpha: float, correction: Correction, together: ClaimSet | None = None
+    weighed: Mapping[str, TestSummary], *, alpha: float, correction: Correction, together: ClaimSet | None = None
 ) -> dict[str, Verdict]:
     """Correct over claims on each side apart, and read every outcome; `together` are those weighed unless it is given.
 

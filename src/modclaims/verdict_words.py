@@ -11,7 +11,7 @@ from modclaims.decimals import decimals_of_effect, level_words, rounded
 from modclaims.outcome import Outcome
 from modclaims.stats.chance.multiplicity import at_most
 from modclaims.stats.evidence import Cell
-from modclaims.weighed import Weighed
+from modclaims.summaries import TestSummary
 
 
 @dataclass(frozen=True)
@@ -47,18 +47,18 @@ class VerdictWords:
     message: str
 
 
-def words_of(w: Weighed, outcome: Outcome, over: Corrected) -> VerdictWords:
+def words_of(w: TestSummary, outcome: Outcome, over: Corrected) -> VerdictWords:
     """The result in words, and why nothing is settled: in a few words, and in sentences."""
     reason, message = ("", "") if outcome is not Outcome.INCONCLUSIVE else _why(w, over)
     return VerdictWords(*(_of_unit(words, w) for words in (_sentence(w, outcome), reason, message)))
 
 
-def _of_unit(words: str, w: Weighed) -> str:
+def _of_unit(words: str, w: TestSummary) -> str:
     """The same words where no text was read, but random tokens in sequences."""
     return words.replace("texts", "sequences") if w.unit == "sequence" else words
 
 
-def _why(w: Weighed, over: Corrected) -> tuple[str, str]:
+def _why(w: TestSummary, over: Corrected) -> tuple[str, str]:
     """Why nothing is settled: in a few words, and in sentences."""
     if w.undecided:
         return w.undecided.split(":")[0], w.undecided
@@ -78,7 +78,7 @@ def _why(w: Weighed, over: Corrected) -> tuple[str, str]:
     return _what_would_decide(w, over)
 
 
-def _without_bound(w: Weighed) -> tuple[str, str]:
+def _without_bound(w: TestSummary) -> tuple[str, str]:
     """The same where the named cell has no bound."""
     if w.unit == "model":
         return "no bound where models do not vary", (
@@ -98,7 +98,7 @@ def _without_bound(w: Weighed) -> tuple[str, str]:
     )
 
 
-def _what_would_decide(w: Weighed, over: Corrected) -> tuple[str, str]:
+def _what_would_decide(w: TestSummary, over: Corrected) -> tuple[str, str]:
     """The same where more texts, null objects or models, or a smaller correction, would settle it."""
     floor, claims = max(w.smallest_attainable_p, w.bound_floor), over.together.size
     known = ""
@@ -137,7 +137,7 @@ def _what_would_decide(w: Weighed, over: Corrected) -> tuple[str, str]:
 class _Taking:
     """What one outcome would take: texts, null objects or both; neither where that cannot be said."""
 
-    w: Weighed
+    w: TestSummary
     texts: int | None
     draws: int | None
 
@@ -200,7 +200,7 @@ def _p(value: float) -> str:
     return level_words(value)
 
 
-def _of_models(outcome: Outcome, w: Weighed) -> str:
+def _of_models(outcome: Outcome, w: TestSummary) -> str:
     """An outcome's sentence where texts take part, and perhaps models are the units."""
     return (
         outcome.sentence.replace("these texts settle", "these models settle") if w.unit == "model" else outcome.sentence
@@ -219,7 +219,7 @@ def _among_carrying(carrying: int, cells: int) -> str:
     return f", the largest effect of the {carrying:,} cells of {cells:,} that carry the claim"
 
 
-def _drawn(w: Weighed) -> str:
+def _drawn(w: TestSummary) -> str:
     """What was drawn at the last checkpoint, in words."""
     kinds = [f"{w.resamples:,} resamples"] if w.resamples else []
     if w.p is not None:
@@ -227,7 +227,7 @@ def _drawn(w: Weighed) -> str:
     return " and ".join(kinds)
 
 
-def _sentence(w: Weighed, outcome: Outcome) -> str:
+def _sentence(w: TestSummary, outcome: Outcome) -> str:
     """The result in words, with the numbers that decided it."""
     how = f"exact, N = {w.draws:,}" if w.exact else f"{w.draws:,} draws"
     where = f" at {w.best_words}" if w.best_words != str(Cell()) and w.n_cells > 1 else ""

@@ -24,7 +24,7 @@ from terminal import call
 from modclaims import cli, families, numerics
 from modclaims.calibration import grid, pages, rates
 from modclaims.calibration.grid import FAMILIES
-from modclaims.calibration.rates import BROKEN, HOLDS, SHOWN, WARNING, Measured, Rate, measure
+from modclaims.calibration.rates import BROKEN, HOLDS, SHOWN, WARNING, CalibrationRates, Rate, measure
 from modclaims.errors import RunFolderError
 from modclaims.families.axes import known_answers as rotations
 from modclaims.families.categories import known_clustering as clustering
@@ -534,7 +534,7 @@ def test_each_cell_is_counted_beside_the_claim() -> None:
 # ---- counting
 
 
-def counts(measured: Measured) -> list[tuple[Any, ...]]:
+def counts(measured: CalibrationRates) -> list[tuple[Any, ...]]:
     return [(rate.scenario.name, rate.name, rate.alpha, rate.hits, rate.trials) for rate in measured.rates]
 
 
@@ -718,7 +718,7 @@ def test_the_table_has_its_columns_and_a_row_a_rate() -> None:
 
 
 def test_pages_tell_what_was_broken_and_draw_power() -> None:
-    found = Measured((rate(SIZE, 90, 100), rate(POWER, 60, 100, truth="2 s")), 100, 0, 120.0)
+    found = CalibrationRates((rate(SIZE, 90, 100), rate(POWER, 60, 100, truth="2 s")), 100, 0, 120.0)
     files = pages.write(found, "modclaims calibrate")
     assert set(files) == {"rates.csv", "report.md", "report.html", pages.FIGURE}
     told, page = files["report.md"].decode(), files["report.html"].decode()
@@ -737,7 +737,7 @@ def test_the_bias_of_a_noisy_proxy_is_drawn_and_told() -> None:
         for law, hits in (("0 % of words misread", 4), ("50 % of words misread", 80))
         for name in (SIZE, WRONG)
     )
-    files = pages.write(Measured(found, 100, 0, 60.0), "modclaims calibrate")
+    files = pages.write(CalibrationRates(found, 100, 0, 60.0), "modclaims calibrate")
     assert set(files) == {"rates.csv", "report.md", "report.html", pages.BIAS}
     page = files["report.html"].decode().replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ")
     assert "p at most .05: 0.04 at 0 %, 0.80 at 50 %" in page
@@ -774,7 +774,7 @@ def test_the_command_writes_its_pages_and_ends_with_zero(
 def test_a_broken_promise_ends_with_one_and_is_named(
     corner: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken = Measured((rate(SIZE, 90, 100),), 100, 0, 1.0)
+    broken = CalibrationRates((rate(SIZE, 90, 100),), 100, 0, 1.0)
     monkeypatch.setattr(rates, "measure", lambda *args, **options: broken)
     code, out, _ = call(monkeypatch, capsys, "calibrate")
     assert code == 1

@@ -9,7 +9,7 @@ from modclaims.calibration import grid
 from modclaims.families.categories import known_copies as copies
 from modclaims.families.categories.category_clustering import CategoryClustering
 from modclaims.families.common.copying import Copying
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.planting import known
 from modclaims.planting.family import claim_of
 from modclaims.planting.known import LAYOUTS
@@ -44,7 +44,7 @@ def test_copies_make_texts_of_a_category_alike_and_nothing_is_left_beyond_them()
     mean, error = mean_effect(scenario, 25)
     assert abs(mean) < 3 * error + 0.02
     raw = claim_of(CategoryClustering, within="topic", layers=copies.LOOKED)
-    weighing = Weighing(permutations=9, resamples=9, bare=True)
+    weighing = TestSettings(permutations=9, resamples=9, bare=True)
     mine = grid.family(scenario)
     made = [mine.planted(scenario, mine.claim(scenario), stream(42, str(i)), (0.0,)) for i in range(10)]
     assert np.mean([raw.weigh(one, weighing).bounds.effect for one in made]) > 0.3

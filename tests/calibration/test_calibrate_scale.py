@@ -8,12 +8,12 @@ import pytest
 from modclaims.calibration import grid
 from modclaims.calibration.grid import family, strengths_of
 from modclaims.families.scale import known_answers as scale
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.planting.known import LAYOUTS
 from modclaims.planting.scenarios import EDGE, FLAT, NONE, Scenario
 
 CROSSED = LAYOUTS["64 crossed"]
-BARE = Weighing(resamples=9, permutations=99, bare=True)
+BARE = TestSettings(resamples=9, permutations=99, bare=True)
 
 
 def effects(scenario: Scenario, sets: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 from modclaims.calibration import grid
 from modclaims.calibration.kept_rates import read_rates, with_kept
 from modclaims.calibration.pages import rates_csv, write
-from modclaims.calibration.rates import Measured, Rate
+from modclaims.calibration.rates import CalibrationRates, Rate
 from modclaims.errors import UsageError
 
 OTHERS = [one for one in grid.scenarios() if one.family != "HeadMagnitudes"]
@@ -27,7 +27,7 @@ def test_rates_come_back_as_they_were_written(tmp_path: Path) -> None:
 def test_kept_rates_stand_beside_measured_ones_in_the_order_of_the_grid(tmp_path: Path) -> None:
     path = tmp_path / "rates.csv"
     path.write_text(rates_csv((*rates(OTHERS, 7), *rates(OWN, 7))))
-    found = with_kept(Measured(rates(OWN, 9), 200, 0, 1.0), path, ("HeadMagnitudes",))
+    found = with_kept(CalibrationRates(rates(OWN, 9), 200, 0, 1.0), path, ("HeadMagnitudes",))
     assert {rate.hits for rate in found.rates if rate.scenario.family == "HeadMagnitudes"} == {9}
     assert {rate.hits for rate in found.rates if rate.scenario.family != "HeadMagnitudes"} == {7}
     assert list(dict.fromkeys(rate.scenario.name for rate in found.rates)) == [one.name for one in grid.scenarios()]
@@ -40,7 +40,7 @@ def test_a_family_with_other_scenarios_must_be_measured(tmp_path: Path) -> None:
     path = tmp_path / "rates.csv"
     path.write_text(rates_csv(rates(OTHERS[1:], 7)))
     with pytest.raises(UsageError, match="name it, so that it is measured anew"):
-        with_kept(Measured(rates(OWN, 9), 200, 0, 1.0), path, ("HeadMagnitudes",))
+        with_kept(CalibrationRates(rates(OWN, 9), 200, 0, 1.0), path, ("HeadMagnitudes",))
 
 
 def test_what_holds_no_rates_is_said_to(tmp_path: Path) -> None:

@@ -39,13 +39,13 @@ def heat_maps(rng: np.random.Generator, rows: int = 64, panels: int = LAYERS) ->
     return Exhibit(
         "heat_maps",
         "Similarity of every two activations (cosine, attn_out), texts ordered by topic",
-        "64 texts with 10 positions a text pooled into 4, one panel a layer; brackets mark categories. Blocks along the diagonal are "
+        "64 texts with 10 positions per text pooled into 4, one panel per layer; brackets mark categories. Blocks along the diagonal are "
         "categories that look alike.",
         {"maps": np.array(maps, dtype=np.float32)},
         {
             "panels": [f"layer {i}" for i in range(panels)],
             "categories": names,
-            "note": "64 texts x 10 positions a text pooled into 4",
+            "note": "64 texts x 10 positions per text pooled into 4",
         },
     )
 
@@ -106,7 +106,7 @@ def text_map(rng: np.random.Generator, ids: Sequence[str] | None = None, panels:
     return Exhibit(
         "text_map",
         "Texts in the plane of their two main directions (cosine)",
-        f"Principal coordinates of the {len(topic)} texts, one panel a layer; colour and marker give the topic. A picture, not a test.",
+        f"Principal coordinates of the {len(topic)} texts, one panel per layer; colour and marker give the topic. A picture, not a test.",
         {"xy": xy},
         {"panels": [f"layer {i}" for i in range(panels)], "categories": topic, "ids": labels},
     )
@@ -148,7 +148,7 @@ def strip(rng: np.random.Generator, ids: Sequence[str] | None = None, panels: in
     responses = np.array([1 + 0.15 * shift * (p % 3) / 2 + rng.normal(0, 0.12, len(style)) for p in range(panels)])
     return Exhibit(
         "strip",
-        f"Responses of the {panels} strongest units, one point a text",
+        f"Responses of the {panels} strongest units, one point per text",
         "Length of each text's response by style.",
         {"responses": responses},
         {
@@ -165,7 +165,7 @@ def volcano(rng: np.random.Generator, cells: int = 48) -> Exhibit:
     effect[17] = 0.46
     return Exhibit(
         "volcano",
-        "Effect against adjusted p, one point a cell",
+        "Effect against adjusted p, one point per cell",
         f"{cells} cells; some lie beyond adjusted p = 0.05.",
         {"effect": effect, "p_adjusted": np.clip(np.exp(-22 * np.abs(effect)), 1e-4, 1), "alpha": np.array(0.05)},
         {"cells": [f"layer {i // 8}, head {i % 8}" for i in range(cells)], "effect_name": "omega^2"},
@@ -180,7 +180,7 @@ def spectra(rng: np.random.Generator, layers: int = 6, size: int = 96) -> Exhibi
     return Exhibit(
         "spectra",
         "Singular values of the mlp's Jacobian",
-        f"Singular values relative to the largest, one line a layer, of {layers}.",
+        f"Singular values relative to the largest, one line per layer, of {layers}.",
         {
             "values": values,
             "floor": np.full(layers, 2e-14),
@@ -225,7 +225,7 @@ def stream(rng: np.random.Generator, ids: Sequence[str] | None = None, layers: i
     return Exhibit(
         "stream",
         "Axis 13 through the layers",
-        f"Values of axis 13 of resid_post at {positions} positions of {len(style)} texts, one line a position.",
+        f"Values of axis 13 of resid_post at {positions} positions of {len(style)} texts, one line per position.",
         {
             "values": values.astype(np.float32),
             "text": text,
@@ -351,7 +351,7 @@ def by_clusters(rng: np.random.Generator, layers: int = LAYERS) -> Exhibit:
     return Exhibit(
         "by_clusters",
         "Relative drop by number of clusters",
-        "Relative drop by number of clusters, one line a layer; 12 were stated in advance.",
+        "Relative drop by number of clusters, one line per layer; 12 were stated in advance.",
         {
             "clusters": counts,
             "layer": np.arange(layers),
@@ -368,7 +368,7 @@ def by_frequency(rng: np.random.Generator, layers: int = LAYERS) -> Exhibit:
     return Exhibit(
         "by_frequency",
         "Sizes of dot products by token frequency",
-        "Size over that of random vectors by the tokenizer's order, one line a layer.",
+        "Size over that of random vectors by the tokenizer's order, one line per layer.",
         {"rank": rank, "layer": np.arange(layers), "relative": 1 + rng.normal(0.05, 0.03, (layers, len(rank)))},
         {"of": "size / size of random vectors"},
     )
@@ -467,7 +467,7 @@ def scree(rng: np.random.Generator, layers: int = LAYERS, components: int = 20) 
     return Exhibit(
         "scree",
         "Components of the similarity matrix, resid_post",
-        f"Share of variance of the {components} leading components, one panel a layer, against permuted coordinates.",
+        f"Share of variance of the {components} leading components, one panel per layer, against permuted coordinates.",
         {
             "share": share + 0.001 * rng.random(share.shape),
             "null_low": 0.93 * chance,
@@ -541,7 +541,7 @@ def models_by_depth(
     names = [f"model-{i}" for i in range(models)]
     return Exhibit(
         "models_by_depth",
-        "Cliff's delta of topic by relative depth, resid_post, a line a model",
+        "Cliff's delta of topic by relative depth, resid_post, a line per model",
         f"Delta of {models} models at {depths} relative depths.",
         arrays,
         {"models": names, "sides": [names[-1], names[0]] if difference else [], "effect_name": "delta"},
@@ -579,7 +579,7 @@ CONTROLS = [
     },
     {
         "name": "untrained_twin",
-        "sentence": "Untrained twins (5 seeds) reach delta 0.11 at layer 3; trained - untrained is 0.31 [0.17, 0.44]: training made it.",
+        "sentence": "Untrained networks (5 seeds) reach delta 0.11 at layer 3; trained - untrained is 0.31 [0.17, 0.44]: training made it.",
         "numbers": {"difference": 0.31, "low": 0.17, "high": 0.44, "twins": [0.1, 0.12, 0.09, 0.13, 0.11]},
     },
 ]
@@ -782,7 +782,9 @@ def demonstration() -> Run:
                 texts_to_support=112,
                 message="It would take about 70 texts to refute it were the effect 0, and about 112 to support it were it twice the "
                 "smallest that matters (before correction over claims).",
-                warnings=["Fewer than 12 texts a category: the bootstrap's error rate at the boundary may reach .08."],
+                warnings=[
+                    "Fewer than 12 texts per category: the bootstrap's error rate at the boundary may reach .08."
+                ],
             ),
             exhibits=clustering()[:3],
         ),

@@ -102,7 +102,7 @@ def test_settings_of_the_reader_change_no_drawing_and_are_left_alone(every_kind:
 def test_a_curve_is_drawn_with_whatever_is_known_of_it(every_kind: Any) -> None:
     exhibit = next(e for e in every_kind() if e.kind == "curve_by_depth")
     whole = words(drawn(exhibit))
-    said = ("mean of each chunk", "straight line", "untrained twins", "the last chunk begins")
+    said = ("mean of each chunk", "straight line", "untrained networks", "the last chunk begins")
     assert set(said) <= set(whole)
     plain = ("depth", "layer", "mean", "low", "high")
     bare = Exhibit(exhibit.kind, "t", "d", {k: exhibit.arrays[k] for k in plain}, exhibit.labels)
@@ -316,7 +316,7 @@ def test_a_stream_is_drawn_zoomed_and_whole_with_hues_by_category_and_shades_by_
     assert {"zoomed: the 1\u00a0% to the 99\u00a0% quantile", "whole: lowest to highest", "a", "b"} <= set(found)
     assert not any("lines are drawn" in word for word in found)
     lines = strokes(root)
-    assert len(lines) == 2 * 8, "one path a text and panel"
+    assert len(lines) == 2 * 8, "one path per text and panel"
     assert {colour for colour, _, _ in lines} == {COLOURS["category-1"][0], COLOURS["category-2"][0]}
     for colour in {colour for colour, _, _ in lines}:
         shades = [float(opacity) for c, opacity, _ in lines if c == colour]
@@ -334,7 +334,7 @@ def test_a_stream_of_many_lines_is_thinned_by_position_and_says_so() -> None:
     assert "150 of 1,000 lines are drawn: one position in 7 of every text" in words(ET.fromstring(deep.file()))
     crowd = draw(streamed(13, 1, texts=600, categories=[f"category {i % 12}" for i in range(600)]))
     assert len(crowd.file()) < 300_000
-    assert len(strokes(ET.fromstring(crowd.file()))) == 2 * 12 * len(SHADES), "one path a category and shade"
+    assert len(strokes(ET.fromstring(crowd.file()))) == 2 * 12 * len(SHADES), "one path per category and shade"
     text = rng.permutation(np.repeat(np.arange(7), 300))
     kept, _ = thinned(text, list("abababa"), MOST_LINES)
     assert len(kept) <= MOST_LINES

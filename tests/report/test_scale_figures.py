@@ -61,7 +61,7 @@ def test_models_of_nearly_one_size_have_ticks_too():
 
 
 def test_arrays_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="one number a model"):
+    with pytest.raises(ValueError, match="one number per model"):
         draw(with_arrays(effect_by_parameters(RNG), line=np.zeros(2)))
     with pytest.raises(ValueError, match="models_by_depth"):
         draw(with_arrays(models_by_depth(RNG), parameters=np.ones(7)))

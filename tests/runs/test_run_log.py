@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from modclaims.claim_set import Kept
+from modclaims.claim_set import KeptLevels
 from modclaims.runs.run_log import RunLog
 
 
@@ -26,7 +26,7 @@ def test_other_claims_on_the_same_corpus_and_model_are_counted_once(tmp_path: Pa
 
 def test_the_latest_levels_of_a_claim_are_found_by_their_key(tmp_path: Path) -> None:
     log = RunLog(tmp_path)
-    first, second = Kept(0.01, 1.0, 0.02, 1.0), Kept(0.3, 0.25, 0.3, 0.25)
+    first, second = KeptLevels(0.01, 1.0, 0.02, 1.0), KeptLevels(0.3, 0.25, 0.3, 0.25)
     log.add("corpus", "model", {"a": "supported"}, {"key": first, "other": second})
     assert log.levels(["key", "absent"]) == {"key": first}
     log.add("corpus", "model", {"a": "inconclusive"}, {"key": second})
@@ -34,7 +34,7 @@ def test_the_latest_levels_of_a_claim_are_found_by_their_key(tmp_path: Path) -> 
 
 
 def test_settings_under_which_a_claim_was_weighed_before_are_counted_once_each(tmp_path: Path) -> None:
-    log, kept = RunLog(tmp_path), Kept(0.01, 1.0, 0.02, 1.0)
+    log, kept = RunLog(tmp_path), KeptLevels(0.01, 1.0, 0.02, 1.0)
     log.add("corpus", "model", {"a": "inconclusive"}, {"a, seed 0": kept})
     log.add("corpus", "model", {"a": "inconclusive", "b": "refuted"}, {"a, seed 1": kept, "b, seed 1": kept})
     log.add("corpus", "model", {"a": "inconclusive"}, {"a, seed 0": kept})

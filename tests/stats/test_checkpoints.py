@@ -11,7 +11,7 @@ import pytest
 from scipy.special import betaincinv
 from scipy.stats import binom
 
-from modclaims.look import CHECKPOINTS, Weighing
+from modclaims.look import CHECKPOINTS, TestSettings
 from modclaims.stats.bounds.bootstrap import Bounds
 from modclaims.stats.bounds.splits import MedianBounds
 from modclaims.stats.chance.multiplicity import Correction, adjust, at_most
@@ -118,7 +118,7 @@ def test_going_on_decides_a_level_at_the_border_as_all_arrangements_would() -> N
 
 
 def test_a_checkpoint_draws_so_many_times_as_much_from_streams_of_its_own() -> None:
-    first = Weighing(seed=3, permutations=99, resamples=199, alpha=0.1)
+    first = TestSettings(seed=3, permutations=99, resamples=199, alpha=0.1)
     drawn = []
     for number, times in enumerate(CHECKPOINTS):
         now = first.at(number)

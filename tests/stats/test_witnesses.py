@@ -40,8 +40,8 @@ from modclaims.stats.effects.rivals import category_ss, distances_to_centroid, f
 from modclaims.stats.effects.superiority import superior
 from modclaims.stats.evidence import Cell, Evidence, NullTest
 from modclaims.stats.nulls.null_objects import mean_replicates
+from modclaims.summaries import summarise
 from modclaims.verdict import judge
-from modclaims.weighed import summarise
 
 Floats = NDArray[np.float64]
 
@@ -88,7 +88,7 @@ def r_normals(seed: int, count: int) -> Floats:
 
 @lru_cache
 def made(name: str) -> tuple[Floats, Design]:
-    """Coordinates, one row a text, and categories, as R makes them."""
+    """Coordinates, one row per text, and categories, as R makes them."""
     if name == "spread only":  # set.seed(1): 30 texts around one place in 20 dimensions, the first 6 of them of sd 3
         sd = np.repeat([3.0, 1.0], [6, 24])
         return r_normals(1, 600).reshape(20, 30).T * sd[:, None], Design.of(["a"] * 6 + ["b"] * 24)

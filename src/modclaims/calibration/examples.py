@@ -11,7 +11,7 @@ from modclaims.declarations import constants
 from modclaims.errors import ClaimError
 from modclaims.families.common.units import ENOUGH
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.own_code import is_library, own_classes
 from modclaims.planting.family import Family
 from modclaims.planting.scenarios import EDGE, FLAT, NONE, Scenario
@@ -47,7 +47,7 @@ def planted(claim: type[Hypothesis], times: int = 3) -> str:
     except ValueError as fault:  # a root is looked for where no strength has so large an effect
         raise ClaimError(f"{claim.__name__}: no strength makes an effect of {times} times the smallest.") from fault
     recording = family.planted(scenario, asked, rng, strengths)
-    found, _ = weigh(asked, recording, Weighing(permutations=DRAWS, resamples=DRAWS, bare=True))
+    found, _ = weigh(asked, recording, TestSettings(permutations=DRAWS, resamples=DRAWS, bare=True))
     (verdict,) = judge({claim.__name__: found}, alpha=0.05, correction="holm").values()
     decimals = decimals_of_effect(found.smallest_effect, found.effect_low, found.effect_high)
     effect, low, high = (rounded(x, decimals) for x in (found.effect, found.effect_low, found.effect_high))

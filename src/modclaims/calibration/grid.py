@@ -24,7 +24,7 @@ from modclaims.families.scale import known_answers as scale
 from modclaims.families.tokens import known_answers as reconstruction
 from modclaims.families.weights import known_answers as weights
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.planting.family import Family
 from modclaims.planting.scenarios import (
     ALPHAS,
@@ -52,7 +52,7 @@ from modclaims.stats.evidence import Evidence
 Rates = dict[str, NDArray[np.float64]]
 
 FEWER = 500
-"""Data sets of the families that are dear, of which others have more."""
+"""Data sets of the families that are costly, of which others have more."""
 FEW = 9
 """Resamples where no bound is looked at."""
 LOCATION = "adjusted p of F2"
@@ -148,7 +148,7 @@ def weighed(scenario: Scenario, rng: np.random.Generator, strengths: tuple[float
     mine = family(scenario)
     claim, question = mine.claim(scenario), mine.question(scenario)
     recording = mine.planted(scenario, claim, rng, strengths)
-    weighing = Weighing(
+    weighing = TestSettings(
         seed=int(rng.integers(2**62)),
         permutations=PERMUTATIONS,
         resamples=FEW if _by_test_alone(scenario) else RESAMPLES,
@@ -170,7 +170,7 @@ def _by_test_alone(scenario: Scenario) -> bool:
 
 
 def levels_of(scenario: Scenario, claim: Hypothesis, evidence: Evidence) -> Rates:
-    """The levels at which each of a scenario's events happens, one a claim or one a cell: it happens where level <= alpha.
+    """The levels at which each of a scenario's events happens, one per claim or one per cell: it happens where level <= alpha.
 
     Those that `claim.holds.levels` gives for one contrast or for `somewhere`, without the limits that it also works out.
     """

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from modclaims.calibration import grid
-from modclaims.calibration.rates import Measured, Rate
+from modclaims.calibration.rates import CalibrationRates, Rate
 from modclaims.errors import UsageError
 from modclaims.planting.scenarios import Scenario
 
@@ -33,7 +33,7 @@ def read_rates(path: Path) -> tuple[Rate, ...]:
         raise UsageError(f"{path} holds no rates of an earlier calibration ({type(fault).__name__}).") from None
 
 
-def with_kept(measured: Measured, path: Path, families: Collection[str]) -> Measured:
+def with_kept(measured: CalibrationRates, path: Path, families: Collection[str]) -> CalibrationRates:
     """What was measured of `families`, and beside it the rates that a file keeps of all others.
 
     Whether the arithmetic of these others is that of the file is for whoever asks to know; that their scenarios are is

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from modclaims.calibration.rates import BROKEN, FULL, HOLDS, LEAST_POWER, MOST, WARNING, Measured, Rate
+from modclaims.calibration.rates import BROKEN, FULL, HOLDS, LEAST_POWER, MOST, WARNING, CalibrationRates, Rate
 from modclaims.drawing.numerals import NOTHING, count, said
 from modclaims.drawing.rows import Table
 from modclaims.drawing.svg import COLOURS, Drawing
@@ -81,7 +81,7 @@ WORDS = (
 )
 
 
-def write(measured: Measured, command: str) -> dict[str, bytes]:
+def write(measured: CalibrationRates, command: str) -> dict[str, bytes]:
     """The files by relative path; their bytes depend on what was measured and on the command alone."""
     drawings = {
         name: drawing
@@ -96,13 +96,13 @@ def write(measured: Measured, command: str) -> dict[str, bytes]:
     } | {name: drawing.file() for name, drawing in drawings.items()}
 
 
-def _fewer(measured: Measured) -> str:
+def _fewer(measured: CalibrationRates) -> str:
     """How many data sets the scenarios have that take longest, if fewer."""
     least = min((rate.sets for rate in measured.rates), default=measured.sets)
     return f" ({least:,} where one takes longest)" if least < measured.sets else ""
 
 
-def _kept(measured: Measured) -> str:
+def _kept(measured: CalibrationRates) -> str:
     """Which families were not measured anew."""
     if not measured.kept:
         return ""
@@ -158,11 +158,11 @@ class _Told:
     largest: Table
     missed: Table
     sections: tuple[tuple[str, str, tuple[Table, ...]], ...]
-    """(heading, what is promised, a table a family)."""
+    """(heading, what is promised, a table per family)."""
     command: str
 
     @classmethod
-    def of(cls, measured: Measured, command: str) -> _Told:
+    def of(cls, measured: CalibrationRates, command: str) -> _Told:
         rates = measured.rates
         broken, warned = measured.of(BROKEN), measured.of(WARNING)
         held = measured.of(HOLDS)
@@ -270,7 +270,7 @@ def _missed(rates: Sequence[Rate]) -> Table:
 
 
 def power_figure(rates: Sequence[Rate]) -> Drawing | None:
-    """Power at alpha .05 by number of texts, a panel a family, a line an effect; None where no power was measured."""
+    """Power at alpha .05 by number of texts, a panel per family, a line an effect; None where no power was measured."""
     curves = _curves(rates)
     if not curves:
         return None

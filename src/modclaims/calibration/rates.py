@@ -114,7 +114,7 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Measured:
+class CalibrationRates:
     """All rates of a calibration, in the order of its scenarios."""
 
     rates: tuple[Rate, ...]
@@ -277,8 +277,8 @@ def measure(
     workers: int = 1,
     progress: Callable[[int, int, str], None] | None = None,
     recording: Recording | None = None,
-) -> Measured:
-    """Count every scenario's events over `sets` data sets (`grid.FEWER` at most of families that are dear), going on where
+) -> CalibrationRates:
+    """Count every scenario's events over `sets` data sets (`grid.FEWER` at most of families that are costly), going on where
     an earlier call with this folder stopped.
 
     Counts depend on seed, scenario and number of data sets alone: neither on workers nor on interruptions, nor on
@@ -287,7 +287,7 @@ def measure(
     the folder holds progress of another seed or version (of the arithmetic, too), and `KeyboardInterrupt` after what was counted has been kept.
     """
     kept = _Progress(out, seed)
-    counts = {one.name: min(sets, grid.FEWER) if grid.family(one).dear else sets for one in scenarios}
+    counts = {one.name: min(sets, grid.FEWER) if grid.family(one).costly else sets for one in scenarios}
     have = {one.name: kept.of(one.name, counts[one.name]) for one in scenarios}
     waiting = {
         (one.name, *chunk): one
@@ -308,7 +308,7 @@ def measure(
     finally:
         kept.add_up()
     mine = {one.name: kept.of(one.name, counts[one.name]) for one in scenarios}
-    return Measured(
+    return CalibrationRates(
         tuple(rate for one in scenarios for rate in _rates(one, mine[one.name], counts[one.name])),
         sets,
         seed,

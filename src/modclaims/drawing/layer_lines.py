@@ -1,4 +1,4 @@
-"""Lines of a figure that has one a layer: their key, their colours and markers."""
+"""Lines of a figure that has one per layer: their key, their colours and markers."""
 
 from __future__ import annotations
 

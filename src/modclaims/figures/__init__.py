@@ -1,1 +1,1 @@
-"""Figures: one kind a file, named by its class: its data, how it is drawn, and how it is told as a table."""
+"""Figures: one kind per file, named by its class: its data, how it is drawn, and how it is told as a table."""

@@ -88,7 +88,7 @@ class CurveByDepth(FigureData):
         if self.line is not None:
             entries.append(("dashes", "threshold", "straight line"))
         if self.twin is not None:
-            entries.append(("line", "twin", "untrained twins"))
+            entries.append(("line", "twin", "untrained networks"))
         if self.begins is not None:
             entries += [
                 ("tick", "category-1", "the middle begins, share of resamples"),
@@ -126,7 +126,7 @@ class CurveByDepth(FigureData):
             head.append("straight line")
             further.append(self.line)
         if self.twin is not None:
-            head.append("untrained twins, mean")
+            head.append("untrained networks, mean")
             further.append(self.twin.mean(axis=0))
         rows = []
         for i in range(len(self.layer)):

@@ -1,4 +1,4 @@
-"""The effects of all claims with their intervals, a panel a kind of effect."""
+"""The effects of all claims with their intervals, a panel per kind of effect."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OUTCOMES = {"supported": ("supported", "o"), "refuted": ("refuted", "s"), "incon
 
 @dataclass(frozen=True)
 class Forest(FigureData):
-    """A row a claim: its effect, its interval and the smallest effect that matters; a panel a kind of effect."""
+    """A row a claim: its effect, its interval and the smallest effect that matters; a panel per kind of effect."""
 
     effect: Annotated[Floats, Axes("claim")]
     low: Annotated[Floats, Axes("claim")]
@@ -42,7 +42,7 @@ class Forest(FigureData):
     claims: tuple[str, ...] = ()
     """Numbers and names."""
     outcomes: tuple[str, ...] = ()
-    """`supported`, `refuted` or `inconclusive`, one a claim."""
+    """`supported`, `refuted` or `inconclusive`, one per claim."""
     effect_names: tuple[str, ...] = ()
     """What each claim's effect is called: claims of one name share a panel."""
     interval: str = "interval"

@@ -53,7 +53,7 @@ class RawAndPartial(FigureData):
         if any(values.shape != (2, n) for values in (self.effect, self.low, self.high)) or not n == len(
             self.layer
         ) == len(self.share_left):
-            raise ValueError("raw_and_partial needs two effects and a share, a value a layer")
+            raise ValueError("raw_and_partial needs two effects and a share, a value per layer")
         plots = TwoPlots.of(self._entries(), TALL)
         upper = plots.upper
         upper.set_ylim(*kit.span(self.effect, self.low, self.high, self.smallest_effect, 0.0))

@@ -1,4 +1,4 @@
-"""Responses of texts, category by category, a panel a unit."""
+"""Responses of texts, category by category, a panel per unit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DENSE = 600
 
 @dataclass(frozen=True)
 class Strip(FigureData):
-    """A panel a unit: responses of the texts in a lane a category, with medians."""
+    """A panel a unit: responses of the texts in a lane per category, with medians."""
 
     responses: Annotated[Floats, Axes("panel", "text")]
     panels: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ class Strip(FigureData):
 
 
 def _lanes(axes: Plot, values: Floats, category: NDArray[np.str_], kinds: list[str]) -> None:
-    """One unit's responses, a lane a category, the first on top."""
+    """One unit's responses, a lane per category, the first on top."""
     from modclaims.drawing.paper import category_style, grid, span, tidy_numbers
 
     grid(axes, "x")

@@ -30,7 +30,7 @@ NAMED = 6
 
 @dataclass(frozen=True)
 class Volcano(FigureData):
-    """Effects against adjusted p, a point a cell, the strongest cells by name."""
+    """Effects against adjusted p, a point per cell, the strongest cells by name."""
 
     effect: Annotated[Floats, Axes("cell")]
     p_adjusted: Annotated[Floats, Axes("cell")]

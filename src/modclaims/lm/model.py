@@ -17,7 +17,6 @@ import torch
 from modclaims import numerics
 from modclaims.corpus import Corpus
 from modclaims.errors import UsageError
-from modclaims.lineup import Lineup
 from modclaims.lm import attention
 from modclaims.lm.anatomy import Network, anatomy_of
 from modclaims.lm.jobs import Job
@@ -30,6 +29,7 @@ from modclaims.lm.stored_source import StoredSource
 from modclaims.lm.tokens import ReadText, TextReader
 from modclaims.lm.variants import Variant
 from modclaims.lm.wanted import Wanted, variant_of
+from modclaims.model_set import ModelSet
 from modclaims.recording import ModelShape, Positions, Reading, Recording, Request
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def load_models(
     batch_size: int = 8,
     store: RecordingStore | None = None,
     **options: Unpack[LoadingOptions],
-) -> LanguageModel | Lineup[LanguageModel]:
+) -> LanguageModel | ModelSet[LanguageModel]:
     """The model that `spec` means with those beside it, with the options of `load_model`; the model alone where there are none.
 
     All of them are found before the weights of any are hashed. Raises what `load_model` raises.
@@ -72,7 +72,7 @@ def load_models(
     found = [find_model(one, **options) for one in (spec, *beside)]
     store = store or RecordingStore.temporary()
     own, *others = [LanguageModel(files, batch_size, store) for files in found]
-    return Lineup(own, others) if others else own
+    return ModelSet(own, others) if others else own
 
 
 class LanguageModel:
@@ -181,11 +181,11 @@ class LanguageModel:
         positions: Positions,
         progress: Progress | None = None,
     ) -> Recording:
-        """Answer the requests: one pass a text and network for what the store does not hold yet.
+        """Answer the requests: one pass per text and network for what the store does not hold yet.
 
         Networks are those of the requests' variants, loaded one after the other; the model's own stays loaded. Each batch
         is in the store before the next begins, so an interrupted recording goes on where it stopped.
-        Ablation takes a pass a text and network without some parts, one of the network as it is, and one of each text that
+        Ablation takes a pass per text and network without some parts, one of the network as it is, and one of each text that
         values are taken from. `progress(done, total, what)` counts texts, over all networks.
 
         What the store holds of these texts by another version of `numerics` is not served; how much that is, is logged.

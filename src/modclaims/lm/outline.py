@@ -7,10 +7,10 @@ from typing import Any, Unpack
 
 from modclaims.corpus import Corpus
 from modclaims.errors import ModelError
-from modclaims.lineup import Lineup
 from modclaims.lm.model import LanguageModel
 from modclaims.lm.model_files import LoadingOptions, find_model
 from modclaims.lm.store import RecordingStore
+from modclaims.model_set import ModelSet
 from modclaims.recording import Recording, Request
 
 
@@ -32,7 +32,7 @@ def read_outline(spec: str = "embedded", *, batch_size: int = 8, **options: Unpa
 
 def read_outlines(
     spec: str, beside: Sequence[str], *, batch_size: int = 8, **options: Unpack[LoadingOptions]
-) -> tuple[Outline, Lineup[Outline] | None]:
+) -> tuple[Outline, ModelSet[Outline] | None]:
     """The model that `spec` means, and all of the run's models as one where there are some beside it."""
     own, *others = [read_outline(one, batch_size=batch_size, **options) for one in (spec, *beside)]
-    return own, Lineup(own, others) if others else None
+    return own, ModelSet(own, others) if others else None

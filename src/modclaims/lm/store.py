@@ -1,4 +1,4 @@
-"""Recordings on disk: one shelf a network, one or more safetensors files a text, several entries a file.
+"""Recordings on disk: one shelf per network, one or more safetensors files a text, several entries a file.
 
 A file's name holds the SHA-256 of its bytes, so a damaged one is noticed, said, deleted and recorded anew. Files are
 written beside their place and renamed, so that processes which record the same things never see half a file; where

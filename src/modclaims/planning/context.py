@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from modclaims.corpus import Corpus
-from modclaims.look import PlannedStreams, Weighing
+from modclaims.look import PlannedStreams, TestSettings
 from modclaims.recording import ModelShape, Request
 from modclaims.stats.evidence import Cell
 from modclaims.stats.quantifiers import Holds
@@ -20,7 +20,7 @@ class PlanContext:
     shape: ModelShape
     positions: tuple[int, ...]
     """The run's positions, resolved."""
-    weighing: Weighing
+    weighing: TestSettings
     tokens: int = 0
     """How many tokens of each text are kept; 0 where that is not asked."""
 

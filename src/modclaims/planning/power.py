@@ -50,7 +50,7 @@ MOST_PAIRS = 1200
 
 
 @dataclass(frozen=True)
-class Asked:
+class Requirement:
     """What the cells must show for one outcome."""
 
     level: float
@@ -74,7 +74,7 @@ class Found:
     """The share of runs in which the claim was refuted, the effect being 0 in every cell."""
 
 
-def detectable(design: Design, effect: Effect, smallest: float, support: Asked, refute: Asked) -> Found:
+def detectable(design: Design, effect: Effect, smallest: float, support: Requirement, refute: Requirement) -> Found:
     """What would be found of a claim with this smallest effect, `needed` of whose cells have the effect that is asked for.
 
     Raises `ValueError` for designs of clusters: how much texts of one are alike nobody knows beforehand.
@@ -126,7 +126,7 @@ class _Simulated:
         """`truth` is the effect that was planted."""
         return cls(bounds, (1 - shrink) * (float(bounds.forward(np.array(truth))) - bounds.theta), shrink, truth)
 
-    def share(self, smallest: float, asked: Asked, side: float, beside: _Simulated | None = None) -> float:
+    def share(self, smallest: float, asked: Requirement, side: float, beside: _Simulated | None = None) -> float:
         """Share of runs in which enough cells' lower bounds clear `smallest`, or upper ones fall below it (side -1).
 
         The other cells of a band are like those of `beside`; else like the cell itself.
@@ -144,7 +144,7 @@ class _Simulated:
         level = law.p_lower if side > 0 else law.p_upper
         return level(np.ones(len(moved)), smallest), level(np.zeros(len(moved)), smallest)
 
-    def _margin(self, smallest: float, asked: Asked, side: float, beside: _Simulated) -> Floats:
+    def _margin(self, smallest: float, asked: Requirement, side: float, beside: _Simulated) -> Floats:
         """(data set,) standard errors by which a cell's bound clears; less than 0 where it does not."""
         from scipy.special import ndtri
 
@@ -173,7 +173,9 @@ class _Simulated:
         se = np.where(bounds.bounded & (bounds.se > 0), bounds.se, np.nan) * self.shrink
         return np.asarray(side * (bounds.theta + self.shift - edge) / se - self._limit(bounds.t, side, tail, width))
 
-    def _by_law(self, bounds: SuperiorityBounds, smallest: float, asked: Asked, side: float, largest: Floats) -> Floats:
+    def _by_law(
+        self, bounds: SuperiorityBounds, smallest: float, asked: Requirement, side: float, largest: Floats
+    ) -> Floats:
         """Of bounds that have a law of their own, beside which the largest T* stands where they are simultaneous."""
         from scipy.special import ndtri
 

@@ -14,9 +14,9 @@ from modclaims.errors import ClaimError
 from modclaims.outcome import Outcome
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import TestPlan
-from modclaims.planning.power import POWER, Asked, Found, detectable
+from modclaims.planning.power import POWER, Found, Requirement, detectable
 from modclaims.plans.cost import Cost, cost
-from modclaims.plans.reach import Others, Side, sides
+from modclaims.plans.reach import Others, Reach, sides
 from modclaims.recording import ModelShape, Reading, Recorder, Request
 from modclaims.runs.collect import Collected
 from modclaims.runs.planned import Planned, context, prepare, readable
@@ -38,8 +38,8 @@ class ClaimPlan:
     smallest_effect: float = 0.0
     expect: str | None = None
     plan: TestPlan | None = None
-    supported: Side | None = None
-    refuted: Side | None = None
+    supported: Reach | None = None
+    refuted: Reach | None = None
     found: Found | None = None
     """What would be found before correction; None where nothing sensible can be said."""
     further_passes: int = 0
@@ -218,7 +218,7 @@ class Plan:
             ),
             f"{cost.passes:,} forward passes ({_counted(cost.texts, 'text')}, {_counted(cost.networks, 'network')}), "
             f"{further}{cost.tokens:,} tokens, about {_size(cost.bytes)} of recordings, less what earlier runs have left; at most "
-            f"{self.draws:,} draws of a kind a claim, where those that were asked for leave it open.",
+            f"{self.draws:,} draws of a kind per claim, where those that were asked for leave it open.",
             *self._correction(),
             self.summary,
         ]
@@ -312,9 +312,12 @@ def _found(made: TestPlan, smallest: float, alpha: float) -> Found | None:
     others = cells - needed + 1  # as many speak against the claim, or leave it without enough
     if isinstance(made.holds, InFraction):
         return detectable(
-            *made.simulated, smallest, Asked(level, others, True, needed), Asked(level, needed, True, others)
+            *made.simulated,
+            smallest,
+            Requirement(level, others, True, needed),
+            Requirement(level, needed, True, others),
         )
-    support, refute = (Asked(level, cells, count == 1, count) for count in (needed, others))
+    support, refute = (Requirement(level, cells, count == 1, count) for count in (needed, others))
     return detectable(*made.simulated, smallest, support, refute)
 
 

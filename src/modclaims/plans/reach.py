@@ -12,18 +12,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from modclaims.claim_set import ClaimSet, Kept
+from modclaims.claim_set import ClaimSet, KeptLevels
 from modclaims.look import CHECKPOINTS
 from modclaims.outcome import Outcome
 from modclaims.planning.plan import CountedLevel, TestPlan
 from modclaims.runs.settings import Settings
 from modclaims.stats.chance.multiplicity import adjust, at_most
+from modclaims.summaries import TestSummary
 from modclaims.verdict import judge
-from modclaims.weighed import Weighed
 
 
 @dataclass(frozen=True)
-class Side:
+class Reach:
     """One outcome of one claim: the smallest level that leads to it, and whether that is small enough."""
 
     level: float
@@ -65,7 +65,9 @@ class _Level:
         return max(self.sources, key=lambda source: source.lowest)
 
 
-def sides(plans: Mapping[str, TestPlan], settings: Settings, others: Others = Others()) -> dict[str, tuple[Side, Side]]:
+def sides(
+    plans: Mapping[str, TestPlan], settings: Settings, others: Others = Others()
+) -> dict[str, tuple[Reach, Reach]]:
     """(SUPPORTED, REFUTED) of every claim among these, and among `others` that are not planned."""
     supported = _sides({name: _upward(made) for name, made in plans.items()}, settings, Outcome.SUPPORTED, others)
     refuted = _sides({name: _downward(made) for name, made in plans.items()}, settings, Outcome.REFUTED, others)
@@ -73,10 +75,10 @@ def sides(plans: Mapping[str, TestPlan], settings: Settings, others: Others = Ot
     return {name: barred.get(name, (supported[name], refuted[name])) for name in plans}
 
 
-def _barred(made: TestPlan) -> tuple[Side, Side]:
+def _barred(made: TestPlan) -> tuple[Reach, Reach]:
     """Neither outcome, by design."""
     why, _, rest = made.barred.partition(": ")
-    side = Side(1.0, 1.0, 1.0, False, why, "give more models with --beside" if made.unit == "model" else rest)
+    side = Reach(1.0, 1.0, 1.0, False, why, "give more models with --beside" if made.unit == "model" else rest)
     return side, side
 
 
@@ -95,13 +97,13 @@ def _downward(made: TestPlan) -> _Level:
     return _Level.of(made.bounds if made.perfect is None else made.perfect[1])
 
 
-def _sides(levels: Mapping[str, _Level], settings: Settings, outcome: Outcome, others: Others) -> dict[str, Side]:
-    together = ClaimSet(len(levels) + others.settled + others.lost, (Kept(0.0, 0.0, 0.0, 0.0),) * others.settled)
+def _sides(levels: Mapping[str, _Level], settings: Settings, outcome: Outcome, others: Others) -> dict[str, Reach]:
+    together = ClaimSet(len(levels) + others.settled + others.lost, (KeptLevels(0.0, 0.0, 0.0, 0.0),) * others.settled)
     judged, alone = _judged(levels, settings, outcome, together), _alone(together.size, settings)
     found = {}
     for name, level in levels.items():
         reached, corrected = judged[name]
-        side = Side(level.value, corrected, min(1.0, alone * level.value), reached)
+        side = Reach(level.value, corrected, min(1.0, alone * level.value), reached)
         found[name] = side if reached else _explained(side, level, levels, settings, outcome, together)
     return found
 
@@ -119,10 +121,10 @@ def _judged(
     }
 
 
-def _weighed(level: _Level, plus: bool) -> Weighed:
+def _weighed(level: _Level, plus: bool) -> TestSummary:
     """Evidence of which nothing is known but one level."""
     up, down = (level.value, 1.0) if plus else (1.0, level.value)
-    return Weighed(
+    return TestSummary(
         effect=math.nan,
         effect_name="",
         effect_low=math.nan,
@@ -164,13 +166,13 @@ def _alone(claims: int, settings: Settings) -> float:
 
 
 def _explained(
-    side: Side,
+    side: Reach,
     level: _Level,
     levels: Mapping[str, _Level],
     settings: Settings,
     outcome: Outcome,
     together: ClaimSet,
-) -> Side:
+) -> Reach:
     """What stands in the way, and what would help."""
     alpha, claims = settings.alpha, together.size
     by = level.widest

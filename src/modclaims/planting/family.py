@@ -65,7 +65,7 @@ class Family:
     """Laws, and rates of which nothing is promised under each."""
     tested: bool = False
     """Whether at effect 0 all that is counted is p of a test, so that bounds need not be worked out well."""
-    dear: bool = False
+    costly: bool = False
     """Whether one data set takes so long that fewer are counted."""
 
     def scenarios(self) -> list[Scenario]:

@@ -64,7 +64,7 @@ class Layout:
 
     @property
     def smallest(self) -> int:
-        """Units of the smallest category: what a promise about texts a category is read against."""
+        """Units of the smallest category: what a promise about texts per category is read against."""
         return self.blocks if self.mixed else min(self.sizes)
 
     @property
@@ -168,7 +168,7 @@ def deviations(rng: np.random.Generator, law: str, shape: tuple[int, ...]) -> Fl
 
 
 def activations(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...], width: int) -> Floats:
-    """(text, position, layer, unit): noise, a direction a category of one strength a layer, and one a stratum."""
+    """(text, position, layer, unit): noise, a direction a category of one strength per layer, and one per stratum."""
     x = noise(rng, layout, law, len(strengths), width)
     where = np.arange(layout.texts)
     x[where, :, :, layout.category] += np.array(strengths)
@@ -314,6 +314,6 @@ def recording(
 def categories(
     rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...], width: int = WIDTH
 ) -> Recording:
-    """Activations whose categories have directions of one strength a layer, as an attention block's output."""
+    """Activations whose categories have directions of one strength per layer, as an attention block's output."""
     x = activations(rng, layout, law, strengths, width)
     return recording(layout, by_layer(Activations("attn_out"), x), width, len(strengths))

@@ -1,4 +1,4 @@
-"""Planted responses, one number a text for each of some cells, whose effect is known.
+"""Planted responses, one number per text for each of some cells, whose effect is known.
 
 Planted are means of categories whose omega^2 of raw responses is known in closed form. What is claimed of them is told by
 ranks: which means make omega^2 of normal scores, or the superiority of a category, what it is said to be is found on large

@@ -1,4 +1,4 @@
-"""A door: pytest, with one item a claim and model.
+"""A door: pytest, with one item per claim and model.
 
 The claims of all files that a session collects are corrected together, whatever is selected of them, and whatever order
 and process runs them: those selected are recorded, weighed and judged once, before the first item, and every item only
@@ -26,7 +26,16 @@ import pytest
 
 from modclaims.pytest_plugin.handover import SELECTION, VERDICTS, hand_over, worker_input
 from modclaims.pytest_plugin.items import ClaimFile, ClaimItem, claims_of, file_of, may_hold_claims, under_folder
-from modclaims.pytest_plugin.judged import ERROR, INCONCLUSIVE, SKIPPED, STANDINGS, STATE, Asked, State, undecided
+from modclaims.pytest_plugin.judged import (
+    ERROR,
+    INCONCLUSIVE,
+    SKIPPED,
+    STANDINGS,
+    STATE,
+    SelectedClaim,
+    State,
+    undecided,
+)
 from modclaims.pytest_plugin.weighing import models_of, weigh_session
 
 # ── what the user may say ──
@@ -43,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         metavar="MODEL",
         help="Weigh claims on this model: embedded, a folder, or a hub id[@revision]; #untrained[:SEED] and the like "
-        "for a variant. May be given several times: one item a claim and model, each model's claims corrected apart.",
+        "for a variant. May be given several times: one item per claim and model, each model's claims corrected apart.",
     )
     group.addoption(
         "--claims-beside",
@@ -59,7 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--claims-report",
         metavar="DIR",
-        help="Write the run with its report into this folder (a folder a model inside it, where several are given).",
+        help="Write the run with its report into this folder (a folder per model inside it, where several are given).",
     )
     group.addoption(
         "--claims-strict",
@@ -150,19 +159,21 @@ def pytest_xdist_node_collection_finished(node: Any) -> None:
     found = {one.id: one for path in paths for one in claims_of(path, config)}
     if lost := [claim for _, claim, _ in every if claim not in found]:
         raise pytest.UsageError(f"Claim {lost[0]} is gone: its file changed while this session began; run it again.")
-    asked, beside = ([Asked(found[claim], model) for _, claim, model in told[key]] for key in ("asked", "beside"))
+    asked, beside = (
+        [SelectedClaim(found[claim], model) for _, claim, model in told[key]] for key in ("asked", "beside")
+    )
     judged = state.judged = weigh_session(config, asked, beside, node.workerinput["workercount"])
     told = [[model, claim, j.claim, j.over, j.correction, j.strict] for (model, claim), j in judged.items()]
     hand_over(state.handover / VERDICTS, told)
 
 
-def _selected(session: pytest.Session) -> list[Asked]:
+def _selected(session: pytest.Session) -> list[SelectedClaim]:
     """The session's claims, file by file in the order of definition, so that no shuffling of items shows in a run."""
     items = [item for item in session.items if isinstance(item, ClaimItem)]
     places = {i.path: {one.id: n for n, one in enumerate(file_of(i).collected)} for i in items}
     models = models_of(session.config)
 
-    def place(asked: Asked) -> tuple[int, Path, int]:
+    def place(asked: SelectedClaim) -> tuple[int, Path, int]:
         path, claim = asked.collected.path, asked.collected.id
         return models.index(asked.model), path, places[path][claim]
 
@@ -170,7 +181,7 @@ def _selected(session: pytest.Session) -> list[Asked]:
     return sorted(unique.values(), key=place)
 
 
-def _beside(session: pytest.Session, asked: Sequence[Asked]) -> list[Asked]:
+def _beside(session: pytest.Session, asked: Sequence[SelectedClaim]) -> list[SelectedClaim]:
     """Claims that count in the correction though they are not selected, on every model that is asked for.
 
     They are all others of the files that the command line names, or that lie in its folders: `--lf` does not even open
@@ -180,7 +191,7 @@ def _beside(session: pytest.Session, asked: Sequence[Asked]) -> list[Asked]:
     met = sorted({one.path: one for one in session.config.stash[STATE].files}.items())
     whole = [one for path, one in met if any(session.isinitpath(place) for place in (path, *path.parents))]
     return [
-        Asked(one, model)
+        SelectedClaim(one, model)
         for model in dict.fromkeys(one.model for one in asked)
         for file in whole
         for one in file.collected

@@ -16,8 +16,8 @@ from modclaims.pytest_plugin.judged import (
     EXPECTED,
     INCONCLUSIVE,
     SKIPPED,
-    Asked,
     Judged,
+    SelectedClaim,
     properties_of,
     undecided,
 )
@@ -76,7 +76,7 @@ class ClaimFile(pytest.File):
             for name in [one.name] if "::" in one.id else self._names_asked() or [self.path.name]:
                 for model in models:
                     shown = f"{name}[{model}]" if len(models) > 1 else name
-                    yield ClaimItem.from_parent(self, name=shown, asked=Asked(one, model))
+                    yield ClaimItem.from_parent(self, name=shown, asked=SelectedClaim(one, model))
 
     def _names_asked(self) -> list[str]:
         """Claims of this file that the command line names: what stands for them where the file cannot be loaded."""
@@ -89,7 +89,7 @@ class ClaimFile(pytest.File):
 class ClaimItem(pytest.Item):
     """One claim on one model; it reads the verdict that the session reached."""
 
-    def __init__(self, *, asked: Asked, **options: Any) -> None:
+    def __init__(self, *, asked: SelectedClaim, **options: Any) -> None:
         super().__init__(**options)
         self.asked = asked
         self.judged: Judged | None = None

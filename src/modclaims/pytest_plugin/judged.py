@@ -30,7 +30,7 @@ Summary = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Asked:
+class SelectedClaim:
     """One claim that the session selected, and the model to weigh it on."""
 
     collected: Collected

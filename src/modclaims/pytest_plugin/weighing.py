@@ -1,4 +1,4 @@
-"""Weighing a session's claims, model by model, as its options and settings files say."""
+"""TestSettings a session's claims, model by model, as its options and settings files say."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modclaims.pytest_plugin.judged import STATE, Asked, Judged, Verdicts
+from modclaims.pytest_plugin.judged import STATE, Judged, SelectedClaim, Verdicts
 
 if TYPE_CHECKING:
     from modclaims.corpus import Corpus
@@ -40,7 +40,9 @@ def models_of(config: pytest.Config) -> list[str | None]:
     return list(dict.fromkeys(config.getoption("claims_model") or [None]))
 
 
-def weigh_session(config: pytest.Config, asked: Sequence[Asked], beside: Sequence[Asked], workers: int = 1) -> Verdicts:
+def weigh_session(
+    config: pytest.Config, asked: Sequence[SelectedClaim], beside: Sequence[SelectedClaim], workers: int = 1
+) -> Verdicts:
     """Run the claims asked for, model by model. Raises `pytest.UsageError` for input at fault, before any forward pass."""
     from modclaims.claim_set import corrected_over
     from modclaims.errors import ModclaimsError

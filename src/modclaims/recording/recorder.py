@@ -29,7 +29,7 @@ class Recording:
     """Answers to the requests of a suite for one corpus and model.
 
     `array` gives (text, position, unit) or (text, position, head, unit); without the unit axis after `norm`, `first` and
-    `induction`, without the position axis after `mean`; one number a text for `Loss` and `LogOdds`; (text, token) for
+    `induction`, without the position axis after `mean`; one number per text for `Loss` and `LogOdds`; (text, token) for
     `TokenIds`; (sequence, head) for `InductionScores`; (text, quantity) or (text, singular value) for `Jacobian`; (output unit, input unit) for `Weights`.
     """
 

@@ -21,14 +21,14 @@ from modclaims.drawing.numerals import (
 )
 from modclaims.drawing.rows import Table
 from modclaims.report.pictures import Figure
-from modclaims.report.values import class_name, exactly, spoken, told
+from modclaims.report.values import as_text, class_name, exactly, spoken
 
 OUTCOMES = ("supported", "refuted", "inconclusive", "error", "skipped")
 JUDGED = OUTCOMES[:3]
 
 
 @dataclass(frozen=True)
-class Control:
+class RivalSection:
     """A rival explanation."""
 
     name: str
@@ -67,7 +67,7 @@ class Claim:
     warnings: tuple[str, ...]
     numbers: tuple[Table, ...]
     figures: tuple[Figure, ...]
-    controls: tuple[Control, ...]
+    controls: tuple[RivalSection, ...]
     null: tuple[Figure, ...]
     more: tuple[Table, ...]
     """Secondary statistics and declared constants."""
@@ -285,10 +285,10 @@ def _both(raw: Any, adjusted: Any, terms: Terms) -> str:
     return f"alone {p_value(raw)}; {over}: {p_value(adjusted)}"
 
 
-def _control(body: Mapping[str, Any]) -> Control:
-    numbers = tuple((spoken(k), told(v, k)) for k, v in sorted((body.get("numbers") or {}).items()))
+def _control(body: Mapping[str, Any]) -> RivalSection:
+    numbers = tuple((spoken(k), as_text(v, k)) for k, v in sorted((body.get("numbers") or {}).items()))
     name = spoken(body.get("name") or "control")
-    return Control(name[:1].upper() + name[1:], said(body.get("sentence") or ""), numbers)
+    return RivalSection(name[:1].upper() + name[1:], said(body.get("sentence") or ""), numbers)
 
 
 def _more(summary: Mapping[str, Any]) -> tuple[Table, ...]:

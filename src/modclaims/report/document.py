@@ -24,7 +24,7 @@ from modclaims.runs.run_folder import Run, dump_json
 
 RAW_FILES = (
     ("run.json", "every number of this page, with settings and provenance"),
-    ("cells.csv", "one row a tested cell: effect, bounds, p"),
+    ("cells.csv", "one row per tested cell: effect, bounds, p"),
     ("nulls.npz", "null samples and the arrays behind the figures, as claim/figure/array, counted from 0"),
     ("junit.xml", "the verdicts for a test runner"),
 )

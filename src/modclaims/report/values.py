@@ -9,7 +9,7 @@ from typing import Any
 from modclaims.drawing.numerals import NOTHING, is_number, p_value, plain, said, significant
 
 
-def told(value: Any, key: str = "") -> str:
+def as_text(value: Any, key: str = "") -> str:
     """Any value of run.json in a table."""
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -18,16 +18,16 @@ def told(value: Any, key: str = "") -> str:
     if value is None or value == "":
         return NOTHING
     if isinstance(value, Mapping):
-        return ", ".join(f"{plain(k)}: {told(v)}" for k, v in sorted(value.items())) or NOTHING
+        return ", ".join(f"{plain(k)}: {as_text(v)}" for k, v in sorted(value.items())) or NOTHING
     if isinstance(value, list):
-        shown = ", ".join(told(v) for v in value[:8])
+        shown = ", ".join(as_text(v) for v in value[:8])
         return f"{shown}, and {len(value) - 8} more" if len(value) > 8 else shown or NOTHING
     return plain(value)
 
 
 def exactly(value: Any) -> str:
     """A setting as it was given: numbers are not rounded."""
-    return str(value) if is_number(value) else told(value)
+    return str(value) if is_number(value) else as_text(value)
 
 
 def spoken(key: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from modclaims.claim_set import Kept
+from modclaims.claim_set import KeptLevels
 from modclaims.corpus import Corpus
 from modclaims.recording import ModelShape
 from modclaims.runs.digests import level_key, network_digest, noted_claim
@@ -13,8 +13,8 @@ from modclaims.runs.facts import Before
 from modclaims.runs.planned import Planned
 from modclaims.runs.run_log import RunLog
 from modclaims.runs.settings import Settings
+from modclaims.summaries import TestSummary
 from modclaims.verdict import Verdict
-from modclaims.weighed import Weighed
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class History:
             {p.collected.id: level_key(p, corpus, shape, settings) for p in plans if p.outcome is None},
         )
 
-    def kept(self, others: Sequence[Planned]) -> tuple[Kept, ...]:
+    def kept(self, others: Sequence[Planned]) -> tuple[KeptLevels, ...]:
         """What earlier runs left of claims that this one could weigh and does not."""
         keys = [self.levels[plan.collected.id] for plan in others if plan.outcome is None]
         if self.log is None or not keys:
@@ -60,12 +60,15 @@ class History:
             self.log.reruns(self.corpus, self.network, weighable, self.levels.values()),
         )
 
-    def note(self, weighed: Mapping[str, Weighed], verdicts: Mapping[str, Verdict]) -> None:
+    def note(self, weighed: Mapping[str, TestSummary], verdicts: Mapping[str, Verdict]) -> None:
         """Add the claims of a finished run."""
         if self.log is not None:
             self.log.add(
                 self.corpus,
                 self.network,
                 {self.claims[name]: verdicts[name].outcome.word for name in weighed},
-                {self.levels[n]: Kept(w.p_plus, w.p_minus, w.mc_plus[1], w.mc_minus[1]) for n, w in weighed.items()},
+                {
+                    self.levels[n]: KeptLevels(w.p_plus, w.p_minus, w.mc_plus[1], w.mc_minus[1])
+                    for n, w in weighed.items()
+                },
             )

@@ -9,7 +9,7 @@ from modclaims import asking
 from modclaims.corpus import Corpus, largest_overlap, overlaps, shown
 from modclaims.errors import ClaimCodeError, ClaimError, CorpusError, InputError, NothingSelected
 from modclaims.hypothesis import Hypothesis
-from modclaims.lineup import Lineup, check_beside, check_requests
+from modclaims.model_set import ModelSet, check_beside, check_requests
 from modclaims.outcome import Outcome
 from modclaims.planning.context import PlanContext
 from modclaims.recording import ModelShape, Recorder, Request
@@ -78,7 +78,7 @@ def readable(plan: Planned, corpus: Corpus, recorder: Recorder, settings: Settin
     declared = {(r.positions, r.model) for r in plan.requests if r.positions is not None}
     try:
         for positions, model in sorted(declared, key=str):
-            if not isinstance(recorder, Lineup):
+            if not isinstance(recorder, ModelSet):
                 recorder.check(corpus, settings.tokens, positions)
             elif model is None:
                 recorder.own.check(corpus, settings.tokens, positions)

@@ -1,10 +1,10 @@
 """The only reader and writer of runs: run.json, cells.csv, nulls.npz and one part a claim, so that a kill loses little.
 
 A run folder holds
-    run.json        settings, provenance and one object a claim; time, host and commit stand only under `made`
-    cells.csv       one row a tested cell
+    run.json        settings, provenance and one object per claim; time, host and commit stand only under `made`
+    cells.csv       one row per tested cell
     nulls.npz       null samples and the arrays behind the figures, named `<claim number>/<exhibit number>/<array>`
-    parts/          one folder a claim while the run is unfinished; gone when it is finished
+    parts/          one folder per claim while the run is unfinished; gone when it is finished
     report.md, report.html, figures/*.svg, junit.xml    written by `report`
 """
 

@@ -11,8 +11,8 @@ from modclaims.hypothesis import EXPECTATIONS
 from modclaims.runs.collect import Collected
 from modclaims.runs.facts import Facts
 from modclaims.stats.evidence import Exhibit
+from modclaims.summaries import CellRow, ClaimNumbers, TestSummary
 from modclaims.verdict import Verdict
-from modclaims.weighed import CellRow, ClaimNumbers, Weighed
 
 FORMAT = 1
 
@@ -107,7 +107,7 @@ def summary(one: Collected, verdict: Verdict, numbers: ClaimNumbers | None) -> J
     return body_of(ClaimEntry(Statement.of(one), verdict, numbers))
 
 
-def cell_rows(one: Collected, model: str, weighed: Weighed | None) -> list[JsonObject]:
+def cell_rows(one: Collected, model: str, weighed: TestSummary | None) -> list[JsonObject]:
     """The claim's rows in cells.csv."""
     return [] if weighed is None else [body_of(CellEntry(one.id, model, row)) for row in weighed.cells]
 

@@ -11,7 +11,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from modclaims.claim_set import Kept
+from modclaims.claim_set import KeptLevels
 
 NAME = "runs.jsonl"
 
@@ -60,10 +60,10 @@ class RunLog:
                 found.add(frozenset(left))
         return len(found)
 
-    def levels(self, keys: Collection[str]) -> dict[str, Kept]:
+    def levels(self, keys: Collection[str]) -> dict[str, KeptLevels]:
         """The levels that the latest run left under each key that some run did."""
         wanted = set(keys)
-        found: dict[str, Kept] = {}
+        found: dict[str, KeptLevels] = {}
         for line in self._lines():
             kept = line.get("levels")
             if isinstance(kept, dict):
@@ -72,7 +72,7 @@ class RunLog:
         return found
 
     def add(
-        self, corpus: str, model: str, outcomes: Mapping[str, str], levels: Mapping[str, Kept] | None = None
+        self, corpus: str, model: str, outcomes: Mapping[str, str], levels: Mapping[str, KeptLevels] | None = None
     ) -> None:
         """Note a finished run: the outcome of every claim weighed by its hash, and its levels by all they depend on."""
         made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -102,10 +102,10 @@ class RunLog:
         return found
 
 
-def _read(values: Any) -> Kept | None:
+def _read(values: Any) -> KeptLevels | None:
     """Four probabilities as levels; None for anything else."""
     if not isinstance(values, list) or len(values) != 4:
         return None
     if not all(isinstance(one, (int, float)) and not isinstance(one, bool) and 0 <= one <= 1 for one in values):
         return None
-    return Kept(*map(float, values))
+    return KeptLevels(*map(float, values))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from modclaims.errors import UsageError
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.recording import Positions
 from modclaims.stats.chance.multiplicity import Correction
 
@@ -76,9 +76,9 @@ class Settings:
         return Positions(self.positions).resolve(self.tokens)
 
     @property
-    def weighing(self) -> Weighing:
+    def weighing(self) -> TestSettings:
         """What statistics depend on."""
-        return Weighing(self.seed, self.permutations, self.resamples, self.alpha)
+        return TestSettings(self.seed, self.permutations, self.resamples, self.alpha)
 
     def loading(self) -> dict[str, Any]:
         """What a model is loaded with, by the names of `lm.model.load_model`."""

@@ -1,4 +1,4 @@
-"""Weighing the claims of a run, here or in processes of their own."""
+"""TestSettings the claims of a run, here or in processes of their own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from modclaims import asking, workers
 from modclaims.errors import ClaimCodeError, ClaimError, UsageError
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import CHECKPOINTS, Weighing
+from modclaims.look import CHECKPOINTS, TestSettings
 from modclaims.recording import Recording
 from modclaims.runs.collect import collect_file
 from modclaims.runs.planned import Planned, fault_of
@@ -24,7 +24,7 @@ from modclaims.runs.settings import Settings
 from modclaims.stats.chance.multiplicity import adjust
 from modclaims.stats.checkpoints import Deciding, fits
 from modclaims.stats.evidence import Evidence, Exhibit
-from modclaims.weighed import Weighed, summarise
+from modclaims.summaries import TestSummary, summarise
 
 
 @contextmanager
@@ -37,15 +37,15 @@ def one_thread() -> Iterator[None]:
 
 
 def weigh(
-    claim: Hypothesis, recording: Recording, weighing: Weighing, deciding: Deciding | None = None
-) -> tuple[Weighed, tuple[Exhibit, ...]]:
+    claim: Hypothesis, recording: Recording, weighing: TestSettings, deciding: Deciding | None = None
+) -> tuple[TestSummary, tuple[Exhibit, ...]]:
     """One claim's evidence, summarised, and its figures. Raises `ClaimError` for whatever goes wrong on the way.
 
     Where the Monte Carlo error of a level leaves open whether it would be `deciding`, the claim is weighed anew at the
     next checkpoint, if so many draws can be kept; None for one checkpoint. Claims about weights alone draw what they declare.
     """
 
-    def read(evidence: Evidence) -> Weighed:
+    def read(evidence: Evidence) -> TestSummary:
         return asking.ask(
             claim, "reading the evidence", lambda: summarise(claim, evidence, weighing.alpha, weighing.claims)
         )
@@ -69,7 +69,7 @@ def weigh(
         return found, tuple(evidence.exhibits)
 
 
-def _refuse_unwritable(found: Weighed, exhibits: Sequence[Exhibit]) -> None:
+def _refuse_unwritable(found: TestSummary, exhibits: Sequence[Exhibit]) -> None:
     """Raise what writing would raise after all claims are weighed, and for levels that would spoil the neighbours' correction."""
     dump_json(found.as_dict()).encode()
     for name in ("p_plus", "p_minus", "mc_plus", "mc_minus"):
@@ -90,13 +90,13 @@ def _refuse_unwritable(found: Weighed, exhibits: Sequence[Exhibit]) -> None:
             raise ClaimError(f"The evidence gives {words!r} for {name}, which is a text.")
 
 
-_TEXTS = tuple(one.name for one in fields(Weighed) if one.type == "str")
+_TEXTS = tuple(one.name for one in fields(TestSummary) if one.type == "str")
 """What of a weighed claim is told in words."""
 
 
 def _weigh_in_worker(
-    path: Path, name: str, digest: str, cwd: Path, recording: Recording, weighing: Weighing, deciding: Deciding
-) -> tuple[Weighed, tuple[Exhibit, ...]] | ClaimError:
+    path: Path, name: str, digest: str, cwd: Path, recording: Recording, weighing: TestSettings, deciding: Deciding
+) -> tuple[TestSummary, tuple[Exhibit, ...]] | ClaimError:
     """In a process of its own; what a claim raises is handed back by its words, for it may be of the claim's own kind."""
     try:
         (one,) = collect_file(path, cwd, name)
@@ -111,7 +111,7 @@ def _weigh_in_worker(
         return ClaimError(asking.text_of(fault))
 
 
-Result = tuple[Weighed, tuple[Exhibit, ...]] | ClaimError
+Result = tuple[TestSummary, tuple[Exhibit, ...]] | ClaimError
 
 
 def weigh_all(

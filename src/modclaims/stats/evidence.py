@@ -46,7 +46,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class NullTest:
-    """The permutation side of the evidence, a value a cell.
+    """The permutation side of the evidence, a value per cell.
 
     `observed` and `null` (arrangement, cell) are on the statistic's own scale; row 0 of `null` is the identity.
     """
@@ -186,7 +186,7 @@ class Evidence:
     controls: tuple[Control, ...] = ()
     exhibits: tuple[Exhibit, ...] = ()
     secondary: Mapping[str, Floats] = field(default_factory=dict)
-    """Further statistics, one value a cell, labelled secondary."""
+    """Further statistics, one value per cell, labelled secondary."""
     categories: tuple[CategoryRow, ...] = ()
     location: bool | None = None
     """Whether the difference may be called one of location (None: the question does not arise)."""

@@ -13,7 +13,7 @@ from families.ablation.known_modules import CATEGORIES, TOKENS, neurons
 from modclaims import TargetedAblation
 from modclaims.corpus_files import read_corpus
 from modclaims.lm.model import LanguageModel, load_model
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.runner import Finished, execute
 from modclaims.runs.collect import collect
 from modclaims.runs.settings import Settings
@@ -85,7 +85,7 @@ def test_the_neurons_that_were_set_by_hand_are_the_ones_that_are_picked(
         tokens=TOKENS,
         positions=Positions(settings.positions),
     )
-    modules = claim.picked(recording.by_id(), Weighing())
+    modules = claim.picked(recording.by_id(), TestSettings())
     for split in modules.splits:
         assert {c: split.modules[c, 4] for c in CATEGORIES} == {c: neurons(c) for c in CATEGORIES}
         assert not set(split.first.tolist()) & set(split.second.tolist())
@@ -119,7 +119,7 @@ def test_modules_that_all_categories_need_matter_and_are_not_specific(
 def test_passes_are_counted_and_kept(folder: Path, known: Finished, recorders: dict[str, LanguageModel]) -> None:
     made = known.run.facts["made"]
     texts = 3 * known_modules.TEXTS
-    assert made["passes"] - made["ablation_passes"] == texts, "one pass a text and network, plus what ablation needs"
+    assert made["passes"] - made["ablation_passes"] == texts, "one pass per text and network, plus what ablation needs"
     again = run(folder, recorders["known"])
     assert (again.run.facts["made"]["passes"], again.run.facts["made"]["ablation_passes"]) == (0, 0)
     assert [c.summary for c in again.run.claims] == [c.summary for c in known.run.claims]

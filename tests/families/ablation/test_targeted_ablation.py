@@ -12,7 +12,7 @@ from modclaims import AblationSpecificity, AblationSufficiency, TargetedAblation
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.ablation import known_answers as ablations
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.planning.context import PlanContext
 from modclaims.planting import known
 from modclaims.planting.family import claim_of
@@ -20,7 +20,7 @@ from modclaims.planting.known import LAYERS, LAYOUTS
 from modclaims.recording import Ablation, LogOdds, Loss, ModelShape
 
 LAYOUT = LAYOUTS["48 (4 x 12)"]
-WEIGHING = Weighing(permutations=199, resamples=399)
+WEIGHING = TestSettings(permutations=199, resamples=399)
 SHAPE = ModelShape("m", LAYERS, 8, 8, 32, 4, 64, 512)
 ALL = {"c0", "c1", "c2", "c3"}
 
@@ -237,7 +237,7 @@ def test_a_module_of_most_units_and_an_encoder_are_refused():
 
 
 def known_before():
-    return PlanContext(known.corpus(LAYOUT), SHAPE, (5,), Weighing())
+    return PlanContext(known.corpus(LAYOUT), SHAPE, (5,), TestSettings())
 
 
 def test_the_floor_of_a_single_head_is_one_over_the_heads_of_its_layer():

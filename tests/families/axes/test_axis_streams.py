@@ -22,7 +22,7 @@ from modclaims.families.axes import axes_against_rotations, axis_streams
 from modclaims.families.common import controls
 from modclaims.families.common.units import Units
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Look, Weighing
+from modclaims.look import Look, TestSettings
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording, Request, Weights
 from modclaims.runs.weighing import weigh
 from modclaims.stats.bounds import splits
@@ -46,13 +46,13 @@ from modclaims.stats.nulls.rotations import (
 )
 from modclaims.stats.quantifiers import at
 from modclaims.stats.streams import stream
+from modclaims.summaries import TestSummary
 from modclaims.verdict import Verdict, judge
-from modclaims.weighed import Weighed
 
 Floats = NDArray[np.float64]
 LAYERS, WIDTH, MLP, POSITIONS = 3, 16, 20, 3
 AXIS, LAYER = 5, 1
-WEIGHING = Weighing(seed=1, permutations=199, resamples=399)
+WEIGHING = TestSettings(seed=1, permutations=199, resamples=399)
 LONGER = replace(WEIGHING, permutations=499, resamples=499)
 """Twice the median of so many levels can be told from .05."""
 SHAPE = ModelShape("planted", LAYERS, 2, 2, WIDTH, WIDTH // 2, MLP, 64, 512)
@@ -148,14 +148,14 @@ def evidence(base: type[Hypothesis], made: Callable[..., Floats], **constants: A
     return found
 
 
-def judged(claim: Hypothesis, recording: Recording, weighing: Weighing = WEIGHING) -> tuple[Verdict, Weighed]:
+def judged(claim: Hypothesis, recording: Recording, weighing: TestSettings = WEIGHING) -> tuple[Verdict, TestSummary]:
     weighed, _ = weigh(claim, recording, weighing)
     return judge({"claim": weighed}, alpha=0.05, correction="none")["claim"], weighed
 
 
 def outcome(
-    base: type[Hypothesis], made: Callable[..., Floats], weighing: Weighing = WEIGHING, **constants: Any
-) -> tuple[Verdict, Weighed]:
+    base: type[Hypothesis], made: Callable[..., Floats], weighing: TestSettings = WEIGHING, **constants: Any
+) -> tuple[Verdict, TestSummary]:
     return judged(*prepared(base, made, **constants), weighing)
 
 
@@ -910,7 +910,7 @@ def findings(x: Floats, design: Design, rng: np.random.Generator) -> list[bool]:
     scale = Scale.of(x, design)
     turning = Turning.of(scale.scaled(x), scale.kept, design)
 
-    def measured(directions: rotations.Directions) -> list[Floats]:
+    def measured(directions: rotations.BasisEffects) -> list[Floats]:
         return [summarised(directions, summary, 0.14) for summary in SUMMARIES]
 
     null = np.array([measured(turning.axes()), *draws(TURNS, rng, lambda r: measured(turning.turned(r)))])

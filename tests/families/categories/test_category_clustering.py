@@ -8,12 +8,12 @@ from planted import PlantedRecorder, assert_bare_decides_alike, before, planted_
 
 from modclaims import CategoryClustering, along_depth, everywhere, in_fraction
 from modclaims.errors import ClaimError
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.recording import Activations, Positions
 from modclaims.stats.effects.similarity import SIMILARITIES
-from modclaims.weighed import summarise
+from modclaims.summaries import summarise
 
-WEIGHING = Weighing(seed=1, permutations=199, resamples=399)
+WEIGHING = TestSettings(seed=1, permutations=199, resamples=399)
 
 
 def in_books(topics=6, texts=3):
@@ -281,7 +281,7 @@ def test_a_claim_beyond_words_leaves_location_unsaid():
         ({"similarity": "dot"}, "Similarity"),
         ({"beyond": "style"}, "beyond"),
         ({"twins": 2}, "at least 5"),
-        ({"site": "head_z", "holds": along_depth("rises")}, "one a head"),
+        ({"site": "head_z", "holds": along_depth("rises")}, "one per head"),
         ({"expect": "true"}, "expect"),
         ({"within": "style"}, "nothing to exchange"),
         ({"smallest_effect": "big"}, "no number"),

@@ -9,11 +9,11 @@ from scipy.linalg import subspace_angles
 
 from modclaims import LowRankSimilarity, along_depth
 from modclaims.errors import ClaimError
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.recording import Positions
-from modclaims.weighed import summarise
+from modclaims.summaries import summarise
 
-WEIGHING = Weighing(seed=1, permutations=199, resamples=399)
+WEIGHING = TestSettings(seed=1, permutations=199, resamples=399)
 CORPUS = planted_corpus(topics=2, styles=3, texts=8)
 
 

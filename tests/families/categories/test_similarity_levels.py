@@ -12,7 +12,7 @@ from modclaims import SimilarityLevels, along_depth, at, everywhere, in_fraction
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.common.units import Units
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording
 from modclaims.stats.chance.permutation import Pairs
 from modclaims.stats.effects.pair_effects import gap
@@ -20,7 +20,7 @@ from modclaims.stats.effects.similarity import SIMILARITIES, apart_similarity, t
 
 LAYERS, WIDTH, POSITIONS = 5, 24, 3
 SHAPE = ModelShape("planted", LAYERS, 2, 2, WIDTH, WIDTH // 2, 4 * WIDTH, 512)
-WEIGHING = Weighing(resamples=999, permutations=99)
+WEIGHING = TestSettings(resamples=999, permutations=99)
 CORPUS = planted_corpus(texts=3)
 COMMON = (3.0, 0.5, 0.0, 0.5, 3.0)
 """Strength of the direction that all texts share, by layer."""
@@ -228,7 +228,7 @@ def test_named_layers_of_planted_levels_are_supported_and_their_contrary_refuted
         ({"against": "other_text"}, "level and against are both 'other_text'; their difference is nothing"),
         ({"named": (0,), "holds": everywhere()}, "named = ... makes one contrast of layers; leave holds as it is"),
         ({"rest": (0,)}, "rest = ... says what named layers are held against; name them with named = ..."),
-        ({"twins": 2}, "twins = 2: a twin comparison needs at least 5 seeds, or 0 for none"),
+        ({"twins": 2}, "twins = 2: a comparison with untrained networks needs at least 5 seeds, or 0 for none"),
         ({"named": "last"}, "named = 'last' is unknown; write layers in numbers, such as (0, -1), or 'middle'"),
         ({"named": (0,), "rest": 3}, "rest = 3 is unknown"),
         ({"smallest_effect": 1.0}, "must be below 1, the end of the scale of similarity."),

@@ -11,12 +11,12 @@ from scipy.linalg import subspace_angles
 from modclaims import SubspaceSeparation, along_depth
 from modclaims.errors import ClaimError
 from modclaims.families.common.units import Units
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.recording import Activations, Positions
 from modclaims.stats.spectra.subspaces import bases, spherical
-from modclaims.weighed import summarise
+from modclaims.summaries import summarise
 
-WEIGHING = Weighing(seed=1, permutations=199, resamples=399)
+WEIGHING = TestSettings(seed=1, permutations=199, resamples=399)
 CORPUS = planted_corpus(topics=2, styles=3, texts=8)
 
 
@@ -123,7 +123,7 @@ def test_the_order_of_texts_and_cells_left_out_change_nothing():
 def test_relabellings_are_at_most_those_of_the_run():
     assert weigh()[1].test.arrangements == 200
     assert weigh(relabellings=99)[1].test.arrangements == 100
-    _, few = weigh(weighing=Weighing(seed=1, permutations=49, resamples=99))
+    _, few = weigh(weighing=TestSettings(seed=1, permutations=49, resamples=99))
     assert few.test.arrangements == 50
 
 

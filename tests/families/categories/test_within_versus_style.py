@@ -8,11 +8,11 @@ from planted import PlantedRecorder, assert_bare_decides_alike, before, planted_
 
 from modclaims import CategoryClustering, WithinVersusStyle, along_depth
 from modclaims.errors import ClaimError
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.recording import Activations, Positions
-from modclaims.weighed import summarise
+from modclaims.summaries import summarise
 
-WEIGHING = Weighing(seed=1, permutations=199, resamples=399)
+WEIGHING = TestSettings(seed=1, permutations=199, resamples=399)
 CORPUS = planted_corpus(topics=3, styles=3, texts=5)
 
 
@@ -55,7 +55,7 @@ def test_swapped_factors_give_the_negative_and_are_refuted():
 def test_the_difference_is_that_of_two_clustering_claims():
     _, evidence = weigh()
     style, topic = (
-        weigh(type("Side", (CategoryClustering,), {"__doc__": "S.", "twins": 0}), label=a, within=b)[1]
+        weigh(type("CrossedFactor", (CategoryClustering,), {"__doc__": "S.", "twins": 0}), label=a, within=b)[1]
         for a, b in (("style", "topic"), ("topic", "style"))
     )
     np.testing.assert_allclose(evidence.bounds.effect, style.bounds.effect - topic.bounds.effect, atol=1e-12)

@@ -14,7 +14,7 @@ from modclaims.families.common.controls import (
     trained_minus_untrained,
 )
 from modclaims.families.common.units import Units
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.recording import Activations
 from modclaims.stats.bounds.resamples import resample
 from modclaims.stats.chance.actions import Design, relabellings
@@ -23,7 +23,7 @@ from modclaims.stats.effects.pair_effects import cliffs_delta
 from modclaims.stats.evidence import Control
 
 TEXTS = 40
-WEIGHING = Weighing(seed=0)
+WEIGHING = TestSettings(seed=0)
 
 
 def pieces(lengths, categories):

@@ -11,7 +11,7 @@ from weighed import judged
 from modclaims import AttentionSinks, FirstTokenAttention, everywhere
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.recording import MemorySource, ModelShape, Recording
 from modclaims.runs.weighing import weigh
 from modclaims.stats.effects.chunks import Division
@@ -20,7 +20,7 @@ from modclaims.verdict import judge
 LAYERS, HEADS = 8, 3
 SHAPE = ModelShape("planted", LAYERS, HEADS, HEADS, 12, 4, 48, 512)
 POSITIONS = (3, 35, 39)
-WEIGHING = Weighing(resamples=999, permutations=999)
+WEIGHING = TestSettings(resamples=999, permutations=999)
 CORPUS = planted_corpus(topics=2, styles=2, texts=4)
 CHUNKED = np.array([0.1, 0.1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.2])
 FLAT = np.full(LAYERS, 0.4)
@@ -175,7 +175,7 @@ def test_divisions_of_a_network():
         ({"early_most": 0}, "early_most = 0 must be a share of the layers"),
         ({"last_most": 1.5}, "last_most = 1.5 must be a share"),
         ({"named": (3,)}, "named = (3,) must be the first and the last layer of the middle"),
-        ({"twins": 2}, "twins = 2: a twin comparison needs at least 5 seeds"),
+        ({"twins": 2}, "twins = 2: a comparison with untrained networks needs at least 5 seeds"),
         ({"holds": everywhere()}, "FirstTokenAttention speaks of all layers together; leave holds as it is"),
         ({"smallest_effect": 1.0}, "the end of the scale of lesser contrast"),
     ],

@@ -14,14 +14,14 @@ from modclaims import HeadMagnitudes, QuietMiddle, everywhere
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.depth.head_magnitudes import between_layers, log_magnitudes
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording
 from modclaims.runs.weighing import weigh
 from modclaims.verdict import judge
 
 LAYERS, HEADS, POSITIONS = 8, 3, 4
 SHAPE = ModelShape("planted", LAYERS, HEADS, HEADS, 12, 4, 48, 512)
-WEIGHING = Weighing(resamples=999, permutations=999)
+WEIGHING = TestSettings(resamples=999, permutations=999)
 CORPUS = planted_corpus(topics=2, styles=2, texts=4)
 QUIET = np.array([2.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.5])
 FLAT = np.zeros(LAYERS)
@@ -197,7 +197,7 @@ def test_order_of_texts_changes_nothing_and_bare_decides_alike(base):
 @pytest.mark.parametrize(
     ("constants", "message"),
     [
-        ({"twins": 2}, "twins = 2: a twin comparison needs at least 5 seeds"),
+        ({"twins": 2}, "twins = 2: a comparison with untrained networks needs at least 5 seeds"),
         ({"holds": everywhere()}, "speaks of all layers together; leave holds as it is"),
     ],
 )

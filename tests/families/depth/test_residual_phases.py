@@ -11,8 +11,8 @@ from weighed import judged
 from modclaims import ResidualPhases
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
-from modclaims.families.depth.residual_phases import Stream
-from modclaims.look import Weighing
+from modclaims.families.depth.residual_phases import ResidualStream
+from modclaims.look import TestSettings
 from modclaims.recording import MemorySource, ModelShape, Recording
 from modclaims.runs.weighing import weigh
 from modclaims.stats.effects.phases import Phases, out_of_sample
@@ -20,7 +20,7 @@ from modclaims.stats.effects.phases import Phases, out_of_sample
 LAYERS, WIDTH = 8, 6
 SHAPE = ModelShape("planted", LAYERS, 2, 2, WIDTH, 3, 24, 512)
 POSITIONS = (0, 5, 9)
-WEIGHING = Weighing(resamples=999, permutations=999)
+WEIGHING = TestSettings(resamples=999, permutations=999)
 CORPUS = planted_corpus(topics=2, styles=2, texts=4)
 PHASED = np.array([0.3, 0.3, 0.9, 0.9, 0.9, 0.9, 0.9, 0.5])
 LINE = np.linspace(0.4, 0.9, LAYERS)
@@ -63,7 +63,7 @@ def phased():
 def test_cosines_are_those_planted():
     claim = Phased()
     recording = recorded(claim, noise=0.0)
-    found = Stream.of(recording, None, "ResidualPhases").cosines()
+    found = ResidualStream.of(recording, None, "ResidualPhases").cosines()
     np.testing.assert_allclose(found, np.broadcast_to(PHASED, found.shape), atol=1e-12)
 
 
@@ -111,7 +111,7 @@ def test_effect_and_p_are_those_made_by_hand():
     claim = type("Bare", (Phased,), {"twins": 0})()
     recording = recorded(claim).by_id()
     evidence = claim.weigh(recording, WEIGHING)
-    curves = Stream.of(recording, None, "ResidualPhases").cosines()
+    curves = ResidualStream.of(recording, None, "ResidualPhases").cosines()
     phases = Phases(claim.divisions(SHAPE), LAYERS)
     errors = out_of_sample(curves, np.ones((1, len(curves))), {"phases": phases.drawing, **phases.rivals()})
     mean = {name: found.mean() for name, found in errors.items()}

@@ -23,13 +23,13 @@ from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.categories import known_copies as copies
 from modclaims.families.common.copying import COUNTED, PAID, READ, SCORES, Copying, shared_followers
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.planting import known
 from modclaims.planting.known import HEADS, LAYERS, LAYOUTS
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording
 from modclaims.stats.streams import stream
 
-WEIGHING = Weighing(resamples=499, permutations=499)
+WEIGHING = TestSettings(resamples=499, permutations=499)
 SHAPE = ModelShape("planted", LAYERS, HEADS, HEADS, 16, 4, 64, 512)
 LAYOUT = LAYOUTS["64 crossed"]
 
@@ -58,7 +58,7 @@ def outcome(claim, recording):
 
 
 def dressed(recording, seed=0):
-    """The same recording with the embeddings and untrained twins that stand beside the claim."""
+    """The same recording with the embeddings and untrained networks that stand beside the claim."""
     rng, arrays = np.random.default_rng(seed), dict(recording.source.arrays)
     arrays[Activations("embed"), 0] = rng.standard_normal((len(recording.corpus), 4, 8))
     for twin in range(5):

@@ -10,12 +10,12 @@ from weighed import judged
 
 from modclaims import LeadingValues, at, everywhere
 from modclaims.errors import ClaimError
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.recording import SPECTRUM, Jacobian, MemorySource, ModelShape, Recording
 
 LAYERS, WIDTH, TOKENS, LEADING = 4, 16, 2, 4
 SIZE = TOKENS * WIDTH
-WEIGHING = Weighing(resamples=999)
+WEIGHING = TestSettings(resamples=999)
 SHAPE = ModelShape("planted", LAYERS, 2, 2, WIDTH, 8, 64, 512)
 CORPUS = planted_corpus()
 STEPS = (0.2, 1.8, 0.2, 0.2)

@@ -11,13 +11,13 @@ from weighed import judged
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.jacobians.tight_pass import TighterThanAttention, TightestAt, TightPass
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.recording import SPECTRUM, Jacobian, MemorySource, ModelShape, Recording
 from modclaims.stats.quantifiers import everywhere
-from modclaims.weighed import summarise
+from modclaims.summaries import summarise
 
 LAYERS, WIDTH = 4, 16
-WEIGHING = Weighing(resamples=999, permutations=999)
+WEIGHING = TestSettings(resamples=999, permutations=999)
 SHAPE = ModelShape("planted", LAYERS, 2, 2, WIDTH, 8, 64, 512)
 
 

@@ -9,12 +9,12 @@ from planted import PlantedRecorder, assert_bare_decides_alike, before, planted_
 from modclaims import HeadsAgainstBlocks, HeadSelectivity
 from modclaims.errors import ClaimError
 from modclaims.families.common.responses import projections
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.recording import Positions
 from modclaims.stats.bounds import splits
-from modclaims.weighed import summarise
+from modclaims.summaries import summarise
 
-WEIGHING = Weighing(seed=1, permutations=199, resamples=399)
+WEIGHING = TestSettings(seed=1, permutations=199, resamples=399)
 
 
 class Planted(HeadSelectivity):
@@ -96,7 +96,7 @@ def test_a_named_category_is_answered_the_way_that_was_planted(category, answers
 def test_a_named_category_has_twins_and_strata_and_books_of_its_own():
     _, evidence = weigh(twins=5, category="style3", answers="more")
     twin = next(c for c in evidence.controls if c.name == "untrained_twin")
-    assert "of the untrained twins (5 seeds) reaches superiority of 'style3' " in twin.sentence
+    assert "of the untrained networks (5 seeds) reaches superiority of 'style3' " in twin.sentence
     _, evidence = weigh(corpus=in_books(), within=None, category="style3", answers="more")
     best = int(np.argmax(evidence.bounds.effect))
     assert str(evidence.cells[best]) == "layer 1, head 1"

@@ -72,7 +72,7 @@ def save_ladder(folder: Path, name: str) -> list[Path]:
 
 
 def save_texts(path: Path, each: int = 8) -> Path:
-    """`each` texts a category, common words first, then ten of the category's own."""
+    """`each` texts per category, common words first, then ten of the category's own."""
     draw, rows = random.Random(4), []
     for category in CATEGORIES:
         for i in range(each):

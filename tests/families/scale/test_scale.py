@@ -10,14 +10,14 @@ from scipy.stats import kendalltau, linregress
 
 from modclaims import CategoryClustering, ModelsDiffer, ScaleTrend, along_depth, at, everywhere
 from modclaims.errors import ClaimError
-from modclaims.lineup import Lineup
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
+from modclaims.model_set import ModelSet
 from modclaims.recording import Activations, Positions
 from modclaims.stats.quantifiers import Holds
+from modclaims.summaries import summarise
 from modclaims.verdict import judge
-from modclaims.weighed import summarise
 
-WEIGHING = Weighing(seed=1, permutations=199, resamples=399)
+WEIGHING = TestSettings(seed=1, permutations=199, resamples=399)
 CORPUS = planted_corpus(topics=3, styles=3, texts=5)
 
 
@@ -56,7 +56,7 @@ def ladder(effects, sizes=None, **options):
     made = [
         Model(f"m{i}", size, effect, **options) for i, (size, effect) in enumerate(zip(sizes, effects, strict=True))
     ]
-    return Lineup(made[0], made[1:])
+    return ModelSet(made[0], made[1:])
 
 
 def recorded(claim, recorder, corpus=CORPUS):
@@ -88,7 +88,7 @@ def test_a_planted_difference_is_supported_and_its_contrary_refuted():
 def test_models_alike_are_never_supported_and_refuted_where_texts_suffice():
     many = planted_corpus(topics=3, styles=3, texts=14)
     claim, evidence = weigh(
-        Differ, Lineup(Model("a", 10, 0.4), [Model("b", 20, 0.4, seed=3)]), many, smallest_effect=0.3
+        Differ, ModelSet(Model("a", 10, 0.4), [Model("b", 20, 0.4, seed=3)]), many, smallest_effect=0.3
     )
     assert outcome(claim, evidence).outcome.word == "refuted"
 
@@ -102,7 +102,7 @@ def test_the_difference_is_that_of_two_clustering_claims_and_of_models_not_of_th
         )()
         claim.site = "resid_post"
         deltas.append(claim.weigh(recorded(claim, one), replace(WEIGHING, bare=True)).bounds.effect)
-    for lineup in (Lineup(small, [large]), Lineup(large, [small])):
+    for lineup in (ModelSet(small, [large]), ModelSet(large, [small])):
         _, evidence = weigh(Differ, lineup)
         np.testing.assert_allclose(evidence.bounds.effect, deltas[0] - deltas[1], atol=1e-12)
         assert list(evidence.secondary) == ["delta of l", "delta of s"]
@@ -110,9 +110,9 @@ def test_the_difference_is_that_of_two_clustering_claims_and_of_models_not_of_th
 
 def test_depth_is_matched_by_interpolation_on_the_layers_of_the_shallower_model():
     deep, flat = Model("deep", 20, 0.5, layers=6), Model("flat", 10, 0.2, layers=3)
-    claim, evidence = weigh(Differ, Lineup(deep, [flat]))
+    claim, evidence = weigh(Differ, ModelSet(deep, [flat]))
     assert [cell.depth for cell in evidence.cells] == [0.0, 0.5, 1.0]
-    asked = {r.model: r.layers for r in claim.requests(Lineup(deep, [flat]).shape) if r.site == "resid_post"}
+    asked = {r.model: r.layers for r in claim.requests(ModelSet(deep, [flat]).shape) if r.site == "resid_post"}
     assert asked == {None: (0, 2, 3, 5), "flat": (0, 1, 2)}
     alone = type("Side", (CategoryClustering,), {"__doc__": "S.", "twins": 0, "label": "style", "within": "topic"})()
     alone.site = "resid_post"
@@ -123,7 +123,7 @@ def test_depth_is_matched_by_interpolation_on_the_layers_of_the_shallower_model(
 def test_both_models_texts_are_drawn_together():
     """With one and the same network on both sides the difference is 0 in every resample; the deltas' own laws bound it."""
     twin = Model("b", 20, 0.4)
-    _, evidence = weigh(Differ, Lineup(Model("a", 10, 0.4), [twin]))
+    _, evidence = weigh(Differ, ModelSet(Model("a", 10, 0.4), [twin]))
     np.testing.assert_array_equal(evidence.bounds.effect, 0)
     np.testing.assert_array_equal(evidence.bounds.t, 0)
     low, high = evidence.bounds.lower(0.05), evidence.bounds.upper(0.05)
@@ -174,7 +174,7 @@ def test_controls_speak_of_words_and_untrained_twins():
 
 
 def test_other_tokenizers_are_a_warning():
-    lineup = Lineup(Model("a", 10, 0.1), [Model("b", 20, 0.5, tokenizer="two")])
+    lineup = ModelSet(Model("a", 10, 0.1), [Model("b", 20, 0.5, tokenizer="two")])
     assert any("2 different tokenizers" in w for w in weigh(Differ, lineup)[1].warnings)
     assert not any("tokenizer" in w for w in weigh(Differ, ladder([0.1, 0.5]))[1].warnings)
 
@@ -185,7 +185,7 @@ def test_a_constant_layer_of_either_model_is_named():
             array = super()._array(corpus, request, layer)
             return np.ones_like(array) if layer == 3 else array
 
-    _, evidence = weigh(Differ, Lineup(Model("a", 10, 0.2, layers=3), [Flat("b", 20, 0.5, layers=6)]))
+    _, evidence = weigh(Differ, ModelSet(Model("a", 10, 0.2, layers=3), [Flat("b", 20, 0.5, layers=6)]))
     assert evidence.degenerate == (1,)
 
 
@@ -261,7 +261,7 @@ def test_every_model_is_shown_with_an_interval_of_its_own():
 def test_the_order_given_changes_nothing():
     models = [Model(f"m{i}", 10**6 * 3**i, 0.1 + 0.1 * i) for i in range(5)]
     one, other = (
-        weigh(Trend, Lineup(own, rest))[1]
+        weigh(Trend, ModelSet(own, rest))[1]
         for own, rest in ((models[0], models[1:]), (models[3], models[2::-1] + models[4:]))
     )
     assert one.bounds.effect == other.bounds.effect
@@ -306,7 +306,7 @@ def test_a_trend_has_one_place_and_a_difference_may_hold_everywhere():
 
 def test_one_layer_lies_at_no_relative_depth():
     with pytest.raises(ClaimError, match="one layer"):
-        Differ().requests(Lineup(Model("a", 10, 0.1, layers=1), [Model("b", 20, 0.1)]).shape)
+        Differ().requests(ModelSet(Model("a", 10, 0.1, layers=1), [Model("b", 20, 0.1)]).shape)
 
 
 def test_requests_of_other_claims_name_no_model():

@@ -11,9 +11,9 @@ from modclaims import InputOutsideUnembedding, InputReconstruction, along_depth,
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.common.units import Sample
-from modclaims.families.tokens.input_reconstruction import Told, Tried, others_mean
+from modclaims.families.tokens.input_reconstruction import Decoded, Tried, others_mean
 from modclaims.families.tokens.token_maps import Spread, Tokens, bounds_of_means, learning_factor
-from modclaims.look import Look, Weighing
+from modclaims.look import Look, TestSettings
 from modclaims.planning.context import PlanContext
 from modclaims.planting.family import claim_of
 from modclaims.recording import Activations, MemorySource, ModelShape, Recording, TokenIds, Weights
@@ -25,12 +25,12 @@ LAYERS, WIDTH, TYPES = 4, 16, 60
 SHAPE = ModelShape("planted", LAYERS, 2, 2, WIDTH, 8, 32, 64)
 POSITIONS = (5, 6, 7, 9)
 CORPUS = planted_corpus(topics=4, styles=4, texts=2)
-WEIGHING = Weighing(resamples=499, permutations=499)
+WEIGHING = TestSettings(resamples=499, permutations=499)
 FALLING, FLAT = (2.0, 1.2, 0.8, 0.4), (0.9,) * LAYERS
 
 
 def recorded(claim, strengths=FALLING, corpus=CORPUS, aim=None, tied=False, seed=0):
-    """Noise of variance 1, and the embedding at a strength a layer; all numbers of a text hang on its id alone."""
+    """Noise of variance 1, and the embedding at a strength per layer; all numbers of a text hang on its id alone."""
     rng = np.random.default_rng(seed)
     embedding = rng.standard_normal((TYPES, WIDTH))
     half = np.arange(WIDTH) < WIDTH // 2
@@ -206,11 +206,11 @@ def test_selectivity_is_over_types_learned_from_and_leaves_out_texts_without_any
     tokens = Tokens.of(sample, ids, np.array([0, 1, 2, 0]))
     np.testing.assert_array_equal(tokens.seen, [[1, 0], [1, 1], [0, 0], [1, 0]])
     own, none = np.array([[0, 0], [0, 9], [0, 0], [9, 0]]), np.full((4, 2), 9)
-    found = Told(tokens, Tried(own[..., None], none), Tried(none[..., None], none), 10)
+    found = Decoded(tokens, Tried(own[..., None], none), Tried(none[..., None], none), 10)
     np.testing.assert_allclose(found.selectivity(1), [[1], [0.5], [0]])
     known = np.array([[9, 9], [0, 9], [9, 9], [9, 9]])  # a token that a guess without the stream finds
     for task, control in ((known, none), (none, known)):
-        guessed = Told(tokens, Tried(own[..., None], task), Tried(none[..., None], control), 10)
+        guessed = Decoded(tokens, Tried(own[..., None], task), Tried(none[..., None], control), 10)
         np.testing.assert_allclose(guessed.selectivity(1), [[1], [0], [0]])
         np.testing.assert_array_equal(guessed.compared(1), [[1, 0], [0, 1], [0, 0], [1, 0]])
     np.testing.assert_allclose(found.curve(1), [[1], [0.5], [1], [0.5]])

@@ -17,8 +17,8 @@ from modclaims import (
     everywhere,
 )
 from modclaims.errors import ClaimError
-from modclaims.families.weights.weight_claims import Beside
-from modclaims.look import Weighing
+from modclaims.families.weights.weight_claims import NullComparison
+from modclaims.look import TestSettings
 from modclaims.planning.context import PlanContext
 from modclaims.planting.family import claim_of
 from modclaims.recording import MemorySource, ModelShape, Recording, Weights
@@ -33,7 +33,7 @@ SMALL = {
     TokenNeuronCongruence: {"largest": 3},
 }
 FAMILIES = tuple(SMALL)
-WEIGHING = Weighing(resamples=299, permutations=299)
+WEIGHING = TestSettings(resamples=299, permutations=299)
 
 
 def small(family, **constants):
@@ -295,7 +295,7 @@ def test_lengths_of_neurons_are_those_of_their_null_objects():
 def test_less_is_more_extreme_where_the_effect_is_a_drop():
     null = np.linspace(1, 2, 119)[:, None]
     claim = small(WeightClusterability)
-    low = Beside((0,), np.array([0.9]), null, "drop", "n-cut")
+    low = NullComparison((0,), np.array([0.9]), null, "drop", "n-cut")
     assert low.test(claim).p[0] == 1 / 120
     assert low.z()[0] > 0
     assert replace(low, change="difference").test(claim).p[0] == 1.0

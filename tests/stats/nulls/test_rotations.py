@@ -16,8 +16,8 @@ from modclaims.stats.effects.omega_squared import omega_squared
 from modclaims.stats.nulls import rotations
 from modclaims.stats.nulls.rotations import (
     ULPS,
+    BasisEffects,
     Coordinates,
-    Directions,
     Scale,
     Space,
     Turning,
@@ -371,9 +371,9 @@ def test_layers_with_the_same_coordinates_are_turned_alike() -> None:
 # ---- summaries
 
 
-def directions(omega2: list[list[float]], varies: list[list[bool]] | None = None) -> Directions:
+def directions(omega2: list[list[float]], varies: list[list[bool]] | None = None) -> BasisEffects:
     values = np.array(omega2)
-    return Directions(values, np.ones(values.shape, bool) if varies is None else np.array(varies))
+    return BasisEffects(values, np.ones(values.shape, bool) if varies is None else np.array(varies))
 
 
 @pytest.mark.parametrize(("shared", "outlying"), [(0.0, 1.0), (1e4, 1.0), (0.0, 1e4), (1e4, 1e4)])

@@ -15,7 +15,7 @@ from modclaims.families.ablation.ablation_specificity import AblationSpecificity
 from modclaims.families.ablation.figures.dissociation import Dissociation
 from modclaims.families.ablation.modules import NOUNS, Modules
 from modclaims.families.common.units import Units
-from modclaims.look import Look, Weighing
+from modclaims.look import Look, TestSettings
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import TestPlan, counted_bounds
@@ -120,14 +120,14 @@ class AblationSufficiency(AblationSpecificity):
                     found[number, category, kept] = LogOdds(among, ablation=gone, tokens=self.tokens, texts=texts)
         return found
 
-    def further(self, recording: Recording, weighing: Weighing) -> tuple[Request, ...]:
+    def further(self, recording: Recording, weighing: TestSettings) -> tuple[Request, ...]:
         return tuple(self._asked(self.picked(recording, weighing), recording).values())
 
     def measure(self, look: Look) -> Measured:
         modules = self.picked(look.recording, look.settings)
         odds, cells = self._odds(modules, look.recording), self._cells(modules)
         parts = [side_by_side(self._of_split(look, modules, odds, number)) for number in range(len(modules.splits))]
-        found = Kept(modules, odds, MedianBounds.of(parts))
+        found = KeptModule(modules, odds, MedianBounds.of(parts))
         return self._measured(look, modules, self._combined(found.bounds, len(cells)), None, found)
 
     def _odds(self, modules: Modules, recording: Recording) -> Odds:
@@ -159,10 +159,10 @@ class AblationSufficiency(AblationSpecificity):
         return found
 
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
-        return self._of_modules(measured.kept(Kept).modules, measured.cells[named])
+        return self._of_modules(measured.kept(KeptModule).modules, measured.cells[named])
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
-        found = measured.kept(Kept)
+        found = measured.kept(KeptModule)
         modules, names = found.modules, found.modules.splits[0].design.names
         order = [names.index(name) for name in sorted(names)]
         maps = found.bounds.effect.reshape(len(modules.categories), len(self.sizes), len(names), 2)[:, :, order]
@@ -182,7 +182,7 @@ class AblationSufficiency(AblationSpecificity):
         return (matrix.exhibit(),)
 
     def words(self, look: Look, measured: Measured, named: int) -> Words:
-        found = measured.kept(Kept)
+        found = measured.kept(KeptModule)
         share = found.risen(measured.cells)
         return Words(
             note=self._note(found.modules) + f"; log-odds of at most {self.typical} typical tokens",
@@ -193,7 +193,7 @@ class AblationSufficiency(AblationSpecificity):
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptModule:
     """How likely tokens typical of a category are where its module alone is kept, or a matched set."""
 
     modules: Modules

@@ -103,7 +103,7 @@ ABLATION = Family(
     _taken_out(everywhere=False),
     effect_alone,
     places((MIDDLE,), LAWS[:2], (NONE, EDGE, "3 s")),
-    dear=True,
+    costly=True,
 )
 SPECIFICITY = Family(
     AblationSpecificity,
@@ -111,7 +111,7 @@ SPECIFICITY = Family(
     _taken_out(everywhere=False),
     effect_alone,
     places((MIDDLE,), LAWS[:1], (NONE, EDGE, "3 s")),
-    dear=True,
+    costly=True,
 )
 SUFFICIENCY = Family(
     AblationSufficiency,
@@ -119,5 +119,5 @@ SUFFICIENCY = Family(
     _taken_out(everywhere=True),
     effect_alone,
     places((MIDDLE,), LAWS[:1], (NONE, EDGE, "3 s")),
-    dear=True,
+    costly=True,
 )

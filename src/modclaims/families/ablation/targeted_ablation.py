@@ -17,7 +17,7 @@ from modclaims.families.common.plan_parts import labelled
 from modclaims.families.common.responses import responses
 from modclaims.families.common.units import Units
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Look, Weighing
+from modclaims.look import Look, TestSettings
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import CountedLevel, TestPlan, counted_bounds
@@ -223,7 +223,7 @@ class TargetedAblation(Hypothesis):
 
     # ---- what is picked
 
-    def picked(self, recording: Recording, weighing: Weighing) -> Modules:
+    def picked(self, recording: Recording, weighing: TestSettings) -> Modules:
         """The modules of every split. Only the first half of a split's texts is asked which units are selective."""
         units = Units.of(recording.corpus, self.label, self.within)
         design, name = units.design, type(self).__name__
@@ -259,7 +259,7 @@ class TargetedAblation(Hypothesis):
                 where = split.second if self.every_text else modules.of_category(split, category)
                 yield split, category, m, self.held_against(modules, places), where
 
-    def further(self, recording: Recording, weighing: Weighing) -> tuple[Request, ...]:
+    def further(self, recording: Recording, weighing: TestSettings) -> tuple[Request, ...]:
         return tuple(self._losses(self.picked(recording, weighing), recording).values())
 
     def _losses(self, modules: Modules, recording: Recording) -> dict[Places, Loss]:

@@ -37,7 +37,7 @@ from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
 from modclaims.stats.nulls.rotations import (
     SUMMARIES,
     WORKERS,
-    Directions,
+    BasisEffects,
     Scale,
     Space,
     Turning,
@@ -417,7 +417,7 @@ class _Turned:
 
     data: _Vectors
     """What is turned."""
-    own: Directions
+    own: BasisEffects
     """(layer, axis) omega^2 of the coordinate axes."""
     at: Floats
     """(point,) ascending omega^2 at which shares of directions are counted."""

@@ -60,7 +60,7 @@ class AxisStreams(Selectivity):
     site : str, default 'resid_post'
         Where to look. One of 'embed', 'attn_out', 'mlp_out', 'mlp_act', 'resid_pre' and 'resid_post'.
     basis : str, default 'axes'
-        Directions of the coordinates. One of 'axes' (the network's own), 'pca', 'nmf' (for activations
+        BasisEffects of the coordinates. One of 'axes' (the network's own), 'pca', 'nmf' (for activations
         that are never negative), 'random' (orthonormal) and 'unembedding_svd' (right singular vectors of
         the unembedding, largest first; not at site mlp_act).
     axes : tuple[int, ...] | None, default None
@@ -129,7 +129,7 @@ class AxisStreams(Selectivity):
         asked: list[Request] = [mine]
         if self.basis == "unembedding_svd":
             asked.append(Weights("unembedding"))
-        twins = [for_variant(request, v) for v in controls.twin_variants(self.twins) for request in asked]
+        twins = [for_variant(request, v) for v in controls.untrained_variants(self.twins) for request in asked]
         return (*asked, controls.EMBED, *twins)
 
     def _told(self) -> tuple[str, str, str]:

@@ -130,7 +130,7 @@ class CategoryClustering(Hypothesis):
     beyond: str | None = None
     holds: Holds = somewhere()
     smallest_effect: float = 0.2
-    twins: int = controls.TWINS
+    twins: int = controls.UNTRAINED
     effect_name: ClassVar[str] = "delta"
     largest_effect: ClassVar[float] = 1.0
     _takes_slopes: ClassVar[bool] = True
@@ -146,8 +146,8 @@ class CategoryClustering(Hypothesis):
                 f"beyond = {self.beyond!r} is unknown; choose None or {' or '.join(repr(word) for word in GIVEN)}."
             )
         if self.holds.contrasts and self.site in HEAD_SITES:
-            raise ClaimError(f"along_depth needs one value a layer, but site {self.site!r} has one a head.")
-        controls.check_twins(self.twins)
+            raise ClaimError(f"along_depth needs one value per layer, but site {self.site!r} has one per head.")
+        controls.check_untrained(self.twins)
 
     def check(self, before: PlanContext) -> None:
         Units.of(before.corpus, self.label, self.within)
@@ -160,7 +160,7 @@ class CategoryClustering(Hypothesis):
         mine = self._request()
         shape.resolve_layers(mine)
         rival = copying.requests(shape) if self.beyond == "induction" else ()
-        return (mine, controls.EMBED, *rival, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
+        return (mine, controls.EMBED, *rival, *(for_variant(mine, v) for v in controls.untrained_variants(self.twins)))
 
     def plan(self, before: PlanContext) -> TestPlan:
         units = Units.of(before.corpus, self.label, self.within)

@@ -118,5 +118,5 @@ EXPLANATION = Family(
         *places(CROSSED[1:], LAWS[:1], ("2 s",)),
     ],
     {COPIED: Question(plant=by_law(_copied), strengths=_beside, supported=True)},
-    dear=True,
+    costly=True,
 )

@@ -35,7 +35,7 @@ HIGHER = (1, 2)
 
 
 def alike(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...]) -> Recording:
-    """Noise, and one direction that all texts share, of one strength a layer."""
+    """Noise, and one direction that all texts share, of one strength per layer."""
     x = known.noise(rng, layout, law, len(strengths), WIDTH)
     x[..., -1] += np.array(strengths)
     return known.recording(layout, known.by_layer(Activations("attn_out"), x), WIDTH)
@@ -44,7 +44,7 @@ def alike(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[f
 def population(layout: Layout, law: str, strength: float, level: str, of_category: bool) -> float:
     """A level of mean cosines: texts being independent, the product of their mean directions, weighted as pairs are.
 
-    The direction is that of all texts, or with `of_category` one a category, beside one a stratum.
+    The direction is that of all texts, or with `of_category` one per category, beside one per stratum.
     """
     factor, half = known.spread(layout, law), known.crowd(law)
     crowd = np.concatenate([half, -half])  # noise that is symmetric, so that its mean is none

@@ -73,7 +73,7 @@ def _recorded(site: str, of: Callable[[np.random.Generator, Layout, str, tuple[f
 
 
 def crossed(rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...]) -> Floats:
-    """(text, position, layer, unit): noise, a direction a category of one strength a layer, and one a stratum."""
+    """(text, position, layer, unit): noise, a direction a category of one strength per layer, and one per stratum."""
     x = known.noise(rng, layout, law, len(strengths), WIDTH)
     where = np.arange(layout.texts)
     x[where, :, :, layout.category] += np.array(strengths)
@@ -119,7 +119,7 @@ WITHIN_VERSUS_STYLE = Family(
     _recorded("attn_out", crossed),
     _difference,
     places(CROSSED, LAWS[:2], (FLAT, EDGE)) + places(CROSSED, LAWS[:1], ("2 s", "3 s")),
-    dear=True,
+    costly=True,
 )
 
 
@@ -184,7 +184,7 @@ SEPARATION = Family(
         *places(SPLITTABLE[1:2], LAWS[:1], (NONE, EDGE)),
     ],
     tested=True,
-    dear=True,
+    costly=True,
 )
 
 
@@ -244,5 +244,5 @@ LOW_RANK = Family(
         *places(SPLITTABLE[1:2], LAWS[:1], (NONE, EDGE)),
     ],
     tested=True,
-    dear=True,
+    costly=True,
 )

@@ -121,7 +121,7 @@ class LowRankSimilarity(Hypothesis):
     splits: int = 20
     holds: Holds = somewhere()
     smallest_effect: float = 0.2
-    twins: int = controls.TWINS
+    twins: int = controls.UNTRAINED
     effect_name: ClassVar[str] = "excess share"
     largest_effect: ClassVar[float] = 1.0
 
@@ -131,7 +131,7 @@ class LowRankSimilarity(Hypothesis):
             raise ClaimError(f"Site {self.site!r} is unknown here; choose one of {', '.join(LAYER_SITES)}.")
         if self.draws < 99:
             raise ClaimError(f"draws = {self.draws}: at least 99 permutations of the coordinates are needed.")
-        controls.check_twins(self.twins)
+        controls.check_untrained(self.twins)
         check_splits(self.splits)
 
     def check(self, before: PlanContext) -> None:
@@ -144,7 +144,7 @@ class LowRankSimilarity(Hypothesis):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         mine = self._request()
         shape.resolve_layers(mine)
-        return (mine, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
+        return (mine, *(for_variant(mine, v) for v in controls.untrained_variants(self.twins)))
 
     def plan(self, before: PlanContext) -> TestPlan:
         units = Units.of(before.corpus, self.label, self.within)
@@ -238,7 +238,7 @@ class LowRankSimilarity(Hypothesis):
 
         return np.stack(draws(count, rng, one))
 
-    def _measured(self, look: Look, tokens: list[Floats], half: Halves) -> OneSplit:
+    def _measured(self, look: Look, tokens: list[Floats], half: Halves) -> LowRankSplit:
         """One split: components of the first half, measured on the second."""
         learned = [centred_directions(t[half.first], half.learning) for t in tokens]
         rng = look.lasting_rng("split", str(half.number), half.learning.digest, "coordinates")
@@ -254,7 +254,7 @@ class LowRankSimilarity(Hypothesis):
         bounds = in_parts(
             lambda drawn: bootstrap_t(ratio_of_sums(*sums, half.measuring, drawn), drawn, ends=ENDS), half.resamples
         )
-        return OneSplit(bounds, np.array(ranks))
+        return LowRankSplit(bounds, np.array(ranks))
 
     def _agreement(self, look: Look, found: Components, named: int, cell: Cell) -> Control:
         """How far the span of the components, in the space of texts, is that of the categories: principal angles."""
@@ -291,17 +291,17 @@ class LowRankSimilarity(Hypothesis):
         )
 
     def _twin(self, look: Look, measured: Measured, named: int) -> Control:
-        """The excess share of each untrained twin at the same layer, by the same splits."""
+        """The excess share of each untrained network at the same layer, by the same splits."""
         units, cell, found = measured.kept(Components).units, measured.cells[named], []
         splits = list(Halves.all(look.claim, units.design, self.splits, replace(look.settings, resamples=0)))
-        for variant in controls.twin_variants(self.twins):
+        for variant in controls.untrained_variants(self.twins):
             tokens = [self._tokens(look.recording, units, cell, variant)]
             values = [self._measured(look, tokens, half).bounds.effect[0] for half in splits]
             found.append(float(np.median(values)))
         effect = float(measured.bounds.effect[named])
         return Control(
             "untrained_twin",
-            f"Untrained twins ({self.twins} seeds) reach an excess share of {from_to(found, 2)} at "
+            f"Untrained networks ({self.twins} seeds) reach an excess share of {from_to(found, 2)} at "
             f"{cell}, against {effect:.2f}: "
             + ("a network that learned nothing shows as much." if max(found) >= effect else "none reaches that."),
             {"excess_share": found},
@@ -309,7 +309,7 @@ class LowRankSimilarity(Hypothesis):
 
 
 @dataclass(frozen=True)
-class OneSplit:
+class LowRankSplit:
     """What one split says."""
 
     bounds: Bounds
@@ -331,7 +331,7 @@ class Components:
     """(draw, cell, component) the same of permuted coordinates."""
     test: NullTest
     """The largest component against that of permuted coordinates."""
-    splits: tuple[OneSplit, ...]
+    splits: tuple[LowRankSplit, ...]
     """Components learned on one half of the units and measured on the other."""
 
     @cached_property
@@ -360,7 +360,7 @@ def _scree(found: Components, effect: Floats, cells: tuple[Cell, ...], site: str
     told = "; ".join(f"{cell}: {r}" for cell, r in zip(cells, ranks, strict=True))
     return Scree(
         f"Components of the similarity matrix, {site}",
-        f"Share of variance of the {shown} leading components, one panel a layer, against {len(null):,} permutations of the coordinates "
+        f"Share of variance of the {shown} leading components, one panel per layer, against {len(null):,} permutations of the coordinates "
         f"(5 % to 95 %). Components above them: {told}.",
         share=observed[:, :shown],
         null_low=low,

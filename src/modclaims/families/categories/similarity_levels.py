@@ -38,8 +38,8 @@ Floats = NDArray[np.float64]
 Layers = tuple[int, ...] | str
 MIDDLE = "middle"
 """Layers between a quarter and three quarters of the depth."""
-TWINS = "twin"
-"""The (seed, layer) curves of untrained twins, beside the claim's own."""
+UNTRAINED = "twin"
+"""The (seed, layer) curves of untrained networks, beside the claim's own."""
 
 
 class SimilarityLevels(Hypothesis):
@@ -122,7 +122,7 @@ class SimilarityLevels(Hypothesis):
     layers: tuple[int, ...] | None = None
     holds: Holds = somewhere()
     smallest_effect: float = 0.1
-    twins: int = controls.TWINS
+    twins: int = controls.UNTRAINED
     effect_name: ClassVar[str] = "similarity"
     _takes_slopes: ClassVar[bool] = True
 
@@ -153,7 +153,7 @@ class SimilarityLevels(Hypothesis):
             raise ClaimError("named = ... makes one contrast of layers; leave holds as it is.")
         if self.rest is not None and self.named is None:
             raise ClaimError("rest = ... says what named layers are held against; name them with named = ...")
-        controls.check_twins(self.twins)
+        controls.check_untrained(self.twins)
 
     def check(self, before: PlanContext) -> None:
         check_positions(before.positions)
@@ -199,7 +199,7 @@ class SimilarityLevels(Hypothesis):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         mine = self._request()
         self.weights(shape)
-        return (mine, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
+        return (mine, *(for_variant(mine, v) for v in controls.untrained_variants(self.twins)))
 
     def weights(self, shape: ModelShape) -> tuple[tuple[Cell, ...], Floats]:
         """Cells, and the (layer, cell) weights that make them of the layers looked at.
@@ -264,7 +264,7 @@ class SimilarityLevels(Hypothesis):
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
         found, words = measured.kept(Curve), self._words()
-        twins = [np.asarray(rival.beside[TWINS], dtype=np.float64) for rival in rivals]
+        twins = [np.asarray(rival.beside[UNTRAINED], dtype=np.float64) for rival in rivals]
         bounds = in_parts(lambda drawn: bootstrap_t(found.effect(drawn), drawn), found.resamples)
         curve = layer_curve(
             f"{words[:1].upper()}{words[1:]} by relative depth, {self.site}",
@@ -280,7 +280,7 @@ class SimilarityLevels(Hypothesis):
     def words(self, look: Look, measured: Measured, named: int) -> Words:
         found = measured.kept(Curve)
         return Words(
-            note=f"similarity {self.similarity}, site {self.site}, {len(look.recording.positions)} positions a text, different ones "
+            note=f"similarity {self.similarity}, site {self.site}, {len(look.recording.positions)} positions per text, different ones "
             f"compared{found.units.note}",
             detail=self._detail(found.shown.value[0], found.layers, look.shape),
             warnings=found.units.warnings,
@@ -316,8 +316,8 @@ class SimilarityLevels(Hypothesis):
         return found
 
     def _untrained(self, look: Look, found: Curve, named: int, cell: Cell) -> RivalResult:
-        """What untrained twins show at the same place."""
-        alike = (self._similarities(look.recording, found.units, v) for v in controls.twin_variants(self.twins))
+        """What untrained networks show at the same place."""
+        alike = (self._similarities(look.recording, found.units, v) for v in controls.untrained_variants(self.twins))
         twins = [replace(found, per_layer=per_layer).shown for per_layer in alike]
         column = found.weights[:, [named]]
         bounds = controls.trained_minus_untrained(
@@ -329,8 +329,8 @@ class SimilarityLevels(Hypothesis):
         )
         theirs = [float((twin.value[0] @ column)[0]) for twin in twins]
         where = "" if cell == Cell() else f" in {cell}"
-        control = controls.untrained_twin(bounds, theirs, 0, look.alpha, f"the effect{where}")
-        return RivalResult(control, beside={TWINS: np.array([twin.value[0] for twin in twins])})
+        control = controls.untrained_control(bounds, theirs, 0, look.alpha, f"the effect{where}")
+        return RivalResult(control, beside={UNTRAINED: np.array([twin.value[0] for twin in twins])})
 
     def _all_levels(self, found: Curve, depth: int) -> tuple[Exhibit, ...]:
         """The three levels that the study looked at, where the corpus has them all, in a network of so many layers."""

@@ -79,9 +79,9 @@ class SimilarityMaps:
         label, within, positions = self.label, self.within, len(self.recording.positions)
         names = [self.category[i] + (f" / {self.stratum[i]}" if within else "") for i in self.order]
         pooled = (
-            f"{positions} positions a text"
+            f"{positions} positions per text"
             if len(self.groups) == positions
-            else f"{positions} positions a text pooled into {len(self.groups)}"
+            else f"{positions} positions per text pooled into {len(self.groups)}"
         )
         ordered = f"{within}, then {label}" if within else label
         read = (
@@ -92,7 +92,7 @@ class SimilarityMaps:
         )
         return HeatMaps(
             f"Similarity of every two activations ({self.measure}, {self.request.site}), texts ordered by {ordered}",
-            f"{len(names)} texts with {pooled}, one panel a layer; {read}",
+            f"{len(names)} texts with {pooled}, one panel per layer; {read}",
             maps=np.stack(maps).astype(np.float16),
             panels=tuple(map(str, self.cells)),
             categories=tuple(n for n in names for _ in self.groups),
@@ -116,7 +116,7 @@ class SimilarityMaps:
     def _text_map(self, xy: list[Floats]) -> TextMap:
         return TextMap(
             f"Texts in the plane of their two main directions ({self.measure})",
-            f"Principal coordinates of the {len(self.order)} texts, one panel a layer; colour and marker give the {self.label}. "
+            f"Principal coordinates of the {len(self.order)} texts, one panel per layer; colour and marker give the {self.label}. "
             "A picture, not a test.",
             xy=np.stack(xy).astype(np.float32),
             panels=tuple(map(str, self.cells)),

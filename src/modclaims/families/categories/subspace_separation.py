@@ -112,7 +112,7 @@ class SubspaceSeparation(Hypothesis):
     splits: int = 20
     holds: Holds = somewhere()
     smallest_effect: float = 0.2
-    twins: int = controls.TWINS
+    twins: int = controls.UNTRAINED
     effect_name: ClassVar[str] = "separation"
     largest_effect: ClassVar[float] = 1.0
 
@@ -126,7 +126,7 @@ class SubspaceSeparation(Hypothesis):
             raise ClaimError(f"dimensions = {self.dimensions}: at least 1 is needed.")
         if self.relabellings < 99:
             raise ClaimError(f"relabellings = {self.relabellings}: at least 99 are needed.")
-        controls.check_twins(self.twins)
+        controls.check_untrained(self.twins)
         check_splits(self.splits)
 
     def check(self, before: PlanContext) -> None:
@@ -151,7 +151,7 @@ class SubspaceSeparation(Hypothesis):
         shape.resolve_layers(mine)
         if self.dimensions > (width := shape.mlp_width if self.site == "mlp_act" else shape.width):
             raise ClaimError(f"dimensions = {self.dimensions} exceed the {width} that site {self.site!r} has.")
-        return (mine, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
+        return (mine, *(for_variant(mine, v) for v in controls.untrained_variants(self.twins)))
 
     def plan(self, before: PlanContext) -> TestPlan:
         units = Units.of(before.corpus, self.label, self.within)
@@ -251,7 +251,7 @@ class SubspaceSeparation(Hypothesis):
             by=self.adjust,
         )
 
-    def _measured(self, vectors: Sequence[Floats], half: Halves) -> OneSplit:
+    def _measured(self, vectors: Sequence[Floats], half: Halves) -> SeparationSplit:
         """One split: shares of the second half's variation in subspaces of the first, with bounds."""
         own, other = zip(*(self._held(v, half) for v in vectors), strict=True)
         mine, theirs = np.stack(own, axis=1), np.stack(other, axis=1)
@@ -265,7 +265,7 @@ class SubspaceSeparation(Hypothesis):
             ),
             half.resamples,
         )
-        return OneSplit(bounds, _category_means(mine, half.measuring), _category_means(theirs, half.measuring))
+        return SeparationSplit(bounds, _category_means(mine, half.measuring), _category_means(theirs, half.measuring))
 
     def _held(self, vectors: Floats, half: Halves) -> tuple[Floats, Floats]:
         """(unit,) shares of the second half's units in the subspaces of the first, the own category's and the others'."""
@@ -287,15 +287,15 @@ class SubspaceSeparation(Hypothesis):
         )
 
     def _twin(self, look: Look, units: Units, cell: Cell, effect: float) -> Control:
-        """The separation of each untrained twin at the same layer, by the same splits."""
+        """The separation of each untrained network at the same layer, by the same splits."""
         found = []
         splits = list(Halves.all(look.claim, units.design, self.splits, replace(look.settings, resamples=0)))
-        for variant in controls.twin_variants(self.twins):
+        for variant in controls.untrained_variants(self.twins):
             vectors = [self._vectors(look.recording, units, cell, variant)]
             found.append(float(np.median([self._measured(vectors, half).bounds.effect[0] for half in splits])))
         return Control(
             "untrained_twin",
-            f"Untrained twins ({self.twins} seeds) reach a separation of {from_to(found, 2)} at {cell}, "
+            f"Untrained networks ({self.twins} seeds) reach a separation of {from_to(found, 2)} at {cell}, "
             f"against {effect:.2f}: "
             + ("a network that learned nothing shows as much." if max(found) >= effect else "none reaches that."),
             {"separation": found},
@@ -335,7 +335,7 @@ _WORDS = {"own": "each category's own centre", "common": "the centre of all cate
 
 
 @dataclass(frozen=True)
-class OneSplit:
+class SeparationSplit:
     """What one split says."""
 
     bounds: Bounds
@@ -357,7 +357,7 @@ class Separated:
     """Exchanges of labels."""
     test: NullTest
     """The mean squared sine of the principal angles, against that under these exchanges."""
-    splits: tuple[OneSplit, ...]
+    splits: tuple[SeparationSplit, ...]
     """Subspaces learned on one half of the units and measured on the other."""
     dimensions: int
     """Of each subspace."""

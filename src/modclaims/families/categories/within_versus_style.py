@@ -43,7 +43,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Side:
+class CrossedFactor:
     """One factor compared inside the values of the other."""
 
     label: str
@@ -52,7 +52,7 @@ class Side:
     pairs: Pairs
 
     @classmethod
-    def of(cls, corpus: Corpus, label: str, within: str) -> Side:
+    def of(cls, corpus: Corpus, label: str, within: str) -> CrossedFactor:
         """Raises `ClaimError` where the corpus cannot carry this side."""
         units = Units.of(corpus, label, within)
         return cls(label, within, units, Pairs.of(units.design))
@@ -129,10 +129,10 @@ class WithinVersusStyle(CategoryClustering):
         self._sides(before.corpus)
         before.cells(self.holds, self._request())
 
-    def _sides(self, corpus: Corpus) -> tuple[Side, Side]:
+    def _sides(self, corpus: Corpus) -> tuple[CrossedFactor, CrossedFactor]:
         """Both factors. Raises `ClaimError` where one of them has no two values inside a value of the other."""
         assert self.within is not None
-        return Side.of(corpus, self.label, self.within), Side.of(corpus, self.within, self.label)
+        return CrossedFactor.of(corpus, self.label, self.within), CrossedFactor.of(corpus, self.within, self.label)
 
     def plan(self, before: PlanContext) -> TestPlan:
         sides = self._sides(before.corpus)
@@ -246,11 +246,13 @@ class WithinVersusStyle(CategoryClustering):
             secondary=secondary,
         )
 
-    def _tests(self, look: Look, sides: Sequence[Side], similarities: Sequence[Floats]) -> tuple[NullTest, ...]:
+    def _tests(
+        self, look: Look, sides: Sequence[CrossedFactor], similarities: Sequence[Floats]
+    ) -> tuple[NullTest, ...]:
         """Each side's own test."""
         return tuple(self._side_test(side, found, look) for side, found in zip(sides, similarities, strict=True))
 
-    def _side_test(self, side: Side, similarities: Floats, look: Look) -> NullTest:
+    def _side_test(self, side: CrossedFactor, similarities: Floats, look: Look) -> NullTest:
         """One side's own test: the gap within - between under exchange of its labels inside the other's values."""
         design = side.units.design
         arrangements = controls.fewer(
@@ -361,7 +363,7 @@ class WithinVersusStyle(CategoryClustering):
 class Crossed:
     """Both sides' similarities at every cell, and the difference of their deltas."""
 
-    sides: tuple[Side, Side]
+    sides: tuple[CrossedFactor, CrossedFactor]
     cells: tuple[Cell, ...]
     per_cell: tuple[Similarity, ...]
     similarities: tuple[Floats, ...]
@@ -406,7 +408,9 @@ class Crossed:
         return Resamples(self.resamples.times[: controls.CONTROL_RESAMPLES + 1], self.resamples.groups)
 
 
-def _difference(sides: tuple[Side, Side], deltas: list[Replicates], weights: Floats, resamples: Resamples) -> Bounds:
+def _difference(
+    sides: tuple[CrossedFactor, CrossedFactor], deltas: list[Replicates], weights: Floats, resamples: Resamples
+) -> Bounds:
     """Bounds of combinations (layer, cell) of the first side's deltas, minus the same of the second's."""
     parts = [
         Part(delta, side.units.design, sign * weights)
@@ -415,7 +419,7 @@ def _difference(sides: tuple[Side, Side], deltas: list[Replicates], weights: Flo
     return combined_bounds(parts, resamples)
 
 
-def _own_bounds(side: Side, similarities: Floats, slack: Floats, drawn: Resamples) -> Bounds:
+def _own_bounds(side: CrossedFactor, similarities: Floats, slack: Floats, drawn: Resamples) -> Bounds:
     """One side's delta by itself."""
     return delta_bounds(side.delta(similarities, drawn, slack), side.units.design, drawn)
 

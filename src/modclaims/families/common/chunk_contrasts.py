@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.decimals import from_to
-from modclaims.families.common.controls import trained_minus_untrained, twin_variants, untrained_twin
+from modclaims.families.common.controls import trained_minus_untrained, untrained_control, untrained_variants
 from modclaims.families.common.depth_curves import (
     DepthCurve,
     Overlay,
@@ -40,7 +40,7 @@ from modclaims.stats.ties import ROUNDING
 Floats = NDArray[np.float64]
 SPLITS = 20
 TWIN_RESAMPLES = 999
-"""The most resamples by which untrained twins are held against the network."""
+"""The most resamples by which untrained networks are held against the network."""
 
 
 class ChunkContrast(DepthCurve):
@@ -91,7 +91,7 @@ class ChunkContrast(DepthCurve):
 
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         self.divisions(shape)
-        return (self.request(), *(self.request(variant) for variant in twin_variants(self.twins)))
+        return (self.request(), *(self.request(variant) for variant in untrained_variants(self.twins)))
 
     def plan(self, before: PlanContext) -> TestPlan:
         request = self.requests(before.shape)[0]
@@ -148,9 +148,9 @@ class ChunkContrast(DepthCurve):
         return out
 
     def _untrained(self, look: Look, found: Contrasted, named: int) -> RivalResult:
-        """The weaker contrast of the named division in untrained twins, and what training adds to it."""
+        """The weaker contrast of the named division in untrained networks, and what training adds to it."""
         sample = found.sample
-        twins = [sample.units(self.curve(look.recording, variant)) for variant in twin_variants(self.twins)]
+        twins = [sample.units(self.curve(look.recording, variant)) for variant in untrained_variants(self.twins)]
         weight = found.weights[:, [found.bounds.least_part(named)], named]
         resamples = self._resamples(look, sample, TWIN_RESAMPLES)
         theirs = [curves @ weight for curves in twins]  # (unit, 1) each
@@ -162,7 +162,9 @@ class ChunkContrast(DepthCurve):
             ends=(-np.inf, np.inf),
         )
         return RivalResult(
-            untrained_twin(bounds, [float(values.mean()) for values in theirs], 0, look.alpha, "the lesser contrast"),
+            untrained_control(
+                bounds, [float(values.mean()) for values in theirs], 0, look.alpha, "the lesser contrast"
+            ),
             beside={"twin": np.array([curves.mean(axis=0) for curves in twins])},
         )
 

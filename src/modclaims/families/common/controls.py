@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from modclaims.decimals import decimals_of_effect, from_to, p_word, rounded
 from modclaims.errors import ClaimError
 from modclaims.families.common.units import Units
-from modclaims.look import Look, Weighing
+from modclaims.look import Look, TestSettings
 from modclaims.measured import RivalResult
 from modclaims.recording import Activations, Recording
 from modclaims.stats.bounds.bootstrap import Bounds
@@ -41,7 +41,7 @@ CONTROL_RESAMPLES = 499
 MOST_ASIDE = 512
 """Units of which all are held against rivals, and shown; of more, about so many. What decides is weighed on all. What stands with
 it needs no finer answer than some hundreds of texts give, and costs as the square of their number."""
-TWINS = 5
+UNTRAINED = 5
 EMBED = Activations("embed")
 
 
@@ -157,11 +157,11 @@ class UntrainedBaselines(Rival):
     """Digest of the design, which the seeds' stream hangs on."""
 
     def against(self, look: Look, comparison: Comparison) -> RivalResult:
-        theirs = [self.quantity(look, variant) for variant in twin_variants(self.count)]
+        theirs = [self.quantity(look, variant) for variant in untrained_variants(self.count)]
         rng = look.lasting_rng("twin seeds", design=self.design)
         bounds = trained_minus_untrained(self.quantity(look, None), theirs, self.resamples, rng)
         effects = np.stack([one.value[0] for one in theirs])
-        control = untrained_twin(bounds, effects[:, comparison.cell], comparison.cell, look.alpha, self.what)
+        control = untrained_control(bounds, effects[:, comparison.cell], comparison.cell, look.alpha, self.what)
         return RivalResult(control, beside={"twin": effects})
 
 
@@ -170,14 +170,16 @@ def on_some(texts: int, of: int) -> str:
     return f" (on {texts:,} of {of:,} texts)"
 
 
-def check_twins(twins: int) -> None:
-    """Raises `ClaimError` for a number of untrained twins that compares nothing."""
-    if twins != 0 and twins < TWINS:
-        raise ClaimError(f"twins = {twins}: a twin comparison needs at least {TWINS} seeds, or 0 for none.")
+def check_untrained(twins: int) -> None:
+    """Raises `ClaimError` for a number of untrained networks that compares nothing."""
+    if twins != 0 and twins < UNTRAINED:
+        raise ClaimError(
+            f"twins = {twins}: a comparison with untrained networks needs at least {UNTRAINED} seeds, or 0 for none."
+        )
 
 
-def twin_variants(count: int) -> tuple[str, ...]:
-    """Names of the untrained twins: the same architecture with fresh weights from these seeds."""
+def untrained_variants(count: int) -> tuple[str, ...]:
+    """Names of the untrained networks: the same architecture with fresh weights from these seeds."""
     return tuple(f"untrained:{seed}" for seed in range(count))
 
 
@@ -198,7 +200,13 @@ def proxies(recording: Recording, units: Units, pairs: Pairs) -> list[Floats]:
 
 
 def beyond_words(
-    recording: Recording, units: Units, pairs: Pairs, similarities: Floats, name: str, weighing: Weighing, draws: int
+    recording: Recording,
+    units: Units,
+    pairs: Pairs,
+    similarities: Floats,
+    name: str,
+    weighing: TestSettings,
+    draws: int,
 ) -> Beyond:
     """Category effect on (pair, cell) similarities beyond shared words, by Freedman-Lane on pairs."""
     rng = weighing.rng(name, units.design.digest, "beyond")
@@ -237,7 +245,7 @@ def measures(texts: Sequence[str]) -> dict[str, Floats]:
 
 
 def plain_measures(
-    recording: Recording, units: Units, pairs: Pairs, similarity: Floats, name: str, weighing: Weighing, where: str
+    recording: Recording, units: Units, pairs: Pairs, similarity: Floats, name: str, weighing: TestSettings, where: str
 ) -> Control:
     """What is left of the category effect on (pair,) similarities beyond length, punctuation and digits of the texts."""
     design = units.design
@@ -375,7 +383,7 @@ def trained_minus_untrained(
     *,
     ends: tuple[float, float] = (-2.0, 2.0),
 ) -> Bounds:
-    """Bounds of trained - untrained effects, texts and twins' seeds resampled together.
+    """Bounds of trained - untrained effects, texts and untrained networks' seeds resampled together.
 
     A contrast of effects: it takes its bound from the bootstrap, never from relabelling. The seeds' variance joins
     that of the texts.
@@ -399,8 +407,8 @@ def trained_minus_untrained(
     return Bounds(value[0], se[0], t, ends=ends)
 
 
-def untrained_twin(bounds: Bounds, twins: Sequence[float] | Floats, cell: int, alpha: float, what: str) -> Control:
-    """What `twins`, one number a seed, have of `what`, and what `trained_minus_untrained` says of that cell."""
+def untrained_control(bounds: Bounds, twins: Sequence[float] | Floats, cell: int, alpha: float, what: str) -> Control:
+    """What `twins`, one number per seed, have of `what`, and what `trained_minus_untrained` says of that cell."""
     effect, low, high = (float(v[cell]) for v in (bounds.effect, bounds.lower(alpha), bounds.upper(alpha)))
     if low > 0:  # a limit that is not known is neither
         told = "training adds to it"
@@ -413,7 +421,7 @@ def untrained_twin(bounds: Bounds, twins: Sequence[float] | Floats, cell: int, a
     difference, *limits = (rounded(v, decimals) for v in (effect, low, high))
     return Control(
         "untrained_twin",
-        f"In {len(values)} untrained twins {what} is {from_to(values, 2)}; trained - untrained is "
+        f"In {len(values)} untrained networks {what} is {from_to(values, 2)}; trained - untrained is "
         f"{difference} [{', '.join(limits)}]: {told}.",
         {"difference": effect, "low": low, "high": high, "twins": values},
     )

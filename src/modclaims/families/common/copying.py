@@ -13,7 +13,7 @@ from modclaims.families.common.controls import Comparison, Removable
 from modclaims.families.common.units import Units
 from modclaims.figures.head_map import HeadMap
 from modclaims.figures.raw_and_partial import RawAndPartial
-from modclaims.look import Look, Weighing
+from modclaims.look import Look, TestSettings
 from modclaims.measured import RivalResult
 from modclaims.recording import HEAD_SITES, Activations, InductionScores, ModelShape, Recording, Request, TokenIds
 from modclaims.stats.bounds.bootstrap import Bounds
@@ -205,7 +205,7 @@ def beyond_copying(
     pairs: Pairs,
     similarities: Floats,
     name: str,
-    weighing: Weighing,
+    weighing: TestSettings,
     draws: int,
 ) -> Beyond:
     """Category effect on (pair, cell) similarities beyond what induction heads copy, by Freedman-Lane on pairs.

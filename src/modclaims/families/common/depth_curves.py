@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
-from modclaims.families.common.controls import TWINS, check_twins
+from modclaims.families.common.controls import UNTRAINED, check_untrained
 from modclaims.families.common.units import MIN_UNITS, Sample
 from modclaims.figures.curve_by_depth import CurveByDepth
 from modclaims.hypothesis import Hypothesis
@@ -46,12 +46,12 @@ class Unlabelled(Hypothesis):
         Without effect here, as for `label`.
     """
 
-    twins: int = TWINS
+    twins: int = UNTRAINED
     holds: Holds = somewhere()
 
     def validate(self) -> None:
         super().validate()
-        check_twins(self.twins)
+        check_untrained(self.twins)
         if self.holds != somewhere():
             raise ClaimError(f"{self.family()} speaks of all layers together; leave holds as it is.")
 
@@ -196,7 +196,7 @@ def layer_curve(
         )
     twins = twins if twins is not None and len(twins) else None
     if twins is not None:
-        words.append(f"untrained twins: {', '.join(f'{v:.2f}' for v in twins.mean(axis=0))}")
+        words.append(f"untrained networks: {', '.join(f'{v:.2f}' for v in twins.mean(axis=0))}")
     return CurveByDepth(
         title,
         "; ".join(words) + ".",
@@ -259,7 +259,7 @@ def curve_exhibit(
         words.append("dashed, the straight line")
     twins = drawn.twins if drawn.twins is not None and len(drawn.twins) else None
     if twins is not None:
-        words.append(f"untrained twins: {', '.join(f'{v:.2f}' for v in twins.mean(axis=0))}")
+        words.append(f"untrained networks: {', '.join(f'{v:.2f}' for v in twins.mean(axis=0))}")
     return replace(
         plain,
         description="; ".join(words) + ".",

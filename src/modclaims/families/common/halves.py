@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
-from modclaims.look import Weighing
+from modclaims.look import TestSettings
 from modclaims.stats.bounds.resamples import Resamples, resample
 from modclaims.stats.bounds.splits import halves, part
 from modclaims.stats.chance.actions import Design
@@ -33,7 +33,7 @@ class Halves:
     """Which split it is."""
 
     @classmethod
-    def all(cls, name: str, design: Design, splits: int, weighing: Weighing) -> Iterator[Halves]:
+    def all(cls, name: str, design: Design, splits: int, weighing: TestSettings) -> Iterator[Halves]:
         """The splits of one claim, in order."""
         for number in range(splits):
             first, second = halves(design, stream(weighing.seed, name, design.digest, "split", str(number)))

@@ -1,4 +1,4 @@
-"""Responses: one number a text for each head, neuron or block."""
+"""Responses: one number per text for each head, neuron or block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Selectivity: one number a text for each of many units; does one of them answer a category?"""
+"""Selectivity: one number per text for each of many units; does one of them answer a category?"""
 
 from __future__ import annotations
 
@@ -82,13 +82,13 @@ class Selectivity(Hypothesis):
     smallest_effect: float = 0.1
     category: str | None = None
     answers: str = "either"
-    twins: int = controls.TWINS
+    twins: int = controls.UNTRAINED
     effect_name: ClassVar[str] = OMEGA
     largest_effect: ClassVar[float] = 1.0
 
     def validate(self) -> None:
         super().validate()
-        controls.check_twins(self.twins)
+        controls.check_untrained(self.twins)
         if self.answers not in ANSWERS:
             raise ClaimError(f"answers = {self.answers!r} is unknown; choose one of {', '.join(ANSWERS)}.")
         if self.category is None and self.answers != "either":
@@ -318,7 +318,7 @@ class Selectivity(Hypothesis):
         )
 
     def _other_effects(self, y: Floats, design: Design) -> dict[str, Floats]:
-        """The effects that stand beside the claim's own, one a cell, without verdict."""
+        """The effects that stand beside the claim's own, one per cell, without verdict."""
         df1, _ = degrees_of_freedom(design)
         found = {"omega^2 of raw responses": omega_squared(observed_f(y, design), df1, design.n)}
         if self.category is not None:
@@ -343,7 +343,7 @@ class Selectivity(Hypothesis):
     def _baseline(self, look: Look, found: Answers, effect: float, where: str) -> Control:
         """The strongest unit of each untrained network, beside the claim's: searched in the same way, over as many cells."""
         design, best, p, alpha = found.units.design, [], [], look.alpha
-        for variant in controls.twin_variants(self.twins):
+        for variant in controls.untrained_variants(self.twins):
             _, values = self.responses(look, variant)
             y = found.units.responses(values)
             null, tolerance = self._null(y, design, controls.fewer(found.arrangements))
@@ -352,7 +352,7 @@ class Selectivity(Hypothesis):
         count, level = sum(value <= alpha for value in p), f"{alpha:g}".removeprefix("0")
         return Control(
             "untrained_twin",
-            f"The strongest {self._told()[0]} of the untrained twins ({self.twins} seeds) reaches {self.effect} {from_to(best, 2)} "
+            f"The strongest {self._told()[0]} of the untrained networks ({self.twins} seeds) reaches {self.effect} {from_to(best, 2)} "
             f"(adjusted p at most {level} in {count} of {self.twins}), against {effect:.2f} {where}: "
             + (
                 "a network that learned nothing shows as much."
@@ -385,7 +385,7 @@ class Selectivity(Hypothesis):
         """Effect against adjusted p."""
         cells, adjusted = found.cells, found.test.p_adjusted
         return Volcano(
-            "Effect against adjusted p, one point a cell",
+            "Effect against adjusted p, one point per cell",
             f"{len(cells):,} cells; {int((adjusted <= alpha).sum())} lie beyond adjusted p = {alpha:g}.",
             effect=found.bounds.effect,
             p_adjusted=adjusted,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.common.chunk_contrasts import ChunkContrast, by_chunk
-from modclaims.families.common.controls import twin_variants
+from modclaims.families.common.controls import untrained_variants
 from modclaims.families.common.depth_curves import AFTER, Overlay, Unlabelled, beyond, curve_exhibit, untrained_curves
 from modclaims.families.common.plan_parts import unlabelled
 from modclaims.families.common.units import Sample
@@ -160,7 +160,7 @@ class AttentionSinks(Unlabelled):
             raise ClaimError(
                 f"AttentionSinks reads {SINK_TOKENS} tokens, and model {shape.name!r} at most {shape.context}."
             )
-        return (self._request(), *(self._request(variant) for variant in twin_variants(self.twins)))
+        return (self._request(), *(self._request(variant) for variant in untrained_variants(self.twins)))
 
     def plan(self, before: PlanContext) -> TestPlan:
         request = self.requests(before.shape)[0]
@@ -189,7 +189,7 @@ class AttentionSinks(Unlabelled):
         if not self.twins:
             return ()
         found = measured.kept(SinkShares)
-        twins = [found.sample.units(self._sinks(look.recording, variant)) for variant in twin_variants(self.twins)]
+        twins = [found.sample.units(self._sinks(look.recording, variant)) for variant in untrained_variants(self.twins)]
         control = _twin_shares([float(t.mean()) for t in twins], float(found.mean.mean()))
         return (RivalResult(control, beside={"twin": np.array([t.mean(axis=0) for t in twins])}),)
 
@@ -249,7 +249,7 @@ class SinkShares:
 def _twin_shares(twins: list[float], own: float) -> Control:
     return Control(
         "untrained_twin",
-        f"Of the heads of {len(twins)} untrained twins {from_to([100 * t for t in twins], 0, ' %')} are sinks, of this "
+        f"Of the heads of {len(twins)} untrained networks {from_to([100 * t for t in twins], 0, ' %')} are sinks, of this "
         f"network's {100 * own:.0f} %.",
         {"own": own, "twins": twins},
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.common.chunk_contrasts import ChunkContrast
-from modclaims.families.common.controls import twin_variants
+from modclaims.families.common.controls import untrained_variants
 from modclaims.families.common.depth_curves import Overlay, Unlabelled, curve_exhibit, untrained_curves
 from modclaims.families.common.plan_parts import unlabelled
 from modclaims.families.common.units import Sample
@@ -113,7 +113,7 @@ class HeadMagnitudes(Unlabelled):
             raise ClaimError(
                 f"Model {shape.name!r} has {shape.layers} layers of {shape.heads} heads; variance between and within layers needs 2 of each."
             )
-        return (_request(), *(_request(variant) for variant in twin_variants(self.twins)))
+        return (_request(), *(_request(variant) for variant in untrained_variants(self.twins)))
 
     def plan(self, before: PlanContext) -> TestPlan:
         request = self.requests(before.shape)[0]
@@ -142,7 +142,9 @@ class HeadMagnitudes(Unlabelled):
         if not self.twins:
             return ()
         found = measured.kept(Magnitudes)
-        twins = [found.sample.units(log_magnitudes(look.recording, variant)) for variant in twin_variants(self.twins)]
+        twins = [
+            found.sample.units(log_magnitudes(look.recording, variant)) for variant in untrained_variants(self.twins)
+        ]
         control = _twin_shares([float(between_layers(t).mean()) for t in twins], float(found.shares.mean()))
         return (RivalResult(control, beside={"twin": np.array([t.mean(axis=(0, 2)) for t in twins])}),)
 
@@ -246,6 +248,6 @@ class QuietMiddle(ChunkContrast):
 def _twin_shares(twins: list[float], own: float) -> Control:
     return Control(
         "untrained_twin",
-        f"In {len(twins)} untrained twins {from_to(twins, 2)} of the variance lies between layers, here {own:.2f}.",
+        f"In {len(twins)} untrained networks {from_to(twins, 2)} of the variance lies between layers, here {own:.2f}.",
         {"own": own, "twins": twins},
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
-from modclaims.families.common.controls import EMBED, twin_variants
+from modclaims.families.common.controls import EMBED, untrained_variants
 from modclaims.families.common.depth_curves import (
     DepthCurve,
     Overlay,
@@ -119,7 +119,7 @@ class ResidualPhases(DepthCurve):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         self.divisions(shape)
         asked = (Activations("resid_post"), EMBED)
-        return (*asked, *(for_variant(r, v) for v in twin_variants(self.twins) for r in asked))
+        return (*asked, *(for_variant(r, v) for v in untrained_variants(self.twins) for r in asked))
 
     def plan(self, before: PlanContext) -> TestPlan:
         request = self.requests(before.shape)[0]
@@ -128,7 +128,7 @@ class ResidualPhases(DepthCurve):
 
     def measure(self, look: Look) -> Measured:
         sample = Sample.of(look.corpus)
-        states = Stream.of(look.recording, None, self.family())
+        states = ResidualStream.of(look.recording, None, self.family())
         curves = sample.units(states.cosines())
         phases = Phases(self.divisions(look.shape), look.shape.layers)
         resamples = self._resamples(look, sample)
@@ -176,14 +176,16 @@ class ResidualPhases(DepthCurve):
         return controls
 
     def _untrained(self, look: Look, found: Phased) -> RivalResult:
-        """The error reduction in untrained twins."""
-        streams = (Stream.of(look.recording, variant, self.family()) for variant in twin_variants(self.twins))
+        """The error reduction in untrained networks."""
+        streams = (
+            ResidualStream.of(look.recording, variant, self.family()) for variant in untrained_variants(self.twins)
+        )
         twins = [found.sample.units(states.cosines()) for states in streams]
         own, theirs = found.effect, [found.reduction_of(curves) for curves in twins]
         return RivalResult(
             Control(
                 "untrained_twin",
-                f"In {len(twins)} untrained twins the error reduction is {from_to(theirs, 2)}, here {own:.2f}.",
+                f"In {len(twins)} untrained networks the error reduction is {from_to(theirs, 2)}, here {own:.2f}.",
                 {"own": own, "twins": theirs},
             ),
             beside={"twin": np.array([curves.mean(axis=0) for curves in twins])},
@@ -227,14 +229,14 @@ class ResidualPhases(DepthCurve):
 
 
 @dataclass(frozen=True)
-class Stream:
+class ResidualStream:
     """The residual stream of all texts, as it enters the first layer and as it leaves each one."""
 
     states: tuple[Floats, ...]
     """(text, position, unit), the input first."""
 
     @classmethod
-    def of(cls, recording: Recording, variant: str | None, family: str) -> Stream:
+    def of(cls, recording: Recording, variant: str | None, family: str) -> ResidualStream:
         """Of the network or a variant of it, at the run's positions after the first token."""
         rows = beyond(recording.positions, 1, family)
         post, embed = for_variant(Activations("resid_post"), variant), for_variant(EMBED, variant)
@@ -273,7 +275,7 @@ class Phased:
 
     sample: Sample
     """The texts, or blocks, that the curves are of."""
-    states: Stream
+    states: ResidualStream
     """What the cosines are of."""
     curves: Floats
     """(unit, layer) cosines before and after each layer."""

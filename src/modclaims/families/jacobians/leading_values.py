@@ -10,9 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
-from modclaims.families.common.controls import twin_variants
+from modclaims.families.common.controls import untrained_variants
 from modclaims.families.common.depth_curves import layer_curve
-from modclaims.families.jacobians.tight_pass import OTHER_DRAWS, OTHER_TEXTS, TITLES, Spectra, TightPass, text_bounds
+from modclaims.families.jacobians.tight_pass import (
+    OTHER_DRAWS,
+    OTHER_TEXTS,
+    TITLES,
+    MeasuredSpectra,
+    TightPass,
+    text_bounds,
+)
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
@@ -101,7 +108,7 @@ class LeadingValues(TightPass):
         return self._planned(before)
 
     def measure(self, look: Look) -> Measured:
-        passed = Spectra.of(look.recording, self._request())
+        passed = MeasuredSpectra.of(look.recording, self._request())
         sample, layers = passed.sample, passed.layers
         steps = np.stack([self._steps(look.recording, None, layer) for layer in layers], axis=1)
         if np.isnan(steps).any():
@@ -122,15 +129,15 @@ class LeadingValues(TightPass):
         )
 
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
-        layer, own = measured.kept(Spectra).layers[named], float(measured.bounds.effect[named])
+        layer, own = measured.kept(MeasuredSpectra).layers[named], float(measured.bounds.effect[named])
         return [RivalResult(self._other(look.recording, kind, layer, own)) for kind in OTHERS]
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
-        passed = measured.kept(Spectra)
+        passed = measured.kept(MeasuredSpectra)
         twins = np.array(
             [
                 [self._steps(look.recording, v, layer).mean() for layer in passed.layers]
-                for v in twin_variants(OTHER_DRAWS)
+                for v in untrained_variants(OTHER_DRAWS)
             ]
         )
         twins = twins[np.isfinite(twins).all(axis=1)]
@@ -148,7 +155,7 @@ class LeadingValues(TightPass):
         )
 
     def words(self, look: Look, measured: Measured, named: int) -> Words:
-        passed = measured.kept(Spectra)
+        passed = measured.kept(MeasuredSpectra)
         times = 10 ** measured.bounds.effect[named]
         return Words(
             note=f"block {self.block}, {self.tokens} tokens; log10 of the geometric mean of the {self.leading} largest singular "

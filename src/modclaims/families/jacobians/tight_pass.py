@@ -157,7 +157,7 @@ class TightPass(Hypothesis):
         return unlabelled(self, Sample.of(before.corpus, request.chosen(before.corpus)), before, request, beside)
 
     def measure(self, look: Look) -> Measured:
-        passed = Spectra.of(look.recording, self._request())
+        passed = MeasuredSpectra.of(look.recording, self._request())
         sample = passed.sample
         ranks = self._ranks(look.recording, self._nulls(self.null), passed.layers)
         null = np.stack([sample.units(r) for r in ranks]) / passed.size
@@ -303,7 +303,7 @@ class TightestAt(TightPass):
         return replace(self._planned(before), cells=1)
 
     def measure(self, look: Look) -> Measured:
-        passed = Spectra.of(look.recording, self._request())
+        passed = MeasuredSpectra.of(look.recording, self._request())
         named, others = self._parts(look.shape)
         weights = np.array([[-1 / len(named) if layer in named else 1 / len(others)] for layer in passed.layers])
         return Measured(
@@ -322,7 +322,7 @@ class TightestAt(TightPass):
         return ()
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
-        passed = measured.kept(Spectra)
+        passed = measured.kept(MeasuredSpectra)
         tighter, _ = self._parts(look.shape)
         return (
             _by_depth(
@@ -335,7 +335,7 @@ class TightestAt(TightPass):
         )
 
     def words(self, look: Look, measured: Measured, named: int) -> Words:
-        passed = measured.kept(Spectra)
+        passed = measured.kept(MeasuredSpectra)
         tighter, others = self._parts(look.shape)
         return Words(
             note=f"block {self.block}, {self.tokens} tokens; layers {_listed(tighter)} against {_listed(others)}, in this network",
@@ -407,7 +407,8 @@ class TighterThanAttention(TightPass):
 
     def measure(self, look: Look) -> Measured:
         pair = Pair(
-            Spectra.of(look.recording, self._request("mlp")), Spectra.of(look.recording, self._request("attention"))
+            MeasuredSpectra.of(look.recording, self._request("mlp")),
+            MeasuredSpectra.of(look.recording, self._request("attention")),
         )
         sample, differences = pair.mlp.sample, pair.attention.ranks - pair.mlp.ranks
         signs, exact = sign_flips(
@@ -454,8 +455,8 @@ class TighterThanAttention(TightPass):
 
 
 @dataclass(frozen=True)
-class Spectra:
-    """Spectra of one block's Jacobians, summed up by unit and layer."""
+class MeasuredSpectra:
+    """MeasuredSpectra of one block's Jacobians, summed up by unit and layer."""
 
     request: Jacobian
     """The one that asks for the summaries."""
@@ -467,7 +468,7 @@ class Spectra:
     """(unit, layer, quantity) those of `SPECTRUM`, in its order."""
 
     @classmethod
-    def of(cls, recording: Recording, request: Jacobian) -> Spectra:
+    def of(cls, recording: Recording, request: Jacobian) -> MeasuredSpectra:
         """What was recorded of a block, at the texts that the request chooses."""
         sample = Sample.of(recording.corpus, request.chosen(recording.corpus))
         layers = recording.shape.resolve_layers(request)
@@ -528,7 +529,7 @@ class Spectra:
         counted = self.quantity("above_tenth").mean(axis=0)
         return spectra.Spectra(
             f"Singular values of the {TITLES[block]}'s Jacobian",
-            f"Singular values relative to the largest, median over {self.sample.n} {self.sample.unit}s, one line a layer; those above a tenth are "
+            f"Singular values relative to the largest, median over {self.sample.n} {self.sample.unit}s, one line per layer; those above a tenth are "
             f"marked ({', '.join(f'{c:.0f}' for c in counted)}), and nothing is counted below the noise floor.",
             values=np.stack(curves),
             floor=self.quantity("floor").max(axis=0),
@@ -543,7 +544,7 @@ class Spectra:
 class Narrowed:
     """One block's Jacobians in the network and in its null objects."""
 
-    passed: Spectra
+    passed: MeasuredSpectra
     """The network's own."""
     null: Floats
     """(draw, unit, layer) effective rank over tokens x width of the null objects of the claim's kind."""
@@ -553,11 +554,11 @@ class Narrowed:
 class Pair:
     """Both blocks' Jacobians at the same texts."""
 
-    mlp: Spectra
-    attention: Spectra
+    mlp: MeasuredSpectra
+    attention: MeasuredSpectra
 
     @property
-    def both(self) -> tuple[Spectra, Spectra]:
+    def both(self) -> tuple[MeasuredSpectra, MeasuredSpectra]:
         """As they are shown."""
         return self.mlp, self.attention
 
@@ -591,7 +592,7 @@ def _listed(layers: Sequence[int]) -> str:
 
 def _by_depth(
     title: str,
-    blocks: Sequence[Spectra],
+    blocks: Sequence[MeasuredSpectra],
     depth: int,
     *,
     null: Floats | None = None,

@@ -122,7 +122,7 @@ class HeadSelectivity(Selectivity):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         mine = self._request()
         shape.resolve_layers(mine)
-        return (mine, controls.EMBED, *(for_variant(mine, v) for v in controls.twin_variants(self.twins)))
+        return (mine, controls.EMBED, *(for_variant(mine, v) for v in controls.untrained_variants(self.twins)))
 
     def places(self, shape: ModelShape) -> int:
         return {"head": shape.heads, "neuron": shape.mlp_width}.get(self.unit, 1)

@@ -33,14 +33,14 @@ CEILING = 0.95
 
 
 @dataclass(frozen=True)
-class Compared:
+class ModelComparison:
     """The texts as all models of a claim see them: one design, one set of resamples."""
 
     units: Units
     pairs: Pairs
     resamples: Resamples
 
-    def few(self) -> Compared:
+    def few(self) -> ModelComparison:
         """The same with as many resamples as controls need."""
         fewer = Resamples(self.resamples.times[: controls.CONTROL_RESAMPLES + 1], self.resamples.groups)
         return replace(self, resamples=fewer)
@@ -67,7 +67,7 @@ class OneModel:
         """The model's."""
         return self.recording.shape.name
 
-    def delta(self, compared: Compared) -> Replicates:
+    def delta(self, compared: ModelComparison) -> Replicates:
         """Cliff's delta at the relative depths under every resample."""
         return compared.delta(self.similarities, self.weights)
 
@@ -105,7 +105,7 @@ class AcrossModels(Hypothesis):
     depths: tuple[float, ...] | None = None
     holds: Holds = somewhere()
     smallest_effect: float = 0.1
-    twins: int = controls.TWINS
+    twins: int = controls.UNTRAINED
 
     def models(self) -> int:
         return 2
@@ -126,7 +126,7 @@ class AcrossModels(Hypothesis):
             raise ClaimError(
                 f"depths = {self.depths!r} must be different numbers from 0 (first layer) to 1 (last), or None."
             )
-        controls.check_twins(self.twins)
+        controls.check_untrained(self.twins)
 
     def check(self, before: PlanContext) -> None:
         Units.of(before.corpus, self.label, self.within)
@@ -149,14 +149,14 @@ class AcrossModels(Hypothesis):
         return tuple(Cell(depth=float(depth)) for depth in self.grid(shape))
 
     def twinned(self, shape: ModelShape) -> tuple[ModelShape, ...]:
-        """The models that untrained twins and shared words are asked of."""
+        """The models that untrained networks and shared words are asked of."""
         return shape.models
 
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         depths, found = self.grid(shape), list[Request]()
         for model in shape.models:
             mine, beside = self._request(model, depths), [controls.EMBED]
-            beside += [Activations(mine.site, mine.layers, variant=v) for v in controls.twin_variants(self.twins)]
+            beside += [Activations(mine.site, mine.layers, variant=v) for v in controls.untrained_variants(self.twins)]
             name = None if model.name == shape.name else model.name
             found += [for_model(one, name) for one in (mine, *(beside if model in self.twinned(shape) else ()))]
         return tuple(found)
@@ -165,7 +165,7 @@ class AcrossModels(Hypothesis):
         used = np.flatnonzero(between_layers(model.layers, depths).any(axis=1))
         return Activations(self.site, tuple(used.tolist()))
 
-    def _read(self, one: Recording, depths: Floats, compared: Compared, variant: str | None = None) -> OneModel:
+    def _read(self, one: Recording, depths: Floats, compared: ModelComparison, variant: str | None = None) -> OneModel:
         """One model, or one of its variants, as its recording has it."""
         request = self._request(one.shape, depths)
         asked, layers = for_variant(request, variant), request.layers or ()
@@ -173,17 +173,17 @@ class AcrossModels(Hypothesis):
         similarities = compared.pairs.matrix([compared.units.similarity(s.values) for s in per_layer])
         return OneModel(one, similarities, between_layers(one.shape.layers, depths)[list(layers)])
 
-    def _beyond_words(self, look: Look, one: OneModel, compared: Compared) -> Replicates:
+    def _beyond_words(self, look: Look, one: OneModel, compared: ModelComparison) -> Replicates:
         """One model's delta of what is left after shared words."""
         units, pairs = compared.units, compared.pairs
         taken = controls.beyond_words(one.recording, units, pairs, one.similarities, look.claim, look.settings, 1)
         return compared.delta(taken.adjusted, one.weights, tolerance(one.similarities))
 
-    def _compared(self, look: Look, count: int) -> Compared:
+    def _compared(self, look: Look, count: int) -> ModelComparison:
         """The texts, and so many resamples of them."""
         units = Units.of(look.corpus, self.label, self.within)
         rng = look.rng("resamples", design=units.design.digest)
-        return Compared(units, Pairs.of(units.design), resample(units.design, count=count, rng=rng))
+        return ModelComparison(units, Pairs.of(units.design), resample(units.design, count=count, rng=rng))
 
 
 def ends_of(shape: ModelShape) -> tuple[tuple[ModelShape, ...], tuple[ModelShape, ...]]:
@@ -241,12 +241,12 @@ def by_depth(
     alpha: float,
 ) -> Exhibit:
     """Each model's delta by relative depth, and the difference of the largest and smallest."""
-    told = f"Delta of {len(models)} models at {len(depths)} relative depths, a line a model."
+    told = f"Delta of {len(models)} models at {len(depths)} relative depths, a line per model."
     if difference is not None:
         every = ", ".join(f"{value:.2f} at {d:.2g}" for value, d in zip(difference.effect, depths, strict=True))
         told += f" Below, {sides[0]} minus {sides[1]} with its own {100 * (1 - 2 * alpha):g} % bounds: {every}."
     return ModelsByDepth(
-        f"Cliff's delta of {claim.label} by relative depth, {claim.site}, a line a model",
+        f"Cliff's delta of {claim.label} by relative depth, {claim.site}, a line per model",
         told,
         depth=depths,
         effect=effect,

@@ -80,7 +80,7 @@ DIFFER = Family(
     by_law(pair),
     _apart,
     places(CROSSED, LAWS[:2], (FLAT, EDGE)) + places(CROSSED, LAWS[:1], ("2 s", "3 s")),
-    dear=True,
+    costly=True,
 )
 
 
@@ -98,5 +98,5 @@ TREND = Family(
     _ladder,
     _rungs,
     places(CROSSED[1:], LAWS[:2], (NONE, EDGE)) + places(CROSSED[1:], LAWS[:1], ("2 s", "3 s")),
-    dear=True,
+    costly=True,
 )

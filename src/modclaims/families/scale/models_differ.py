@@ -16,7 +16,7 @@ from modclaims.families.common.plan_parts import drawn, labelled
 from modclaims.families.common.units import Units
 from modclaims.families.scale.across_models import (
     AcrossModels,
-    Compared,
+    ModelComparison,
     OneModel,
     between,
     by_depth,
@@ -152,9 +152,9 @@ class ModelsDiffer(AcrossModels):
         return rivals
 
     def _untrained(self, look: Look, found: Ends, each: dict[str, Replicates], named: int, where: str) -> Control:
-        """The difference at the named depth, against that between the untrained twins of the same models."""
+        """The difference at the named depth, against that between the untrained networks of the same models."""
         few, untrained = found.compared.few(), []
-        for variant in controls.twin_variants(self.twins):
+        for variant in controls.untrained_variants(self.twins):
             smaller, larger = (
                 _mean([self._read(one.recording, found.depths, few, variant).delta(few) for one in end])
                 for end in found.both
@@ -164,7 +164,7 @@ class ModelsDiffer(AcrossModels):
         rng = look.lasting_rng("twin seeds", design=few.units.design.digest)
         bounds = controls.trained_minus_untrained(minus(larger, smaller), untrained, few.resamples, rng)
         theirs = [float(one.value[0, named]) for one in untrained]
-        return controls.untrained_twin(bounds, theirs, named, look.alpha, f"the difference at {where}")
+        return controls.untrained_control(bounds, theirs, named, look.alpha, f"the difference at {where}")
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
         depths, sides = measured.kept(Ends).depths, _sides(look.shape)
@@ -190,7 +190,7 @@ class ModelsDiffer(AcrossModels):
 class Ends:
     """The smallest and the largest of the models, on the same texts at the same relative depths."""
 
-    compared: Compared
+    compared: ModelComparison
     """The texts, and their resamples, which are the same for all models."""
     depths: Floats
     """(depth,) ascending."""
@@ -267,7 +267,7 @@ def _difference(larger: Replicates, smaller: Replicates, design: Design, resampl
 def _pairs(
     models: tuple[ModelShape, ...],
     each: dict[str, Replicates],
-    compared: Compared,
+    compared: ModelComparison,
     cell: int,
     where: str,
     alpha: float,

@@ -14,7 +14,7 @@ from modclaims.families.common import controls
 from modclaims.families.common.null_histograms import null_histogram
 from modclaims.families.scale.across_models import (
     AcrossModels,
-    Compared,
+    ModelComparison,
     OneModel,
     between,
     by_depth,
@@ -154,7 +154,7 @@ class ScaleTrend(AcrossModels):
             untrained = [
                 [
                     found.mean(self._read(one.recording, found.depths, alone, variant).delta(alone))
-                    for variant in controls.twin_variants(self.twins)
+                    for variant in controls.untrained_variants(self.twins)
                 ]
                 for one in found.models
             ]
@@ -190,7 +190,7 @@ class ScaleTrend(AcrossModels):
 class Ladder:
     """Models by size, with the effect of each: the mean of its delta over relative depths."""
 
-    compared: Compared
+    compared: ModelComparison
     """The texts, which are the same for all models, and their resamples."""
     depths: Floats
     """(depth,) ascending."""
@@ -210,7 +210,7 @@ class Ladder:
     """Its slope, the effects being exchanged."""
 
     @property
-    def alone(self) -> Compared:
+    def alone(self) -> ModelComparison:
         """The texts as they are, without a resample."""
         drawn = self.compared.resamples
         return replace(self.compared, resamples=Resamples(drawn.times[:1], drawn.groups))
@@ -266,7 +266,7 @@ def _slope_beyond(slope: float, beyond: float, effects: list[float]) -> Control:
 def _slope_of_twins(slope: float, untrained: float, effects: list[list[float]], seeds: int) -> Control:
     return Control(
         "untrained_twin",
-        f"Over the models' untrained twins ({seeds} seeds each, their mean) the slope is {untrained:.2f}; over the trained models "
+        f"Over the models' untrained networks ({seeds} seeds each, their mean) the slope is {untrained:.2f}; over the trained models "
         f"it is {slope:.2f}.",
         {"slope": slope, "slope_untrained": untrained, "twins": [float(np.mean(each)) for each in effects]},
     )

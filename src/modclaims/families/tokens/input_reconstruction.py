@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
-from modclaims.families.common.controls import check_twins, twin_variants
+from modclaims.families.common.controls import check_untrained, untrained_variants
 from modclaims.families.common.null_histograms import null_histogram
 from modclaims.families.common.plan_parts import unlabelled
 from modclaims.families.common.units import Sample
@@ -117,7 +117,7 @@ class InputReconstruction(TokenMap):
             raise ClaimError(
                 f"folds = {self.folds}: a penalty is chosen among the other folds, so {MIN_FOLDS} are needed."
             )
-        check_twins(self.twins)
+        check_untrained(self.twins)
 
     @property
     def along(self) -> bool:
@@ -132,7 +132,7 @@ class InputReconstruction(TokenMap):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         layers = self.looked_at(shape)
         self.holds.contrast(layers)  # raises where they are too few for a slope
-        twins = twin_variants(self.twins)
+        twins = untrained_variants(self.twins)
         return (
             self.request(),
             EMBEDDING,
@@ -152,7 +152,7 @@ class InputReconstruction(TokenMap):
         dealt = folds_of(sample.n, parts, look.lasting_rng("folds", design=sample.design(0)))
         whole = Tokens.of(sample, ids, dealt)
         control = not (self.along and look.settings.bare)
-        told, *halves = self._told(look, [whole, *self._halves(look, ids, sample.n)], layers, control=control)
+        told, *halves = self._decoded(look, [whole, *self._halves(look, ids, sample.n)], layers, control=control)
         contrast = self.holds.contrast(layers)
         found = Reconstructed(
             told, layers, self.nearest, contrast, [Reconstructed(h, layers, self.nearest, contrast) for h in halves]
@@ -195,7 +195,7 @@ class InputReconstruction(TokenMap):
                 found.append(Tokens.of(sample, ids[texts], dealt, texts))
         return found
 
-    def _told(
+    def _decoded(
         self,
         look: Look,
         asked: Sequence[Tokens],
@@ -203,7 +203,7 @@ class InputReconstruction(TokenMap):
         *,
         control: bool,
         variant: str | None = None,
-    ) -> list[Told]:
+    ) -> list[Decoded]:
         """How well the maps of every layer find tokens, in the task and, where `control`, in the control task.
 
         Of some sets of texts, each with maps of its own.
@@ -216,7 +216,7 @@ class InputReconstruction(TokenMap):
             rows = self.stream_rows(look.recording, layer, variant)
             for task in tasks:
                 task.learn(rows, vocabulary)
-        return [task.told(vocabulary, len(embedding)) for task in tasks]
+        return [task.decoded(vocabulary, len(embedding)) for task in tasks]
 
     def _flipped(self, look: Look, values: Floats, unit: str) -> NullTest:
         """Sign flips of the units' differences from the control task, at all layers together."""
@@ -250,7 +250,7 @@ class InputReconstruction(TokenMap):
 
     def _unseen_types(self, found: Reconstructed) -> Control:
         """What maps find of tokens that they never learned from."""
-        count, total = found.told.unseen, found.told.total
+        count, total = found.decoded.unseen, found.decoded.total
         return Control(
             "unseen_types",
             "Every token's type was learned from somewhere, so that nothing is known of others."
@@ -262,7 +262,7 @@ class InputReconstruction(TokenMap):
 
     def _commonest_tokens(self, found: Reconstructed) -> Control:
         """What is found by whoever answers with the commonest tokens."""
-        commonest = found.told.commonest(self.nearest)
+        commonest = found.decoded.commonest(self.nearest)
         return Control(
             "commonest_tokens",
             f"Whoever answers with the {_counted(self.nearest)} of the texts learned from, whatever the stream, finds "
@@ -272,12 +272,12 @@ class InputReconstruction(TokenMap):
 
     def _untrained(self, look: Look, found: Reconstructed, named: int) -> Control:
         """The same number in untrained networks, by the same folds and control task."""
-        tokens, layers = found.told.tokens, found.layers
+        tokens, layers = found.decoded.tokens, found.layers
         twins = [
-            replace(found, told=self._told(look, [tokens], layers, control=not self.along, variant=variant)[0]).at(
-                named
-            )
-            for variant in twin_variants(self.twins)
+            replace(
+                found, decoded=self._decoded(look, [tokens], layers, control=not self.along, variant=variant)[0]
+            ).at(named)
+            for variant in untrained_variants(self.twins)
         ]
         own = found.at(named)
         what = (
@@ -286,7 +286,7 @@ class InputReconstruction(TokenMap):
         reached = sum(twin >= own for twin in twins)
         return Control(
             "untrained_twin",
-            f"In {self.twins} untrained twins {what} is {from_to(twins, 2)}, against {own:.2f}: "
+            f"In {self.twins} untrained networks {what} is {from_to(twins, 2)}, against {own:.2f}: "
             + (f"{reached} of them show as much." if reached else "none shows as much."),
             {"own": own, "twins": twins},
         )
@@ -332,7 +332,7 @@ class InputReconstruction(TokenMap):
 
     def words(self, look: Look, measured: Measured, named: int) -> Words:
         found = measured.kept(Reconstructed)
-        told = found.told
+        told = found.decoded
         return Words(
             note=f"site {self.site}, ridge maps learned on {told.parts - 1} of {told.parts} parts of the texts and tried on the "
             f"other; {told.positions} positions, {told.vocabulary:,} tokens to choose from",
@@ -347,7 +347,7 @@ class InputReconstruction(TokenMap):
             "accuracy at 1": found.at_one.mean(axis=0),
             self.found_name: found.accuracy.mean(axis=0),
             f"{self.found_name}, control task": found.control.mean(axis=0),
-            f"{self.found_name}, types learned from": found.told.among(True, self.nearest),
+            f"{self.found_name}, types learned from": found.decoded.among(True, self.nearest),
             f"{self.found_name}, types never learned from": found.unseen,
         }
 
@@ -411,18 +411,18 @@ class _Task:
         for found, fit, named in zip(self.closer, fitted, self.meant, strict=True):
             found.append(vocabulary.closer(fit.foretold, named).reshape(self.tokens.ids.shape))
 
-    def told(self, vocabulary: Vocabulary, types: int) -> Told:
+    def decoded(self, vocabulary: Vocabulary, types: int) -> Decoded:
         """What was learned at all layers."""
         folds, shape = self.tokens.row_folds, self.tokens.ids.shape
         tried = [
             Tried(np.stack(found, axis=2), vocabulary.closer(others_mean(y, folds), named).reshape(shape))
             for found, y, named in zip(self.closer, self.targets, self.meant, strict=True)
         ]
-        return Told(self.tokens, tried[0], tried[1] if len(tried) > 1 else None, types)
+        return Decoded(self.tokens, tried[0], tried[1] if len(tried) > 1 else None, types)
 
 
 @dataclass(frozen=True)
-class Told:
+class Decoded:
     """What maps told of the tokens, in the task and in the control task, text by text."""
 
     tokens: Tokens
@@ -511,7 +511,7 @@ class Told:
 class Reconstructed:
     """How well tokens are told at every layer; each curve is worked out once, where it is asked for."""
 
-    told: Told
+    decoded: Decoded
     layers: tuple[int, ...]
     """Layers looked at."""
     nearest: int
@@ -530,7 +530,7 @@ class Reconstructed:
             except ClaimError:  # hardly a token stands in two of the half's texts
                 means.append(None)
         pairs = [(a, b) for a, b in zip(means[::2], means[1::2], strict=True) if a is not None and b is not None]
-        return Spread.of(curve(self), pairs if 2 * len(pairs) >= len(means) // 2 else (), self.told.parts)
+        return Spread.of(curve(self), pairs if 2 * len(pairs) >= len(means) // 2 else (), self.decoded.parts)
 
     @property
     def values(self) -> Floats:
@@ -546,27 +546,27 @@ class Reconstructed:
     @cached_property
     def accuracy(self) -> Floats:
         """(unit, layer) share of tokens found."""
-        return self.told.curve(self.nearest)
+        return self.decoded.curve(self.nearest)
 
     @cached_property
     def at_one(self) -> Floats:
         """(unit, layer) share of tokens that lie closest of all."""
-        return self.told.curve(1)
+        return self.decoded.curve(1)
 
     @cached_property
     def control(self) -> Floats:
         """(unit, layer) share found in the control task."""
-        return self.told.control_curve(self.nearest)
+        return self.decoded.control_curve(self.nearest)
 
     @cached_property
     def selectivity(self) -> Floats:
         """(unit, layer) share found minus that of the control task, where both are compared; fewer units than texts may be."""
-        return self.told.selectivity(self.nearest)
+        return self.decoded.selectivity(self.nearest)
 
     @cached_property
     def unseen(self) -> Floats:
         """(layer,) share found of tokens whose type was never learned from."""
-        return self.told.among(False, self.nearest)
+        return self.decoded.among(False, self.nearest)
 
     def ends_of(self, curve: Floats) -> str:
         """First and last value of a (layer,) curve in words."""
@@ -588,7 +588,7 @@ def _counted(nearest: int) -> str:
     return "commonest token" if nearest == 1 else f"{nearest} commonest tokens"
 
 
-def _few(told: Told, units: int, width: int) -> tuple[str, ...]:
+def _few(told: Decoded, units: int, width: int) -> tuple[str, ...]:
     """Warnings of texts that are left out, and of maps of `width` inputs that are learned from few tokens."""
     sample, out = told.sample, []
     if units < sample.n:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from modclaims.families.common.units import Sample
 from modclaims.families.tokens.input_outside_unembedding import FOLDS as PENALTY_FOLDS
 from modclaims.families.tokens.input_outside_unembedding import InputOutsideUnembedding
-from modclaims.families.tokens.input_reconstruction import InputReconstruction, Told, Tried, others_mean
+from modclaims.families.tokens.input_reconstruction import Decoded, InputReconstruction, Tried, others_mean
 from modclaims.families.tokens.token_maps import EMBEDDING, Tokens
 from modclaims.hypothesis import Hypothesis
 from modclaims.planting import known
@@ -85,7 +85,7 @@ def _recorded(layout: Layout, ids: Codes, embedding: Floats, x: Floats, unembedd
 def behind_noise(
     rng: np.random.Generator, layout: Layout, law: str, strengths: tuple[float, ...]
 ) -> tuple[Codes, Floats, Floats]:
-    """Ids, the embedding, and (text, position, layer, unit) streams that hold it at a strength a layer, behind noise."""
+    """Ids, the embedding, and (text, position, layer, unit) streams that hold it at a strength per layer, behind noise."""
     ids, embedding = _typed(rng, layout), _embedding()
     x = known.noise(rng, layout, law, len(strengths), WIDTH)
     x += embedding[ids][:, :, None] * np.array(strengths)[:, None]
@@ -126,7 +126,7 @@ def _found(layout: Layout, law: str, strength: float, number: int, what: str) ->
     ]
     if not selective:
         return float((tried[0].found < NEAREST).mean())
-    return float(Told(tokens, tried[0], tried[1], TYPES).selectivity(NEAREST).mean())
+    return float(Decoded(tokens, tried[0], tried[1], TYPES).selectivity(NEAREST).mean())
 
 
 @lru_cache(maxsize=16)
@@ -187,7 +187,7 @@ RECONSTRUCTION = Family(
         *places(UNCATEGORISED[1:], (OFFSETS,), (NONE, EDGE)),
     ],
     {TOLD: Question({"holds": somewhere()}, strengths=_selective)},
-    dear=True,
+    costly=True,
 )
 
 
@@ -260,5 +260,5 @@ OUTSIDE = Family(
     _avoiding,
     places(UNCATEGORISED, LAWS[:2], (NONE, EDGE)),
     tested=True,
-    dear=True,
+    costly=True,
 )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from modclaims.errors import ClaimError
 from modclaims.families.common.units import MIN_UNITS, Sample
 from modclaims.hypothesis import Hypothesis
-from modclaims.look import Look, Weighing
+from modclaims.look import Look, TestSettings
 from modclaims.planning.context import PlanContext
 from modclaims.recording import Activations, ModelShape, Recording, Request, TokenIds, Weights
 from modclaims.stats.bounds.bootstrap import Bounds
@@ -68,7 +68,7 @@ class TokenMap(Hypothesis):
         """The stream, whole."""
         return Activations(self.site, self.layers, variant=variant)
 
-    def further(self, recording: Recording, weighing: Weighing) -> tuple[Request, ...]:
+    def further(self, recording: Recording, weighing: TestSettings) -> tuple[Request, ...]:
         """The tokens that were read; how many of them is known with the run's positions alone."""
         return (self.ids(recording),)
 
@@ -83,7 +83,7 @@ class TokenMap(Hypothesis):
         return found[:, list(recording.positions)].astype(np.int64)
 
     def stream_rows(self, recording: Recording, layer: int, variant: str | None = None) -> Floats:
-        """(row, unit) the stream at one layer, a row a text and position."""
+        """(row, unit) the stream at one layer, a row per text and position."""
         found = np.asarray(recording.array(self.request(variant), layer), dtype=np.float64)
         return found.reshape(-1, found.shape[-1])
 
@@ -114,7 +114,7 @@ class Tokens:
 
     @property
     def rows(self) -> Codes:
-        """(row,) ids, a row a text and position."""
+        """(row,) ids, a row per text and position."""
         return self.ids.ravel()
 
     @property

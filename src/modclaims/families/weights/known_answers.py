@@ -121,5 +121,5 @@ CLUSTERABILITY = Family(
     _strengths,
     BY_WEIGHTS,
     tested=True,
-    dear=True,
+    costly=True,
 )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from modclaims.decimals import p_word
 from modclaims.errors import ClaimError
-from modclaims.families.weights.weight_claims import Beside, Compared, WeightClaim, by_depth, matrix
+from modclaims.families.weights.weight_claims import NullComparison, WeightClaim, WeightMeasurement, by_depth, matrix
 from modclaims.figures.head_map import HeadMap
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
@@ -133,7 +133,7 @@ class OVDirections(WeightClaim):
         """Where the claim's own coherence stands: 0 as it is, 1 beyond frequency."""
         return 0 if self.beyond is None else 1
 
-    def _compared(self, look: Look) -> Directions:
+    def _compared(self, look: Look) -> DirectionCoherence:
         recording, shape, requests = look.recording, look.shape, self._matrices()
         layers = shape.resolve_layers(requests[0])
         embedding, unembedding = (matrix(recording, Weights(name)) for name in ("embedding", "unembedding"))
@@ -150,15 +150,15 @@ class OVDirections(WeightClaim):
             ]
             found.append(_Layer.of(space, subspaces, self.tokens, self.level, _turns(look, self.draws)))
         beside = self._beside(layers, [f.shares[self._which] for f in found])
-        return Directions(beside, self._resamples(look, beside.null), tuple(found))
+        return DirectionCoherence(beside, self._resamples(look, beside.null), tuple(found))
 
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
-        found = measured.kept(Directions)
+        found = measured.kept(DirectionCoherence)
         other = self._beside(found.beside.layers, [f.shares[1 - self._which] for f in found.bases])
         return [RivalResult(self._frequency(other, self._shown(found, named)))]
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
-        found = measured.kept(Directions)
+        found = measured.kept(DirectionCoherence)
         return (
             by_depth(
                 found.beside,
@@ -174,7 +174,7 @@ class OVDirections(WeightClaim):
         )
 
     def words(self, look: Look, measured: Measured, named: int) -> Words:
-        found = measured.kept(Directions)
+        found = measured.kept(DirectionCoherence)
         beside, at = found.beside, self._shown(found, named)
         random = np.array([f.mean[1:].mean(axis=0) for f in found.bases])  # (layer, measure)
         own = np.array([f.mean[0] for f in found.bases])
@@ -218,9 +218,9 @@ class OVDirections(WeightClaim):
             )
             yield left if self._side == SIDES[self.matrix][0] else right
 
-    def _beside(self, layers: tuple[int, ...], shares: list[Floats]) -> Beside:
+    def _beside(self, layers: tuple[int, ...], shares: list[Floats]) -> NullComparison:
         found = np.stack(shares, axis=1)
-        return Beside(
+        return NullComparison(
             layers,
             found[0],
             found[1:],
@@ -229,7 +229,7 @@ class OVDirections(WeightClaim):
             ends=(-1.0, 1.0),
         )
 
-    def _frequency(self, other: Beside, named: int) -> Control:
+    def _frequency(self, other: NullComparison, named: int) -> Control:
         """The same claim with, or without, what tokens have in common by being as frequent."""
         adjusted = other.test(self).p_adjusted
         p = float(adjusted[named])
@@ -338,7 +338,7 @@ class _Layer:
 
 
 @dataclass(frozen=True)
-class Directions(Compared):
+class DirectionCoherence(WeightMeasurement):
     """Coherence of the singular directions and of random ones."""
 
     bases: tuple[_Layer, ...]

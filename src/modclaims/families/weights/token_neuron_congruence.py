@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.weights.figures.by_frequency import ByFrequency
-from modclaims.families.weights.weight_claims import Beside, Compared, WeightClaim, by_depth, matrix
+from modclaims.families.weights.weight_claims import NullComparison, WeightClaim, WeightMeasurement, by_depth, matrix
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import ModelShape, Recording, Request, Weights
@@ -107,7 +107,9 @@ class TokenNeuronCongruence(WeightClaim):
         for draw in range(len(null)):  # a direction's products grow with its length, so that one serves all layers
             found = largest_products(random_units(*size, rng), tokens, self.largest)
             null[draw] = (lengths * found).mean(axis=1)
-        beside = Beside(layers, own, null, "rise", f"mean of the {self.largest} largest dot products", rounding=1e-6)
+        beside = NullComparison(
+            layers, own, null, "rise", f"mean of the {self.largest} largest dot products", rounding=1e-6
+        )
         return Congruence(beside, self._resamples(look, null), neurons, tokens)
 
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
@@ -177,7 +179,7 @@ class TokenNeuronCongruence(WeightClaim):
 
 
 @dataclass(frozen=True)
-class Congruence(Compared):
+class Congruence(WeightMeasurement):
     """Neurons and the tokens that they may point at."""
 
     neurons: tuple[Singles, ...]
@@ -201,7 +203,7 @@ def _sizes(vectors: Singles, tokens: Singles, bins: NDArray[np.int64]) -> Floats
 def _by_frequency(
     neurons: Sequence[Singles], tokens: Singles, layers: tuple[int, ...], rng: np.random.Generator
 ) -> Exhibit:
-    """Sizes of dot products by token frequency, a line a layer, relative to random vectors of the neurons' lengths."""
+    """Sizes of dot products by token frequency, a line per layer, relative to random vectors of the neurons' lengths."""
     bins = frequency_bins(len(tokens), RANKS)
     relative = []
     for weights in neurons:

@@ -90,7 +90,7 @@ class WeightClaim(Hypothesis):
         """What makes a null object of the network, in words."""
 
     @abstractmethod
-    def _compared(self, look: Look) -> Compared:
+    def _compared(self, look: Look) -> WeightMeasurement:
         """The network's number beside its null objects', with what the family needs later."""
 
     def _quantity(self) -> str:
@@ -127,7 +127,7 @@ class WeightClaim(Hypothesis):
         rng = look.rng("resamples", design=f"{len(null)} null objects")
         return resample_draws(len(null), count=look.settings.resamples, rng=rng)
 
-    def _shown(self, compared: Compared, named: int) -> int:
+    def _shown(self, compared: WeightMeasurement, named: int) -> int:
         """The layer that rivals and words are about: the named one, or of a contrast the one of the largest effect."""
         return int(np.argmax(compared.by_layer.effect)) if self.holds.contrasts else named
 
@@ -137,7 +137,7 @@ class WeightClaim(Hypothesis):
 
 
 @dataclass(frozen=True)
-class Beside:
+class NullComparison:
     """A number of the network at some layers, and of its null objects."""
 
     layers: tuple[int, ...]
@@ -177,10 +177,10 @@ class Beside:
 
 
 @dataclass(frozen=True)
-class Compared:
+class WeightMeasurement:
     """What a claim about weights leaves of its measuring; each family adds what it needs later."""
 
-    beside: Beside
+    beside: NullComparison
     resamples: Resamples
     """Of the null objects."""
 
@@ -201,7 +201,7 @@ def matrix(recording: Recording, request: Weights, layer: int = 0) -> NDArray[np
     return np.asarray(recording.array(request, layer))
 
 
-def by_depth(beside: Beside, depth: int, *, title: str, of: str, null: str, description: str) -> Exhibit:
+def by_depth(beside: NullComparison, depth: int, *, title: str, of: str, null: str, description: str) -> Exhibit:
     """The network's number by relative depth, with the range and mean of its null objects."""
     low, high = np.quantile(beside.null, (0.05, 0.95), axis=0)
     spread = float((high - low).max())

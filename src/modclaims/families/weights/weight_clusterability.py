@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from modclaims.decimals import from_to
 from modclaims.errors import ClaimError
 from modclaims.families.weights.figures.by_clusters import ByClusters
-from modclaims.families.weights.weight_claims import Beside, Compared, WeightClaim, by_depth, matrix
+from modclaims.families.weights.weight_claims import NullComparison, WeightClaim, WeightMeasurement, by_depth, matrix
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.recording import ModelShape, Request, Weights
@@ -129,7 +129,7 @@ class WeightClusterability(WeightClaim):
                     null[draw, at] = few[draw, at, here, mine]
                 else:
                     null[draw, at] = clustered(graph, (self.clusters,))[0, mine]
-        beside = Beside(
+        beside = NullComparison(
             layers,
             own[:, here, mine],
             null,
@@ -238,7 +238,7 @@ class WeightClusterability(WeightClaim):
 
 
 @dataclass(frozen=True)
-class Cuts(Compared):
+class Cuts(WeightMeasurement):
     """The MLPs' weight graphs, cut into several numbers of clusters."""
 
     mlps: tuple[Matrices, ...]
@@ -274,14 +274,14 @@ def _graph(mlp: Matrices, orders: Sequence[NDArray[np.int64]], kind: str) -> Wei
 def _sensitivity(
     layers: Sequence[int], counts: Sequence[int], effects: Floats, stated: int, smallest: float, name: str
 ) -> Exhibit:
-    """The effect by number of clusters, a line a layer; the stated number is marked."""
+    """The effect by number of clusters, a line per layer; the stated number is marked."""
     told = "; ".join(
         f"{count} clusters {from_to((low, high), 3)}"
         for count, low, high in zip(counts, effects.min(axis=0), effects.max(axis=0), strict=True)
     )
     return ByClusters(
         f"{_capital(name)} by number of clusters",
-        f"{_capital(name)} by number of clusters, one line a layer; {stated} were stated in advance. Lowest and highest layer: {told}.",
+        f"{_capital(name)} by number of clusters, one line per layer; {stated} were stated in advance. Lowest and highest layer: {told}.",
         clusters=np.array(counts),
         layer=np.array(layers),
         effect=effects,

@@ -18,7 +18,7 @@ from modclaims.recording.shape import ModelShape
 
 
 class NextToken(Request):
-    """Ask for one number a text, (text,), about what a causal model expects to come next, perhaps without some parts."""
+    """Ask for one number per text, (text,), about what a causal model expects to come next, perhaps without some parts."""
 
     @property
     @abstractmethod
@@ -102,7 +102,7 @@ class Loss(NextToken):
 @dataclass(frozen=True)
 class LogOdds(NextToken):
     """Ask for the log-odds of a set of next tokens, against all others, averaged over each text's tokens (causal models
-    only): ln P(one of the set) - ln P(none of it), one number a text."""
+    only): ln P(one of the set) - ln P(none of it), one number per text."""
 
     among: tuple[int, ...]
     """Ids of the tokens of the set."""

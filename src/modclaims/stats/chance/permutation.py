@@ -254,7 +254,7 @@ def cheaper_by_vectors(units: int, dimensions: int, categories: int, strata: int
 def between_ss_null(responses: Floats, design: Design, arrangements: Arrangements) -> tuple[Floats, Floats]:
     """Sum of squares between categories, strata removed, at every cell under every arrangement.
 
-    `responses` is (unit, cell), one number a text. Exact for unequal counts too: with responses and category
+    `responses` is (unit, cell), one number per text. Exact for unequal counts too: with responses and category
     indicators centred in each stratum, SSA = s' A^- s with s the category sums and A fixed by the counts, which
     relabelling within strata keeps. Returns (arrangement, cell) SSA and the total SS (cell,) within strata.
     """

@@ -2,7 +2,7 @@
 
 Responses are ranked, less their stratum's median where there are strata (aligned ranks: Hodges & Lehmann 1962), and ranks
 turned into normal quantiles (van der Waerden's scores), so that neither the scale of a response nor its tails matter. Ranks
-inside each stratum would not do: of four texts, one a category, they leave no spread where the order is clear.
+inside each stratum would not do: of four texts, one per category, they leave no spread where the order is clear.
 """
 
 from __future__ import annotations

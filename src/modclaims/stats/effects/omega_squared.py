@@ -42,7 +42,7 @@ def omega2_of_log(theta: Floats) -> Floats:
 
 
 def omega_squared_replicates(responses: Floats, design: Design, resamples: Resamples) -> Replicates:
-    """log(1 + f^2) of category given strata, one cell a column of `responses` (unit, cell).
+    """log(1 + f^2) of category given strata, one cell per column of `responses` (unit, cell).
 
     1 + f^2 = (df1 F - df1 + n) / n. With r the stratum-centred and e the full model's residual, d SSE = e_i^2 and
     d SSA = r_i^2 - e_i^2 by text i's multiplicity, from which its influence follows; a cluster's is the same summed

@@ -1,7 +1,7 @@
 """Rival explanations of a difference between categories: spread instead of location, and shared words.
 
 All work on *pair vectors* (see `permutation`), so that the same code serves similarities of texts and, through
-squared differences, one number a text.
+squared differences, one number per text.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def pseudo_f2_null(squared: Floats, pairs: Pairs, design: Design, arrangements: 
 
 @dataclass(frozen=True)
 class Permanova:
-    """One-way (within strata, each stratum with its own category effect) permutational analysis of variance on squared distances, a value a cell."""
+    """One-way (within strata, each stratum with its own category effect) permutational analysis of variance on squared distances, a value per cell."""
 
     f: Floats
     r2: Floats

@@ -88,7 +88,7 @@ def draws(count: int, rng: np.random.Generator, one: Callable[[np.random.Generat
 
 
 @dataclass(frozen=True)
-class Directions:
+class BasisEffects:
     """omega^2 of category given strata, of every direction of one basis."""
 
     omega2: Floats
@@ -101,7 +101,7 @@ SUMMARIES = ("largest", "upper", "count")
 """Of the omega^2 of a layer's directions: the largest, the 99th percentile, the share of directions above a threshold."""
 
 
-def summarised(directions: Directions, summary: str, threshold: float) -> Floats:
+def summarised(directions: BasisEffects, summary: str, threshold: float) -> Floats:
     """(layer,) one of `SUMMARIES` over the directions that vary; not a number where none does."""
     out = []
     for omega2, mask in zip(directions.omega2, directions.varies, strict=True):
@@ -117,7 +117,7 @@ def summarised(directions: Directions, summary: str, threshold: float) -> Floats
     return np.array(out, dtype=np.float64)
 
 
-def shares(directions: Directions, at: Floats) -> Floats:
+def shares(directions: BasisEffects, at: Floats) -> Floats:
     """(layer, point) share of the directions that vary whose omega^2 is at least `at`; 0 where none does."""
     rows = []
     for omega2, mask in zip(directions.omega2, directions.varies, strict=True):
@@ -156,7 +156,7 @@ class UnitBasis:
         """(layer, unit, direction) vectors in this basis."""
         return np.asarray(self.matrix @ vectors)
 
-    def directions(self, rows: Floats) -> Directions:
+    def directions(self, rows: Floats) -> BasisEffects:
         """omega^2 of every direction from (layer, row, direction) vectors in this basis."""
         n = len(self.matrix)
         squares = rows * rows
@@ -169,7 +169,7 @@ class UnitBasis:
             # df1 (F - 1) / (df1 (F - 1) + n) with F = (category / df1) / (error / df2)
             excess = df2 * category - self.df1 * error
             omega2 = np.where(varies, excess / (excess + n * error), 0.0)
-        return Directions(omega2, varies)
+        return BasisEffects(omega2, varies)
 
     def explained_and_left(self, rows: Floats) -> tuple[Floats, Floats]:
         """(layer, direction) root mean square of what categories explain given strata, and sd of what they leave."""
@@ -295,11 +295,11 @@ class Turning:
         rows = basis.rows(vectors)
         return cls(basis, rows, Space.of(rows, kept))
 
-    def axes(self) -> Directions:
+    def axes(self) -> BasisEffects:
         """Of the coordinate axes."""
         return self.basis.directions(self.vectors)
 
-    def turned(self, rng: np.random.Generator) -> Directions:
+    def turned(self, rng: np.random.Generator) -> BasisEffects:
         """Of the axes turned at random, in single precision: a draw among many needs no more.
 
         What units share was taken apart by the basis before, so that it costs what they differ by no digits.

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from modclaims.errors import ClaimError
-from modclaims.stats.spectra.krylov import Leading, Plan, leading_triples, random_directions
+from modclaims.stats.spectra.krylov import Leading, MemoryPlan, leading_triples, random_directions
 from modclaims.stats.spectra.products import Products
 from modclaims.stats.spectra.quadrature import Bidiagonals, bidiagonalise
 from modclaims.stats.spectra.spectral_sketch import Estimate, Sketch
@@ -83,7 +83,7 @@ def estimated_spectrum(
     if rank_at_most is not None and not 0 <= rank_at_most <= min(shape):
         raise ClaimError(f"rank_at_most = {rank_at_most}: a {sides(shape)} operator has a rank from 0 to {min(shape)}.")
     floor = max(shape) * spacing(products.dtype, computed_in)
-    plan = Plan.within(max_memory, products.rows, products.columns, **asdict(effort))
+    plan = MemoryPlan.within(max_memory, products.rows, products.columns, **asdict(effort))
     rounding = 1e3 * spacing(products.dtype, computed_in)
 
     found = leading_triples(products, plan, rng, rounding)
@@ -119,7 +119,7 @@ def estimated_spectrum(
     )
 
 
-def _sketch(products: Products, plan: Plan, rng: np.random.Generator, found: Leading) -> Sketch | None:
+def _sketch(products: Products, plan: MemoryPlan, rng: np.random.Generator, found: Leading) -> Sketch | None:
     """Weigh with probes, a few at a time, what lies beyond the directions that converged. None for a zero operator."""
     largest = float(found.values[0])
     if largest == 0:

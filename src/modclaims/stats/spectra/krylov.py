@@ -26,7 +26,7 @@ NORM_PROBES, NORM_STEPS, NORM_FAILURE = 4, 20, 1e-3
 
 
 @dataclass(frozen=True)
-class Plan:
+class MemoryPlan:
     """What is held at once, decided before anything is computed."""
 
     leading: int
@@ -42,7 +42,7 @@ class Plan:
     steps: int
 
     @classmethod
-    def within(cls, allowed: float, rows: int, columns: int, *, leading: int, probes: int, steps: int) -> Plan:
+    def within(cls, allowed: float, rows: int, columns: int, *, leading: int, probes: int, steps: int) -> MemoryPlan:
         """The deepest basis and the most probes at a time that fit. Raises `ClaimError` where none does."""
         k = min(leading, columns)
         width = min(k + SURPLUS, columns)
@@ -114,7 +114,7 @@ class Leading:
     """(direction, column) the right Ritz vectors that converged, to be set apart."""
 
 
-def leading_triples(products: Products, plan: Plan, rng: np.random.Generator, rounding: float) -> Leading:
+def leading_triples(products: Products, plan: MemoryPlan, rng: np.random.Generator, rounding: float) -> Leading:
     """Ritz values from the block Krylov space of J'J over random start vectors, fully orthogonalised.
 
     Orthonormal V and U (vector, component) with J V' = U' L' to rounding, L being known entry by entry, so that

@@ -1,1 +1,1 @@
-"""Figures of this topic alone, a kind a file."""
+"""Figures of this topic alone, a kind per file."""

@@ -120,7 +120,7 @@ class KurtosisByDepth(FigureData):
         )
 
     def table(self) -> Table:
-        """Kurtosis of own and of rotated axes, a row a layer."""
+        """Kurtosis of own and of rotated axes, a row per layer."""
         layer = self.layer.astype(np.float64)
         rows = [
             (

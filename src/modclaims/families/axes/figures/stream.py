@@ -39,7 +39,7 @@ HEIGHT, AROUND = 150.0, 22 + 34.0
 
 @dataclass(frozen=True)
 class Stream(FigureData):
-    """Value against layer, one line a position, zoomed and whole; hue by category, shade by text."""
+    """Value against layer, one line per position, zoomed and whole; hue by category, shade by text."""
 
     values: Annotated[NDArray[np.floating], Axes("line", "layer")]
     """The coordinate at one position of a text."""
@@ -104,7 +104,7 @@ class Stream(FigureData):
         return _Lines(values, text.astype(np.int64), category, labels_for(texts, self.ids, "ids of stream"))
 
     def table(self) -> Table:
-        """Spread over all lines and the median of each category, a row a layer."""
+        """Spread over all lines and the median of each category, a row per layer."""
         lines, layer = self._lines(), self.layer.astype(np.float64)
         low, high = lines.quantiles(0.01, 0.99)
         decimals = decimals_for(high - low)
@@ -177,7 +177,7 @@ class _Lines:
         ]
 
     def plot(self, axes: Plot, depth: Floats, drawn: Whole) -> None:
-        """One path a text, or of many texts one a category and shade; categories in turn, so that none lies on top."""
+        """One path a text, or of many texts one per category and shade; categories in turn, so that none lies on top."""
         values, text = self.values[drawn], self.text[drawn]
         width = 0.9 if len(values) <= 60 else 0.6 if len(values) <= 240 else 0.45
         kinds = {kind: k for k, kind in enumerate(groups_in_order(self.category))}

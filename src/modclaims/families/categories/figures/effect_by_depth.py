@@ -76,7 +76,7 @@ class EffectByDepth(FigureData):
             ("dashes", "threshold", f"smallest that matters, {number(self.smallest_effect)}"),
         ]
         if self.twin is not None:
-            entries.append(("line", "twin", f"untrained twins ({len(self.twin)})"))
+            entries.append(("line", "twin", f"untrained networks ({len(self.twin)})"))
         return entries
 
     def _chance(self, axes: Plot) -> None:
@@ -108,7 +108,7 @@ class EffectByDepth(FigureData):
         head = ["layer", "relative depth", self.effect_name]
         head += ["own bounds", "simultaneous lower bound", "range of chance"]
         if self.twin is not None:
-            head.append(f"{count(len(self.twin), 'untrained twin')}, lowest to highest")
+            head.append(f"{count(len(self.twin), 'untrained network')}, lowest to highest")
         rows = []
         for i in range(len(self.effect)):
             row = [

@@ -1,4 +1,4 @@
-"""Texts as places in a plane, a panel a layer."""
+"""Texts as places in a plane, a panel per layer."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class TwoEffectsByDepth(FigureData):
         if len(self.layer) != n:
             raise ValueError("the arrays of two_effects_by_depth differ in layers")
         if any(values.shape != (3, n) for values in (self.effect, self.low, self.high)):
-            raise ValueError("two_effects_by_depth needs two effects and their difference, a value a layer")
+            raise ValueError("two_effects_by_depth needs two effects and their difference, a value per layer")
         plots = TwoPlots.of(self._entries(), TALL)
         upper = plots.upper
         upper.set_ylim(*kit.span(self.effect[:2], self.low[:2], self.high[:2], 0.0))
@@ -80,7 +80,7 @@ class TwoEffectsByDepth(FigureData):
             ("dashes", "threshold", f"smallest that matters, {number(self.smallest_effect)}"),
         ]
         if self.twin is not None:
-            entries.append(("line", "twin", f"untrained twins ({len(self.twin)})"))
+            entries.append(("line", "twin", f"untrained networks ({len(self.twin)})"))
         return entries
 
     def _difference(self, axes: Plot) -> None:

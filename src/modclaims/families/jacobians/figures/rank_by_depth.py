@@ -27,7 +27,7 @@ STYLES = {"mlp": ("category-1", "o"), "attention": ("category-2", "s")}
 
 @dataclass(frozen=True)
 class RankByDepth(FigureData):
-    """Effective rank over tokens x width by relative depth, a line a block kind, with the band of the null objects."""
+    """Effective rank over tokens x width by relative depth, a line per block kind, with the band of the null objects."""
 
     depth: Annotated[Floats, Axes("layer")]
     """Relative depth, 0 to 1."""
@@ -112,7 +112,7 @@ class RankByDepth(FigureData):
             axes.plot([x, x], [least, least + tall], color=colour_of("threshold"), linewidth=2)
 
     def table(self) -> Table:
-        """Effective rank as a fraction, a row a layer."""
+        """Effective rank as a fraction, a row per layer."""
         head = ["layer", "relative depth"]
         for block in labels_for(len(self.rank), self.blocks, "blocks of rank_by_depth"):
             head += [f"{block}, mean", f"{block}, lowest and highest text"]

@@ -102,7 +102,7 @@ class Spectra(FigureData):
         axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: number(round(v))))
 
     def table(self) -> Table:
-        """Counts and the curve at a few places, a row a layer."""
+        """Counts and the curve at a few places, a row per layer."""
         layer, size = self.layer.astype(np.float64), self.values.shape[1]
         places = sorted({0, size // 10, size // 4, size // 2, (3 * size) // 4, size - 1})
         head = ["layer", "effective rank", "above a tenth", "noise floor", *(f"value {place + 1}" for place in places)]

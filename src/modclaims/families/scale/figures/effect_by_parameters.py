@@ -50,7 +50,7 @@ class EffectByParameters(FigureData):
 
         arrays = (self.parameters, self.effect, self.low, self.high, self.line)
         if len({len(values) for values in arrays}) > 1 or not (self.parameters > 0).all():
-            raise ValueError("effect_by_parameters needs one number a model in every array, and sizes above 0")
+            raise ValueError("effect_by_parameters needs one number per model in every array, and sizes above 0")
         paper, left, most = kit.Paper.of(kit.WIDTH, 216), kit.DEPTH_LEFT, kit.WIDTH - kit.DEPTH_LEFT - 10
         top = paper.height - 10 - paper.key(left, paper.height - 10, ENTRIES, most)
         box = (left, 32.0, most, top - 32)

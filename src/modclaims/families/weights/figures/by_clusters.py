@@ -23,7 +23,7 @@ BOTTOM, HEIGHT = 30.0, 150.0
 
 @dataclass(frozen=True)
 class ByClusters(FigureData):
-    """The effect by number of clusters, a line a layer, the stated number and the smallest effect that matters marked."""
+    """The effect by number of clusters, a line per layer, the stated number and the smallest effect that matters marked."""
 
     clusters: Annotated[NDArray[np.generic], Axes("count")]
     """Numbers of clusters."""

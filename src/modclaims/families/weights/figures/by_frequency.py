@@ -21,7 +21,7 @@ BOTTOM, HEIGHT = 30.0, 150.0
 
 @dataclass(frozen=True)
 class ByFrequency(FigureData):
-    """Sizes relative to random vectors by token frequency, a line a layer; frequent tokens on the left."""
+    """Sizes relative to random vectors by token frequency, a line per layer; frequent tokens on the left."""
 
     rank: Annotated[Floats, Axes("bin")]
     """Mean place of a bin's tokens in the tokenizer's order, frequent ones first."""
@@ -55,7 +55,7 @@ class ByFrequency(FigureData):
         return paper.figure
 
     def table(self) -> Table:
-        """Sizes at a few ranks, a row a layer."""
+        """Sizes at a few ranks, a row per layer."""
         places = sorted({round(share * (len(self.rank) - 1)) for share in (0, 0.25, 0.5, 0.75, 1)})
         rows = [
             (number(round(float(at))), *(number(float(row[p])) for p in places))

@@ -1,10 +1,10 @@
-"""Weighed: what one claim's evidence says before the other claims of a run are known."""
+"""TestSummary: what one claim's evidence says before the other claims of a run are known."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ class Secondary:
 
 @dataclass(frozen=True, kw_only=True)
 class CellRow:
-    """What cells.csv says of one cell: a row each cell that was tested or shown, then rows of single categories."""
+    """What cells.csv says of one cell: a row per cell that was tested or shown, then rows of single categories."""
 
     site: str
     layer: int | None = None
@@ -37,8 +37,12 @@ class CellRow:
     head: int | None = None
     axis: int | None = None
     category: str | None = None
+    size: int | None = None
+    """Units of a module that is claimed about."""
+    depth: float | None = None
+    """Relative depth, where models are compared."""
     statistic: str
-    """What `effect` is, and of how many units or at which relative depth where that tells cells apart."""
+    """What `effect` is."""
     effect: float | None
     effect_low: float | None = None
     """Lower bound at the run's alpha, of this cell alone."""
@@ -126,8 +130,10 @@ class ClaimNumbers:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Weighed(ClaimNumbers):
+class TestSummary(ClaimNumbers):
     """What one claim's evidence says before the other claims are known; survives a kill as JSON."""
+
+    __test__: ClassVar[bool] = False
 
     expect: str
     observed: float | None
@@ -162,7 +168,7 @@ class Weighed(ClaimNumbers):
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, body: Mapping[str, Any]) -> Weighed:
+    def from_dict(cls, body: Mapping[str, Any]) -> TestSummary:
         """The inverse of `as_dict`; a number that was not finite comes back as NaN, in rows of cells as None."""
         values = dict(body)
         for name in ("effect", "effect_low", "effect_high"):
@@ -196,7 +202,7 @@ class _Chance:
         return cls(test.statistic, test.action, test.exact, draws, test.floor)
 
 
-def summarise(claim: Hypothesis, evidence: Evidence, alpha: float, claims: int = 1) -> Weighed:
+def summarise(claim: Hypothesis, evidence: Evidence, alpha: float, claims: int = 1) -> TestSummary:
     """Read both levels, the named cell and its interval off the evidence. Raises `ClaimError` for cells it lacks."""
     levels = claim.holds.levels(evidence, claim.smallest_effect, alpha, claims)
     bounds, test, cell = evidence.bounds, evidence.test, evidence.cells[levels.cell]
@@ -204,7 +210,7 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float, claims: int =
     chance = _Chance.of(claim, evidence, chosen)
     if evidence.undecided:
         levels = replace(levels, p_plus=1.0, p_minus=1.0, mc_plus=(1.0, 1.0), mc_minus=(1.0, 1.0))
-    return Weighed(
+    return TestSummary(
         effect=float(bounds.effect[levels.cell]),
         effect_name=evidence.effect_name,
         effect_low=levels.low,
@@ -313,7 +319,7 @@ def _perfect(claim: Hypothesis, bounds: Bounds, cells: NDArray[np.int64]) -> tup
 
 
 def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[CellRow]:
-    """One row a tested cell, then one a category and listed cell."""
+    """One row a tested cell, then one per category and listed cell."""
     bounds, test = evidence.bounds, evidence.test
     effect, low, high = bounds.effect, bounds.lower(alpha), bounds.upper(alpha)
     cells = claim.holds.chosen(evidence.cells)
@@ -333,9 +339,9 @@ def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[CellRow]:
             head=cell.head,
             axis=cell.axis,
             category=cell.category,
-            statistic=evidence.effect_name
-            + ("" if cell.size is None else f", {cell.size} units")
-            + ("" if cell.depth is None else f" at {cell}"),
+            size=cell.size,
+            depth=cell.depth,
+            statistic=evidence.effect_name,
             effect=float(effect[i]),
             effect_low=float(low[i]),
             effect_high=float(high[i]),
@@ -353,3 +359,7 @@ def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[CellRow]:
             for name, value in (("hedges_g", row.hedges_g), ("superiority", row.superiority))
         ]
     return rows
+
+
+Weighed = TestSummary
+"""What `TestSummary` was called; goes with the next release but one."""

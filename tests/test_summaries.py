@@ -17,8 +17,8 @@ from modclaims.stats.bounds.bootstrap import Bounds
 from modclaims.stats.chance.multiplicity import clopper_pearson
 from modclaims.stats.evidence import CategoryRow, Cell, Evidence, NullTest
 from modclaims.stats.quantifiers import at, somewhere
+from modclaims.summaries import TestSummary, place_of, summarise
 from modclaims.verdict import judge
-from modclaims.weighed import Weighed, place_of, summarise
 
 ALPHA = 0.05
 
@@ -94,9 +94,9 @@ def test_a_place_has_all_that_names_it(cell: Cell, more: Mapping[str, Any]) -> N
 
 def test_a_summary_survives_json() -> None:
     summary = summarise(Claim(), evidence(), ALPHA)
-    again = Weighed.from_dict(json.loads(json.dumps(summary.as_dict())))
+    again = TestSummary.from_dict(json.loads(json.dumps(summary.as_dict())))
     assert again.as_dict() == summary.as_dict()
-    blank = Weighed.from_dict(json.loads(json.dumps(summary.as_dict() | {"effect_low": None})))
+    blank = TestSummary.from_dict(json.loads(json.dumps(summary.as_dict() | {"effect_low": None})))
     assert np.isnan(blank.effect_low)
 
 

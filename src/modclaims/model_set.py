@@ -1,4 +1,4 @@
-"""Lineup: several models as one recorder, the run's own and those beside it, which claims about scale compare."""
+"""ModelSet: several models as one recorder, the run's own and those beside it, which claims about scale compare."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Foretelling(Protocol):
 R = TypeVar("R", bound=Reader)
 
 
-class Lineup(Generic[R]):
+class ModelSet(Generic[R]):
     """A `Recorder` over several models, one of which is in memory at a time.
 
     Requests that name no model are answered by `own`, all others by the model of `beside` that they name. Where
@@ -163,3 +163,7 @@ def _same(one: ModelShape, other: ModelShape) -> bool:
     """Whether two models are one, as far as their bytes tell."""
     first, second = ([shape.provenance.get(key, "") for key in DIGESTS] for shape in (one, other))
     return bool(first[0]) and first == second
+
+
+Lineup = ModelSet
+"""What `ModelSet` was called; goes with the next release but one."""

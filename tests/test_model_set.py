@@ -8,7 +8,7 @@ from planted import PlantedRecorder, planted_corpus
 
 from modclaims import CategoryClustering, ModelsDiffer
 from modclaims.errors import ClaimError, CorpusError, ModelError
-from modclaims.lineup import Lineup
+from modclaims.model_set import ModelSet
 from modclaims.outcome import Outcome
 from modclaims.recording import Activations, Loss, Positions, for_model
 from modclaims.runner import execute
@@ -63,7 +63,7 @@ def run(classes, recorder, tmp_path=None, log=None, **settings):
 def test_models_are_read_one_after_the_other_by_size_and_let_go_before_the_next():
     log = []
     own, large, small = (Model(name, size, log) for name, size in (("own", 20), ("large", 30), ("small", 10)))
-    lineup = Lineup(own, [large, small])
+    lineup = ModelSet(own, [large, small])
     assert [m.name for m in lineup.shape.models] == ["small", "own", "large"]
     asked = [SITE, for_model(SITE, "large"), for_model(SITE, "small")]
     recording = lineup.record(CORPUS, asked, **SPOKEN)
@@ -81,12 +81,12 @@ def test_models_are_read_one_after_the_other_by_size_and_let_go_before_the_next(
 
 def test_a_model_that_nobody_asks_is_not_read():
     log = []
-    Lineup(Model("own", 20, log), [Model("other", 30, log)]).record(CORPUS, [SITE], **SPOKEN)
+    ModelSet(Model("own", 20, log), [Model("other", 30, log)]).record(CORPUS, [SITE], **SPOKEN)
     assert log == ["own reads"]
 
 
 def test_what_no_model_can_answer_is_refused():
-    lineup = Lineup(Model("own", 20), [Model("other", 30)])
+    lineup = ModelSet(Model("own", 20), [Model("other", 30)])
     with pytest.raises(ClaimError, match="none of those beside"):
         lineup.record(CORPUS, [for_model(SITE, "third")], **SPOKEN)
     with pytest.raises(ClaimError, match="none of those that this run reads"):
@@ -97,15 +97,15 @@ def test_what_no_model_can_answer_is_refused():
 
 def test_the_same_model_twice_and_one_of_unknown_size_are_refused():
     with pytest.raises(ModelError, match="are the same"):
-        Lineup(Model("own", 20), [Model("own", 20)])
+        ModelSet(Model("own", 20), [Model("own", 20)])
     with pytest.raises(ModelError, match="'own' and 'copy' are the same"):
-        Lineup(Model("own", 20, weights="w"), [Model("copy", 20, weights="w")])
+        ModelSet(Model("own", 20, weights="w"), [Model("copy", 20, weights="w")])
     with pytest.raises(ModelError, match="cannot be told"):
-        Lineup(Model("own", 20), [Model("odd", None)])
+        ModelSet(Model("own", 20), [Model("odd", None)])
 
 
 def test_models_of_one_name_go_by_where_they_came_from():
-    lineup = Lineup(Model("model", 20, origin="a/model"), [Model("model", 30, origin="b/model"), Model("c", 40)])
+    lineup = ModelSet(Model("model", 20, origin="a/model"), [Model("model", 30, origin="b/model"), Model("c", 40)])
     assert [m.name for m in lineup.shape.models] == ["a/model", "b/model", "c"]
     assert lineup.record(CORPUS, [SITE, for_model(SITE, "b/model")], **SPOKEN).of("b/model").shape.name == "b/model"
 
@@ -115,7 +115,7 @@ def test_a_text_too_short_for_one_of_the_models_names_that_model():
         def check(self, corpus, tokens, positions):
             raise CorpusError("Text 't1' is too short.")
 
-    lineup = Lineup(Model("own", 20), [Short("terse", 30)])
+    lineup = ModelSet(Model("own", 20), [Short("terse", 30)])
     with pytest.raises(CorpusError, match=r"'terse', given with --beside.*'t1'"):
         lineup.check(CORPUS, 64, Positions("0,1,2"))
     with pytest.raises(CorpusError, match="terse"):
@@ -134,14 +134,14 @@ def test_positions_that_a_claim_declares_concern_the_models_that_it_reads():
         def _request(self):
             return Activations(self.site, positions=Positions("20"))
 
-    finished = run([Late], Lineup(Model("own", 20), [Short("terse", 30)]))
+    finished = run([Late], ModelSet(Model("own", 20), [Short("terse", 30)]))
     assert finished.run.claims[0].summary["outcome"] != "error"
 
 
 def test_other_claims_have_the_numbers_that_they_have_without_models_beside(tmp_path):
     own = Model("own", 20)
     alone = run([Alone], own).run.claims[0]
-    beside = run([Alone, Differ], Lineup(own, [Model("other", 30)]), correction="none").run.claims[0]
+    beside = run([Alone, Differ], ModelSet(own, [Model("other", 30)]), correction="none").run.claims[0]
     leave = ("p_plus_adjusted", "p_minus_adjusted")
     assert {k: v for k, v in alone.summary.items() if k not in leave} == {
         k: v for k, v in beside.summary.items() if k not in leave
@@ -161,10 +161,10 @@ def test_models_are_part_of_the_digest_and_of_the_facts_and_their_order_is_not()
     def digest(recorder, *beside):
         return run_digest(collected(Differ), CORPUS, recorder.shape, Settings(model="a", beside=beside))
 
-    both = digest(Lineup(a, [b, c]), "b", "c")
-    assert both == digest(Lineup(a, [c, b]), "c", "b")
-    assert len({both, digest(a), digest(Lineup(a, [b]), "b"), digest(Lineup(a, [c]), "c")}) == 4
-    facts = run([Differ], Lineup(a, [b, c])).run.facts
+    both = digest(ModelSet(a, [b, c]), "b", "c")
+    assert both == digest(ModelSet(a, [c, b]), "c", "b")
+    assert len({both, digest(a), digest(ModelSet(a, [b]), "b"), digest(ModelSet(a, [c]), "c")}) == 4
+    facts = run([Differ], ModelSet(a, [b, c])).run.facts
     assert [(m["name"], m["parameters"]) for m in facts["models"]] == [("b", 20), ("a", 30), ("c", 40)]
     assert facts["model"] == facts["models"][1]
     assert facts["made"]["passes"] == 3 * len(CORPUS)
@@ -174,7 +174,7 @@ def test_a_claim_beside_other_models_is_another_claim_to_the_log(tmp_path):
     log, own = RunLog(tmp_path), Model("own", 20)
 
     def before(*beside):
-        recorder = Lineup(own, list(beside)) if beside else own
+        recorder = ModelSet(own, list(beside)) if beside else own
         return run([Differ] if beside else [Alone], recorder, log=log).run.facts["tests"]["weighed_before"]
 
     first, second = Model("first", 30), Model("second", 40)
