@@ -40,7 +40,7 @@ PARTS: Mapping[str, Sequence[str]] = {
         ),
         *(f"stats/spectra/{room}.py" for room in SPECTRAL),
     ),
-    "STATISTICS": ("stats/*.py", "stats/*/*.py", "families/*/*.py", "hypothesis.py", "weighed.py", "verdict.py"),
+    "STATISTICS": ("stats/*.py", "stats/*/*.py", "families/*/*.py", "hypothesis.py", "summaries.py", "verdict.py"),
 }
 """Modules of each part, under the package."""
 WITHOUT = (

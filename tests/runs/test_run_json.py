@@ -36,7 +36,7 @@ def test_a_run_has_the_fields_of_its_dataclasses_and_no_others():
 
 def test_cells_csv_has_its_columns_in_the_promised_order():
     assert " ".join(CELL_COLUMNS) == (
-        "claim model site layer last_layer head axis category statistic effect effect_low effect_high p p_adjusted status"
+        "claim model site layer last_layer head axis category size depth statistic effect effect_low effect_high p p_adjusted status"
     )
     first = (ROOT / "reports" / "card" / "cells.csv").read_text("utf-8").partition("\n")[0]
     assert tuple(first.split(",")) == CELL_COLUMNS
@@ -64,5 +64,5 @@ def test_what_came_later_may_be_absent(name):
 
 def test_descriptions_are_what_stands_below_the_fields():
     assert CLAIM["properties"]["carrying"]["description"].startswith("Cells each of which carries the claim by itself")
-    source = (PACKAGE / "weighed.py").read_text("utf-8")
+    source = (PACKAGE / "summaries.py").read_text("utf-8")
     assert re.search(r'\n    """Cells each of which carries the claim by itself', source)
