@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from modclaims.families.common.controls import (
+    Comparison,
     Spread,
+    UnequalSpread,
     activation_distances,
     measures,
     plain_measures,
-    spread,
     trained_minus_untrained,
 )
 from modclaims.families.common.units import Units
@@ -156,9 +157,9 @@ def test_f2_says_nothing_of_location_where_it_was_not_asked():
     units = Units(Design.of(list("a" * 6 + "b" * 6)), "text", None, ())
     arrangements = relabellings(units.design, budget=99, rng=np.random.default_rng(0), blind="within_strata")
     apart = activation_distances(*recorded(x), units)
+    comparison = Comparison(units, Pairs.of(units.design), np.zeros((0, len(apart))), 0, "at layer 0")
     asked, unasked = (
-        spread(apart, units, Pairs.of(units.design), arrangements, 0, "at layer 0", 0.05, asked=is_asked)
-        for is_asked in (True, False)
+        UnequalSpread(apart, arrangements, asked=is_asked).found(comparison, 0.05) for is_asked in (True, False)
     )
     assert asked.control.numbers == unasked.control.numbers
     assert "the difference is one of location" in asked.control.sentence

@@ -23,6 +23,7 @@ from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.categories import known_copies as copies
 from modclaims.families.common.copying import COUNTED, PAID, READ, SCORES, Copying, shared_followers
+from modclaims.families.induction import known_answers
 from modclaims.look import TestSettings
 from modclaims.planting import known
 from modclaims.planting.known import HEADS, LAYERS, LAYOUTS
@@ -77,7 +78,7 @@ def copied(effect=0.0, seed=3, share=copies.SHARE):
 
 def scored(effect, claim=None, seed=4):
     claim = claim or Heads()
-    return copies.scored(stream(seed, "scored"), claim._request(), claim.draws, "normal", LAYOUTS["12 texts"], effect)
+    return known_answers.scored(stream(seed, "scored"), claim._request(), claim.draws, "normal", LAYOUTS["12 texts"], effect)
 
 
 # ---- what is copied

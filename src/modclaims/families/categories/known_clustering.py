@@ -185,7 +185,8 @@ def _location(claim: Hypothesis, recording: Recording, rng: np.random.Generator)
     units = Units.of(recording.corpus, claim.label, claim.within)
     arrangements = relabellings(units.design, budget=PERMUTATIONS, rng=rng, blind="within_strata")
     apart = controls.activation_distances(recording, Activations("attn_out"), units)
-    return controls.spread(apart, units, Pairs.of(units.design), arrangements, 0, "", ALPHAS[0]).p_location
+    comparison = controls.Comparison(units, Pairs.of(units.design), np.zeros((0, len(apart))), 0, "")
+    return controls.UnequalSpread(apart, arrangements).found(comparison, ALPHAS[0]).p_location
 
 
 def _location_by(similarity: str, massive: int = 0, unpromised: tuple[str, ...] = (SIZE, SIZE_CELLS)) -> Question:

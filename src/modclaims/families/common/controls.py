@@ -43,6 +43,7 @@ MOST_ASIDE = 512
 it needs no finer answer than some hundreds of texts give, and costs as the square of their number."""
 UNTRAINED = 5
 EMBED = Activations("embed")
+SCALED = "activations (mean over positions, each coordinate divided by its sd)"
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class UnequalSpread(Rival):
     """(unit, unit) squared distances at each cell."""
     arrangements: Arrangements
     """What the claim's own p is read off; the first of them serve."""
-    of: str
+    of: str = SCALED
     """What lies so far apart, in words."""
     asked: bool = True
     """Whether location is asked at all."""
@@ -126,20 +127,46 @@ class UnequalSpread(Rival):
 
     def against(self, look: Look, comparison: Comparison) -> RivalResult:
         c = comparison
-        found = spread(
-            list(self.squared),
-            c.units,
-            c.pairs,
-            self.arrangements,
-            c.cell,
-            c.where,
-            look.alpha,
-            of=self.of,
-            asked=self.asked,
-        )
+        found = self.found(c, look.alpha)
         warnings = () if self.label is None else found.warnings(c.units, self.label, c.where, look.alpha)
         location = bool(found.p_location[c.cell] <= look.alpha) if self.asked else None
         return RivalResult(found.control, warnings=warnings, location=location)
+
+    def found(self, comparison: Comparison, alpha: float) -> Spread:
+        """F2 (blind to unequal spread) and PERMDISP in all dimensions.
+
+        Where location is not asked, F2 stands without what follows from it.
+        """
+        units, cell = comparison.units, comparison.cell
+        design, few = units.design, fewer(self.arrangements)
+        f2, tolerance = pseudo_f2_null(comparison.pairs.matrix(list(self.squared)), comparison.pairs, design, few)
+        location = weigh_cells(f2, tolerance)
+        distances = distances_to_centroid([self.squared[cell]], design)
+        dispersion, slack = f_null(distances, design, few)
+        p_spread = float(weigh_cells(dispersion, slack).p[0])
+        means = [float(distances[design.labels == k, 0].mean()) for k in range(design.k)]
+        ratio = max(means) / min(means) if min(means) > 0 else float("inf")
+        p = float(location.p_adjusted[cell])
+        told = ": the difference is one of location" if p <= alpha else ": categories may differ only in spread"
+        if not self.asked:
+            told = ", nothing taken out"
+        return Spread(
+            Control(
+                "spread",
+                f"On {self.of}, F2, which unequal spread does not fool, gives {p_word(len(location.p_adjusted))} {p:.2g} {comparison.where}{told}. The widest "
+                f"category spreads {ratio:.2f} times as far as the narrowest there (PERMDISP p {p_spread:.2g}).",
+                {
+                    "f2": float(f2[0, cell]),
+                    "p_adjusted": p,
+                    "permdisp_f": float(dispersion[0, 0]),
+                    "permdisp_p": p_spread,
+                    "spread_ratio": ratio,
+                },
+            ),
+            location.p_adjusted,
+            ratio,
+            p_spread,
+        )
 
 
 @dataclass(frozen=True)
@@ -282,7 +309,6 @@ With 60 and 12 texts about one centre, spread 1:3, p of the gap within - between
 delta, 300 data sets at alpha .05: cosines, the 12 being the wide ones, .03 above and .05 below; the 12 being the
 narrow ones, .08 and .04 (6 and 24: .07 and .02); 36 and 36 .03 and .04; distances .04 to .07.
 """
-SCALED = "activations (mean over positions, each coordinate divided by its sd)"
 
 
 def activation_distances(recording: Recording, request: Activations, units: Units) -> list[Floats]:
@@ -326,53 +352,6 @@ class Spread:
             f"spread ({self.ratio:.1f} times {where}, PERMDISP p {self.p_spread:.2g}). An exchange of labels finds that too, so that p "
             "alone shows no more; where the smaller category is the narrower, lower bounds err in up to 8 of 100 at alpha .05.",
         )
-
-
-def spread(
-    squared: list[Floats],
-    units: Units,
-    pairs: Pairs,
-    arrangements: Arrangements,
-    cell: int,
-    where: str,
-    alpha: float,
-    *,
-    of: str = SCALED,
-    asked: bool = True,
-) -> Spread:
-    """F2 (blind to unequal spread) and PERMDISP in all dimensions, from (unit, unit) squared distances a cell.
-
-    `of` says what lies so far apart; where location is not `asked`, F2 stands without what follows from it.
-    """
-    design, few = units.design, fewer(arrangements)
-    f2, tolerance = pseudo_f2_null(pairs.matrix(squared), pairs, design, few)
-    location = weigh_cells(f2, tolerance)
-    distances = distances_to_centroid([squared[cell]], design)
-    dispersion, slack = f_null(distances, design, few)
-    p_spread = float(weigh_cells(dispersion, slack).p[0])
-    means = [float(distances[design.labels == k, 0].mean()) for k in range(design.k)]
-    ratio = max(means) / min(means) if min(means) > 0 else float("inf")
-    p = float(location.p_adjusted[cell])
-    told = ": the difference is one of location" if p <= alpha else ": categories may differ only in spread"
-    if not asked:
-        told = ", nothing taken out"
-    return Spread(
-        Control(
-            "spread",
-            f"On {of}, F2, which unequal spread does not fool, gives {p_word(len(location.p_adjusted))} {p:.2g} {where}{told}. The widest "
-            f"category spreads {ratio:.2f} times as far as the narrowest there (PERMDISP p {p_spread:.2g}).",
-            {
-                "f2": float(f2[0, cell]),
-                "p_adjusted": p,
-                "permdisp_f": float(dispersion[0, 0]),
-                "permdisp_p": p_spread,
-                "spread_ratio": ratio,
-            },
-        ),
-        location.p_adjusted,
-        ratio,
-        p_spread,
-    )
 
 
 def trained_minus_untrained(

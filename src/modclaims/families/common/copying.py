@@ -13,7 +13,7 @@ from modclaims.families.common.controls import Comparison, Removable
 from modclaims.families.common.units import Units
 from modclaims.figures.head_map import HeadMap
 from modclaims.figures.raw_and_partial import RawAndPartial
-from modclaims.look import Look, TestSettings
+from modclaims.look import Look
 from modclaims.measured import RivalResult
 from modclaims.recording import HEAD_SITES, Activations, InductionScores, ModelShape, Recording, Request, TokenIds
 from modclaims.stats.bounds.bootstrap import Bounds
@@ -150,10 +150,24 @@ class Induction(Removable):
     """What taking it out left, where the rival is shown beside the claim."""
 
     def take_out(self, look: Look, comparison: Comparison, draws: int) -> Beyond:
-        c = comparison
-        return beyond_copying(
-            self.copying, self.site, self.cells, c.units, c.pairs, c.similarities, look.claim, look.settings, draws
-        )
+        """Category effect beyond what induction heads copy, by Freedman-Lane on pairs.
+
+        Every cell has the proxies of the layers up to its own; one that no counted head reaches has none. The same
+        permutations are used in all of them.
+        """
+        units, pairs, similarities = comparison.units, comparison.pairs, comparison.similarities
+        rng = look.settings.rng(look.claim, units.design.digest, "beyond")
+        orders = index_permutations(units.design, draws=draws, rng=rng)
+        reached = np.array([self.copying.reached(cell.layer or 0, self.site) for cell in self.cells])
+        null, adjusted = np.empty((len(orders), len(self.cells))), np.empty_like(similarities)
+        share, r2 = np.empty(len(self.cells)), np.empty(len(self.cells))
+        for layer in np.unique(reached):
+            here = np.flatnonzero(reached == layer)
+            proxies = [] if layer < 0 else self.copying.proxies(int(layer), units, pairs)
+            found = freedman_lane(similarities[:, here], proxies, pairs, units.design, orders)
+            null[:, here], adjusted[:, here] = found.null, found.adjusted
+            share[here], r2[here] = found.share_left, found.r2
+        return Beyond(null, adjusted, share, r2)
 
     def against(self, look: Look, comparison: Comparison) -> RivalResult:
         assert self.left is not None, "nothing was taken out"
@@ -195,36 +209,6 @@ class Induction(Removable):
             sides=("raw", "beyond induction"),
             effect_name="delta",
         ).exhibit()
-
-
-def beyond_copying(
-    copying: Copying,
-    site: str,
-    cells: Sequence[Cell],
-    units: Units,
-    pairs: Pairs,
-    similarities: Floats,
-    name: str,
-    weighing: TestSettings,
-    draws: int,
-) -> Beyond:
-    """Category effect on (pair, cell) similarities beyond what induction heads copy, by Freedman-Lane on pairs.
-
-    Every cell has the proxies of the layers up to its own; one that no counted head reaches has none. The same
-    permutations are used in all of them.
-    """
-    rng = weighing.rng(name, units.design.digest, "beyond")
-    orders = index_permutations(units.design, draws=draws, rng=rng)
-    reached = np.array([copying.reached(cell.layer or 0, site) for cell in cells])
-    null, adjusted = np.empty((len(orders), len(cells))), np.empty_like(similarities)
-    share, r2 = np.empty(len(cells)), np.empty(len(cells))
-    for layer in np.unique(reached):
-        here = np.flatnonzero(reached == layer)
-        proxies = [] if layer < 0 else copying.proxies(int(layer), units, pairs)
-        found = freedman_lane(similarities[:, here], proxies, pairs, units.design, orders)
-        null[:, here], adjusted[:, here] = found.null, found.adjusted
-        share[here], r2[here] = found.share_left, found.r2
-    return Beyond(null, adjusted, share, r2)
 
 
 def control(
