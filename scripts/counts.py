@@ -3,7 +3,8 @@
     python scripts/counts.py [FOLDER]     counts in FOLDER/src/modclaims (here by default) and names what is counted
 
 Lines of a function are those of its body without its docstring. Parameters are all that a caller may give, self apart. An
-import between rooms is one of a package below `modclaims` by another, by pairs.
+import between rooms is one of a package below `modclaims` by another, by pairs; topics are the folders of `families/`. What a family
+costs is counted by `git diff --stat` of one that is added.
 """
 
 from __future__ import annotations
@@ -87,6 +88,19 @@ def between(root: Path) -> Counter[tuple[str, str]]:
     return found
 
 
+def between_topics(root: Path) -> Counter[tuple[str, str]]:
+    """Imports of one topic of families by another, `common` apart."""
+    found: Counter[tuple[str, str]] = Counter()
+    for path in (root / "families").glob("*/**/*.py"):
+        topic = path.relative_to(root / "families").parts[0]
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("modclaims.families."):
+                other = (node.module or "").split(".")[2]
+                if "common" not in (topic, other) and other != topic:
+                    found[topic, other] += 1
+    return found
+
+
 def _room(parts: tuple[str, ...]) -> str:
     return parts[0] if len(parts) > 1 else "(top level)"
 
@@ -107,7 +121,9 @@ def main(arguments: Sequence[str]) -> int:
         + ", ".join(f"{k} {n}" for k, n in kinds.items())
     )
     rooms = between(root)
+    topics = between_topics(root)
     print(f"{rooms.total()} imports between rooms, {len(rooms)} pairs of rooms")
+    print(f"{topics.total()} imports between topics of families")
     return 0
 
 
