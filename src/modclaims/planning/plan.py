@@ -18,7 +18,7 @@ from modclaims.planning.context import PlanContext
 from modclaims.planning.power import Effect
 from modclaims.stats.chance.actions import Design
 from modclaims.stats.chance.merging import least_middle
-from modclaims.stats.quantifiers import Everywhere, Holds, InFraction
+from modclaims.stats.quantifiers import Holds
 
 
 @dataclass(frozen=True)
@@ -145,9 +145,7 @@ class TestPlan:
     @property
     def needed(self) -> int:
         """How many cells must have the effect for the claim to hold."""
-        if isinstance(self.holds, InFraction):
-            return self.holds.rank(self.cells)
-        return self.cells if isinstance(self.holds, Everywhere) else 1
+        return self.holds.needed(self.cells)
 
 
 def exchanged(found: Sequence[int], before: PlanContext, factor: float = 1.0) -> CountedLevel:

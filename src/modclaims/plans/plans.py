@@ -22,7 +22,6 @@ from modclaims.runs.collect import Collected
 from modclaims.runs.planned import Planned, context, prepare, readable
 from modclaims.runs.settings import Settings
 from modclaims.stats.chance.multiplicity import at_most
-from modclaims.stats.quantifiers import InFraction
 
 RARE = 0.05
 """Where fewer simulated runs than this end, an outcome is hardly within reach."""
@@ -310,7 +309,7 @@ def _found(made: TestPlan, smallest: float, alpha: float) -> Found | None:
         return None
     level, cells, needed = made.bounds.decisive(alpha), made.cells, made.needed
     others = cells - needed + 1  # as many speak against the claim, or leave it without enough
-    if isinstance(made.holds, InFraction):
+    if made.holds.any_of:
         return detectable(
             *made.simulated,
             smallest,

@@ -209,6 +209,15 @@ class Holds(ABC):
         """Of so many cells, how many are bounded together where it is supported, and where it is refuted."""
         return cells, 1
 
+    def needed(self, cells: int) -> int:
+        """How many of so many cells must have the effect for the claim to hold."""
+        return 1
+
+    @property
+    def any_of(self) -> bool:
+        """Whether it takes several cells, whichever they are, so that bounds hold for all of them at once."""
+        return False
+
     def contrast(self, layers: Sequence[int]) -> Floats | None:
         """(layer, 1) weights of the one contrast of layers that the claim is about; None where it is about cells."""
         return None
@@ -347,6 +356,9 @@ class Everywhere(Holds):
             return "everywhere"
         return "at every one of layers " + ", ".join(str(layer) for layer in self.layers)
 
+    def needed(self, cells: int) -> int:
+        return cells
+
     @property
     def layered(self) -> bool:
         return self.layers is not None
@@ -410,6 +422,13 @@ class InFraction(Holds):
     def rank(self, cells: int) -> int:
         """u, the fewest of so many cells that carry it."""
         return max(1, math.ceil(self.fraction * cells - 1e-9))
+
+    def needed(self, cells: int) -> int:
+        return self.rank(cells)
+
+    @property
+    def any_of(self) -> bool:
+        return True
 
     def together(self, cells: int) -> tuple[int, int]:
         return cells - self.rank(cells) + 1, self.rank(cells)

@@ -78,7 +78,9 @@ def copied(effect=0.0, seed=3, share=copies.SHARE):
 
 def scored(effect, claim=None, seed=4):
     claim = claim or Heads()
-    return known_answers.scored(stream(seed, "scored"), claim._request(), claim.draws, "normal", LAYOUTS["12 texts"], effect)
+    return known_answers.scored(
+        stream(seed, "scored"), claim._request(), claim.draws, "normal", LAYOUTS["12 texts"], effect
+    )
 
 
 # ---- what is copied

@@ -31,7 +31,7 @@ from modclaims.stats.chance.permutation import stratum_centred
 from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
 from modclaims.stats.nulls.matched_sets import Moves, Places, TextsAndSets, WeakestBounds, most_images, side_by_side
 from modclaims.stats.nulls.null_objects import MIN_DRAWS
-from modclaims.stats.quantifiers import Everywhere, Holds, somewhere
+from modclaims.stats.quantifiers import Holds, somewhere
 from modclaims.stats.streams import stream
 
 Floats = NDArray[np.float64]
@@ -295,7 +295,7 @@ class TargetedAblation(Hypothesis):
     def plan(self, before: PlanContext) -> TestPlan:
         made, (size, turns) = self._planned(before), self.moves_of(before.shape)
         layers = len(before.shape.resolve_layers(self.requests(before.shape)[0]))
-        units = self.sizes[0] if isinstance(self.holds, Everywhere) else self.sizes[-1]
+        units = self.sizes[0] if self.holds.needed(len(self.sizes)) == len(self.sizes) else self.sizes[-1]
         # further moves repeat these images, and tie with them; splits that pick in different layers have more together
         images, rows = most_images(size, turns, layers, units * self.splits), size * turns
         return replace(
