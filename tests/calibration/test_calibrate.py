@@ -30,7 +30,7 @@ from modclaims.families.axes import known_answers as rotations
 from modclaims.families.categories import known_clustering as clustering
 from modclaims.families.categories.known_clustering import GAP_TRUTH, ONE_CELL
 from modclaims.families.depth import known_answers as curves
-from modclaims.families.depth.residual_phases import Stream
+from modclaims.families.depth.residual_phases import ResidualStream
 from modclaims.families.responses.known_answers import NAMED
 from modclaims.planting import known, responses, shuffled, words
 from modclaims.planting.family import Family
@@ -390,7 +390,7 @@ def test_the_embedded_models_recording_serves_every_scenario_that_exchanges_its_
 def test_phases_of_many_texts_reduce_the_lines_error_by_what_was_planted(law: str, effect: float) -> None:
     layout = Layout("large", (20000,))
     planted = curves.streamed(stream(8, law), layout, law, curves.of_reduction(effect, law))
-    cosines = Stream.of(planted, None, "ResidualPhases").cosines()
+    cosines = ResidualStream.of(planted, None, "ResidualPhases").cosines()
     divisions = Shares(0.5, 0.25, 0.25).divisions(curves.PHASED_LAYERS, "both")
     phases = Phases(divisions, curves.PHASED_LAYERS)
     found = out_of_sample(cosines, np.ones((1, 20000)), {"phases": phases.drawing, **phases.rivals()})
