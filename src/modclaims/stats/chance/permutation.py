@@ -119,13 +119,13 @@ def gap_null(similarities: Floats, pairs: Pairs, design: Design, arrangements: A
     ):
         block = np.ascontiguousarray(centred[where])
         sizes = np.unique(inverse[inverse > 0])
-        equal = len(sizes) == 1 and len(np.unique(win[win > 0])) == 1
+        equal, whole = len(sizes) == 1 and len(np.unique(win[win > 0])) == 1, block.sum(axis=0)
         for rows in chunks(len(labels), block.shape[0]):
             same = np.empty((rows.stop - rows.start, block.shape[0]), dtype=np.bool_)
             same_category(labels[rows], members, same)
             if equal:
                 w, b = float(win.max()), c * float(sizes[0]) ** 2
-                null[rows] += (w + b) * (same.astype(np.float64) @ block) - b * block.sum(axis=0)
+                null[rows] += (w + b) * (same.astype(np.float64) @ block) - b * whole
             else:
                 null[rows] += _unequal(same, labels[rows][:, members], win, c, inverse) @ block
     return null, slack
