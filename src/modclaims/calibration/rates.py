@@ -217,6 +217,11 @@ class _Progress:
         except (OSError, ValueError, KeyError, TypeError):
             return {}
 
+    def at_least(self, scenario: str, sets: int) -> int:
+        """So many data sets, or as many as were counted of a scenario already: what was counted stands."""
+        summed = self.sums.get(scenario)
+        return sets if summed is None or summed["sets"] % CHUNK else max(sets, int(summed["sets"]))
+
     def of(self, scenario: str, sets: int) -> list[dict[str, Any]]:
         """The lines that make up so many data sets of a scenario, as far as they were counted."""
         summed = self.sums.get(scenario)
@@ -278,7 +283,7 @@ def measure(
     progress: Callable[[int, int, str], None] | None = None,
     recording: Recording | None = None,
 ) -> CalibrationRates:
-    """Count every scenario's events over `sets` data sets (`grid.FEWER` at most of families that are costly), going on where
+    """Count every scenario's events over `sets` data sets at least (`grid.FEWER` of families that are costly), going on where
     an earlier call with this folder stopped.
 
     Counts depend on seed, scenario and number of data sets alone: neither on workers nor on interruptions, nor on
@@ -287,7 +292,8 @@ def measure(
     the folder holds progress of another seed or version (of the arithmetic, too), and `KeyboardInterrupt` after what was counted has been kept.
     """
     kept = _Progress(out, seed)
-    counts = {one.name: min(sets, grid.FEWER) if grid.family(one).costly else sets for one in scenarios}
+    wanted = {one.name: min(sets, grid.FEWER) if grid.family(one).costly else sets for one in scenarios}
+    counts = {name: kept.at_least(name, number) for name, number in wanted.items()}
     have = {one.name: kept.of(one.name, counts[one.name]) for one in scenarios}
     waiting = {
         (one.name, *chunk): one
