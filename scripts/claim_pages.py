@@ -77,6 +77,11 @@ def quantifier_page() -> str:
 
 def after(parts: Mapping[str, str], level: int = 2) -> list[str]:
     """What follows the constants: notes, references, an example."""
+    if "Examples" not in parts:
+        raise SystemExit(
+            "A docstring has no Examples section (numpydoc): show one claim, weighed. "
+            + " ".join(parts[""].split())[:80]
+        )
     found = []
     for title in ("Notes", "References"):
         if title in parts:

@@ -40,7 +40,16 @@ PARTS: Mapping[str, Sequence[str]] = {
         ),
         *(f"stats/spectra/{room}.py" for room in SPECTRAL),
     ),
-    "STATISTICS": ("stats/*.py", "stats/*/*.py", "families/*/*.py", "hypothesis.py", "summaries.py", "verdict.py"),
+    "STATISTICS": (
+        "stats/*.py",
+        "stats/*/*.py",
+        "families/*/*.py",
+        "hypothesis.py",
+        "look.py",
+        "measured.py",
+        "summaries.py",
+        "verdict.py",
+    ),
 }
 """Modules of each part, under the package."""
 WITHOUT = (

@@ -396,7 +396,11 @@ def report(folder: Path) -> int:
     is_flag=True,
     help="2,000 data sets a scenario, as for the rates that are committed; 500 of the families that take longest.",
 )
-@click.option("--sets", type=click.IntRange(min=1), help="Data sets per scenario, at least (150): what was counted before in --out stands.")
+@click.option(
+    "--sets",
+    type=click.IntRange(min=1),
+    help="Data sets per scenario, at least (150): what was counted before in --out stands.",
+)
 @click.option("-n", "workers", type=click.IntRange(min=1), default=2, metavar="N", help="Processes (2).")
 @click.option("--seed", type=int, default=0, help="Seed of every random stream (0).")
 @click.option("--out", metavar="DIR", default="reports/calibration", help="Where pages go (reports/calibration).")

@@ -118,7 +118,7 @@ class Corpus:
         return replace(self, texts=tuple(self.texts[int(index)] for index in indices))
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a text: `id`, `text`, the labels sorted by name (None where a text lacks one), `block`, `source`."""
+        """One row per text: `id`, `text`, the labels sorted by name (None where a text lacks one), `block`, `source`."""
         import pandas as pd
 
         names = sorted({name for text in self.texts for name in text.labels})

@@ -23,7 +23,7 @@ from modclaims.own_code import is_code, is_library, own_classes
 
 MARKS = "pytestmark"
 """The one public name that is not modclaims' own and may stand in any claim."""
-FIXED = ("sentence", "family", "declared", "digest")
+FIXED = ("sentence", "family", "family_class", "declared", "digest")
 """What modclaims says of a claim, which the claim itself may not."""
 _INNARDS = ("__getattribute__", "__getattr__", "__setattr__", "__new__")
 """What would let a claim be weighed by other constants than those that it shows."""
@@ -265,7 +265,9 @@ def _unknown(name: str, is_method: bool, known: Mapping[str, Name], family: str,
 def _allowed(known: Mapping[str, Name], is_method: bool) -> list[str]:
     """Names that a claim may set to values, or override as methods."""
     return sorted(
-        name for name, one in known.items() if one.is_method == is_method and not one.is_fixed and name not in FIXED
+        name
+        for name, one in known.items()
+        if one.is_method == is_method and not one.is_fixed and name not in (*FIXED, "weigh")
     )
 
 

@@ -1,6 +1,6 @@
 """Versions of the arithmetic, so that numbers made by other arithmetic are never served as if they were these.
 
-There are three, because recordings outlive many changes of the statistics and Jacobians are dear. They stand in the names
+There are three, because recordings outlive many changes of the statistics and Jacobians are costly. They stand in the names
 of recordings, in the digests of runs and of what an interrupted run left, and at the head of what a calibration counted.
 `scripts/numerics.py` holds the code against fingerprints of what each version was; a test runs it.
 """

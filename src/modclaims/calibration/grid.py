@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.families.ablation import known_answers as ablations
-from modclaims.families.axes import known_answers as rotations
-from modclaims.families.categories import known_clustering as clustering
-from modclaims.families.categories import known_copies as copies
-from modclaims.families.categories import known_levels as levels
-from modclaims.families.categories import known_spaces as spaces
-from modclaims.families.depth import known_answers as curves
-from modclaims.families.induction import known_answers as induction
-from modclaims.families.jacobians import known_answers as ranks
-from modclaims.families.responses import known_answers as responses
-from modclaims.families.scale import known_answers as scale
-from modclaims.families.tokens import known_answers as reconstruction
-from modclaims.families.weights import known_answers as weights
+from modclaims import families
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import TestSettings
 from modclaims.planting.family import Family
@@ -57,42 +47,16 @@ FEW = 9
 """Resamples where no bound is looked at."""
 LOCATION = "adjusted p of F2"
 
-FAMILIES: Mapping[str, Family] = {
-    family.base.__name__: family
-    for family in (
-        ablations.SPECIFICITY,
-        ablations.SUFFICIENCY,
-        curves.SINKS,
-        rotations.AGAINST_ROTATIONS,
-        rotations.STREAMS,
-        clustering.CLUSTERING,
-        curves.FIRST_TOKEN,
-        curves.MAGNITUDES,
-        responses.SELECTIVITY,
-        responses.AGAINST_BLOCKS,
-        rotations.HEAVY_TAILS,
-        reconstruction.OUTSIDE,
-        reconstruction.RECONSTRUCTION,
-        copies.EXPLANATION,
-        induction.INDUCTION_HEADS,
-        scale.DIFFER,
-        weights.DIRECTIONS,
-        ablations.ABLATION,
-        curves.QUIET_MIDDLE,
-        curves.PHASES,
-        ranks.LEADING_VALUES,
-        spaces.LOW_RANK,
-        levels.LEVELS,
-        spaces.SEPARATION,
-        scale.TREND,
-        ranks.TIGHT_PASS,
-        ranks.TIGHTER_THAN_ATTENTION,
-        ranks.TIGHTEST_AT,
-        weights.CONGRUENCE,
-        weights.CLUSTERABILITY,
-        spaces.WITHIN_VERSUS_STYLE,
-    )
-}
+
+def _shipped() -> Iterator[Family]:
+    """The families that known answers of the topics hold, in the order of their names."""
+    rooms = [found.name for found in walk_packages(families.__path__, f"{families.__name__}.")]
+    known = [import_module(room) for room in rooms if room.rpartition(".")[2].startswith("known_")]
+    found = [value for room in known for value in vars(room).values() if isinstance(value, Family)]
+    yield from sorted({id(one): one for one in found}.values(), key=lambda one: one.base.__name__.lower())
+
+
+FAMILIES: Mapping[str, Family] = {family.base.__name__: family for family in _shipped()}
 """By library class, in the order in which pages show them."""
 OWN: dict[str, Own] = {}
 """Families of one's own that were added, by name."""

@@ -88,7 +88,7 @@ def write(measured: CalibrationRates, command: str) -> dict[str, bytes]:
         for name, drawing in ((FIGURE, power_figure(measured.rates)), (BIAS, bias_figure(measured.rates)))
         if drawing is not None
     }
-    told = _Told.of(measured, command)
+    told = _Heading.of(measured, command)
     return {
         "rates.csv": rates_csv(measured.rates).encode(),
         "report.md": _markdown(told, drawings).encode(),
@@ -150,7 +150,7 @@ def rates_csv(rates: Iterable[Rate]) -> str:
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Heading:
     """The page before it is set: words and tables."""
 
     lead: tuple[str, ...]
@@ -162,7 +162,7 @@ class _Told:
     command: str
 
     @classmethod
-    def of(cls, measured: CalibrationRates, command: str) -> _Told:
+    def of(cls, measured: CalibrationRates, command: str) -> _Heading:
         rates = measured.rates
         broken, warned = measured.of(BROKEN), measured.of(WARNING)
         held = measured.of(HOLDS)
@@ -207,7 +207,7 @@ def _what(rate: Rate) -> str:
 
 
 def _table(family: str, rates: Sequence[Rate]) -> Table:
-    """One row a scenario and event, a column an alpha."""
+    """One row per scenario and event, a column an alpha."""
     rows: dict[tuple[str, ...], dict[float, Rate]] = {}
     for rate in rates:
         one = rate.scenario
@@ -373,7 +373,7 @@ def _curves(rates: Sequence[Rate]) -> dict[str, dict[str, list[tuple[int, float]
 # ---- set as Markdown and as HTML
 
 
-def _markdown(told: _Told, drawings: Mapping[str, Drawing]) -> str:
+def _markdown(told: _Heading, drawings: Mapping[str, Drawing]) -> str:
     blocks = [f"# {TITLE}", *map(escape, told.lead), f"**{escape(told.tally)}**"]
     if told.largest.rows:
         blocks += [f"## {told.largest.caption}", _markdown_table(told.largest)]
@@ -403,7 +403,7 @@ def _under(heading: str) -> tuple[str, ...]:
     return {PARTS["power"][0]: (FIGURE,), PARTS[NOISY_PART][0]: (BIAS,)}.get(heading, ())
 
 
-def _html(told: _Told, drawings: Mapping[str, Drawing]) -> str:
+def _html(told: _Heading, drawings: Mapping[str, Drawing]) -> str:
     """One file in the style sheet and colours of the evidence report; nothing is fetched and no script runs."""
 
     def text(words: str) -> str:

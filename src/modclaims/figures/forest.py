@@ -30,7 +30,7 @@ OUTCOMES = {"supported": ("supported", "o"), "refuted": ("refuted", "s"), "incon
 
 @dataclass(frozen=True)
 class Forest(FigureData):
-    """A row a claim: its effect, its interval and the smallest effect that matters; a panel per kind of effect."""
+    """A row per claim: its effect, its interval and the smallest effect that matters; a panel per kind of effect."""
 
     effect: Annotated[Floats, Axes("claim")]
     low: Annotated[Floats, Axes("claim")]

@@ -27,7 +27,7 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 @dataclass(frozen=True)
 class HeadMap(FigureData):
-    """A row a layer, a column per head, a colour an effect; those that pass are outlined."""
+    """A row per layer, a column per head, a colour an effect; those that pass are outlined."""
 
     effect: Annotated[Floats, Axes("layer", "head")]
     p_adjusted: Annotated[Floats, Axes("layer", "head")] | None = None

@@ -28,7 +28,7 @@ DENSE = 600
 
 @dataclass(frozen=True)
 class Strip(FigureData):
-    """A panel a unit: responses of the texts in a lane per category, with medians."""
+    """A panel per unit: responses of the texts in a lane per category, with medians."""
 
     responses: Annotated[Floats, Axes("panel", "text")]
     panels: tuple[str, ...] = ()

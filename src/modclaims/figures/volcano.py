@@ -70,7 +70,7 @@ class Volcano(FigureData):
         return paper.figure
 
     def _points(self, axes: Plot, height: Floats, below: NDArray[np.bool_]) -> None:
-        """A point a cell, by whether it lies below the level."""
+        """A point per cell, by whether it lies below the level."""
         from modclaims.drawing.paper import colour_of
 
         for mine, colour, marker in ((~below, "twin", "o"), (below, "effect", "D")):

@@ -1,4 +1,4 @@
-"""Norms in the dtype of what they are given, and their Jacobians: a projection, a diagonal and a number a token."""
+"""Norms in the dtype of what they are given, and their Jacobians: a projection, a diagonal and a number per token."""
 
 from __future__ import annotations
 

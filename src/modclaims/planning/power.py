@@ -215,7 +215,7 @@ def _design(counts: Counts) -> Design:
 
 
 def _responses(counts: Counts, effects: Floats, sets: int = 100, resamples: int = 999) -> tuple[_Simulated, ...]:
-    """One number a text, normal about its category's mean, the same in every stratum."""
+    """One number per text, normal about its category's mean, the same in every stratum."""
     design, rng = _design(counts), stream(0, "responses", str(counts))
     noise = rng.standard_normal((design.n, sets))
     means = rng.standard_normal((design.k, sets))
@@ -232,7 +232,7 @@ def _responses(counts: Counts, effects: Floats, sets: int = 100, resamples: int 
 
 
 def _outranking(counts: Counts, effects: Floats, sets: int = 200, resamples: int = 199) -> tuple[_Simulated, ...]:
-    """One number a text, normal, those of the first category higher than all others."""
+    """One number per text, normal, those of the first category higher than all others."""
     from scipy.special import ndtri
 
     design, rng = _design(counts), stream(0, "outranking", str(counts))

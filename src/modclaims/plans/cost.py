@@ -29,7 +29,7 @@ class Cost:
 
 
 def cost(requests: Iterable[Request], corpus: Corpus, reading: Reading) -> Cost:
-    """One pass a text and network serves all requests, and what two of them ask for is kept once."""
+    """One pass per text and network serves all requests, and what two of them ask for is kept once."""
     asked = list(requests)
     found = [_cost([one for one in asked if one.model is None], corpus, reading)]
     for other in reading.beside:

@@ -70,7 +70,7 @@ class ClaimFile(pytest.File):
         return claims_of(self.path, self.config)
 
     def collect(self) -> Iterator[ClaimItem]:
-        """One item a claim and model, in the order of definition."""
+        """One item per claim and model, in the order of definition."""
         models = models_of(self.config)
         for one in self.collected:
             for name in [one.name] if "::" in one.id else self._names_asked() or [self.path.name]:

@@ -110,7 +110,7 @@ class Recorder(Protocol):
         positions: Positions,
         progress: Callable[[int, int, str], None] | None = None,
     ) -> Recording:
-        """One pass a text and network for the union of the requests, and one more a text for each ablation.
+        """One pass per text and network for the union of the requests, and one more a text for each ablation.
         `progress(done, total, what)`."""
         ...
 

@@ -2,9 +2,8 @@
 
 Run -> document.py (all wording) -> figures.py (drawings) -> markdown.py | html.py | junit.py
 
-The document is put together from claims.py, pictures.py (figures with their words and tables) and provenance.py. A
-topic of exhibits has a room of drawings, `*_figures.py`, and beside it one of tables, `*_tables.py`; `figures.py` and
-`tables.py` are their registers, a function a kind. Tables import no matplotlib.
+The document is put together from claims.py, pictures.py (figures with their words and tables) and provenance.py. How a figure is
+drawn and told as a table is its class's own (`modclaims.drawing.figure`). Tables import no matplotlib.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def _forest(claims: Sequence[Claim], summaries: Sequence[Mapping[str, Any]], ter
     scales = [c.effect_name or "effect" for c, _ in chosen]
     exhibit = Forest(
         f"Effects with their {terms.interval}s",
-        f"One row a claim: its effect, its {terms.interval} and the smallest effect that matters. An interval wholly beyond that tick "
+        f"One row per claim: its effect, its {terms.interval} and the smallest effect that matters. An interval wholly beyond that tick "
         "speaks for the claim, one wholly short of it against the claim; verdicts also take the correction over claims into account."
         + (" Effects of different kinds stand in panels of their own." if len(set(scales)) > 1 else ""),
         effect=column("effect"),

@@ -1,6 +1,6 @@
 """Chunks of layers: a curve along depth divided into an early chunk, a middle one and a last one.
 
-Arrays are (unit, layer): one curve a text, or a block. A division is *admissible* where its chunks are neither longer
+Arrays are (unit, layer): one curve per text, or a block. A division is *admissible* where its chunks are neither longer
 nor shorter than was said before anything was measured; a search over divisions is a search over these, and paid for.
 """
 

@@ -1,4 +1,4 @@
-"""Effects against null objects: networks of other weights, measured on the same texts, few because each is dear.
+"""Effects against null objects: networks of other weights, measured on the same texts, few because each is costly.
 
 The unit of chance is the draw of a null object, that of sampling the text; both are resampled, crossed.
 """

@@ -28,7 +28,7 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 @dataclass(frozen=True)
 class Dissociation(FigureData):
-    """A panel a size: a row a module taken out, a column per category of texts; a module's own texts are framed."""
+    """A panel per size: a row per module taken out, a column per category of texts; a module's own texts are framed."""
 
     maps: Annotated[Floats, Axes("panel", "module", "category")]
     """What texts of a category lose without a module, or gain with it alone, in nats."""

@@ -25,7 +25,7 @@ LEFT = 40.0
 
 @dataclass(frozen=True)
 class DoseCurve(FigureData):
-    """A panel a category: what its texts lose by size of the module, with the range and mean of matched sets."""
+    """A panel per category: what its texts lose by size of the module, with the range and mean of matched sets."""
 
     size: Annotated[NDArray[np.generic], Axes("size")]
     """Units in the module."""

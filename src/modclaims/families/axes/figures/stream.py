@@ -177,7 +177,7 @@ class _Lines:
         ]
 
     def plot(self, axes: Plot, depth: Floats, drawn: Whole) -> None:
-        """One path a text, or of many texts one per category and shade; categories in turn, so that none lies on top."""
+        """One path per text, or of many texts one per category and shade; categories in turn, so that none lies on top."""
         values, text = self.values[drawn], self.text[drawn]
         width = 0.9 if len(values) <= 60 else 0.6 if len(values) <= 240 else 0.45
         kinds = {kind: k for k, kind in enumerate(groups_in_order(self.category))}

@@ -30,7 +30,7 @@ TOP = 0.15
 
 @dataclass(frozen=True)
 class TwoDistributions(FigureData):
-    """One panel a layer: the share of directions that reach an effect, coordinate axes against random directions."""
+    """One panel per layer: the share of directions that reach an effect, coordinate axes against random directions."""
 
     at: Annotated[Floats, Axes("point")]
     """Effects at which shares are read."""
@@ -152,7 +152,7 @@ class TwoDistributions(FigureData):
         axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: significant(10.0 ** round(v), 1)))
 
     def table(self) -> Table:
-        """Summaries of both distributions and the adjusted p, a row a panel."""
+        """Summaries of both distributions and the adjusted p, a row per panel."""
         panels = labels_for(len(self.summary_axes), self.panels, "panels of two_distributions")
         arrays = (self.summary_axes, self.summary_random, self.p_adjusted)
         rows = []

@@ -27,7 +27,7 @@ APART, AROUND = 14.0, 34.0
 
 @dataclass(frozen=True)
 class Scree(FigureData):
-    """One panel a layer: shares of variance of the leading components, those above permuted coordinates heavy."""
+    """One panel per layer: shares of variance of the leading components, those above permuted coordinates heavy."""
 
     share: Annotated[Floats, Axes("panel", "component")]
     """Shares of variance, largest first."""

@@ -31,7 +31,7 @@ ENTRIES = [
 
 @dataclass(frozen=True)
 class Spectra(FigureData):
-    """One panel a layer: sigma / sigma_1 by rank order, the tenth and the noise floor as lines, counted values heavy."""
+    """One panel per layer: sigma / sigma_1 by rank order, the tenth and the noise floor as lines, counted values heavy."""
 
     values: Annotated[Floats, Axes("layer", "rank")]
     """Singular values relative to the first."""

@@ -26,7 +26,7 @@ PITCH = 13.0
 
 @dataclass(frozen=True)
 class Splits(FigureData):
-    """A row a split: its effect and bounds, and the smallest effect that matters."""
+    """A row per split: its effect and bounds, and the smallest effect that matters."""
 
     effect: Annotated[Floats, Axes("split")]
     low: Annotated[Floats, Axes("split")]

@@ -104,7 +104,7 @@ class EffectByParameters(FigureData):
             paper.say(x, y, text, ha="center")
 
     def table(self) -> Table:
-        """A row a model, by size."""
+        """A row per model, by size."""
         models = labels_for(len(self.effect), self.models, "models of effect_by_parameters")
         arrays = (self.parameters, self.effect, self.low, self.high, self.line)
         rows = [

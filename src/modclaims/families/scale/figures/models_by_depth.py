@@ -28,7 +28,7 @@ LOWER = 86.0
 
 @dataclass(frozen=True)
 class ModelsByDepth(FigureData):
-    """A line a model, darker for larger ones; below, the largest minus the smallest with its bounds, if it is there."""
+    """A line per model, darker for larger ones; below, the largest minus the smallest with its bounds, if it is there."""
 
     depth: Annotated[Floats, Axes("depth")]
     """Relative depth, 0 to 1."""
