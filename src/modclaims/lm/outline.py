@@ -26,8 +26,8 @@ class Outline(LanguageModel):
 
 def read_outline(spec: str = "embedded", *, batch_size: int = 8, **options: Unpack[LoadingOptions]) -> Outline:
     """The model that `spec` means, with the options of `load_model`, as that would find it. Raises what that raises."""
-    # the store makes no folder before something is kept
-    return Outline(find_model(spec, **options), batch_size, RecordingStore())
+    store = RecordingStore()  # makes no folder before something is kept
+    return Outline(find_model(spec, store, **options), batch_size, store)
 
 
 def read_outlines(
