@@ -25,13 +25,12 @@ from safetensors import SafetensorError
 from modclaims import __version__, numerics
 from modclaims.lm.anatomy import ANATOMIES, Anatomy
 from modclaims.lm.checkpoint import Checkpoint
+from modclaims.lm.store import READINGS
 from modclaims.lm.stored_files import replace_file
 from modclaims.lm.tokens import ReadText
 from modclaims.lm.torch_build import torch_version
 from modclaims.recording.entries import KEY_LENGTH
 
-FOLDER = "readings"
-"""In the store, beside its recordings."""
 FORMAT = 1
 """Of what is kept, and of how it is laid out."""
 _READ_BY = ("transformers", "tokenizers", "sentencepiece", "tiktoken", "protobuf")
@@ -86,7 +85,7 @@ class KeptReadings:
             "files": checkpoint.digest_beside_weights,
         }
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-        return cls(root / FOLDER / key[:KEY_LENGTH], anatomy)
+        return cls(root / READINGS / key[:KEY_LENGTH], anatomy)
 
     def known(self) -> Known | None:
         """What configuration and tokenizer say, if it is kept."""
