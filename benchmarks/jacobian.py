@@ -26,10 +26,10 @@ from tokenizers import Tokenizer, models
 from transformers import OPTConfig, OPTModel, PreTrainedTokenizerFast
 from transformers.utils import logging
 
-from modclaims.lm.anatomy import Network
 from modclaims.lm.block_inputs import block_inputs
 from modclaims.lm.jacobian import BlockJacobian, block_jacobian
 from modclaims.lm.model import load_model
+from modclaims.lm.network import Network
 from modclaims.stats.spectra.estimated_spectra import estimated_spectrum
 from modclaims.stats.spectra.spectrum import block_spectrum
 

@@ -31,7 +31,8 @@ SPECTRAL = ("estimated_spectra", "krylov", "products", "quadrature", "spectral_s
 PARTS: Mapping[str, Sequence[str]] = {
     "EXTRACTOR": (
         *(f"lm/{room}.py" for room in ("anatomy", "attention", "extract", "intervene", "jobs", "measures", "model")),
-        *(f"lm/{room}.py" for room in ("networks", "passes", "tokens", "trials", "variants", "wanted")),
+        *(f"lm/{room}.py" for room in ("network", "networks", "passes", "scrambling", "tokens", "trials", "variants")),
+        "lm/wanted.py",
     ),
     "JACOBIANS": (
         *(
@@ -54,9 +55,10 @@ PARTS: Mapping[str, Sequence[str]] = {
 """Modules of each part, under the package."""
 WITHOUT = (
     "lm/__init__.py",
-    *(f"lm/{room}.py" for room in ("checkpoint", "model_files", "outline", "store", "stored_files", "stored_source")),
+    *(f"lm/{room}.py" for room in ("checkpoint", "kept", "model_files", "outline")),
+    *(f"lm/{room}.py" for room in ("store", "stored_files", "stored_source", "torch_build")),
 )
-"""Rooms of lm/ that compute no number: they find weights, foretell costs and keep arrays."""
+"""Rooms of lm/ that compute no number: they find weights, foretell costs, and keep arrays and readings."""
 IGNORED = frozenset({"kind", "type_comment", "type_params", "annotation", "returns", "ctx"})
 """Fields of the parser's nodes that change no number, or are not the same in every version of Python."""
 

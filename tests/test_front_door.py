@@ -85,7 +85,27 @@ def test_every_constant_of_every_family_is_in_its_page(name):
 
 
 def test_only_lm_imports_torch():
-    assert "torch" in loaded_after("import modclaims.lm.model")
+    assert "torch" in loaded_after("import modclaims.lm.network")
+
+
+def test_what_is_recorded_is_planned_and_weighed_without_torch_and_transformers(tmp_path, monkeypatch):
+    monkeypatch.setenv("MODCLAIMS_HOME", str(tmp_path / "home"))
+    claim = tmp_path / "claim.py"
+    claim.write_text(
+        "from modclaims import CategoryClustering\n\n\nclass Topics(CategoryClustering):\n"
+        '    """Topics cluster."""\n\n    site = "resid_post"\n    layers = (0,)\n    label = "topic"\n    smallest_effect = 0.2\n'
+    )
+    options = ["--permutations", "199", "--resamples", "199"]
+    run = [f"{claim}::Topics", *options, "--beside", "embedded#untrained"]
+    assert "torch" in loaded_after(command(["run", *run, "--out", str(tmp_path / "first")]))
+    costly = {"torch", "transformers", "statsmodels", "pingouin"}
+    again = loaded_after(command(["run", *run, "--out", str(tmp_path / "again")]))
+    assert "matplotlib" in again  # it was weighed and drawn
+    assert not costly & set(again)
+    assert not (costly | {"matplotlib", "pandas", "sklearn"}) & set(loaded_after(command(["plan", *run])))
+    first, second = (json.loads((tmp_path / name / "run.json").read_text("utf-8")) for name in ("first", "again"))
+    assert first["made"]["passes"] > second["made"]["passes"] == 0
+    assert {**first, "made": 0, "command": 0} == {**second, "made": 0, "command": 0}
 
 
 def test_a_checkout_uses_its_own_folders():

@@ -17,7 +17,6 @@ PRELOADED = (
     "pingouin",
     "scipy.stats",
     "sklearn.feature_extraction.text",
-    "statsmodels.stats.multitest",
 )
 """What takes long to import. Importing starts no threads, so that forking afterwards is safe."""
 

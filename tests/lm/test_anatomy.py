@@ -27,9 +27,10 @@ from transformers import (
 
 from modclaims.errors import ModelError
 from modclaims.lm import anatomy as anatomy_module
-from modclaims.lm.anatomy import ANATOMIES, Fused, Network, anatomy_of
+from modclaims.lm.anatomy import ANATOMIES, Fused, anatomy_of
 from modclaims.lm.extract import extract
 from modclaims.lm.model import load_model
+from modclaims.lm.network import Network
 from modclaims.recording import SITES, Activations, Entry, Loss, Positions
 from modclaims.recording.entries import LOSS
 

@@ -15,9 +15,10 @@ from lm.tiny_opt import texts
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
-from modclaims.lm.anatomy import ANATOMIES, Network
+from modclaims.lm.anatomy import ANATOMIES
 from modclaims.lm.extract import extract
 from modclaims.lm.model import LanguageModel, load_model
+from modclaims.lm.network import Network
 from modclaims.recording import HEAD_SITES, LAYER_SITES, SITES, Activations, Entry, Loss, Positions
 from modclaims.recording.entries import LOSS
 

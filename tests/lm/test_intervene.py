@@ -14,10 +14,11 @@ from lm.tiny_opt import save_model, texts
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
-from modclaims.lm.anatomy import ANATOMIES, Network
+from modclaims.lm.anatomy import ANATOMIES
 from modclaims.lm.extract import extract
 from modclaims.lm.intervene import SITE_OF, Prefix, Replacements, ablated, answers, outputs_of_units
 from modclaims.lm.model import LanguageModel, load_model
+from modclaims.lm.network import Network
 from modclaims.recording import PARTS, Ablation, Activations, Entry, LogOdds, Loss, Positions, TokenIds
 from modclaims.recording.entries import LOSS
 

@@ -21,11 +21,11 @@ from torch.overrides import TorchFunctionMode
 
 from modclaims.errors import ClaimError, ModelError
 from modclaims.lm import jacobian
-from modclaims.lm.anatomy import Network
 from modclaims.lm.block_inputs import BlockInput, block_inputs
 from modclaims.lm.extract import extract
 from modclaims.lm.jacobian import BlockJacobian, block_jacobian
 from modclaims.lm.model import load_model
+from modclaims.lm.network import Network
 from modclaims.lm.variants import Variant
 from modclaims.recording import BLOCKS, Entry
 

@@ -12,7 +12,8 @@ from lm.tiny_opt import texts
 
 from modclaims.errors import ClaimError
 from modclaims.lm.model import LanguageModel, load_model
-from modclaims.lm.variants import KINDS, Variant, scramble
+from modclaims.lm.scrambling import scramble
+from modclaims.lm.variants import KINDS, Variant
 from modclaims.recording import Activations, Positions
 
 

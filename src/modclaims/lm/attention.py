@@ -15,12 +15,11 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-NAME = "modclaims_attention"
-"""What the implementation is registered as; transformers reads a name with `sdpa` in it as its own."""
+from modclaims.lm.anatomy import ATTENTION
+
+NAME = ATTENTION
 SCORES_AT_ONCE = 2**24
 """Attention scores that are held at a time where sdpa does not serve: 64 MiB of float32."""
-VERSION = f"{NAME} 1"
-"""Part of every recording's key; raised when the implementation changes its numbers."""
 
 
 @dataclass(frozen=True)

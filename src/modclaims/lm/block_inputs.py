@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
-from modclaims.lm.anatomy import Network
+from modclaims.lm.network import Network
 from modclaims.recording import BLOCKS
 
 

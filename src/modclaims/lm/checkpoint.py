@@ -101,6 +101,12 @@ class Checkpoint:
             "code": _digest(self.folder.glob("*.py")),
         }
 
+    @cached_property
+    def digest_beside_weights(self) -> str:
+        """SHA-256, in hexadecimal, of every file of the folder that cannot hold weights: all that configuration and
+        tokenizer may be made of."""
+        return _digest(path for path in self.folder.iterdir() if path.suffix not in _OTHER_WEIGHTS and path.is_file())
+
 
 def _digest(paths: Iterable[Path]) -> str:
     lines = []

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from modclaims.errors import ModelError
-from modclaims.lm.anatomy import Network
 from modclaims.lm.exact_norms import ExactNorm
+from modclaims.lm.network import Network
 
 
 @dataclass(frozen=True, eq=False)

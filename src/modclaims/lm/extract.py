@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from modclaims.lm.anatomy import Network
 from modclaims.lm.attention import Product, tapped
+from modclaims.lm.network import Network
 from modclaims.recording import Array, Entry
 from modclaims.recording.entries import INDUCTION, LOSS
 

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from modclaims.lm.anatomy import Network
 from modclaims.lm.extract import log_odds, next_token_loss
+from modclaims.lm.network import Network
 from modclaims.recording import Ablation, Array, LogOdds, Loss, Request
 
 SITE_OF = {"head": "head_z", "neuron": "mlp_act", "mlp_block": "mlp_out", "attn_block": "attn_out"}

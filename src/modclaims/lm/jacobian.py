@@ -21,11 +21,11 @@ import torch
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError, ModelError
-from modclaims.lm.anatomy import Network
 from modclaims.lm.block_cores import NUMBER, Attention, Core, Mlp, attention_core, mlp_core
 from modclaims.lm.block_inputs import BlockInput
 from modclaims.lm.exact_norms import NormJacobian
 from modclaims.lm.exact_parts import ExactParts
+from modclaims.lm.network import Network
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator

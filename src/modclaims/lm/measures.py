@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from modclaims.lm.anatomy import Network
 from modclaims.lm.block_inputs import BlockInput, block_inputs
 from modclaims.lm.extract import extract
+from modclaims.lm.network import Network
 from modclaims.lm.spectra import Inputs, spectra
 from modclaims.lm.tokens import ReadText
 from modclaims.recording import (

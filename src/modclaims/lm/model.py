@@ -8,29 +8,29 @@ import json
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
-from typing import Unpack
-
-import torch
+from typing import TYPE_CHECKING, Any, Unpack
 
 from modclaims import numerics
 from modclaims.corpus import Corpus
 from modclaims.errors import UsageError
-from modclaims.lm import attention
-from modclaims.lm.anatomy import Network, anatomy_of
+from modclaims.lm.anatomy import ATTENTION_VERSION, anatomy_of
 from modclaims.lm.jobs import Job
-from modclaims.lm.measures import OwnInputs
+from modclaims.lm.kept import Known, settings_of
 from modclaims.lm.model_files import LoadingOptions, ModelFiles, find_model, quiet
-from modclaims.lm.networks import NetworkLoader
-from modclaims.lm.passes import Passes, Progress
 from modclaims.lm.store import RecordingStore, Shelf, text_key
 from modclaims.lm.stored_source import StoredSource
-from modclaims.lm.tokens import ReadText, TextReader
+from modclaims.lm.tokens import ReadText, TextReader, repeated
+from modclaims.lm.torch_build import torch_version
 from modclaims.lm.variants import Variant
 from modclaims.lm.wanted import Wanted, variant_of
-from modclaims.model_set import ModelSet
-from modclaims.recording import ModelShape, Positions, Reading, Recording, Request
+from modclaims.model_set import ModelSet, Progress
+from modclaims.recording import ModelShape, Positions, RandomTokens, Reading, Recording, Request
+
+if TYPE_CHECKING:  # torch and transformers take seconds, and are loaded where something is not in the store
+    from modclaims.lm.network import Network
+    from modclaims.lm.networks import NetworkLoader
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,8 @@ def load_model(
     """
     if batch_size < 1:
         raise UsageError(f"--batch-size is {batch_size}; it must be at least 1.")
-    return LanguageModel(find_model(spec, **options), batch_size, store or RecordingStore.temporary())
+    store = store or RecordingStore.temporary()
+    return LanguageModel(find_model(spec, store, **options), batch_size, store)
 
 
 def load_models(
@@ -69,8 +70,8 @@ def load_models(
 
     All of them are found before the weights of any are hashed. Raises what `load_model` raises.
     """
-    found = [find_model(one, **options) for one in (spec, *beside)]
     store = store or RecordingStore.temporary()
+    found = [find_model(one, store, **options) for one in (spec, *beside)]
     own, *others = [LanguageModel(files, batch_size, store) for files in found]
     return ModelSet(own, others) if others else own
 
@@ -81,18 +82,50 @@ class LanguageModel:
     def __init__(self, files: ModelFiles, batch_size: int, store: RecordingStore) -> None:
         self.checkpoint = files.checkpoint
         self.store = store
+        self._files = files
         self._placement = files.placement
         self.batch_size = 1 if self._placement.halved else batch_size
-        anatomy = anatomy_of(files.config, self.checkpoint.name)
-        self._text_config = files.config.get_text_config() if anatomy.trunk else files.config
-        shape = anatomy.shape(self._text_config, self.checkpoint.name, self._provenance())
-        loader = NetworkLoader(files, anatomy, self._text_config, shape)
-        self._shape = replace(shape, parameters=loader.parameters())
-        self._loader = replace(loader, shape=self._shape)
-        with quiet():
-            self.reader = TextReader(files.tokenizer, self.checkpoint.name)
+        if files.known is not None and files.kept is not None:
+            self._anatomy, config = files.kept.anatomy, files.known.config
+        else:
+            self._anatomy = anatomy_of(files.description.config, self.checkpoint.name)
+            config = self._text_config
+        self.vocabulary = int(config.vocab_size)
+        """Rows of the embedding."""
+        self._shape = self._anatomy.shape(config, self.checkpoint.name, self._provenance())
+        known = files.known or self._learned()
+        self._shape = replace(self._shape, parameters=known.parameters)
+        self.leading = known.leading
+        """Special tokens that open every text."""
         self._own: Network | None = None
         self._last_read: tuple[Corpus, tuple[ReadText, ...], Reading] | None = None
+
+    @property
+    def _text_config(self) -> Any:  # see `Description.config`
+        """The part of the configuration that describes the trunk."""
+        config = self._files.description.config
+        return config.get_text_config() if self._anatomy.trunk else config
+
+    def _learned(self) -> Known:
+        """What configuration and tokenizer say, asked of transformers, and kept for the next time."""
+        known = Known(
+            settings_of(self._anatomy, self._text_config), self._loader.parameters(), tuple(self.reader.leading)
+        )
+        if self._files.kept is not None:
+            self._files.kept.keep(known)
+        return known
+
+    @property
+    def _loader(self) -> NetworkLoader:
+        from modclaims.lm.networks import NetworkLoader
+
+        return NetworkLoader(self._files, self._anatomy, self._text_config, self.shape)
+
+    @cached_property
+    def reader(self) -> TextReader:
+        """The model's own tokenizer."""
+        with quiet():
+            return TextReader(self._files.description.tokenizer, self.checkpoint.name)
 
     def _provenance(self) -> dict[str, str]:
         found = {
@@ -102,8 +135,8 @@ class LanguageModel:
             **{f"{what}_sha256": digest for what, digest in self.checkpoint.digests.items()},
             "dtype": self._placement.dtype,
             "device": self._placement.where,
-            "attention": attention.VERSION,
-            "torch": str(torch.__version__),  # its own class would bring torch into every process that weighs
+            "attention": ATTENTION_VERSION,
+            "torch": torch_version(),
             "transformers": version("transformers"),
         }
         return {name: value for name, value in found.items() if value}
@@ -115,11 +148,6 @@ class LanguageModel:
 
     def __repr__(self) -> str:
         return f"LanguageModel({self.shape.name!r})"
-
-    @property
-    def vocabulary(self) -> int:
-        """Rows of the embedding."""
-        return int(self._text_config.vocab_size)
 
     def key(self, variant: Variant | None) -> str:
         """SHA-256, in hexadecimal, of everything that the numbers of one network depend on."""
@@ -156,8 +184,7 @@ class LanguageModel:
     def _read(self, corpus: Corpus, tokens: int) -> tuple[tuple[ReadText, ...], Reading]:
         """The texts as they are read, and what there is to know of it; kept until another corpus is read."""
         if self._last_read is None or self._last_read[0] is not corpus or self._last_read[2].tokens != tokens:
-            with quiet():
-                read = tuple(self.reader.read([text.body for text in corpus.texts], tokens))
+            read = self._as_read([text.body for text in corpus.texts], tokens)
             reading = Reading(
                 self.shape,
                 tuple(len(text.ids) for text in read),
@@ -165,12 +192,34 @@ class LanguageModel:
                 number=8 if self._placement.dtype == "float64" else 4,
                 vocabulary=self.vocabulary,
                 own=str(self.checkpoint.variant or ""),
-                leading=len(self.reader.leading),
-                matrices=tuple(self._loader.anatomy.matrices),
+                leading=len(self.leading),
+                matrices=tuple(self._anatomy.matrices),
                 keys={text.id: text_key(found.ids) for text, found in zip(corpus.texts, read, strict=True)},
             )
             self._last_read = corpus, read, reading
         return self._last_read[1:]
+
+    def _as_read(self, bodies: Sequence[str], tokens: int) -> tuple[ReadText, ...]:
+        """Bodies as the model reads them, from the store if they are there."""
+        kept = self._files.kept
+        if kept is not None and (found := kept.texts(bodies, tokens)) is not None:
+            return found
+        reader = self.reader
+        with quiet():
+            read = tuple(reader.read(bodies, tokens))
+        if kept is not None:
+            kept.keep_texts(bodies, tokens, read)
+        return read
+
+    def _drawn(self, sequences: Sequence[RandomTokens]) -> list[ReadText]:
+        """Random tokens as the model reads them, drawn from ids that are in the store if they can be."""
+        kept = self._files.kept
+        ordinary = kept.ordinary(self.vocabulary) if kept is not None else None
+        if ordinary is None:
+            ordinary = self.reader.ordinary(self.vocabulary)
+            if kept is not None:
+                kept.keep_ordinary(self.vocabulary, ordinary)
+        return repeated(sequences, self.leading, ordinary)
 
     def record(
         self,
@@ -196,17 +245,12 @@ class LanguageModel:
         reading = self.reading(corpus, tokens, positions)
         read = self._read(corpus, tokens)[0]
         wanted = Wanted.of_texts(corpus, reading, read)
-        wanted.collect(requests, corpus, self.reader)
+        wanted.collect(requests, corpus, self._drawn)
         own = self.checkpoint.variant
         own_first = sorted(wanted.entries, key=lambda variant: (variant != own, str(variant)))
         jobs = [Job(variant, self._shelf(variant), wanted.entries[variant], wanted.asked) for variant in own_first]
         self._tell_outdated(sum(job.outdated for job in jobs))
-        inputs = OwnInputs(partial(self.network, own), wanted.texts)
-        planned = sum(job.passes for job in jobs)
-        passes = Passes(wanted, inputs, planned, self.batch_size, self._placement.dtype, progress)
-        for job in jobs:
-            network = partial(self.network, job.variant, head=job.needs_head)
-            passes.make(job, network, self.checkpoint.called(job.variant))
+        made, for_ablation = (0, 0) if all(job.is_done for job in jobs) else self._make(jobs, wanted, progress)
         held = {job.variant: job.held for job in jobs}
         source = StoredSource(
             self.store,
@@ -216,7 +260,20 @@ class LanguageModel:
             wanted.rows,
         )
         seen = tuple(text.read for text in read)
-        return Recording(corpus, self.shape, reading.positions, seen, source, passes.total, passes.for_ablation)
+        return Recording(corpus, self.shape, reading.positions, seen, source, made, for_ablation)
+
+    def _make(self, jobs: Sequence[Job], wanted: Wanted, progress: Progress | None) -> tuple[int, int]:
+        """Record what jobs lack: the passes that it took, and how many of them were for ablation."""
+        from modclaims.lm.measures import OwnInputs
+        from modclaims.lm.passes import Passes
+
+        inputs = OwnInputs(partial(self.network, self.checkpoint.variant), wanted.texts)
+        planned = sum(job.passes for job in jobs)
+        passes = Passes(wanted, inputs, planned, self.batch_size, self._placement.dtype, progress)
+        for job in jobs:
+            network = partial(self.network, job.variant, head=job.needs_head)
+            passes.make(job, network, self.checkpoint.called(job.variant))
+        return passes.total, passes.for_ablation
 
     def _tell_outdated(self, count: int) -> None:
         if count:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypedDict
-
-import torch
 
 from modclaims.errors import ModelError, UsageError
 from modclaims.lm.checkpoint import Checkpoint, find_checkpoint
+from modclaims.lm.kept import KeptReadings, Known
+from modclaims.lm.store import RecordingStore
+from modclaims.lm.torch_build import cuda_is_available
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = ("float32", "float64", "bfloat16", "float16")
+"""As torch calls them."""
 
 
 class LoadingOptions(TypedDict, total=False):
@@ -52,7 +55,32 @@ class Placement:
     @property
     def where(self) -> str:
         """The kind of device, on which the last digits depend."""
-        return "device map" if self.device_map is not None else torch.device(self.device).type
+        return "device map" if self.device_map is not None else self.device.partition(":")[0]
+
+
+@dataclass(frozen=True)
+class Description:
+    """Configuration and tokenizer as transformers reads them; it is loaded when first asked for either.
+
+    Raises `ModelError` if one of them cannot be read.
+    """
+
+    checkpoint: Checkpoint
+    trust_remote_code: bool
+
+    @property
+    def config(self) -> Any:  # transformers' configurations have what their architecture calls for
+        """The configuration."""
+        return self._both[0]
+
+    @property
+    def tokenizer(self) -> Any:  # and its tokenizers a class each
+        """The tokenizer."""
+        return self._both[1]
+
+    @cached_property
+    def _both(self) -> tuple[Any, Any]:
+        return _config_and_tokenizer(self.checkpoint, self.trust_remote_code)
 
 
 @dataclass(frozen=True)
@@ -60,13 +88,17 @@ class ModelFiles:
     """What is known of a model before its weights are read."""
 
     checkpoint: Checkpoint
-    config: Any  # transformers' configurations have what their architecture calls for
-    tokenizer: Any  # and its tokenizers a class each
+    description: Description
     placement: Placement
+    kept: KeptReadings | None
+    """Where the store keeps what was found before; None of a model that may run its own code, and of pickles."""
+    known: Known | None
+    """What it keeps of configuration and tokenizer."""
 
 
 def find_model(
     spec: str,
+    store: RecordingStore,
     *,
     dtype: str | None = None,
     device: str | None = None,
@@ -75,20 +107,28 @@ def find_model(
     allow_bin: bool = False,
     trust_remote_code: bool = False,
 ) -> ModelFiles:
-    """The model that `spec` means, with the options of `LoadingOptions`; raises what `load_model` raises."""
+    """The model that `spec` means, with the options of `LoadingOptions`, and what the store keeps of it.
+
+    Raises what `load_model` raises.
+    """
     if dtype is not None and dtype not in DTYPES:
         raise UsageError(f"--dtype {dtype!r} is unknown; choose one of {', '.join(DTYPES)}.")
     device = _device(device)
     checkpoint = find_checkpoint(spec, offline=offline, allow_bin=allow_bin)
-    config, tokenizer = _config_and_tokenizer(checkpoint, trust_remote_code)
-    placement = Placement(dtype or _stored_dtype(checkpoint, config), device, device_map, trust_remote_code)
-    return ModelFiles(checkpoint, config, tokenizer, placement)
+    kept = None if trust_remote_code or not checkpoint.safetensors else KeptReadings.of(store.root, checkpoint)
+    known = kept.known() if kept is not None else None
+    description = Description(checkpoint, trust_remote_code)
+    if known is None:
+        _ = description.config  # what cannot be read is said before anything else is done
+    placement = Placement(dtype or _stored_dtype(description), device, device_map, trust_remote_code)
+    return ModelFiles(checkpoint, description, placement, kept, known)
 
 
-def _stored_dtype(checkpoint: Checkpoint, config: Any) -> str:
+def _stored_dtype(description: Description) -> str:
     """What the weights are stored in; of pickles, what the configuration says, and else float32."""
+    checkpoint = description.checkpoint
     if checkpoint.dtype is None:
-        said = str(config.dtype).removeprefix("torch.")
+        said = str(description.config.dtype).removeprefix("torch.")
         return said if said in DTYPES else "float32"
     if checkpoint.dtype not in DTYPES:
         raise ModelError(
@@ -100,7 +140,11 @@ def _stored_dtype(checkpoint: Checkpoint, config: Any) -> str:
 
 def _device(name: str | None) -> str:
     if name is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return "cuda" if cuda_is_available() else "cpu"
+    if name == "cpu":
+        return name
+    import torch
+
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError, NotImplementedError) as fault:  # torch raises each, by kind of device

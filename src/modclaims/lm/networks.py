@@ -13,9 +13,11 @@ from safetensors import SafetensorError
 
 from modclaims.errors import ModelError
 from modclaims.lm import attention
-from modclaims.lm.anatomy import Anatomy, Network
-from modclaims.lm.model_files import DTYPES, ModelFiles, brief, quiet
-from modclaims.lm.variants import Variant, scramble
+from modclaims.lm.anatomy import Anatomy
+from modclaims.lm.model_files import ModelFiles, brief, quiet
+from modclaims.lm.network import Network
+from modclaims.lm.scrambling import scramble
+from modclaims.lm.variants import Variant
 from modclaims.recording import ModelShape
 
 _LOADING_FAULTS = (
@@ -30,7 +32,7 @@ class NetworkLoader:
 
     files: ModelFiles
     anatomy: Anatomy
-    text_config: Any  # see `ModelFiles.config`
+    text_config: Any  # see `Description.config`
     """The part of the configuration that describes the trunk."""
     shape: ModelShape
 
@@ -82,8 +84,8 @@ class NetworkLoader:
         loader: Any = transformers.AutoModelForCausalLM if head else transformers.AutoModel
         model, report = loader.from_pretrained(
             checkpoint.folder,
-            config=copy.deepcopy(self.files.config),
-            dtype=DTYPES[placement.dtype],
+            config=copy.deepcopy(self.files.description.config),
+            dtype=getattr(torch, placement.dtype),
             attn_implementation=attention.NAME,
             use_safetensors=checkpoint.safetensors,
             device_map=placement.device_map,
@@ -116,7 +118,7 @@ class NetworkLoader:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = self._fresh(head)
-        model.to(placement.device, DTYPES[placement.dtype])
+        model.to(placement.device, getattr(torch, placement.dtype))
         return self._parts(model, head)
 
     def _fresh(self, head: bool) -> Any:
@@ -126,7 +128,7 @@ class NetworkLoader:
         attention.register()
         loader: Any = transformers.AutoModelForCausalLM if head else transformers.AutoModel
         return loader.from_config(
-            copy.deepcopy(self.files.config),
+            copy.deepcopy(self.files.description.config),
             dtype=torch.float32,
             attn_implementation=attention.NAME,
             trust_remote_code=self.files.placement.trust_remote_code,

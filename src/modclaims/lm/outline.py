@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Unpack
 
 from modclaims.corpus import Corpus
@@ -26,8 +27,11 @@ class Outline(LanguageModel):
 
 def read_outline(spec: str = "embedded", *, batch_size: int = 8, **options: Unpack[LoadingOptions]) -> Outline:
     """The model that `spec` means, with the options of `load_model`, as that would find it. Raises what that raises."""
-    # the store makes no folder before something is kept
-    return Outline(find_model(spec, **options), batch_size, RecordingStore())
+    store = RecordingStore()
+    files = find_model(spec, store, **options)
+    if not store.root.exists():  # who only plans is left no store
+        files = replace(files, kept=None)
+    return Outline(files, batch_size, store)
 
 
 def read_outlines(

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from modclaims.errors import ModelError
-from modclaims.lm.anatomy import Network
 from modclaims.lm.intervene import Replacements
 from modclaims.lm.jobs import Job, passes_apart
 from modclaims.lm.measures import Batch, OwnInputs
+from modclaims.lm.network import Network
 from modclaims.lm.trials import tried
 from modclaims.lm.wanted import Wanted
 from modclaims.recording import Array, Entry

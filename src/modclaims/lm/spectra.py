@@ -11,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from modclaims.lm.anatomy import Network
 from modclaims.lm.block_inputs import BlockInput
 from modclaims.lm.jacobian import BlockJacobian, block_jacobian
+from modclaims.lm.network import Network
 from modclaims.recording import SPECTRUM, Array, Entry, Jacobian
 from modclaims.stats.spectra.estimated_spectra import estimated_spectrum
 from modclaims.stats.spectra.spectrum import Spectrum, block_spectrum, effective_ranks, exact_spectrum

@@ -33,6 +33,8 @@ from modclaims.runs.run_log import home
 log = logging.getLogger(__name__)
 
 _ABOUT = "network.json"
+READINGS = "readings"
+"""Folder of what configurations and tokenizers were found to say: see `kept`."""
 NO_TEXT = hashlib.sha256(b"weights").hexdigest()
 """The key under which a network's own matrices are kept."""
 
@@ -170,7 +172,7 @@ class RecordingStore:
         return sorted(rows, key=lambda row: (-row.bytes, row.folder))
 
     def prune(self, older_than_days: float | None = None) -> int:
-        """Delete recordings neither made nor read for so many days (None: all of them); the bytes freed.
+        """Delete recordings, and readings, neither made nor read for so many days (None: all of them); the bytes freed.
 
         A run that is reading them at this moment will say that they vanished.
         """
@@ -179,20 +181,30 @@ class RecordingStore:
         freed = 0
         for folder in self._shelves():
             for path in [*files_in(folder), *folder.glob(".*.part")]:
-                with suppress(OSError):
-                    status = path.stat()
-                    if status.st_mtime < (stale_part if path.suffix == ".part" else limit):
-                        path.unlink()
-                        freed += status.st_size
+                freed += _unlinked(path, stale_part if path.suffix == ".part" else limit)
             if not any(files_in(folder)):
                 with suppress(OSError):
                     (folder / _ABOUT).unlink(missing_ok=True)
                     folder.rmdir()
+        for folder in (self.root / READINGS).glob("*"):
+            freed += sum(_unlinked(path, stale_part if path.suffix == ".part" else limit) for path in folder.iterdir())
+            with suppress(OSError):  # not empty
+                folder.rmdir()
         return freed
 
     def _shelves(self) -> list[Path]:
         parent = self.root / "recordings"
         return sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
+
+
+def _unlinked(path: Path, limit: float) -> int:
+    """Delete a file that was last used before `limit`; the bytes freed."""
+    with suppress(OSError):
+        status = path.stat()
+        if status.st_mtime < limit:
+            path.unlink()
+            return status.st_size
+    return 0
 
 
 def _remove(folder: Path, owner: int) -> None:

@@ -59,23 +59,8 @@ class TextReader:
         return np.array(sorted(i for i in known if 0 <= i < vocabulary), dtype=np.int64)
 
     def repeated(self, sequences: Sequence[RandomTokens], vocabulary: int) -> list[ReadText]:
-        """Random tokens that come twice, drawn from the ordinary ones; a further sequence changes none of the others.
-
-        Raises `ClaimError` where the vocabulary has too few ordinary tokens.
-        """
-        if not sequences:
-            return []
-        ordinary = self.ordinary(vocabulary)
-        if len(ordinary) < (period := max(one.period for one in sequences)):
-            raise ClaimError(
-                f"period = {period}: the vocabulary has only {len(ordinary)} ordinary tokens to draw from; lower period."
-            )
-        found = []
-        for one in sequences:
-            rng = stream(one.seed, "repeated tokens", str(one.period), str(one.number))
-            drawn = rng.choice(ordinary, one.period, replace=False)
-            found.append(ReadText(np.concatenate([self.leading, drawn, drawn]).astype(np.int64), ""))
-        return found
+        """Random tokens of this vocabulary that come twice: see `repeated`."""
+        return repeated(sequences, self.leading, self.ordinary(vocabulary)) if sequences else []
 
     def read(self, bodies: Sequence[str], tokens: int) -> Iterator[ReadText]:
         """Each body's first `tokens` tokens, leading special ones included.
@@ -95,6 +80,23 @@ class TextReader:
                 else:
                     read = self.tokenizer.decode(kept, skip_special_tokens=True)
                 yield ReadText(np.array([*self.leading, *kept], dtype=np.int64)[:tokens], read)
+
+
+def repeated(sequences: Sequence[RandomTokens], leading: Sequence[int], ordinary: NDArray[np.int64]) -> list[ReadText]:
+    """Random tokens that come twice, drawn from the ordinary ones; a further sequence changes none of the others.
+
+    Raises `ClaimError` where the vocabulary has too few ordinary tokens.
+    """
+    if len(ordinary) < (period := max(one.period for one in sequences)):
+        raise ClaimError(
+            f"period = {period}: the vocabulary has only {len(ordinary)} ordinary tokens to draw from; lower period."
+        )
+    found = []
+    for one in sequences:
+        rng = stream(one.seed, "repeated tokens", str(one.period), str(one.number))
+        drawn = rng.choice(ordinary, one.period, replace=False)
+        found.append(ReadText(np.concatenate([leading, drawn, drawn]).astype(np.int64), ""))
+    return found
 
 
 def _parts(bodies: Sequence[str]) -> Iterator[list[str]]:

@@ -7,8 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from modclaims.lm.anatomy import Network
 from modclaims.lm.intervene import Replacements, Values, answers
+from modclaims.lm.network import Network
 from modclaims.recording import Ablation, Array, Entry, Request
 
 

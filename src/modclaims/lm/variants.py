@@ -11,13 +11,9 @@ still read the same tokens. A matrix's noise depends on the seed and its name on
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
-import torch
-
 from modclaims.errors import ClaimError
-from modclaims.lm.anatomy import Network
 
 KINDS = ("untrained", "gaussian", "permuted")
 
@@ -42,24 +38,3 @@ class Variant:
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.seed}"
-
-
-def scramble(network: Network, variant: Variant) -> None:
-    """Replace the matrices inside the blocks, in place, as `gaussian` or `permuted` says.
-
-    Weights of more than two axes are stacks of matrices, each scrambled by itself.
-    """
-    with torch.no_grad():
-        for name, weight in network.blocks.named_parameters():
-            if weight.ndim < 2:
-                continue
-            seed = hashlib.sha256(f"{variant}/{name}".encode()).digest()
-            draws = torch.Generator().manual_seed(int.from_bytes(seed[:8], "little"))
-            for matrix in weight.view(-1, *weight.shape[-2:]):
-                learned = matrix.float().cpu() if matrix.dtype != torch.float64 else matrix.cpu()
-                if variant.kind == "permuted":
-                    drawn = learned.flatten()[torch.randperm(learned.numel(), generator=draws)].view_as(learned)
-                else:
-                    drawn = torch.randn(learned.shape, generator=draws).to(learned.dtype)
-                    drawn *= torch.linalg.vector_norm(learned.double()) / torch.linalg.vector_norm(drawn.double())
-                matrix.copy_(drawn)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from modclaims.corpus import Corpus
 from modclaims.lm.store import NO_TEXT, text_key
-from modclaims.lm.tokens import ReadText, TextReader
+from modclaims.lm.tokens import ReadText
 from modclaims.lm.variants import Variant
-from modclaims.recording import Entry, Reading, Request
+from modclaims.recording import Entry, RandomTokens, Reading, Request
+
+Draw = Callable[[Sequence[RandomTokens]], Sequence[ReadText]]
+"""Gives random tokens as the network reads them."""
 
 
 @dataclass
@@ -35,13 +38,13 @@ class Wanted:
         names = {key: text.id for key, text in zip(keys, corpus.texts, strict=True)} | {NO_TEXT: "(weights)"}
         return cls(reading, dict(zip(keys, read, strict=True)), names)
 
-    def collect(self, requests: Iterable[Request], corpus: Corpus, reader: TextReader) -> None:
-        """What further requests want. Raises what `Request.check` and `Request.entries` raise."""
+    def collect(self, requests: Iterable[Request], corpus: Corpus, draw: Draw) -> None:
+        """What further requests want, whose random tokens `draw` gives. Raises what `Request.check` and `Request.entries` raise."""
         for request in requests:
             request.check(corpus, self.reading)
             entries = request.entries(self.reading)
             keys = [self.reading.keys[corpus.texts[i].id] for i in request.chosen(corpus)]
-            keys += self._drawn(request, reader)
+            keys += self._drawn(request, draw)
             if not request.in_corpus_order:
                 self.rows[request] = tuple(keys or [NO_TEXT])
             self.asked.update(dict.fromkeys(entries, request))
@@ -49,9 +52,9 @@ class Wanted:
             for key in keys or [NO_TEXT]:
                 of_network.setdefault(key, set()).update(entries)
 
-    def _drawn(self, request: Request, reader: TextReader) -> list[str]:
+    def _drawn(self, request: Request, draw: Draw) -> list[str]:
         """Keys of the random tokens that a request is about, which are read as texts are."""
-        sequences = reader.repeated(request.drawn, self.reading.vocabulary)
+        sequences = draw(request.drawn) if request.drawn else ()
         keys = [text_key(sequence.ids) for sequence in sequences]
         for number, (key, sequence) in enumerate(zip(keys, sequences, strict=True)):
             self.texts.setdefault(key, sequence)

@@ -21,7 +21,6 @@ from modclaims.runs.planned import Planned, fault_of
 from modclaims.runs.progress import Progress
 from modclaims.runs.run_folder import dump_json
 from modclaims.runs.settings import Settings
-from modclaims.stats.chance.multiplicity import adjust
 from modclaims.stats.checkpoints import Deciding, fits
 from modclaims.stats.evidence import Evidence, Exhibit
 from modclaims.summaries import TestSummary, summarise
@@ -170,7 +169,6 @@ def _in_workers(
             ): plan
             for plan in waiting
         }
-        adjust(np.ones(2), settings.correction)  # imports what it needs while the workers are busy
         for job in as_completed(jobs):
             try:
                 result = job.result()

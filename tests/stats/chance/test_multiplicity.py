@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from statsmodels.stats.multitest import multipletests
 
 from modclaims.stats.chance.multiplicity import (
     adjust,
@@ -246,6 +247,14 @@ def test_corrections_are_those_of_r(p: tuple[float, ...], expected: dict[str, tu
     for correction, adjusted in expected.items():
         np.testing.assert_allclose(adjust(np.array(p), correction), adjusted, rtol=1e-12)
     np.testing.assert_array_equal(adjust(np.array(p), "none"), p)
+
+
+@pytest.mark.parametrize(("correction", "method"), [("holm", "holm"), ("bh", "fdr_bh"), ("by", "fdr_by")])
+def test_corrections_are_those_of_statsmodels_to_the_bit(correction: str, method: str) -> None:
+    rng = np.random.default_rng(0)
+    for size in (2, 3, 22, 57):
+        for p in (rng.random(size) ** 4, rng.integers(0, 9, size) / 1000):  # the second with ties
+            np.testing.assert_array_equal(adjust(p, correction), multipletests(p, method=method)[1])
 
 
 @pytest.mark.parametrize(

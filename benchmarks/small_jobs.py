@@ -1,0 +1,60 @@
+"""What small jobs cost: processor and wall seconds of the command line, beside those of importing numpy.
+
+    python benchmarks/small_jobs.py [HOME]
+
+HOME is a store (a temporary one by default); what it lacks is recorded first, and not counted. Processor seconds are those
+of the process and its children, user and system together.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CLAIM = "hypotheses/card.py::TopicsClusterInAttention"
+CLI = ("-m", "modclaims.cli")
+
+
+def cost(words: Sequence[str], home: Path) -> tuple[float, float]:
+    """Processor and wall seconds of one Python process. Raises `CalledProcessError` where it fails."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(
+        [sys.executable, *words],
+        cwd=ROOT,
+        env=os.environ | {"MODCLAIMS_HOME": str(home)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=True,
+    )
+    after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - started
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
+
+
+def main(home: Path, out: Path) -> None:
+    """Print a line for each job."""
+    cost([*CLI, "run", CLAIM, "-n", "1", "--out", str(out / "first")], home)
+    jobs = {
+        "import numpy": ("-c", "import numpy"),
+        "--help": (*CLI, "--help"),
+        "list": (*CLI, "list"),
+        "plan (card)": (*CLI, "plan", "hypotheses/card.py"),
+        "one claim, recorded": (*CLI, "run", CLAIM, "-n", "1", "--out", str(out / "again")),
+    }
+    unit = 0.0
+    print(f"{'job':22} {'processor s':>12} {'wall s':>8} {'x numpy':>8}")
+    for name, words in jobs.items():
+        processor, wall = cost(words, home)
+        unit = unit or processor
+        print(f"{name:22} {processor:12.2f} {wall:8.2f} {processor / unit:8.1f}")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        main(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else Path(folder) / "home", Path(folder))
