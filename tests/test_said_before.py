@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
 import pytest
 from planted import PlantedRecorder, planted_corpus
+from terminal import call
 
 from modclaims import (
     AblationSpecificity,
@@ -183,3 +185,43 @@ def test_the_same_claims_without_their_fault_are_planned():
             (planned,) = make_plan([Collected("t.py::It", None, claim)], CORPUS, reading, Settings()).claims
         assert planned.outcome is None, planned.message
         assert planned.plan.cells >= 1
+
+
+FAULTS = """
+from modclaims import CategoryClustering, HeavyTails, at
+
+
+class NoSuchLayer(CategoryClustering):
+    "A layer that is not there is named."
+    holds = at(99)
+
+
+class NoSuchLabel(CategoryClustering):
+    "A column that is not there is compared."
+    label = "colour"
+
+
+class NotLookedAt(CategoryClustering):
+    "A layer is looked at that the network lacks."
+    layers = (77,)
+
+
+class Sound(CategoryClustering):
+    "Nothing is wrong."
+"""
+
+
+def test_a_list_on_a_corpus_says_what_a_plan_says(
+    corner: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (corner / "claims.py").write_text(FAULTS)
+    code, out, _ = call(monkeypatch, capsys, "list", "claims.py", "--corpus", "crossed", "--json")
+    assert code == 3
+    listed = {row["id"]: row["fault"] for row in json.loads(out)}
+    _, out, _ = call(monkeypatch, capsys, "plan", "claims.py", "--json")
+    planned = {row["id"]: row["message"] for row in json.loads(out)["claims"]}
+    assert {name: fault for name, fault in listed.items() if fault} == {n: m for n, m in planned.items() if m}
+    assert len([fault for fault in listed.values() if fault]) == 3
+    code, out, _ = call(monkeypatch, capsys, "list", "claims.py")  # of the claims alone nothing is wrong
+    assert code == 0
+    assert "ERROR" not in out

@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -93,11 +93,64 @@ def _selection(command: F) -> F:
     return click.argument("paths", nargs=-1, metavar="[PATH]...")(command)
 
 
+_READING = (
+    click.option(
+        "--model",
+        help="embedded, a folder, or a hub id[@revision]; #untrained[:SEED], #gaussian, #permuted for a variant.",
+    ),
+    click.option(
+        "--beside",
+        multiple=True,
+        metavar="MODEL",
+        help="A further model, for claims about scale; may be given several times. All others see --model alone.",
+    ),
+    click.option("--corpus", help="embedded (crossed), study, python, a JSONL or CSV file, or a folder of folders."),
+    click.option("--text", metavar="COLUMN", help="Column that holds the texts (default: text)."),
+    click.option("--label", metavar="COLUMN", help="Column that is the category (default: category)."),
+    click.option("--tokens", type=int, help="Tokens kept of each text (512)."),
+    click.option("--positions", help="Positions read: last:10:4, 475:512:4, or 475,479 (last:10:4)."),
+)
+"""What is read: options that `run`, `plan` and `list` share."""
+_DESIGN = (
+    *_READING,
+    click.option("--dtype", help="float32, float64, bfloat16 or float16 (what the weights are stored in)."),
+    click.option("--offline", is_flag=True, default=None, help="Never reach for a hub."),
+    click.option("--allow-bin", is_flag=True, default=None, help="Also load weights that are not safetensors."),
+    click.option("--trust-remote-code", is_flag=True, default=None, help="Let a model folder run its own code."),
+    click.option("--alpha", type=float, help="Error rate of each side, over all claims of the files (.05)."),
+    click.option(
+        "--correction", type=click.Choice(["holm", "bh", "by", "none"]), help="Correction over claims (holm)."
+    ),
+    click.option("--permutations", type=int, help="Relabellings drawn, and the most that are enumerated (9999)."),
+    click.option("--resamples", type=int, help="Resamples of the texts behind every bound (9999)."),
+    click.option("--seed", type=int, help="Seed of every random stream (0)."),
+)
+
+
+def _design(command: F) -> F:
+    """What is weighed, and how hard: options that `run` and `plan` share."""
+    for option in reversed(_DESIGN):
+        command = option(command)
+    return command
+
+
+def _reading(command: F) -> F:
+    """What is read."""
+    for option in reversed(_READING):
+        command = option(command)
+    return command
+
+
 @main.command(name="list")
 @_selection
+@_reading
 @click.option("--json", "as_json", is_flag=True, help="One JSON list instead of lines.")
-def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool) -> int:
-    """Every claim, its family and what it needs; nothing is run."""
+def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool, **options: Any) -> int:
+    """Every claim, its family and what it needs; nothing is run.
+
+    With --model or --corpus also what a run on these would say of each before any pass: layers that are not there, columns
+    that are missing, positions that leave nothing.
+    """
     import json
 
     from modclaims.claim_files import claim_files
@@ -109,12 +162,14 @@ def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool) -> i
     if not found:
         raise NothingSelected("No claim is selected.")
     rows = [_listed(one) for one in found]
+    if options["model"] or options["corpus"]:
+        rows = [row | said for row, said in zip(rows, _said_before(found, options), strict=True)]
     if as_json:
         click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
         for row in rows:
             if row["fault"]:
-                click.echo(f"{row['id']}\n    ERROR  {row['fault']}")
+                click.echo(f"{row['id']}\n    {row.get('outcome', 'error').upper()}  {row['fault']}")
                 continue
             several = f" and {row['models']} models or more (--beside)" if row["models"] > 1 else ""
             click.echo(
@@ -122,7 +177,24 @@ def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool) -> i
                 f"{row['effect_name']} of at least {row['smallest_effect']:g}; expects {row['expect']}"
             )
         click.echo(f"{len(rows)} claims")
-    return NOT_WEIGHED if any(r["fault"] for r in rows) else OK
+    return NOT_WEIGHED if any(r["fault"] and r.get("outcome") != "skipped" for r in rows) else OK
+
+
+def _said_before(found: Sequence[Collected], options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a run would say of each claim before any pass, in the same words: nothing, or its outcome and why."""
+    from modclaims.corpus_files import read_corpus
+    from modclaims.lm.outline import read_outlines
+    from modclaims.recording import Positions
+    from modclaims.runs.planned import context, prepare, readable
+
+    settings = _settings(Path.cwd(), options)
+    corpus = read_corpus(settings.corpus, text_column=settings.text, label=settings.label)
+    outline, several = read_outlines(settings.model, settings.beside, **settings.loading())
+    recorder = several or outline
+    recorder.check(corpus, settings.tokens, Positions(settings.positions))
+    planned = prepare(found, context(corpus, recorder.shape, settings))
+    planned = [one if one.outcome else readable(one, corpus, recorder, settings) for one in planned]
+    return [{} if one.outcome is None else {"outcome": one.outcome.word, "fault": one.message} for one in planned]
 
 
 def _listed(one: Collected) -> dict[str, Any]:
@@ -156,43 +228,6 @@ def _listed(one: Collected) -> dict[str, Any]:
         "effect_name": claim.effect,
         "constants": claim.declared(),
     }
-
-
-_DESIGN = (
-    click.option(
-        "--model",
-        help="embedded, a folder, or a hub id[@revision]; #untrained[:SEED], #gaussian, #permuted for a variant.",
-    ),
-    click.option(
-        "--beside",
-        multiple=True,
-        metavar="MODEL",
-        help="A further model, for claims about scale; may be given several times. All others see --model alone.",
-    ),
-    click.option("--corpus", help="embedded (crossed), study, python, a JSONL or CSV file, or a folder of folders."),
-    click.option("--text", metavar="COLUMN", help="Column that holds the texts (default: text)."),
-    click.option("--label", metavar="COLUMN", help="Column that is the category (default: category)."),
-    click.option("--tokens", type=int, help="Tokens kept of each text (512)."),
-    click.option("--positions", help="Positions read: last:10:4, 475:512:4, or 475,479 (last:10:4)."),
-    click.option("--dtype", help="float32, float64, bfloat16 or float16 (what the weights are stored in)."),
-    click.option("--offline", is_flag=True, default=None, help="Never reach for a hub."),
-    click.option("--allow-bin", is_flag=True, default=None, help="Also load weights that are not safetensors."),
-    click.option("--trust-remote-code", is_flag=True, default=None, help="Let a model folder run its own code."),
-    click.option("--alpha", type=float, help="Error rate of each side, over all claims of the files (.05)."),
-    click.option(
-        "--correction", type=click.Choice(["holm", "bh", "by", "none"]), help="Correction over claims (holm)."
-    ),
-    click.option("--permutations", type=int, help="Relabellings drawn, and the most that are enumerated (9999)."),
-    click.option("--resamples", type=int, help="Resamples of the texts behind every bound (9999)."),
-    click.option("--seed", type=int, help="Seed of every random stream (0)."),
-)
-
-
-def _design(command: F) -> F:
-    """What is weighed, and how hard: options that `run` and `plan` share."""
-    for option in reversed(_DESIGN):
-        command = option(command)
-    return command
 
 
 @main.command()
