@@ -62,6 +62,8 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/rotations.py
 	$(BIN)/python benchmarks/evidence.py
 	$(BIN)/python benchmarks/suites.py
+	$(BIN)/python benchmarks/small_jobs.py
+	$(BIN)/python benchmarks/many_texts.py --texts 256 1024
 
 wheel: $(STAMP)
 	$(BIN)/python -m build --wheel
