@@ -8,6 +8,7 @@ from planted import PlantedRecorder, assert_bare_decides_alike, before, planted_
 
 from modclaims import CategoryClustering, along_depth, everywhere, in_fraction
 from modclaims.errors import ClaimError
+from modclaims.families.common import controls
 from modclaims.look import TestSettings
 from modclaims.recording import Activations, Positions
 from modclaims.stats.effects.similarity import SIMILARITIES
@@ -334,3 +335,26 @@ def test_bare_evidence_decides_alike(constants):
     recorder, corpus = PlantedRecorder(), planted_corpus()
     recording = recorder.record(corpus, claim.requests(recorder.shape), tokens=64, positions=Positions("0,1,2"))
     assert_bare_decides_alike(claim, recording.by_id(), WEIGHING)
+
+
+def test_of_many_texts_rivals_and_figures_are_shown_on_some_and_all_that_decides_is_as_it_was(monkeypatch):
+    _, whole = weigh(twins=5)
+    monkeypatch.setattr(controls, "MOST_ASIDE", 12)
+    _, some = weigh(twins=5)
+    texts = len(planted_corpus())
+    assert texts > 12
+    for one in ("effect", "theta", "se", "t"):
+        np.testing.assert_array_equal(getattr(some.bounds, one), getattr(whole.bounds, one))
+    np.testing.assert_array_equal(some.test.null, whole.test.null)
+    assert set(some.secondary) == set(whole.secondary)
+    for name, values in whole.secondary.items():
+        np.testing.assert_allclose(some.secondary[name], values)
+    told = {control.name: control.sentence for control in some.controls}
+    assert set(told) == {control.name for control in whole.controls}
+    assert all(
+        f"of {texts} texts)" in told[name] for name in ("shared_words", "plain_measures", "spread", "untrained_twin")
+    )
+    assert not any("texts)" in control.sentence for control in whole.controls)
+    assert [e.kind for e in some.exhibits] == [e.kind for e in whole.exhibits]
+    shown = next(e for e in some.exhibits if e.kind == "text_map")
+    assert 8 <= len(shown.labels["ids"]) < texts

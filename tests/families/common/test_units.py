@@ -148,3 +148,24 @@ def test_a_sample_of_fewer_than_twelve_is_warned_of():
     assert said.startswith("The sample has 6 texts; below 12")
     (said,) = Sample.of(corpus([({"category": "a"}, f"b{i // 2:02d}") for i in range(12)])).warnings
     assert said.startswith("The sample has 6 blocks; below 12")
+
+
+def test_some_texts_are_as_many_of_each_category_and_stratum_as_there_are_more_of_it():
+    rows = [({"category": "aab"[i % 3], "half": str(i % 2)}, None) for i in range(240)]
+    units = Units.of(corpus(rows), "category", "half")
+    found = units.some_texts(60, np.random.default_rng(0))
+    assert (np.diff(found) > 0).all()
+    counts = np.bincount(units.design.cells[found])
+    np.testing.assert_array_equal(counts, np.bincount(units.design.cells) // 4)
+    assert units.some_texts(240, np.random.default_rng(0)) is None
+    other = units.some_texts(60, np.random.default_rng(1))
+    assert not np.array_equal(found, other)
+
+
+def test_some_texts_are_those_of_whole_blocks():
+    texts = blocked(per_category=10, size=3)
+    units = Units.of(texts, "category", None)
+    found = units.some_texts(8, np.random.default_rng(0))
+    blocks = [texts.texts[i].block for i in found]
+    assert len(found) == 24
+    assert all(blocks.count(name) == 3 for name in blocks)

@@ -8,6 +8,7 @@ from planted import PlantedRecorder, assert_bare_decides_alike, before, planted_
 
 from modclaims import HeadsAgainstBlocks, HeadSelectivity
 from modclaims.errors import ClaimError
+from modclaims.families.common import controls
 from modclaims.families.common.responses import projections
 from modclaims.look import TestSettings
 from modclaims.recording import Positions
@@ -260,3 +261,14 @@ def test_bare_evidence_decides_alike(family):
     corpus = planted_corpus(texts=4)
     recording = recorder.record(corpus, claim.requests(recorder.shape), tokens=64, positions=Positions("0,1,2"))
     assert_bare_decides_alike(claim, recording.by_id(), WEIGHING)
+
+
+def test_of_many_texts_rivals_are_weighed_on_some_and_all_that_decides_is_as_it_was(monkeypatch):
+    _, whole = weigh()
+    monkeypatch.setattr(controls, "MOST_ASIDE", 12)
+    _, some = weigh()
+    np.testing.assert_array_equal(some.bounds.t, whole.bounds.t)
+    np.testing.assert_array_equal(some.test.null, whole.test.null)
+    told = {control.name: control.sentence for control in some.controls}
+    assert all("texts)" in told[name] for name in ("shared_words", "plain_measures", "spread"))
+    assert not any("texts)" in control.sentence for control in whole.controls)
