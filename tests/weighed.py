@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -59,3 +59,14 @@ def weighed(p_plus: float, p_minus: float, **changes: Any) -> TestSummary:
         texts_to_support=150,
     )
     return replace(plain, **changes)
+
+
+def judging(
+    recorded: Callable[..., Recording], weighing: TestSettings
+) -> Callable[..., tuple[Verdict, TestSummary, Sequence[Exhibit]]]:
+    """`judged` of a claim on what `recorded(claim, **options)` makes for it."""
+
+    def outcome(claim: Hypothesis, **options: Any) -> tuple[Verdict, TestSummary, Sequence[Exhibit]]:
+        return judged(claim, recorded(claim, **options), weighing)
+
+    return outcome

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from planted import assert_bare_decides_alike, before, planted_corpus
-from weighed import judged
+from weighed import judging
 
 from modclaims import AttentionSinks, FirstTokenAttention, everywhere
 from modclaims.corpus import Corpus
@@ -45,8 +45,7 @@ def recorded(claim, curve=CHUNKED, corpus=CORPUS, positions=POSITIONS, twin=0.05
     return Recording(corpus, SHAPE, positions, tuple(t.body for t in corpus.texts), MemorySource(arrays))
 
 
-def outcome(claim, **options):
-    return judged(claim, recorded(claim, **options), WEIGHING)
+outcome = judging(recorded, WEIGHING)
 
 
 class Parked(FirstTokenAttention):

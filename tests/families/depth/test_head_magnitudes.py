@@ -8,7 +8,7 @@ import pandas as pd
 import pingouin
 import pytest
 from planted import assert_bare_decides_alike, before, planted_corpus, shuffled
-from weighed import judged
+from weighed import judging
 
 from modclaims import HeadMagnitudes, QuietMiddle, everywhere
 from modclaims.corpus import Corpus
@@ -56,8 +56,7 @@ def claim_with(base, **constants):
     return type(base.__name__, (base,), {"__doc__": "A variation.", **constants})()
 
 
-def outcome(claim, **options):
-    return judged(claim, recorded(claim, **options), WEIGHING)
+outcome = judging(recorded, WEIGHING)
 
 
 # ---- the share between layers

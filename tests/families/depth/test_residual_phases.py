@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from planted import assert_bare_decides_alike, planted_corpus
-from weighed import judged
+from weighed import judging
 
 from modclaims import ResidualPhases
 from modclaims.corpus import Corpus
@@ -47,8 +47,7 @@ def recorded(claim, curve=PHASED, corpus=CORPUS, noise=0.03, positions=POSITIONS
     return Recording(corpus, SHAPE, positions, tuple(t.body for t in corpus.texts), source)
 
 
-def outcome(claim, **options):
-    return judged(claim, recorded(claim, **options), WEIGHING)
+outcome = judging(recorded, WEIGHING)
 
 
 class Phased(ResidualPhases):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from planted import assert_bare_decides_alike, before, planted_corpus, shuffled
-from weighed import judged
+from weighed import judging
 
 from modclaims import LeadingValues, at, everywhere
 from modclaims.errors import ClaimError
@@ -56,8 +56,7 @@ def claim_with(**constants):
     return type("First", (First,), {"__doc__": "A variation.", **constants})()
 
 
-def outcome(claim, **options):
-    return judged(claim, recorded(claim, **options), WEIGHING)
+outcome = judging(recorded, WEIGHING)
 
 
 def test_the_effect_is_worked_by_hand():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from planted import assert_bare_decides_alike, before, planted_corpus, shuffled
-from weighed import judged
+from weighed import judging
 
 from modclaims import InputOutsideUnembedding, InputReconstruction, along_depth, at, everywhere, somewhere
 from modclaims.corpus import Corpus
@@ -58,8 +58,7 @@ def recorded(claim, strengths=FALLING, corpus=CORPUS, aim=None, tied=False, seed
     return Recording(corpus, SHAPE, POSITIONS, tuple(t.body for t in corpus.texts), MemorySource(arrays))
 
 
-def outcome(claim, **options):
-    return judged(claim, recorded(claim, **options), WEIGHING)
+outcome = judging(recorded, WEIGHING)
 
 
 def told(**constants):

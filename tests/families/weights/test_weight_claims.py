@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from planted import assert_bare_decides_alike, planted_corpus, shuffled
-from weighed import judged
+from weighed import judging
 
 from modclaims import (
     OVDirections,
@@ -62,8 +62,7 @@ def recorded(claim, shape=SHAPE, corpus=None, seed=0, change=None):
     return Recording(corpus, shape, (0,), tuple(t.body for t in corpus.texts), MemorySource(arrays))
 
 
-def outcome(claim, **options):
-    return judged(claim, recorded(claim, **options), WEIGHING)
+outcome = judging(recorded, WEIGHING)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
