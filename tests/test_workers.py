@@ -28,7 +28,7 @@ def told(_: int) -> list[str]:
 
 
 def test_workers_have_imported_what_claims_and_figures_need_where_they_are_forked() -> None:
-    names = ("pingouin", "scipy.stats", "statsmodels.stats.multitest", "matplotlib.figure")
+    names = ("pingouin", "scipy.stats", "sklearn.feature_extraction.text", "matplotlib.figure")
     with workers.pool(1) as pool:
         assert pool.submit(imported, names).result() == [sys.platform == "linux"] * len(names)
         assert pool.submit(imported, ("torch", "transformers")).result() == [False, False]
