@@ -97,9 +97,11 @@ def write(measured: CalibrationRates, command: str) -> dict[str, bytes]:
 
 
 def _fewer(measured: CalibrationRates) -> str:
-    """How many data sets the scenarios have that take longest, if fewer."""
-    least = min((rate.sets for rate in measured.rates), default=measured.sets)
-    return f" ({least:,} where one takes longest)" if least < measured.sets else ""
+    """How many data sets the scenarios have that take longest, if fewer, and those that had more before; of what was measured."""
+    mine = [rate.sets for rate in measured.rates if rate.scenario.family not in measured.kept]
+    least, most = min(mine, default=measured.sets), max(mine, default=measured.sets)
+    more = f", up to {most:,} where so many had been counted before" if most > measured.sets else ""
+    return f" ({least:,} where one takes longest)" * (least < measured.sets) + more
 
 
 def _kept(measured: CalibrationRates) -> str:
