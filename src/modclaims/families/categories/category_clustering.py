@@ -248,11 +248,9 @@ class CategoryClustering(Hypothesis):
     def _aside(self, look: Look, found: Clustered) -> Aside:
         """What rivals and figures are shown on."""
         draws, few = controls.CONTROL_DRAWS, found.few
-        rows = found.units.some_texts(controls.MOST_ASIDE, look.lasting_rng("texts aside"))
-        if rows is None:
+        if (thinned := controls.aside(look, found.units, self.label, self.within)) is None:
             return Aside(look, found.units, found.pairs, found.per_cell, found.similarities, found.arrangements, few)
-        some = look.at(rows.tolist())
-        units = Units.of(some.corpus, self.label, self.within)
+        some, units, note = thinned
         pairs, per_cell = Pairs.of(units.design), self._similarities(some.recording, None)[1]
         rng = look.lasting_rng("relabellings aside", design=units.design.digest)
         return Aside(
@@ -263,7 +261,7 @@ class CategoryClustering(Hypothesis):
             pairs.matrix([units.similarity(s.values) for s in per_cell]),
             relabellings(units.design, budget=draws, rng=rng, blind="within_strata"),
             resample(units.design, count=few.count, rng=look.lasting_rng("resamples aside")),
-            controls.on_some(len(rows), len(look.corpus)),
+            note,
         )
 
     def _whole(

@@ -192,9 +192,16 @@ class UntrainedBaselines(Rival):
         return RivalResult(control, beside={"twin": effects})
 
 
-def on_some(texts: int, of: int) -> str:
-    """What is added to the place where something was found, if not all texts were looked at."""
-    return f" (on {texts:,} of {of:,} texts)"
+def aside(look: Look, units: Units, label: str, within: str | None) -> tuple[Look, Units, str] | None:
+    """Of very many units the look at some, these as units, and what is added to the place where something is found there.
+
+    None where all are looked at.
+    """
+    rows = units.some_texts(MOST_ASIDE, look.lasting_rng("texts aside"))
+    if rows is None:
+        return None
+    some = look.at(rows.tolist())
+    return some, Units.of(some.corpus, label, within), f" (on {len(rows):,} of {len(look.corpus):,} texts)"
 
 
 def check_untrained(twins: int) -> None:

@@ -278,11 +278,9 @@ class Selectivity(Hypothesis):
     def _aside(self, look: Look, found: Answers) -> tuple[Look, Units, Floats, Arrangements, str]:
         """The texts that rivals are weighed on, all or some of very many: their units, (unit, cell) responses, relabellings,
         and what is to be said of it."""
-        rows = found.units.some_texts(controls.MOST_ASIDE, look.lasting_rng("texts aside"))
-        if rows is None:
+        if (thinned := controls.aside(look, found.units, self.label, self.within)) is None:
             return look, found.units, found.y, found.arrangements, ""
-        some = look.at(rows.tolist())
-        units = Units.of(some.corpus, self.label, self.within)
+        some, units, note = thinned
         arrangements = relabellings(
             units.design,
             budget=controls.CONTROL_DRAWS,
@@ -290,7 +288,7 @@ class Selectivity(Hypothesis):
             blind="no",
         )
         y = units.responses(self.responses(some)[1])
-        return some, units, y, arrangements, controls.on_some(len(rows), len(look.corpus))
+        return some, units, y, arrangements, note
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
         found = measured.kept(Answers)

@@ -185,11 +185,11 @@ class InputReconstruction(TokenMap):
         """The tokens of both halves of some divisions of the texts, one after another; none where a half is too small."""
         if units // 2 < MIN_FOLDS:
             return []
-        rng, found = look.lasting_rng("halves", design=Sample.of(look.corpus).design(0)), []
-        groups = Sample.of(look.corpus).groups
+        whole, found = Sample.of(look.corpus), list[Tokens]()
+        rng = look.lasting_rng("halves", design=whole.design(0))
         for division in halvings(units, HALVINGS, rng):
             for half in division:
-                texts = np.sort(np.concatenate([groups[unit] for unit in half]))
+                texts = np.sort(np.concatenate([whole.groups[unit] for unit in half]))
                 sample = Sample.of(look.corpus, texts.tolist())
                 dealt = folds_of(sample.n, MIN_FOLDS, rng)
                 found.append(Tokens.of(sample, ids[texts], dealt, texts))
