@@ -264,15 +264,15 @@ class LanguageModel:
 
     def _make(self, jobs: Sequence[Job], wanted: Wanted, progress: Progress | None) -> tuple[int, int]:
         """Record what jobs lack: the passes that it took, and how many of them were for ablation."""
-        from modclaims.lm.measures import OwnInputs
+        from modclaims.lm.block_spectra import OwnInputs
         from modclaims.lm.passes import Passes
 
         inputs = OwnInputs(partial(self.network, self.checkpoint.variant), wanted.texts)
-        planned = sum(job.passes for job in jobs)
-        passes = Passes(wanted, inputs, planned, self.batch_size, self._placement.dtype, progress)
+        passes = Passes(wanted, inputs, jobs, self.batch_size, self._placement.dtype, progress)
         for job in jobs:
             network = partial(self.network, job.variant, head=job.needs_head)
             passes.make(job, network, self.checkpoint.called(job.variant))
+        passes.make_drawn(partial(self.network, None), self.checkpoint.called)
         return passes.total, passes.for_ablation
 
     def _tell_outdated(self, count: int) -> None:

@@ -149,6 +149,11 @@ class Request(ABC):
         return False
 
     @property
+    def of_one_block(self) -> bool:
+        """Whether it is worked out block by block, at what enters those of the model itself, whatever the variant."""
+        return False
+
+    @property
     def needs_head(self) -> bool:
         """Whether the language-model head is needed."""
         return False
