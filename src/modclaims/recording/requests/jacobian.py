@@ -69,7 +69,7 @@ class Jacobian(Request):
     last: int | None = None
     """The window's last token, from 0; None for the first of the run's positions."""
     only: int | None = None
-    """Of the texts that would be chosen the one with this number alone, from 0; None for all."""
+    """Of the texts that would be chosen the one with this number alone, counted round and round from 0; None for all."""
 
     def __post_init__(self) -> None:
         if self.block not in BLOCKS:
@@ -96,7 +96,7 @@ class Jacobian(Request):
         order = sorted(range(len(corpus)), key=lambda i: corpus.texts[i].id)
         count = len(order) if self.texts is None else min(self.texts, len(order))
         spread = tuple(order[k * len(order) // count] for k in range(count))
-        return spread if self.only is None else spread[self.only : self.only + 1]
+        return spread if self.only is None else (spread[self.only % count],)
 
     @property
     def in_corpus_order(self) -> bool:
