@@ -695,7 +695,7 @@ def reading_of(model, corpus, settings):
             [
                 Jacobian("mlp", 2, None, True, 4),
                 Jacobian("mlp", 2, None, True, 4, "values"),
-                Jacobian("attention", 2, (0,), True, 2, "effective_rank", "permuted:0"),
+                Jacobian("attention", 2, (0,), True, 2, "tokens", "permuted:0"),
             ],
         ),
         ("embedded#untrained:0", [Activations("q"), *(Activations("q", variant=f"untrained:{i}") for i in (0, 1))]),
@@ -722,10 +722,13 @@ def test_a_text_is_read_once_however_many_claims_ask():
         Activations("attn_out", positions=Positions("5:8:1")),
     ]
     assert cost(asked, corpus, reading) == Cost(16, 1, 16, sum(range(100, 116)), 16 * 3 * (3 * 8 * 4 + 96))
-    few = Jacobian("mlp", 3, (0,), True, 4, "effective_rank")
+    few = Jacobian("mlp", 3, (0,), True, 4, last=2)
     assert cost([few], corpus, reading).tokens == 12
+    assert cost([few, replace(few, answer="token_values")], corpus, reading).jacobians == 4
     both = cost([few, Activations("embed"), replace(few, variant="gaussian:0")], corpus, reading)
-    assert (both.passes, both.networks, both.texts) == (20, 2, 16)
+    assert (both.passes, both.networks, both.texts) == (20, 1, 16)
+    assert both.jacobians == 8
+    assert both.operations == 2 * 4 * few.operations(reading) > 0
 
 
 def test_the_card_can_reach_what_its_committed_run_did():
@@ -992,14 +995,14 @@ def distinct(count):
         (["nowhere.py"], 4, "No hypothesis file or folder nowhere.py"),
         (["--corpus", "study", "-k", "StylesClusterInAttention"], 5, "SKIPPED"),
         (["broken.py"], 3, "ZeroDivisionError"),
-        (["deep.py"], 3, "too short for a Jacobian at 600 tokens"),
+        (["deep.py"], 3, "too short for a Jacobian at 600 tokens up to token 599"),
     ],
 )
 def test_bad_input_ends_as_it_does_for_a_run(corner, monkeypatch, capsys, args, code, sentence):
     (corner / "empty").mkdir()
     (corner / "broken.py").write_text("1 / 0\n")
     (corner / "deep.py").write_text(
-        "from modclaims import TightPass\n\n\nclass Deep(TightPass):\n    '''At many tokens.'''\n\n    tokens = 600\n"
+        "from modclaims import TightPass\n\n\nclass Deep(TightPass):\n    '''At many tokens.'''\n\n    tokens = 600\n    ends_at = 599\n"
     )
     (corner / "short.jsonl").write_text(
         "".join(json.dumps(r | {"text": f"short {i}"}) + "\n" for i, r in enumerate(distinct(4)))

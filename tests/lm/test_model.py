@@ -274,7 +274,8 @@ def test_numbers_of_another_extractor_are_never_served(
     count = 2 * (2 * LAYERS + 1) + LAYERS
     (said,) = caplog.messages
     assert (
-        f"the store holds {count} recordings made by another extractor than this one (version 2, Jacobians {numerics.JACOBIANS})" in said
+        f"the store holds {count} recordings made by another extractor than this one (version 2, Jacobians {numerics.JACOBIANS})"
+        in said
     )
     assert "they are recorded anew" in said
     caplog.clear()

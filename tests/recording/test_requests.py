@@ -193,7 +193,11 @@ def test_what_a_network_can_answer_is_not_refused(asked: Request) -> None:
         (Activations("q", positions=Positions("7")), CorpusError, "'a' (6)"),
         (Activations("q", positions=Positions("8")), UsageError, "lies beyond the 8 tokens"),
         (Jacobian("mlp", 7, last=6), CorpusError, "too short for a Jacobian at 7 tokens up to token 6"),
-        (Jacobian("mlp", 5), ClaimError, "A window of 5 tokens cannot end at token 3, the first of the run's positions"),
+        (
+            Jacobian("mlp", 5),
+            ClaimError,
+            "A window of 5 tokens cannot end at token 3, the first of the run's positions",
+        ),
         (Weights("mlp_gate"), ClaimError, "has no matrix 'mlp_gate'; it has: embedding, unembedding, q, mlp_in."),
         (
             InductionScores(1, 16),

@@ -6,7 +6,6 @@ model itself makes; null blocks are drawn one by one, from the model's own matri
 
 from __future__ import annotations
 
-import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 import torch
 
 from modclaims.lm.block_inputs import BlockInput, block_inputs
+from modclaims.lm.effort import cores
 from modclaims.lm.jobs import Job
 from modclaims.lm.network import Network
 from modclaims.lm.scrambling import KINDS, scrambled_block
@@ -130,13 +130,12 @@ class BlockSpectra:
 
         What is made must be given to `keep`.
         """
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        with _one_thread_each(cores) as pool:
+        with _one_thread_each(cores()) as pool:
             running: dict[Future[tuple[dict[str, Array], float]], Task] = {}
             try:
                 for task in tasks:
                     # a pass hangs hooks on the modules that workers copy, so it waits until they are done
-                    while len(running) > (cores if self.inputs.has(task) else 0):
+                    while len(running) > (cores() if self.inputs.has(task) else 0):
                         yield from self._done(running)
                     shared = self._kept_for(task)
                     running[pool.submit(self._work, task, self.inputs.of(task), network, shared)] = task
@@ -202,14 +201,14 @@ def is_drawn(variant: Variant | None) -> bool:
 
 
 @contextmanager
-def _one_thread_each(cores: int) -> Iterator[Executor]:
+def _one_thread_each(workers: int) -> Iterator[Executor]:
     """Blocks side by side, each on one thread: matrices of this size are decomposed no faster, often slower, on several."""
     from threadpoolctl import threadpool_limits
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(limits=1), ThreadPoolExecutor(cores) as pool:
+        with threadpool_limits(limits=1), ThreadPoolExecutor(workers) as pool:
             yield pool
     finally:
         torch.set_num_threads(before)

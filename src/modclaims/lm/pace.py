@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
+
+from modclaims.lm.effort import cores, told_seconds
 
 TOLD_FROM = 20.0
 """Seconds that must be left for them to be told."""
@@ -55,7 +56,7 @@ class Pace:
             for kind, count in self.expected.items()
             if count > self.made.get(kind, 0)
         )
-        side_by_side = min(max(spent / max(time.monotonic() - self._started, 1e-9), 1.0), float(os.cpu_count() or 1))
+        side_by_side = min(max(spent / max(time.monotonic() - self._started, 1e-9), 1.0), float(cores()))
         return ahead / side_by_side
 
     @property
@@ -64,7 +65,4 @@ class Pace:
         left = self.left
         if left is None or left < TOLD_FROM:
             return ""
-        minutes = left / 60
-        if minutes < 1.5:
-            return f"about {10 * max(1, round(left / 10))} s left"
-        return f"about {minutes:.0f} min left" if minutes < 90 else f"about {minutes / 60:.1f} h left"
+        return f"{told_seconds(left)} left"

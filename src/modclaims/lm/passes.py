@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from modclaims.errors import ModelError
 from modclaims.lm.block_spectra import BlockSpectra, OwnInputs, Task, is_drawn, tasks_of
+from modclaims.lm.effort import LONG, REMEDY, seconds, told_seconds
 from modclaims.lm.intervene import Replacements
 from modclaims.lm.jobs import Job, passes_apart
 from modclaims.lm.measures import Batch
@@ -19,6 +21,9 @@ from modclaims.lm.variants import Variant
 from modclaims.lm.wanted import Wanted
 from modclaims.recording import Array, Entry
 
+log = logging.getLogger(__name__)
+FEWEST_PROBED = 20
+"""Jacobians below which nobody asks how long they take."""
 Progress = Callable[[int, int, str], None]
 
 
@@ -48,8 +53,19 @@ class Passes:
         self.for_ablation = 0
         """Of these, passes of networks without some parts, and for such values."""
         self.pace.expect("pass", self.total)
-        for task in (task for tasks in self.tasks.values() for task in tasks):
+        all_tasks = [task for tasks in self.tasks.values() for task in tasks]
+        for task in all_tasks:
             self.pace.expect(_kind(task))
+        self._warn_of(all_tasks)
+
+    def _warn_of(self, tasks: Sequence[Task]) -> None:
+        """Say before anything is made that Jacobians will take long, and what would take less."""
+        requests = [[self.wanted.asked[entry] for entry in task.answers.values()] for task in tasks]
+        operations = sum(max(one.operations(self.wanted.reading) for one in some) for some in requests)
+        if len(tasks) > FEWEST_PROBED and (needed := seconds(operations)) > LONG:
+            log.warning(
+                "%s Jacobians of single blocks will take %s. %s", f"{len(tasks):,}", told_seconds(needed), REMEDY
+            )
 
     def make(self, job: Job, network: Callable[[], Network], name: str) -> None:
         """Everything that a job lacks, but for what `make_drawn` makes. `network` loads what it is about, and is asked once."""

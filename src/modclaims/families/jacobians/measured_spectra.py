@@ -19,7 +19,6 @@ from modclaims.stats.bounds.bootstrap import Bounds, bootstrap_t
 from modclaims.stats.bounds.resamples import resample_groups
 from modclaims.stats.evidence import Cell, Control, Exhibit
 from modclaims.stats.nulls.null_objects import mean_replicates
-from modclaims.stats.ties import ROUNDING
 
 Floats = NDArray[np.float64]
 TITLES = {"mlp": "MLP", "attention": "attention block"}
@@ -200,8 +199,8 @@ def unit_bounds(
 ) -> Bounds:
     """Bounds of the mean over units of (unit, cell) values, which lie between `ends`; units are resampled.
 
-    Counts are known to within their `step`: where all units agree, that is not proof that all others would, so they are
-    taken to lie half a step to either side.
+    Counts are known to within their `step`: that all units agree, or all but one, is no proof that all others would. So they
+    are taken to lie evenly up to half a step to either side, which leaves their mean as it is.
     """
     resamples = resample_groups(
         np.zeros(sample.n, dtype=np.int64),
@@ -209,9 +208,7 @@ def unit_bounds(
         rng=look.rng("resamples", design=sample.design(0)),
     )
     if step:
-        alike = np.ptp(values, axis=0) <= ROUNDING
-        either_side = np.resize([0.5, -0.5], sample.n)
-        values = values + step * np.where(alike, (either_side - either_side.mean())[:, None], 0.0)
+        values = values + step * np.linspace(-0.5, 0.5, sample.n)[:, None]
     return bootstrap_t(mean_replicates(values, resamples), resamples, means=True, ends=ends)
 
 

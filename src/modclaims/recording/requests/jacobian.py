@@ -91,6 +91,35 @@ class Jacobian(Request):
     def of_one_block(self) -> bool:
         return True
 
+    def loads(self, reading: Reading) -> str:
+        drawn = self.variant is not None and self.variant.partition(":")[0] in ("gaussian", "permuted")
+        return reading.own if drawn else super().loads(reading)
+
+    def operations(self, reading: Reading) -> float:
+        """Of matrix products; an eigenvalue decomposition of n rows takes as long as one of 4 n^3 operations."""
+        width, tokens = float(reading.shape.width), self.tokens
+        decomposed, product = 4 * width**3, 2 * width**3
+        if self.block == "mlp":
+            formed = 2 * width**2 * reading.shape.mlp_width * (2 if reading.shape.gated else 1)
+            each = tokens * (formed + product + decomposed)
+        else:
+            inner = float(reading.shape.heads * reading.shape.head_width)
+            pairs = tokens * (tokens + 1) / 2
+            each = tokens * (6 * width**2 * inner + decomposed) + pairs * (2 * width**2 * inner + product)
+            if self.answer in ("summary", "values"):
+                each += 6 * (tokens * width) ** 3
+        return each
+
+    def working_bytes(self, reading: Reading) -> int:
+        width, shape = reading.shape.width, reading.shape
+        inner = (
+            (2 if shape.gated else 1) * 3 * shape.mlp_width
+            if self.block == "mlp"
+            else 7 * shape.heads * shape.head_width
+        )
+        whole = (self.tokens * width) ** 2 if self.block == "attention" and self.answer in ("summary", "values") else 0
+        return BYTES * (2 * whole + width * ((2 * self.tokens + 5) * width + inner))
+
     def chosen(self, corpus: Corpus) -> tuple[int, ...]:
         """Indices of the texts that are answered for: all, or so many spread evenly over the corpus, by id ascending."""
         order = sorted(range(len(corpus)), key=lambda i: corpus.texts[i].id)
