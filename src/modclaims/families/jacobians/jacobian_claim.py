@@ -32,8 +32,9 @@ class JacobianClaim(Hypothesis):
     tokens : int, default 3
         Tokens of the window at which J is taken: at least 1. Costs grow with it, of attention with its square.
     ends_at : int | None, default None
-        The window's last token, from 0: at least tokens - 1, which is the start of the text. None for the first
-        of the run's positions. Earlier tokens are held still, as keys and values.
+        The window's last token, from 0: tokens - 1 is the start of the text, and the least (at least 2 for 3
+        tokens). None for the first of the run's positions.
+        Earlier tokens are held still, as keys and values.
     texts : int | None, default 12
         The most texts, spread evenly over the corpus, at which J is taken: at least 2, or None for all.
     normalised : bool, default True

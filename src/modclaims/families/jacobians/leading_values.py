@@ -47,6 +47,9 @@ class LeadingValues(JacobianClaim):
         How many of the largest values are held against the others: at least 1.
     tokens : int, default 2
         Tokens at the start of a text at which J is taken: at least 1. Costly: size grows with it.
+    ends_at : int | None, default None
+        The window's last token, from 0: tokens - 1 is the start of the text, and the least (at least 1 for 2
+        tokens). None for the first of the run's positions.
     smallest_effect : float, default 1.0
         Orders of magnitude, from 0 to below 16.
 

@@ -60,7 +60,7 @@ class TighterThanAttention(CountedClaim):
     >>> class MLPBelowAttention(TighterThanAttention):
     ...     "Some MLP is tighter than the attention block of its layer."
     >>> print(planted(MLPBelowAttention, 3))
-    SUPPORTED  narrowing 0.16 [0.10, 0.20] at layer 3
+    SUPPORTED  narrowing 0.16 [0.10, 0.21] at layer 3
     >>> print(planted(MLPBelowAttention, 0))
     INCONCLUSIVE  narrowing 0.01 [-0.07, 0.06] at layer 3
     """
