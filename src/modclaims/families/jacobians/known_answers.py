@@ -24,6 +24,8 @@ TEXT_SPREAD, DRAW_SPREAD, RANK = 0.08, 0.08, 0.6
 """Of planted ranks over the width: how texts and networks vary, and about what."""
 STEP_SPREAD = 0.5
 """How texts vary in orders of magnitude of a step in a spectrum."""
+MOST_STEP = 5.0
+"""Beyond it the rest of a spectrum would lie below float32's noise floor; some draw in ten thousand of the heaviest law does."""
 
 
 def _everywhere(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
@@ -82,7 +84,7 @@ def _spectra(
     assert isinstance(claim, LeadingValues)
     n, size = scenario.texts.texts, claim.tokens * WIDTH
     common, own = (STEP_SPREAD * known.deviations(rng, scenario.law, (n, layers)) for layers in (1, LAYERS))
-    steps = np.array(strengths) + (common + own) / np.sqrt(2)
+    steps = np.minimum(np.array(strengths) + (common + own) / np.sqrt(2), MOST_STEP)
     mine = Jacobian("mlp", claim.tokens, None, True, claim.texts)
     high = np.where(np.arange(size) < claim.leading, 1.0, 0.0)
     arrays: dict[tuple[Request, int], Floats] = {

@@ -51,7 +51,7 @@ class LeadingValues(JacobianClaim):
         The window's last token, from 0: tokens - 1 is the start of the text, and the least (at least 1 for 2
         tokens). None for the first of the run's positions.
     smallest_effect : float, default 1.0
-        Orders of magnitude, from 0 to below 16.
+        Orders of magnitude, from 0 to below 7, where float32's noise begins.
 
     Notes
     -----
@@ -74,7 +74,7 @@ class LeadingValues(JacobianClaim):
     tokens: int = 2
     smallest_effect: float = 1.0
     effect_name: ClassVar[str] = "orders of magnitude"
-    largest_effect: ClassVar[float] = 16.0
+    largest_effect: ClassVar[float] = 7.0
 
     def validate(self) -> None:
         super().validate()
