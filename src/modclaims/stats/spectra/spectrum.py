@@ -110,22 +110,6 @@ def exact_spectrum(matrix: NDArray[Any], *, computed_in: DTypeLike | None = None
     return _exact(values, matrix.shape, floor, "singular value decomposition")
 
 
-def block_spectrum(blocks: NDArray[Any], *, computed_in: DTypeLike | None = None) -> Spectrum:
-    """The spectrum of the block-diagonal matrix with these diagonal blocks (block, row, column), block by block.
-
-    Its singular values are those of all blocks together. Shape and floor are the whole matrix', T a x T b for T
-    blocks a x b, and sigma_1 is the largest of all. Each block alone would allow a floor T times lower, but then one
-    matrix would have two ranks, depending on whether its zeros were stored. Dtypes and errors as `exact_spectrum`.
-    """
-    blocks = np.asarray(blocks)
-    check_entries(blocks, 3, "block, row, column")
-    count, rows, columns = blocks.shape
-    floor = count * max(rows, columns) * spacing(blocks.dtype, computed_in)
-    values = np.linalg.svd(np.asarray(blocks, dtype=np.float64), compute_uv=False)
-    shape = (count * rows, count * columns)
-    return _exact(values.ravel(), shape, floor, f"singular value decomposition of {count} diagonal blocks")
-
-
 def spectrum_of_values(
     values: NDArray[Any], shape: tuple[int, int], *, computed_in: DTypeLike | None = None
 ) -> Spectrum:
