@@ -239,7 +239,9 @@ def _listed(one: Collected) -> dict[str, Any]:
 @click.option("--out", metavar="DIR", help="The run folder (default: reports/CORPUS-MODEL-HASH).")
 @click.option("--strict", is_flag=True, default=None, help="An INCONCLUSIVE claim ends with exit code 10.")
 @click.option("--no-cache", is_flag=True, default=None, help="Neither read nor keep recordings.")
-@click.option("-n", "workers", type=int, metavar="N", help="Processes that weigh claims (1).")
+@click.option(
+    "-n", "workers", type=int, metavar="N", help="Processes that weigh claims (as many as there are processors)."
+)
 def run(paths: tuple[str, ...], **options: Any) -> int:
     """Extract, test, judge and report.
 
@@ -256,8 +258,10 @@ def run(paths: tuple[str, ...], **options: Any) -> int:
 def _settings(cwd: Path, options: Mapping[str, Any]) -> Settings:
     """Settings files, with the command line before them."""
     from modclaims.runs.settings import Settings, from_files
+    from modclaims.workers import cores
 
-    settings = Settings(**from_files(cwd) | {k: v for k, v in options.items() if v is not None and v != ()})
+    given = {k: v for k, v in options.items() if v is not None and v != ()}
+    settings = Settings(**{"workers": cores()} | from_files(cwd) | given)
     if settings.offline:  # before anything imports huggingface_hub
         os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
     return settings
@@ -278,9 +282,9 @@ def weigh_claims(paths: tuple[str, ...], settings: Settings, cwd: Path) -> Finis
     """Collect, load, run and print: the whole of `modclaims run`."""
     from modclaims import workers
 
-    if settings.workers > 1:
-        workers.ready()
     selection, corpus = _claims_and_texts(paths, settings, cwd)
+    if min(settings.workers, len(selection.chosen)) > 1:
+        workers.ready()
 
     from modclaims.lm.model import load_models
     from modclaims.lm.store import RecordingStore

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import torch
 
 from modclaims.lm.block_inputs import BlockInput, block_inputs
-from modclaims.lm.effort import cores
 from modclaims.lm.jobs import Job
 from modclaims.lm.network import Network
 from modclaims.lm.scrambling import KINDS, scrambled_block
@@ -24,6 +23,7 @@ from modclaims.lm.spectra import question, spectra
 from modclaims.lm.tokens import ReadText
 from modclaims.lm.variants import Variant
 from modclaims.recording import Array, Entry, Jacobian, Request
+from modclaims.workers import cores
 
 TEXTS_AT_ONCE = 16
 """Texts that are gone through layer by layer, so that what their Jacobians share is made once."""

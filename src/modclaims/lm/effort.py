@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from functools import lru_cache
 
 import numpy as np
+
+from modclaims.workers import cores
 
 PROBE = 384
 """Rows of the matrices of a probe."""
@@ -14,11 +15,6 @@ BESIDE = 1.5
 """By how much more a Jacobian takes than its products and decompositions alone: weights are copied, norms applied, noise drawn."""
 LONG = 600.0
 """Seconds from which a run warns."""
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 REMEDY = "To take less time, lower draws, texts or tokens of claims on Jacobians, name their layers, or leave them out with -k."

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from modclaims.lm.effort import cores, told_seconds
+from modclaims.lm.effort import told_seconds
+from modclaims.workers import cores
 
 TOLD_FROM = 20.0
 """Seconds that must be left for them to be told."""

@@ -11,7 +11,7 @@ from modclaims import asking
 from modclaims.claim_set import corrected_over
 from modclaims.corpus import Corpus, some
 from modclaims.errors import ClaimError
-from modclaims.lm.effort import LONG, REMEDY, cores, seconds, told_seconds
+from modclaims.lm.effort import LONG, REMEDY, seconds, told_seconds
 from modclaims.outcome import Outcome
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import TestPlan
@@ -23,6 +23,7 @@ from modclaims.runs.collect import Collected
 from modclaims.runs.planned import Planned, context, prepare, readable
 from modclaims.runs.settings import Settings
 from modclaims.stats.chance.multiplicity import at_most
+from modclaims.workers import cores
 
 RARE = 0.05
 """Where fewer simulated runs than this end, an outcome is hardly within reach."""
