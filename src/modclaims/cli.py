@@ -113,7 +113,11 @@ _READING = (
 """What is read: options that `run`, `plan` and `list` share."""
 _DESIGN = (
     *_READING,
-    click.option("--dtype", help="float32, float64, bfloat16 or float16 (what the weights are stored in)."),
+    click.option(
+        "--dtype",
+        help="stored, float32, float64, bfloat16 or float16 (stored: what the weights are in; "
+        "but float32 in place of half precision on the CPU, where that is faster).",
+    ),
     click.option("--offline", is_flag=True, default=None, help="Never reach for a hub."),
     click.option("--allow-bin", is_flag=True, default=None, help="Also load weights that are not safetensors."),
     click.option("--trust-remote-code", is_flag=True, default=None, help="Let a model folder run its own code."),
@@ -235,7 +239,11 @@ def _listed(one: Collected) -> dict[str, Any]:
 @_design
 @click.option("--device", help="cpu, cuda, cuda:1, ...")
 @click.option("--device-map", help="Spread the model over devices, as transformers does (auto).")
-@click.option("--batch-size", type=int, help="Texts a forward pass (8; 1 in half precision); no verdict depends on it.")
+@click.option(
+    "--batch-size",
+    type=int,
+    help="Texts a forward pass (8; 1 where half precision is computed in); no verdict depends on it.",
+)
 @click.option("--out", metavar="DIR", help="The run folder (default: reports/CORPUS-MODEL-HASH).")
 @click.option("--strict", is_flag=True, default=None, help="An INCONCLUSIVE claim ends with exit code 10.")
 @click.option("--no-cache", is_flag=True, default=None, help="Neither read nor keep recordings.")

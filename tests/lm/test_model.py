@@ -442,7 +442,7 @@ def test_weights_of_another_size_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dtype": "float8"}, "--dtype 'float8' is unknown; choose one of float32"),
+        ({"dtype": "float8"}, "--dtype 'float8' is unknown; choose one of stored, float32"),
         ({"device": "toaster"}, "--device 'toaster' cannot be used here"),
         ({"device": "cuda:99"}, "--device 'cuda:99' cannot be used here"),
         ({"batch_size": 0}, "--batch-size is 0"),
