@@ -322,7 +322,7 @@ AT_THE_DOOR = {
     "def requests(self, shape): return (Activations('attn_out', positions=Positions('900')),)": "beyond the 64 tokens",
     "smalest_effect = 0.5": "did you mean smallest_effect?",
 }
-TIGHT = "\n\nclass Tight(TightPass):\n    'A block is tight.'\n\n    tokens = 100000\n"
+TIGHT = "\n\nclass Tight(TightPass):\n    'A block is tight.'\n\n    tokens = 100000\n    ends_at = 99999\n"
 FEW = ("--tokens", "64", "--positions", "63", "--permutations", "99", "--resamples", "199")
 
 
@@ -521,6 +521,6 @@ def test_every_value_that_a_family_declares_is_of_its_own_kind():
     families = [one for one in (getattr(modclaims, name) for name in modclaims.__all__) if isinstance(one, type)]
     for family in families:
         if issubclass(family, Hypothesis) and family is not Hypothesis:
-            own = {k: v for k, v in family.__dict__.items() if k in family.__annotations__ and not k.startswith("_")}
+            own = {k: v for k, v in family.__dict__.items() if k in vars(family).get("__annotations__", {}) and not k.startswith("_")}
             fixed = {k for k in own if "ClassVar" in str(family.__annotations__[k])}
             refuse_undeclared(type("Same", (family,), {k: v for k, v in own.items() if k not in fixed}))
