@@ -332,7 +332,7 @@ def test_the_command_line_weighs_what_can_be_weighed(corner, monkeypatch, capsys
     assert code == 3, err
     found = {c["id"].split("::")[1]: c for c in json.loads((corner / "here" / "run.json").read_text("utf-8"))["claims"]}
     assert "too short for a Jacobian at 100000 tokens" in found["Tight"]["message"]
-    assert "lower tokens = ... of the claim" in found["Tight"]["message"]
+    assert "lower tokens = ... or ends_at = ... of the claim" in found["Tight"]["message"]
     for i, said in enumerate(AT_THE_DOOR.values()):
         assert said in found[f"Claim{i}"]["message"]
         assert (found[f"Claim{i}"]["outcome"] == "error") == bool(said)
