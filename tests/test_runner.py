@@ -320,7 +320,7 @@ def test_an_error_counts_whether_it_shows_before_any_pass_or_after(tmp_path):
     class Late(Clusters):
         """A claim that breaks when it is weighed."""
 
-        def weigh(self, recording, weighing):
+        def measure(self, look):
             raise ZeroDivisionError("late")
 
     late = run((Clusters, AsksInVain, Late, Faulty), tmp_path)
@@ -369,16 +369,15 @@ def test_claims_of_the_same_files_are_not_counted_as_others(tmp_path):
 def test_a_killed_run_goes_on_with_what_it_had(tmp_path, monkeypatch):
     out, whole = tmp_path / "run", tmp_path / "whole"
     run((Clusters, Heads), tmp_path, out=whole)
-    original = Heads.weigh
 
-    def killed(self, recording, weighing):
+    def killed(self, look):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Heads, "weigh", killed)
-    with pytest.raises(KeyboardInterrupt):
-        run((Clusters, Heads), tmp_path, out=out)
-    monkeypatch.setattr(Heads, "weigh", original)
-    monkeypatch.setattr(Clusters, "weigh", killed)  # kept from before, so never asked again
+    with monkeypatch.context() as patched:
+        patched.setattr(HeadSelectivity, "measure", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run((Clusters, Heads), tmp_path, out=out)
+    monkeypatch.setattr(CategoryClustering, "measure", killed)  # kept from before, so never asked again
     run((Clusters, Heads), tmp_path, out=out)
     assert (out / "cells.csv").read_bytes() == (whole / "cells.csv").read_bytes()
     assert not (out / "parts").exists()
@@ -428,9 +427,9 @@ class AsksAgain(Clusters):
         widths = [recording.array(Activations("attn_out"), i).std() for i in range(recording.shape.layers)]
         return (Activations("mlp_out", (int(np.argmax(widths)),)),)
 
-    def weigh(self, recording, weighing):
-        assert recording.array(Activations("mlp_out", (1,)), 1).size
-        return super().weigh(recording, weighing)
+    def words(self, look, measured, named):
+        assert look.recording.array(Activations("mlp_out", (1,)), 1).size
+        return super().words(look, measured, named)
 
 
 class AsksInVain(AsksAgain):

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from modclaims.errors import ClaimError
+from modclaims.errors import ClaimCodeError, ClaimError
 from modclaims.own_code import is_code, is_library, own_classes
 
 MARKS = "pytestmark"
@@ -44,6 +44,8 @@ class Name:
     is_method: bool
     is_fixed: bool = False
     """Whether only a family may set it (`ClassVar`)."""
+    is_final: bool = False
+    """Whether it is a method of modclaims' own (`@final`), which families and claims alike leave as it is."""
     hint: Any = Any
     """The type of a constant."""
 
@@ -63,7 +65,7 @@ def known_names(cls: type) -> dict[str, Name]:
 
 def is_family(cls: type) -> bool:
     """Whether a class of one's own is a family: it says itself what is recorded or how it is weighed, or is abstract."""
-    return not is_library(cls) and (bool({"measure", "weigh", "requests"} & set(vars(cls))) or inspect.isabstract(cls))
+    return not is_library(cls) and (bool({"measure", "requests"} & set(vars(cls))) or inspect.isabstract(cls))
 
 
 def _names_of(base: type, all_of_them: bool = False) -> dict[str, Name]:
@@ -71,12 +73,13 @@ def _names_of(base: type, all_of_them: bool = False) -> dict[str, Name]:
     found = {}
     for name, value in vars(base).items():
         if _is_public(name) and is_code(value) and (all_of_them or getattr(value, "__isabstractmethod__", False)):
-            found[name] = Name(base, True)
+            found[name] = Name(base, True, is_final=bool(getattr(value, "__final__", False)))
         elif _is_public(name) and not is_code(value) and all_of_them:
             found[name] = Name(base, False)
     for name, hint in hints.items():
         if _is_public(name) and not is_code(vars(base).get(name)):
-            found[name] = Name(base, False, typing.get_origin(hint) is typing.ClassVar or hint is typing.ClassVar, hint)
+            fixed = typing.get_origin(hint) is typing.ClassVar or hint is typing.ClassVar
+            found[name] = Name(base, False, fixed, hint=hint)
     return found
 
 
@@ -178,6 +181,20 @@ def refuse_set(claim: object) -> None:
             )
 
 
+def junk(cls: type, method: str, found: object, allowed: str, among: str = "") -> ClaimCodeError:
+    """That a claim's method gave something else than it must, and where the claim's own class defines it."""
+    return ClaimCodeError(f"{method}(){_defined(cls, method)} gives {among}{shown(found)}; it must give {allowed}.")
+
+
+def _defined(cls: type, method: str) -> str:
+    """Where a claim's own class defines a method."""
+    for base in own_classes(cls):
+        code = getattr(inspect.unwrap(vars(base).get(method, cls)), "__code__", None)
+        if code is not None:
+            return f" ({written(Path(code.co_filename).name)}, line {code.co_firstlineno})"
+    return ""
+
+
 @contextmanager
 def held_fast(claim: object) -> Iterator[None]:
     """While a claim's own code runs, its constants stay as they were declared: what it changes of its classes is undone, for
@@ -217,6 +234,11 @@ def _faults(cls: type) -> Iterator[str]:
                 continue
             if name not in known:
                 yield _unknown(name, is_code(value), known, family, base)
+            elif known[name].is_final:
+                yield (
+                    f"{name} ({_where(base, name)}) is modclaims' own, the same for every claim, and cannot be overridden; take it "
+                    "out. What a family weighs its claims by is its measure(self, look)."
+                )
             elif known[name].is_method:
                 if not is_code(value):
                     yield (
@@ -267,7 +289,7 @@ def _allowed(known: Mapping[str, Name], is_method: bool) -> list[str]:
     return sorted(
         name
         for name, one in known.items()
-        if one.is_method == is_method and not one.is_fixed and name not in (*FIXED, "weigh")
+        if one.is_method == is_method and not one.is_fixed and not one.is_final and name not in FIXED
     )
 
 

@@ -8,10 +8,10 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, TypeVar, final
 
 from modclaims.corpus import Corpus
-from modclaims.declarations import LARGEST, constants, settle, shown, written
+from modclaims.declarations import LARGEST, constants, junk, settle, shown, written
 from modclaims.docstrings import tell_inherited
 from modclaims.errors import ClaimError
 from modclaims.look import Look, TestSettings
@@ -24,6 +24,7 @@ from modclaims.stats.chance.multiplicity import ADJUSTMENTS, Adjustment
 from modclaims.stats.evidence import Evidence, Exhibit
 from modclaims.stats.quantifiers import Holds, somewhere
 
+Given = TypeVar("Given")
 EXPECTATIONS = ("supported", "refuted", "inconclusive")
 
 
@@ -209,17 +210,27 @@ class Hypothesis(ABC):
         """The evidence of one recording: the order in which every claim is weighed.
 
         First what decides, `measure`; then, unless the weighing is bare, what stands beside the cell that the quantifier
-        names: rivals, figures, words. Raises `ClaimError` where the claim cannot be weighed on this corpus.
+        names: rivals, figures, words. Raises `ClaimError` where the claim cannot be weighed on this corpus, or one of its
+        methods gives what it must not. A class that overrides this is refused.
         """
         look = Look(type(self).__name__, recording, weighing)
-        measured = self.measure(look)
+        measured = self._given("measure", self.measure(look), Measured, "a Measured")
         bare = measured.evidence()
         if weighing.bare:
             return bare
         named = self.holds.named(bare, self.smallest_effect, weighing.alpha, weighing.claims)
-        rivals = self.rivals(look, measured, named)
+        rivals = self._given("rivals", self.rivals(look, measured, named), Sequence, "a tuple of RivalResults")
         exhibits = self.exhibits(look, measured, named, rivals)
-        return measured.evidence(rivals, exhibits, self.words(look, measured, named))
+        exhibits = self._given("exhibits", exhibits, Sequence, "a tuple of Exhibits")
+        return measured.evidence(
+            rivals, exhibits, self._given("words", self.words(look, measured, named), Words, "Words")
+        )
+
+    def _given(self, method: str, found: Given, kind: type, allowed: str) -> Given:
+        """What a method gave. Raises `ClaimCodeError` where it is of another kind than it must be."""
+        if not isinstance(found, kind):
+            raise junk(type(self), method, found, allowed)
+        return found
 
     def plan(self, before: PlanContext) -> TestPlan:
         """What the claim would be weighed by: units, cells, what chance does, and the smallest levels that can be counted.
