@@ -252,6 +252,7 @@ def _faults(cls: type) -> Iterator[str]:
                 )
             else:
                 yield from _wrong_value(name, value, known[name].hint, base)
+                yield from _without_effect(name, value, cls, base)
         if not own_family:
             yield from _only_annotated(base, known, family)
     for name, one in known.items():
@@ -324,6 +325,24 @@ def _wrong_value(name: str, value: Any, hint: Any, base: type) -> Iterator[str]:
             part, allowed = getattr(value, field.name), hints.get(field.name, Any)
             if not _fits(part, allowed):
                 yield f"{name} {here}: its {field.name} must be {described(allowed)}, and not {shown(part)}."
+
+
+def without_effect(cls: type) -> Mapping[str, str]:
+    """Constants that the class' family inherits and no verdict of it hangs on, each with the reason: its `_without_effect`."""
+    reasons = getattr(cls, "_without_effect", {})
+    return reasons if isinstance(reasons, Mapping) else {}  # a claim's own class may have made anything of it
+
+
+def _without_effect(name: str, value: Any, cls: type, base: type) -> Iterator[str]:
+    """That a constant is set to another value than its family's, though nothing hangs on it there."""
+    if name not in without_effect(cls):
+        return
+    default = next((vars(one)[name] for one in cls.__mro__ if is_library(one) and name in vars(one)), _ABSENT)
+    if default is _ABSENT or (type(value), value) != (type(default), default):
+        yield (
+            f"{name} = {shown(value)} ({_where(base, name)}) has no effect in {_family_of(cls).__name__}: "
+            f"{without_effect(cls)[name]}. Take the line out, so that the claim says what it is weighed by."
+        )
 
 
 def _makes_it(value: Any, hint: Any) -> bool:

@@ -101,12 +101,15 @@ class Hypothesis(ABC):
     """Where the effect's scale ends."""
     _takes_slopes: ClassVar[bool] = False
     """Whether the family weighs slopes along depth."""
+    _without_effect: ClassVar[Mapping[str, str]] = {}
+    """Constants that nothing hangs on in this family, each with the reason in words, as `{"label": "no text is read"}`: a claim
+    that sets one is an ERROR, and help() says why."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """As soon as there is the class, lists among a claim's constants become tuples, and a family tells those it inherits."""
         super().__init_subclass__(**options)
         settle(cls)
-        tell_inherited(cls)
+        tell_inherited(cls, cls._without_effect)
 
     @classmethod
     def sentence(cls) -> str:
@@ -165,6 +168,10 @@ class Hypothesis(ABC):
             )
         if self.adjust not in ADJUSTMENTS:
             raise ClaimError(f"adjust = {self.adjust!r} is unknown; choose one of {', '.join(ADJUSTMENTS)}.")
+        if self.holds.contrasts and self.adjust != Hypothesis.adjust:
+            raise ClaimError(
+                f"adjust = {self.adjust!r} has no effect along depth: there is one slope, whose p is read off its bound. Take the line out."
+            )
         if isinstance(self.smallest_effect, bool) or not isinstance(self.smallest_effect, (int, float)):
             raise ClaimError(f"smallest_effect = {self.smallest_effect!r} is no number.")
         if not 0 <= self.smallest_effect < self.largest_effect:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -123,6 +123,7 @@ class SimilarityLevels(Hypothesis):
     holds: Holds = somewhere()
     smallest_effect: float = 0.1
     twins: int = controls.UNTRAINED
+    _without_effect: ClassVar[Mapping[str, str]] = {"adjust": "p is read off the bound"}
     effect_name: ClassVar[str] = "similarity"
     _takes_slopes: ClassVar[bool] = True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -40,14 +40,11 @@ class Unlabelled(Hypothesis):
         Untrained networks shown beside the claim: 0 for none, or at least 5.
     holds : Holds, default somewhere()
         Only somewhere(): the claim speaks of all layers together.
-    label : str, default 'category'
-        Without effect here: no categories are compared.
-    within : str | None, default None
-        Without effect here, as for `label`.
     """
 
     twins: int = UNTRAINED
     holds: Holds = somewhere()
+    _without_effect: ClassVar[Mapping[str, str]] = {"label": "no categories are compared", "within": "no categories are compared"}
 
     def validate(self) -> None:
         super().validate()

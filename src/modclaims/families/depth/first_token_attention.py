@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -126,8 +126,6 @@ class AttentionSinks(Unlabelled):
 
     Attributes
     ----------
-    adjust : str, default 'maxT'
-        Without effect here: p is read off the bound. One of 'maxT' and 'minP'.
     smallest_effect : float, default 0.1
         Share of heads, from 0 to below 1.
 
@@ -151,6 +149,7 @@ class AttentionSinks(Unlabelled):
     smallest_effect: float = 0.1
     effect_name: ClassVar[str] = "share of heads"
     largest_effect: ClassVar[float] = 1.0
+    _without_effect: ClassVar[Mapping[str, str]] = {**Unlabelled._without_effect, "adjust": "p is read off the bound"}
 
     def _request(self, variant: str | None = None) -> Activations:
         return Activations(SITE, None, "first", Positions(f"0:{SINK_TOKENS}:1"), variant)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -81,8 +81,6 @@ class HeadMagnitudes(Unlabelled):
 
     Attributes
     ----------
-    adjust : str, default 'maxT'
-        Without effect here: p is read off the bound. One of 'maxT' and 'minP'.
     smallest_effect : float, default 0.5
         Share of variance, from 0 to below 1.
 
@@ -107,6 +105,7 @@ class HeadMagnitudes(Unlabelled):
     smallest_effect: float = 0.5
     effect_name: ClassVar[str] = "share between layers"
     largest_effect: ClassVar[float] = 1.0
+    _without_effect: ClassVar[Mapping[str, str]] = {**Unlabelled._without_effect, "adjust": "p is read off the bound"}
 
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         if shape.layers < 2 or shape.heads < 2:

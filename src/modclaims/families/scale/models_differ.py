@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import ClassVar
@@ -64,8 +64,6 @@ class ModelsDiffer(AcrossModels):
     holds : Holds, default somewhere()
         At which relative depths: somewhere(), everywhere() or in_fraction(0.5). Layers have no place here:
         name `depths`.
-    adjust : str, default 'maxT'
-        Without effect here: p is read off the bound. One of 'maxT' and 'minP'.
     smallest_effect : float, default 0.1
         Difference of two deltas, from 0 to below 2.
 
@@ -88,6 +86,7 @@ class ModelsDiffer(AcrossModels):
 
     effect_name: ClassVar[str] = "delta difference"
     largest_effect: ClassVar[float] = 2.0
+    _without_effect: ClassVar[Mapping[str, str]] = {"adjust": "p is read off the bound"}
 
     def validate(self) -> None:
         super().validate()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -61,8 +61,6 @@ class ScaleTrend(AcrossModels):
     ----------
     holds : Holds, default somewhere()
         Only somewhere(): a trend over models is one number.
-    adjust : str, default 'maxT'
-        Without effect here: there is one cell. One of 'maxT' and 'minP'.
     smallest_effect : float, default 0.1
         Delta per factor of ten in size, at least 0.
 
@@ -81,6 +79,7 @@ class ScaleTrend(AcrossModels):
     """
 
     effect_name: ClassVar[str] = "delta per factor of ten"
+    _without_effect: ClassVar[Mapping[str, str]] = {"adjust": "there is one cell"}
 
     def validate(self) -> None:
         super().validate()
