@@ -88,7 +88,11 @@ class HeavyTails(Hypothesis):
     holds: Holds = somewhere()
     smallest_effect: float = 1.0
     effect_name: ClassVar[str] = "kurtosis above rotated"
-    _without_effect: ClassVar[Mapping[str, str]] = {"label": "bases are compared, not categories", "within": "bases are compared, not categories", "adjust": "p is read off the bound"}
+    _without_effect: ClassVar[Mapping[str, str]] = {
+        "label": "bases are compared, not categories",
+        "within": "bases are compared, not categories",
+        "adjust": "p is read off the bound",
+    }
 
     def validate(self) -> None:
         super().validate()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from modclaims.errors import ClaimError
 from modclaims.families.categories.figures.levels_by_depth import LevelsByDepth
 from modclaims.families.common import controls
-from modclaims.families.common.depth_curves import layer_curve
+from modclaims.families.common.depth_curves import layer_curve, untrained_curves
 from modclaims.families.common.plan_parts import drawn, labelled
 from modclaims.families.common.units import Units
 from modclaims.hypothesis import Hypothesis
@@ -38,8 +38,6 @@ Floats = NDArray[np.float64]
 Layers = tuple[int, ...] | str
 MIDDLE = "middle"
 """Layers between a quarter and three quarters of the depth."""
-UNTRAINED = "twin"
-"""The (seed, layer) curves of untrained networks, beside the claim's own."""
 
 
 class SimilarityLevels(Hypothesis):
@@ -265,7 +263,6 @@ class SimilarityLevels(Hypothesis):
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
         found, words = measured.kept(Curve), self._words()
-        twins = [np.asarray(rival.beside[UNTRAINED], dtype=np.float64) for rival in rivals]
         bounds = in_parts(lambda drawn: bootstrap_t(found.effect(drawn), drawn), found.resamples)
         curve = layer_curve(
             f"{words[:1].upper()}{words[1:]} by relative depth, {self.site}",
@@ -274,7 +271,7 @@ class SimilarityLevels(Hypothesis):
             look.shape.layers,
             bounds,
             look.alpha,
-            twins=twins[0] if twins else None,
+            twins=untrained_curves(rivals),
         )
         return (curve.exhibit(), *self._all_levels(found, look.shape.layers))
 
@@ -331,7 +328,7 @@ class SimilarityLevels(Hypothesis):
         theirs = [float((twin.value[0] @ column)[0]) for twin in twins]
         where = "" if cell == Cell() else f" in {cell}"
         control = controls.untrained_control(bounds, theirs, 0, look.alpha, f"the effect{where}")
-        return RivalResult(control, beside={UNTRAINED: np.array([twin.value[0] for twin in twins])})
+        return RivalResult(control, untrained=np.array([twin.value[0] for twin in twins]))
 
     def _all_levels(self, found: Curve, depth: int) -> tuple[Exhibit, ...]:
         """The three levels that the study looked at, where the corpus has them all, in a network of so many layers."""

@@ -165,7 +165,7 @@ class ChunkContrast(DepthCurve):
             untrained_control(
                 bounds, [float(values.mean()) for values in theirs], 0, look.alpha, "the lesser contrast"
             ),
-            beside={"twin": np.array([curves.mean(axis=0) for curves in twins])},
+            untrained=np.array([curves.mean(axis=0) for curves in twins]),
         )
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:

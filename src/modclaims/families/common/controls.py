@@ -189,7 +189,7 @@ class UntrainedBaselines(Rival):
         bounds = trained_minus_untrained(self.quantity(look, None), theirs, self.resamples, rng)
         effects = np.stack([one.value[0] for one in theirs])
         control = untrained_control(bounds, effects[:, comparison.cell], comparison.cell, look.alpha, self.what)
-        return RivalResult(control, beside={"twin": effects})
+        return RivalResult(control, untrained=effects)
 
 
 def aside(look: Look, units: Units, label: str, within: str | None) -> tuple[Look, Units, str] | None:

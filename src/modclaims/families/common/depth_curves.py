@@ -44,7 +44,10 @@ class Unlabelled(Hypothesis):
 
     twins: int = UNTRAINED
     holds: Holds = somewhere()
-    _without_effect: ClassVar[Mapping[str, str]] = {"label": "no categories are compared", "within": "no categories are compared"}
+    _without_effect: ClassVar[Mapping[str, str]] = {
+        "label": "no categories are compared",
+        "within": "no categories are compared",
+    }
 
     def validate(self) -> None:
         super().validate()
@@ -223,9 +226,8 @@ class Overlay:
 
 
 def untrained_curves(rivals: Sequence[RivalResult]) -> Floats | None:
-    """(network, layer) curves of untrained networks, as a rival left them beside the claim; None where none did."""
-    found = [rival.beside["twin"] for rival in rivals if "twin" in rival.beside]
-    return np.asarray(found[0], dtype=np.float64) if found else None
+    """(network, layer) curves of untrained networks, as a rival left them; None where none did."""
+    return next((rival.untrained for rival in rivals if rival.untrained is not None), None)
 
 
 def curve_exhibit(

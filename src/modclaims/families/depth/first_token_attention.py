@@ -190,7 +190,7 @@ class AttentionSinks(Unlabelled):
         found = measured.kept(SinkShares)
         twins = [found.sample.units(self._sinks(look.recording, variant)) for variant in untrained_variants(self.twins)]
         control = _twin_shares([float(t.mean()) for t in twins], float(found.mean.mean()))
-        return (RivalResult(control, beside={"twin": np.array([t.mean(axis=0) for t in twins])}),)
+        return (RivalResult(control, untrained=np.array([t.mean(axis=0) for t in twins])),)
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
         found = measured.kept(SinkShares)

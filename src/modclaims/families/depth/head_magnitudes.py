@@ -145,7 +145,7 @@ class HeadMagnitudes(Unlabelled):
             found.sample.units(log_magnitudes(look.recording, variant)) for variant in untrained_variants(self.twins)
         ]
         control = _twin_shares([float(between_layers(t).mean()) for t in twins], float(found.shares.mean()))
-        return (RivalResult(control, beside={"twin": np.array([t.mean(axis=(0, 2)) for t in twins])}),)
+        return (RivalResult(control, untrained=np.array([t.mean(axis=(0, 2)) for t in twins])),)
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
         found = measured.kept(Magnitudes)

@@ -188,7 +188,7 @@ class ResidualPhases(DepthCurve):
                 f"In {len(twins)} untrained networks the error reduction is {from_to(theirs, 2)}, here {own:.2f}.",
                 {"own": own, "twins": theirs},
             ),
-            beside={"twin": np.array([curves.mean(axis=0) for curves in twins])},
+            untrained=np.array([curves.mean(axis=0) for curves in twins]),
         )
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:

@@ -87,7 +87,11 @@ class InductionHeads(Hypothesis):
     smallest_effect: float = 0.3
     effect_name: ClassVar[str] = "score above null"
     largest_effect: ClassVar[float] = 1.0
-    _without_effect: ClassVar[Mapping[str, str]] = {"label": "no text of the corpus takes part", "within": "no text of the corpus takes part", "adjust": "p is read off the bound"}
+    _without_effect: ClassVar[Mapping[str, str]] = {
+        "label": "no text of the corpus takes part",
+        "within": "no text of the corpus takes part",
+        "adjust": "p is read off the bound",
+    }
 
     def validate(self) -> None:
         super().validate()

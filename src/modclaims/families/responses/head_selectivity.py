@@ -207,7 +207,10 @@ class HeadsAgainstBlocks(HeadSelectivity):
     splits: int = 20
     twins: int = 0
     effect_name: ClassVar[str] = DIFFERENCE
-    _without_effect: ClassVar[Mapping[str, str]] = {"adjust": "p is read off the bound", "twins": "two parts of one network are compared"}
+    _without_effect: ClassVar[Mapping[str, str]] = {
+        "adjust": "p is read off the bound",
+        "twins": "two parts of one network are compared",
+    }
 
     def validate(self) -> None:
         super().validate()

@@ -40,8 +40,6 @@ from modclaims.stats.chance.actions import Design
 from modclaims.stats.evidence import Control, Exhibit
 
 Floats = NDArray[np.float64]
-CURVES = "effect"
-"""The (model, depth) deltas of all models, which are shown beside the difference."""
 
 
 class ModelsDiffer(AcrossModels):
@@ -140,7 +138,7 @@ class ModelsDiffer(AcrossModels):
         models, few = look.shape.models, found.compared.few()
         each = {m.name: self._read(look.recording.of(m.name), found.depths, few).delta(few) for m in models}
         curves = np.stack([each[model.name].value[0] for model in models])
-        rivals = [RivalResult(_each(found.own, _sides(look.shape), named, where, alpha), beside={CURVES: curves})]
+        rivals = [RivalResult(_each(found.own, _sides(look.shape), named, where, alpha), by_model=curves)]
         if len(each) > 2:
             rivals.append(RivalResult(_pairs(models, each, few, named, where, alpha)))
         less, more = (_mean([self._beyond_words(look, one, few) for one in end]) for end in found.both)
@@ -167,7 +165,7 @@ class ModelsDiffer(AcrossModels):
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
         depths, sides = measured.kept(Ends).depths, _sides(look.shape)
-        curves = np.asarray(rivals[0].beside[CURVES], dtype=np.float64)
+        curves = next(rival.by_model for rival in rivals if rival.by_model is not None)
         return (by_depth(self, look.shape.models, depths, curves, sides, measured.bounds, look.alpha),)
 
     def words(self, look: Look, measured: Measured, named: int) -> Words:

@@ -45,7 +45,10 @@ class TokenMap(Hypothesis):
     site: str = "resid_post"
     layers: tuple[int, ...] | None = None
     least_units: ClassVar[int] = MIN_UNITS
-    _without_effect: ClassVar[Mapping[str, str]] = {"label": "no categories are compared", "within": "no categories are compared"}
+    _without_effect: ClassVar[Mapping[str, str]] = {
+        "label": "no categories are compared",
+        "within": "no categories are compared",
+    }
 
     def validate(self) -> None:
         super().validate()
