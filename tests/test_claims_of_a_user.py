@@ -32,7 +32,7 @@ from dataclasses import dataclass, replace
 
 
 class _Base(CategoryClustering):
-    label, within, twins = "style", "topic", 0
+    label, within, untrained = "style", "topic", 0
 
 
 class Good(_Base):
@@ -78,7 +78,7 @@ DECLARED = {
     "a direction of one's own": ("holds = along_depth('up')", r"its direction must be one of 'rises', 'falls', and not 'up'"),
     "a list inside itself": ("layers = []; layers.append(layers)", r"layers = .*lies more than 8 collections deep"),
     "tuples without end": (DEEP, r"layers = .*lies more than 8 collections deep"),
-    "a number too large": ("twins = 10 ** 400", r"too large a number"),
+    "a number too large": ("untrained = 10 ** 400", r"too large a number"),
     "half a character": ("similarity = 'x\\udc80'", r"lone surrogate"),
     "a control character": ("similarity = 'x\\x00'", r"control character"),
     "half a character inside": ("layers = ('\\ud800',)", r"lone surrogate"),
@@ -238,6 +238,23 @@ def test_lists_and_arrays_are_declared_as_the_tuples_that_they_become(tmp_path):
         assert claims[name].layers == (0, 1)
         assert claims[name].declared()["layers"] == [0, 1]
     assert claims["Claim0"].digest() == tuples.digest()
+
+
+def test_a_constant_by_the_name_that_it_had_before_is_taken_by_its_new_one_with_a_warning():
+    with pytest.warns(DeprecationWarning, match="Older sets twins, which is now called untrained") as warned:
+
+        class Older(CategoryClustering):
+            """A claim."""
+
+            twins = 0
+
+    assert warned[0].filename == __file__
+    newer = type("Older", (CategoryClustering,), {"__doc__": "A claim.", "untrained": 0})
+    assert Older.untrained == 0
+    assert Older.digest() == newer.digest()
+    refuse_undeclared(Older)
+    with pytest.raises(ClaimError, match="twins .*is no constant of TightPass"):
+        refuse_undeclared(type("None", (modclaims.TightPass,), {"twins": 0}))
 
 
 def test_a_mixin_of_constants_is_no_way_round(tmp_path):

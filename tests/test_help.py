@@ -189,7 +189,7 @@ def test_columns_that_a_claim_names_are_read_or_without_effect(name: str) -> Non
     assert {constant for constant, column in named.items() if column not in read} == idle(name) & set(named)
 
 
-OTHERS: Mapping[str, Any] = {"label": "topic", "within": "topic", "adjust": "minP", "twins": 7}
+OTHERS: Mapping[str, Any] = {"label": "topic", "within": "topic", "adjust": "minP", "untrained": 7}
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_a_family_tells_the_constants_that_it_inherits_with_its_own_defaults() -
         """
 
         site = "mlp_out"
-        twins = 0
+        untrained = 0
 
     Family.__module__ = "modclaims.families.of_a_test"
     tell_inherited(Family, {"label": "a reason"})
@@ -269,7 +269,7 @@ def test_a_family_tells_the_constants_that_it_inherits_with_its_own_defaults() -
     assert next(iter(told)) == "site"
     assert told["site"].told == "Where."
     assert set(told) == set(base)
-    assert told["twins"] == Entry("twins", "int", "0", base["twins"].meaning)
+    assert told["untrained"] == Entry("untrained", "int", "0", base["untrained"].meaning)
     assert told["within"] == base["within"]
     assert told["label"].told == "Without effect here: a reason. A claim leaves it as it is."
     assert list(sections(Family.__doc__ or "")) == ["", "Attributes", "Notes"]

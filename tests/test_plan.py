@@ -131,11 +131,11 @@ def only(claim, corpus, **options):
 
 
 def clustering(**constants):
-    return claim_of(CategoryClustering, twins=0, **constants)
+    return claim_of(CategoryClustering, untrained=0, **constants)
 
 
 def heads(**constants):
-    return claim_of(HeadSelectivity, twins=0, **constants)
+    return claim_of(HeadSelectivity, untrained=0, **constants)
 
 
 # ---- by hand
@@ -220,7 +220,7 @@ def test_halves_of_ten_texts_have_at_most_15_partitions():
     for seed in range(20):
         for half in halves(design, np.random.default_rng(seed)):
             assert count_arrangements(part(design, half), blind="jointly") <= 15
-    learned = claim_of(AxisStreams, twins=0, basis="pca", components=2)
+    learned = claim_of(AxisStreams, untrained=0, basis="pca", components=2)
     for claim in (learned, claim_of(HeadsAgainstBlocks)):
         one = only(claim, sizes(4, 3, 3))  # what a run says of them
         assert one.outcome is Outcome.ERROR
@@ -228,12 +228,12 @@ def test_halves_of_ten_texts_have_at_most_15_partitions():
 
 
 def test_halves_of_twelve_texts_are_refused():
-    for claim in (claim_of(AxisStreams, twins=0, basis="pca", components=2), claim_of(HeadsAgainstBlocks)):
+    for claim in (claim_of(AxisStreams, untrained=0, basis="pca", components=2), claim_of(HeadsAgainstBlocks)):
         plan = planned([claim], sizes(4, 4, 4))
         assert plan.claims[0].reaches == ()
         assert "in too many of the resamples of most halves of so few texts nothing varies" in plan.refused
         assert "Add texts" in plan.refused
-    made = planned([claim_of(AxisStreams, twins=0, basis="pca", components=2)], sizes(4, 4, 4)).claims[0].plan
+    made = planned([claim_of(AxisStreams, untrained=0, basis="pca", components=2)], sizes(4, 4, 4)).claims[0].plan
     assert made.arrangements == 15
     assert made.test.floor == pytest.approx(2 / 15)
     assert made.cells == 3 * 2
@@ -559,19 +559,19 @@ def test_no_small_data_fall_below_a_floor_and_what_is_out_of_reach_stays_there(n
         heads(within=within),
         heads(within=within, holds=in_fraction(0.5)),
         claim_of(HeadsAgainstBlocks, within=within, splits=5),
-        claim_of(AxisStreams, within=within, twins=0, basis="pca", components=2, splits=5),
+        claim_of(AxisStreams, within=within, untrained=0, basis="pca", components=2, splits=5),
         claim_of(AxesAgainstRotations, within=within, rotations=99, splits=5, outliers=None),
-        claim_of(LowRankSimilarity, within=within, draws=99, splits=5, twins=0),
-        *(claim_of(SimilarityLevels, within=within, twins=0, level=level) for level in LEVELS),
-        claim_of(SimilarityLevels, within=within, twins=0, level="same_text", against="other_text", named=(0,)),
-        claim_of(SimilarityLevels, within=within, twins=0, holds=along_depth("falls")),
-        claim_of(SimilarityLevels, within=within, twins=0, holds=at(0, -1), category="c1"),
-        claim_of(AxisStreams, within=within, twins=0, axes=(6, 1)),
-        claim_of(HeadMagnitudes, twins=0),
-        claim_of(QuietMiddle, twins=0),
+        claim_of(LowRankSimilarity, within=within, draws=99, splits=5, untrained=0),
+        *(claim_of(SimilarityLevels, within=within, untrained=0, level=level) for level in LEVELS),
+        claim_of(SimilarityLevels, within=within, untrained=0, level="same_text", against="other_text", named=(0,)),
+        claim_of(SimilarityLevels, within=within, untrained=0, holds=along_depth("falls")),
+        claim_of(SimilarityLevels, within=within, untrained=0, holds=at(0, -1), category="c1"),
+        claim_of(AxisStreams, within=within, untrained=0, axes=(6, 1)),
+        claim_of(HeadMagnitudes, untrained=0),
+        claim_of(QuietMiddle, untrained=0),
     ]
     if within:
-        asked.append(claim_of(WithinVersusStyle, label="category", within=within, twins=0))
+        asked.append(claim_of(WithinVersusStyle, label="category", within=within, untrained=0))
     for claim in asked:
         if only(claim, corpus).plan is None:
             continue
@@ -589,13 +589,13 @@ def test_no_small_data_fall_below_a_floor_and_what_is_out_of_reach_stays_there(n
 class Styles(CategoryClustering):
     """Same-style texts point the same way somewhere."""
 
-    label, within, twins = "style", "topic", 0
+    label, within, untrained = "style", "topic", 0
 
 
 class Heads(HeadSelectivity):
     """A head answers style."""
 
-    label, within, twins = "style", "topic", 0
+    label, within, untrained = "style", "topic", 0
 
 
 class Half(Styles):
@@ -817,7 +817,7 @@ def test_a_named_category_settles_nothing_that_a_perfect_order_would_not():
     assert enough.bounds.floor == pytest.approx(0.6**12)
     assert only(claim, sizes(4, 4, 4)).refuted.level == pytest.approx(0.4**4)  # ordered the other way round
     assert enough.arrangements == math.comb(36, 12) * math.comb(24, 12)  # a name tells its category from the others
-    learned = claim_of(AxisStreams, twins=0, basis="pca", components=2, category="c0", smallest_effect=0.2)
+    learned = claim_of(AxisStreams, untrained=0, basis="pca", components=2, category="c0", smallest_effect=0.2)
     assert only(learned, sizes(12, 12, 12)).plan.bounds.floor == pytest.approx(2 * 0.6**6)
 
 
@@ -1063,7 +1063,7 @@ def test_sufficiency_knows_that_a_category_is_resampled_alone(texts, reached):
 
 def test_floors_of_halves_are_merged_as_a_run_merges_them():
     """Nine texts of either category: halves of four and five, of which the run takes what the first ones say, too."""
-    claim = claim_of(AxisStreams, twins=0, basis="pca", components=2, category="c0", smallest_effect=0.2)
+    claim = claim_of(AxisStreams, untrained=0, basis="pca", components=2, category="c0", smallest_effect=0.2)
     (one,) = planned([claim], sizes(9, 9)).claims
     design = Units.of(sizes(9, 9), "category", None).design
     tested = measured_halves(design, PlannedStreams(type(claim).__name__, TestSettings()), claim.splits)
@@ -1074,6 +1074,6 @@ def test_floors_of_halves_are_merged_as_a_run_merges_them():
 def test_levels_at_the_last_checkpoint_know_when_all_arrangements_are_enumerated():
     (signs,) = planned([claim_of(TighterThanAttention)], sizes(12, 12), permutations=999).claims
     assert signs.plan.test.lowest == pytest.approx(1 / 2**12)
-    spaces = claim_of(SubspaceSeparation, dimensions=1, relabellings=99, twins=0)
+    spaces = claim_of(SubspaceSeparation, dimensions=1, relabellings=99, untrained=0)
     (apart,) = planned([spaces], sizes(6, 6)).claims
     assert apart.plan.test.lowest == pytest.approx(1 / apart.plan.arrangements)

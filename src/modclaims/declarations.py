@@ -10,6 +10,7 @@ import math
 import textwrap
 import types
 import typing
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -27,6 +28,8 @@ FIXED = ("sentence", "family", "family_class", "declared", "digest")
 """What modclaims says of a claim, which the claim itself may not."""
 _INNARDS = ("__getattribute__", "__getattr__", "__setattr__", "__new__")
 """What would let a claim be weighed by other constants than those that it shows."""
+RENAMED = {"twins": "untrained"}
+"""Constants by the names that they had, and have now; the old ones go with the next release but one."""
 _NEAR = 0.6
 """How alike a name must be to be suggested, as difflib counts."""
 LARGEST = 2**63
@@ -117,8 +120,16 @@ def constants(cls: type) -> dict[str, Any]:
 
 
 def settle(cls: type) -> None:
-    """Make tuples of the lists among a claim's constants, numpy's too, and Python's numbers of numpy's."""
+    """Make tuples of the lists among a claim's constants, numpy's too, and Python's numbers of numpy's; names that constants had
+    before become those that they have."""
     for base in own_classes(cls):
+        for old, new in RENAMED.items():
+            if old in vars(base) and hasattr(cls, new) and not any(old in _annotations(one) for one in cls.__mro__):
+                warnings.warn(
+                    f"{base.__name__} sets {old}, which is now called {new}.", DeprecationWarning, stacklevel=4
+                )
+                setattr(base, new, vars(base)[old])
+                delattr(base, old)
         for name, value in list(vars(base).items()):
             if not _is_public(name) or is_code(value) or inspect.getattr_static(cls, name) is not value:
                 continue

@@ -94,7 +94,7 @@ class CategoryClustering(Hypothesis):
         depth, a contrast whose p is read off its bound.
     smallest_effect : float, default 0.2
         Cliff's delta, from 0 to below 1; along depth, its change from the first layer to the last.
-    twins : int, default 5
+    untrained : int, default 5
         Untrained networks (fresh weights, seeds 0, 1, ...) shown beside the claim: 0 for none, or at
         least 5.
 
@@ -130,7 +130,7 @@ class CategoryClustering(Hypothesis):
     beyond: str | None = None
     holds: Holds = somewhere()
     smallest_effect: float = 0.2
-    twins: int = controls.UNTRAINED
+    untrained: int = controls.UNTRAINED
     effect_name: ClassVar[str] = "delta"
     largest_effect: ClassVar[float] = 1.0
     _takes_slopes: ClassVar[bool] = True
@@ -147,7 +147,7 @@ class CategoryClustering(Hypothesis):
             )
         if self.holds.contrasts and self.site in HEAD_SITES:
             raise ClaimError(f"along_depth needs one value per layer, but site {self.site!r} has one per head.")
-        controls.check_untrained(self.twins)
+        controls.check_untrained(self.untrained)
 
     def check(self, before: PlanContext) -> None:
         Units.of(before.corpus, self.label, self.within)
@@ -160,7 +160,12 @@ class CategoryClustering(Hypothesis):
         mine = self._request()
         shape.resolve_layers(mine)
         rival = copying.requests(shape) if self.beyond == "induction" else ()
-        return (mine, controls.EMBED, *rival, *(for_variant(mine, v) for v in controls.untrained_variants(self.twins)))
+        return (
+            mine,
+            controls.EMBED,
+            *rival,
+            *(for_variant(mine, v) for v in controls.untrained_variants(self.untrained)),
+        )
 
     def plan(self, before: PlanContext) -> TestPlan:
         units = Units.of(before.corpus, self.label, self.within)
@@ -347,7 +352,7 @@ class CategoryClustering(Hypothesis):
         ]
         if self.beyond == "induction":
             rivals.insert(0, self._induction(look, found.cells, found))
-        if self.twins:
+        if self.untrained:
             rivals.append(self._baselines(aside, f"delta {where}"))
         return [rival.against(aside.look, comparison) for rival in rivals]
 
@@ -361,7 +366,7 @@ class CategoryClustering(Hypothesis):
             theirs = aside.pairs.matrix([aside.units.similarity(s.values) for s in per_cell])
             return cliffs_delta(theirs, design, aside.pairs, aside.few)
 
-        return controls.UntrainedBaselines(self.twins, delta, aside.few, what, design.digest)
+        return controls.UntrainedBaselines(self.untrained, delta, aside.few, what, design.digest)
 
     def _similarities(self, recording: Recording, variant: str | None) -> tuple[tuple[Cell, ...], list[Similarity]]:
         """Cells, and each cell's (text, text) similarities."""

@@ -159,7 +159,7 @@ class AttentionSinks(Unlabelled):
             raise ClaimError(
                 f"AttentionSinks reads {SINK_TOKENS} tokens, and model {shape.name!r} at most {shape.context}."
             )
-        return (self._request(), *(self._request(variant) for variant in untrained_variants(self.twins)))
+        return (self._request(), *(self._request(variant) for variant in untrained_variants(self.untrained)))
 
     def plan(self, before: PlanContext) -> TestPlan:
         request = self.requests(before.shape)[0]
@@ -185,12 +185,14 @@ class AttentionSinks(Unlabelled):
         )
 
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
-        if not self.twins:
+        if not self.untrained:
             return ()
         found = measured.kept(SinkShares)
-        twins = [found.sample.units(self._sinks(look.recording, variant)) for variant in untrained_variants(self.twins)]
-        control = _twin_shares([float(t.mean()) for t in twins], float(found.mean.mean()))
-        return (RivalResult(control, untrained=np.array([t.mean(axis=0) for t in twins])),)
+        untrained = [
+            found.sample.units(self._sinks(look.recording, variant)) for variant in untrained_variants(self.untrained)
+        ]
+        control = _untrained_share([float(t.mean()) for t in untrained], float(found.mean.mean()))
+        return (RivalResult(control, untrained=np.array([t.mean(axis=0) for t in untrained])),)
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
         found = measured.kept(SinkShares)
@@ -202,7 +204,7 @@ class AttentionSinks(Unlabelled):
                 found.resamples,
                 look.alpha,
                 ends=(0.0, 1.0),
-                overlay=Overlay(twins=untrained_curves(rivals)),
+                overlay=Overlay(untrained=untrained_curves(rivals)),
             ),
         )
 
@@ -245,10 +247,10 @@ class SinkShares:
         return np.asarray(self.by_layer.mean(axis=0))
 
 
-def _twin_shares(twins: list[float], own: float) -> Control:
+def _untrained_share(untrained: list[float], own: float) -> Control:
     return Control(
-        "untrained_twin",
-        f"Of the heads of {len(twins)} untrained networks {from_to([100 * t for t in twins], 0, ' %')} are sinks, of this "
+        "untrained_baseline",
+        f"Of the heads of {len(untrained)} untrained networks {from_to([100 * t for t in untrained], 0, ' %')} are sinks, of this "
         f"network's {100 * own:.0f} %.",
-        {"own": own, "twins": twins},
+        {"own": own, "untrained": untrained},
     )

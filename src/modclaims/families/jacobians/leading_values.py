@@ -150,7 +150,7 @@ class LeadingValues(TightPass):
                 look.shape.layers,
                 measured.bounds,
                 look.alpha,
-                twins=twins if len(twins) else None,
+                untrained=twins if len(twins) else None,
             ).exhibit(),
         )
 

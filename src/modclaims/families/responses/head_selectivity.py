@@ -122,7 +122,7 @@ class HeadSelectivity(Selectivity):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         mine = self._request()
         shape.resolve_layers(mine)
-        return (mine, controls.EMBED, *(for_variant(mine, v) for v in controls.untrained_variants(self.twins)))
+        return (mine, controls.EMBED, *(for_variant(mine, v) for v in controls.untrained_variants(self.untrained)))
 
     def places(self, shape: ModelShape) -> int:
         return {"head": shape.heads, "neuron": shape.mlp_width}.get(self.unit, 1)
@@ -205,11 +205,11 @@ class HeadsAgainstBlocks(HeadSelectivity):
 
     smallest_effect: float = 0.1
     splits: int = 20
-    twins: int = 0
+    untrained: int = 0
     effect_name: ClassVar[str] = DIFFERENCE
     _without_effect: ClassVar[Mapping[str, str]] = {
         "adjust": "p is read off the bound",
-        "twins": "two parts of one network are compared",
+        "untrained": "two parts of one network are compared",
     }
 
     def validate(self) -> None:

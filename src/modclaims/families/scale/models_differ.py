@@ -144,14 +144,14 @@ class ModelsDiffer(AcrossModels):
         less, more = (_mean([self._beyond_words(look, one, few) for one in end]) for end in found.both)
         bounds = _difference(more, less, few.units.design, few.resamples)
         rivals.append(RivalResult(_beyond(bounds, named, where, alpha)))
-        if self.twins:
+        if self.untrained:
             rivals.append(RivalResult(self._untrained(look, found, each, named, where)))
         return rivals
 
     def _untrained(self, look: Look, found: Ends, each: dict[str, Replicates], named: int, where: str) -> Control:
         """The difference at the named depth, against that between the untrained networks of the same models."""
         few, untrained = found.compared.few(), []
-        for variant in controls.untrained_variants(self.twins):
+        for variant in controls.untrained_variants(self.untrained):
             smaller, larger = (
                 _mean([self._read(one.recording, found.depths, few, variant).delta(few) for one in end])
                 for end in found.both

@@ -149,16 +149,16 @@ class ScaleTrend(AcrossModels):
             _each_model(look.shape.models, found.own, look.alpha),
             _slope_beyond(slope, Trend.of(sizes, np.array(beyond)).slope, beyond),
         ]
-        if self.twins:
+        if self.untrained:
             untrained = [
                 [
                     found.mean(self._read(one.recording, found.depths, alone, variant).delta(alone))
-                    for variant in controls.untrained_variants(self.twins)
+                    for variant in controls.untrained_variants(self.untrained)
                 ]
                 for one in found.models
             ]
             theirs = Trend.of(sizes, np.mean(untrained, axis=1)).slope
-            rivals.append(_slope_of_twins(slope, theirs, untrained, self.twins))
+            rivals.append(_slope_untrained(slope, theirs, untrained, self.untrained))
         return [RivalResult(control) for control in rivals]
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
@@ -262,12 +262,12 @@ def _slope_beyond(slope: float, beyond: float, effects: list[float]) -> Control:
     )
 
 
-def _slope_of_twins(slope: float, untrained: float, effects: list[list[float]], seeds: int) -> Control:
+def _slope_untrained(slope: float, untrained: float, effects: list[list[float]], seeds: int) -> Control:
     return Control(
-        "untrained_twin",
+        "untrained_baseline",
         f"Over the models' untrained networks ({seeds} seeds each, their mean) the slope is {untrained:.2f}; over the trained models "
         f"it is {slope:.2f}.",
-        {"slope": slope, "slope_untrained": untrained, "twins": [float(np.mean(each)) for each in effects]},
+        {"slope": slope, "slope_untrained": untrained, "untrained": [float(np.mean(each)) for each in effects]},
     )
 
 

@@ -71,7 +71,7 @@ class InputReconstruction(TokenMap):
         A token is found if fewer than so many others lie as close: at least 1.
     folds : int, default 5
         Parts of the texts, each tried with maps learned on the others: at least 3.
-    twins : int, default 0
+    untrained : int, default 0
         Untrained networks shown beside the claim, each with maps of its own: 0 for none, or at least 5.
     holds : Holds, default along_depth("falls")
         along_depth("falls") or along_depth("rises") for the slope; for selectivity in single layers
@@ -102,7 +102,7 @@ class InputReconstruction(TokenMap):
 
     nearest: int = 10
     folds: int = 5
-    twins: int = 0
+    untrained: int = 0
     holds: Holds = along_depth("falls")
     smallest_effect: float = 0.1
     effect_name: ClassVar[str] = "selectivity"
@@ -117,7 +117,7 @@ class InputReconstruction(TokenMap):
             raise ClaimError(
                 f"folds = {self.folds}: a penalty is chosen among the other folds, so {MIN_FOLDS} are needed."
             )
-        check_untrained(self.twins)
+        check_untrained(self.untrained)
 
     @property
     def along(self) -> bool:
@@ -132,12 +132,12 @@ class InputReconstruction(TokenMap):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         layers = self.looked_at(shape)
         self.holds.contrast(layers)  # raises where they are too few for a slope
-        twins = untrained_variants(self.twins)
+        untrained = untrained_variants(self.untrained)
         return (
             self.request(),
             EMBEDDING,
-            *(self.request(variant) for variant in twins),
-            *(for_variant(EMBEDDING, variant) for variant in twins),
+            *(self.request(variant) for variant in untrained),
+            *(for_variant(EMBEDDING, variant) for variant in untrained),
         )
 
     def plan(self, before: PlanContext) -> TestPlan:
@@ -234,7 +234,7 @@ class InputReconstruction(TokenMap):
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
         found = measured.kept(Reconstructed)
         controls = [self._control_task(found), self._unseen_types(found), self._commonest_tokens(found)]
-        if self.twins:
+        if self.untrained:
             controls.append(self._untrained(look, found, named))
         return [RivalResult(control) for control in controls]
 
@@ -273,22 +273,22 @@ class InputReconstruction(TokenMap):
     def _untrained(self, look: Look, found: Reconstructed, named: int) -> Control:
         """The same number in untrained networks, by the same folds and control task."""
         tokens, layers = found.decoded.tokens, found.layers
-        twins = [
+        untrained = [
             replace(
                 found, decoded=self._decoded(look, [tokens], layers, control=not self.along, variant=variant)[0]
             ).at(named)
-            for variant in untrained_variants(self.twins)
+            for variant in untrained_variants(self.untrained)
         ]
         own = found.at(named)
         what = (
             f"the {self._direction()} of {self.found_name}" if self.along else f"selectivity at layer {layers[named]}"
         )
-        reached = sum(twin >= own for twin in twins)
+        reached = sum(other >= own for other in untrained)
         return Control(
-            "untrained_twin",
-            f"In {self.twins} untrained networks {what} is {from_to(twins, 2)}, against {own:.2f}: "
+            "untrained_baseline",
+            f"In {self.untrained} untrained networks {what} is {from_to(untrained, 2)}, against {own:.2f}: "
             + (f"{reached} of them show as much." if reached else "none shows as much."),
-            {"own": own, "twins": twins},
+            {"own": own, "untrained": untrained},
         )
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
