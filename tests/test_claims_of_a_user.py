@@ -253,7 +253,7 @@ def test_a_constant_by_the_name_that_it_had_before_is_taken_by_its_new_one_with_
     assert Older.untrained == 0
     assert Older.digest() == newer.digest()
     refuse_undeclared(Older)
-    with pytest.raises(ClaimError, match="twins .*is no constant of TightPass"):
+    with pytest.raises(ClaimError, match=r"twins .*is no constant of TightPass"):
         refuse_undeclared(type("None", (modclaims.TightPass,), {"twins": 0}))
 
 
