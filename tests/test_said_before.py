@@ -380,7 +380,7 @@ def refused_at(family, constants, options, message):
         lambda: claim.plan(before),
     )
     with pytest.raises(ClaimError, match=re.escape(message)) as fault:
-        list(map(lambda step: step(), steps))
+        [step() for step in steps]
     last = traceback.extract_tb(fault.value.__traceback__)[-1]
     return last.filename, last.lineno
 

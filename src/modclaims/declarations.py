@@ -11,7 +11,7 @@ import textwrap
 import types
 import typing
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -22,6 +22,8 @@ import numpy as np
 from modclaims.errors import ClaimCodeError, ClaimError
 from modclaims.own_code import is_code, is_library, own_classes
 
+Hint = Any
+"""A type hint as `typing` takes it apart. Any: hints have no type of their own there."""
 MARKS = "pytestmark"
 """The one public name that is not modclaims' own and may stand in any claim."""
 FIXED = ("sentence", "family", "family_class", "declared", "digest")
@@ -49,7 +51,7 @@ class Name:
     """Whether only a family may set it (`ClassVar`)."""
     is_final: bool = False
     """Whether it is a method of modclaims' own (`@final`), which families and claims alike leave as it is."""
-    hint: Any = Any
+    hint: Hint = Any
     """The type of a constant."""
 
 
@@ -81,7 +83,7 @@ def _names_of(base: type, all_of_them: bool = False) -> dict[str, Name]:
             found[name] = Name(base, False)
     for name, hint in hints.items():
         if _is_public(name) and not is_code(vars(base).get(name)):
-            fixed = typing.get_origin(hint) is typing.ClassVar or hint is typing.ClassVar
+            fixed = _origin(hint) is typing.ClassVar or hint is typing.ClassVar
             found[name] = Name(base, False, fixed, hint=hint)
     return found
 
@@ -90,7 +92,7 @@ def _is_public(name: str) -> bool:
     return not name.startswith("_") and name != MARKS
 
 
-def _annotations(base: type) -> dict[str, Any]:
+def _annotations(base: type) -> dict[str, Hint]:
     """As they are written; empty where Python cannot say."""
     try:
         return dict(inspect.get_annotations(base))
@@ -98,7 +100,7 @@ def _annotations(base: type) -> dict[str, Any]:
         return {}
 
 
-def _hints(base: type) -> dict[str, Any]:
+def _hints(base: type) -> dict[str, Hint]:
     """What the class' own annotations mean; `Any` where that cannot be told."""
     try:
         meant = typing.get_type_hints(base)
@@ -107,7 +109,7 @@ def _hints(base: type) -> dict[str, Any]:
     return {name: meant.get(name, Any) for name in _annotations(base)}
 
 
-def constants(cls: type) -> dict[str, Any]:
+def constants(cls: type) -> dict[str, object]:
     """The constants that make a claim, by name, as Python values."""
     known = known_names(cls)
     names = {name for name, one in known.items() if not one.is_method}
@@ -141,7 +143,7 @@ def settle(cls: type) -> None:
                 setattr(cls, name, settled)
 
 
-def _settled(value: Any) -> Any:
+def _settled(value: object) -> object:
     if isinstance(value, (list, range)):
         return tuple(_settled(one) for one in value)
     if isinstance(value, tuple) and type(value) is tuple:
@@ -182,7 +184,7 @@ def refuse_undeclared(cls: type) -> None:
 
 def refuse_set(claim: object) -> None:
     """Raise `ClaimError` where a claim's own code has set constants on the object, so that others are shown than are weighed."""
-    cls: Any = type(claim)
+    cls: type = type(claim)
     known = known_names(cls)
     for name, value in vars(claim).items():
         if _is_public(name) and (name not in known or value is not inspect.getattr_static(cls, name, None)):
@@ -317,7 +319,7 @@ def _only_annotated(base: type, known: Mapping[str, Name], family: str) -> Itera
             yield f"{name}: {told} ({_where(base, name)}) is an annotation and sets nothing; write {name} = ... ."
 
 
-def _wrong_value(name: str, value: Any, hint: Any, base: type) -> Iterator[str]:
+def _wrong_value(name: str, value: object, hint: Hint, base: type) -> Iterator[str]:
     """What is wrong with the value of one constant, if anything is."""
     here = f"({_where(base, name)})"
     if is_code(value):
@@ -327,7 +329,7 @@ def _wrong_value(name: str, value: Any, hint: Any, base: type) -> Iterator[str]:
     elif reason := _strange(value):
         yield f"{name} = {shown(value)} {here} {reason}."
     elif not _fits(value, hint):
-        single = any(_fits((value,), one) for one in _choices(hint) if typing.get_origin(one) is tuple)
+        single = any(_fits((value,), one) for one in _choices(hint) if _origin(one) is tuple)
         instead = f"; write {shown((value,))}" if single else ""
         yield f"{name} = {shown(value)} {here} must be {described(hint)}{instead}."
     elif dataclasses.is_dataclass(value):
@@ -344,7 +346,7 @@ def without_effect(cls: type) -> Mapping[str, str]:
     return reasons if isinstance(reasons, Mapping) else {}  # a claim's own class may have made anything of it
 
 
-def _without_effect(name: str, value: Any, cls: type, base: type) -> Iterator[str]:
+def _without_effect(name: str, value: object, cls: type, base: type) -> Iterator[str]:
     """That a constant is set to another value than its family's, though nothing hangs on it there."""
     if name not in without_effect(cls):
         return
@@ -356,7 +358,7 @@ def _without_effect(name: str, value: Any, cls: type, base: type) -> Iterator[st
         )
 
 
-def _makes_it(value: Any, hint: Any) -> bool:
+def _makes_it(value: object, hint: Hint) -> bool:
     """Whether a function, once called, gives what the constant must be."""
     try:
         return typing.get_type_hints(value).get("return") in _choices(hint)
@@ -364,12 +366,13 @@ def _makes_it(value: Any, hint: Any) -> bool:
         return False
 
 
-def _called(function: Any) -> str:
+def _called(function: object) -> str:
     """A call of the function as one would write it."""
-    return f"{function.__name__}({'...' if inspect.signature(function).parameters else ''})"
+    name, takes = getattr(function, "__name__", ""), callable(function) and inspect.signature(function).parameters
+    return f"{name}({'...' if takes else ''})"
 
 
-def _strange(value: Any, depth: int = 0) -> str:
+def _strange(value: object, depth: int = 0) -> str:
     """Why a value can be no constant at all; empty where it can."""
     if depth > _DEEPEST:
         return f"lies more than {_DEEPEST} collections deep"
@@ -383,7 +386,7 @@ def _strange(value: Any, depth: int = 0) -> str:
     if isinstance(value, (bool, int, float, type(None))):
         return ""
     if isinstance(value, (tuple, list)):
-        parts: Any = value
+        parts: Iterable[object] = value
     elif isinstance(value, Mapping):
         parts = [part for pair in value.items() for part in pair]
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -406,21 +409,26 @@ def _unwritable(text: str) -> str:
     return ""
 
 
-def _choices(hint: Any) -> tuple[Any, ...]:
-    if typing.get_origin(hint) is typing.ClassVar:
+def _origin(hint: Hint) -> object:
+    """What a hint is made of: `tuple` of `tuple[int, ...]`."""
+    return typing.get_origin(hint)
+
+
+def _choices(hint: Hint) -> tuple[Hint, ...]:
+    if _origin(hint) is typing.ClassVar:
         return _choices(typing.get_args(hint)[0]) if typing.get_args(hint) else (Any,)
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+    if _origin(hint) in (typing.Union, types.UnionType):
         return tuple(one for part in typing.get_args(hint) for one in _choices(part))
     return (hint,)
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def _fits(value: object, hint: Hint) -> bool:
     """Whether a value is of the type of a constant; True where the type is beyond this."""
     return any(_fits_one(value, one) for one in _choices(hint))
 
 
-def _fits_one(value: Any, hint: Any) -> bool:
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+def _fits_one(value: object, hint: Hint) -> bool:
+    origin, inner = _origin(hint), typing.get_args(hint)
     if origin is typing.Literal:
         return any(value == one and type(value) is type(one) for one in inner)
     if origin is tuple:
@@ -442,16 +450,16 @@ _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "True or 
 _SEVERAL = {str: "texts", int: "whole numbers", float: "numbers"}
 
 
-def described(hint: Any) -> str:
+def described(hint: Hint) -> str:
     """A type in words: `a tuple of whole numbers or None`."""
     return " or ".join(_described(one) for one in _choices(hint))
 
 
-def _described(hint: Any) -> str:
+def _described(hint: Hint) -> str:
     inner = typing.get_args(hint)
-    if typing.get_origin(hint) is typing.Literal:
+    if _origin(hint) is typing.Literal:
         return "one of " + ", ".join(map(repr, inner))
-    if typing.get_origin(hint) is tuple:
+    if _origin(hint) is tuple:
         several = _SEVERAL.get(inner[0], "values")
         return f"a tuple of {several}" if inner[-1] is ... else f"a tuple of {len(inner)} {several}"
     if getattr(hint, "__name__", "") == "Holds":

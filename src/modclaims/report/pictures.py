@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from modclaims.drawing.figure import FigureData, figure_of, kind_of
 from modclaims.drawing.numerals import plain, said
 from modclaims.drawing.rows import Table
+from modclaims.entries import JsonFields
 from modclaims.report.tables import exhibit_table
 from modclaims.report.values import class_name, spoken
 from modclaims.stats.evidence import Exhibit
@@ -41,7 +41,7 @@ class Figure:
 
 
 def figures_of(
-    at: int, summary: Mapping[str, Any], exhibits: Sequence[Exhibit], limit: int, taken: set[str]
+    at: int, summary: JsonFields, exhibits: Sequence[Exhibit], limit: int, taken: set[str]
 ) -> tuple[tuple[Figure, ...], tuple[Figure, ...]]:
     """A claim's figures, and apart from them its null histograms."""
     owner = _slug(class_name(str(summary.get("id") or ""))) or f"claim-{at + 1}"
@@ -88,7 +88,7 @@ def _read(exhibit: Exhibit) -> FigureData | None:
         return None
 
 
-def _notes(exhibit: Exhibit, limit: int, summary: Mapping[str, Any]) -> tuple[str, ...]:
+def _notes(exhibit: Exhibit, limit: int, summary: JsonFields) -> tuple[str, ...]:
     if kind_of(exhibit.kind) is None:
         file = plain(str(summary.get("id") or "").rpartition("::")[0])
         return (
