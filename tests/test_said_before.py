@@ -297,7 +297,7 @@ WHILE_WEIGHED = {
     "InputOutsideUnembedding.measure": "the size of a matrix",
     "InputOutsideUnembedding._directions": "activations",
     "InputOutsideUnembedding._control_task": "the tokens of the texts",
-    "_Task.of": "the tokens of the texts",
+    "Task.of": "the tokens of the texts",
     "Decoded.selectivity": "the tokens of the texts",
     "OVDirections._compared": "the sizes of matrices",
     "TokenNeuronCongruence._compared": "the size of a matrix",

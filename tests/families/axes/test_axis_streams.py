@@ -18,7 +18,7 @@ from scipy import stats as scipy_stats
 from modclaims import AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
-from modclaims.families.axes import axes_against_rotations, axis_streams
+from modclaims.families.axes import axes_against_rotations, axis_streams, turned_axes
 from modclaims.families.common import controls
 from modclaims.families.common.units import Units
 from modclaims.hypothesis import Hypothesis
@@ -855,7 +855,7 @@ def test_what_is_picked_hangs_on_the_first_half_alone(monkeypatch: pytest.Monkey
     def found(x: Floats) -> tuple[Floats, list[list[int]], Floats]:
         """Effect, axes picked, and scaled vectors of the first half."""
         scales.clear()
-        data = axes_against_rotations._Vectors.of(x, units, np.dtype(np.float64))
+        data = turned_axes.UnitVectors.of(x, units, np.dtype(np.float64))
         picked = claim._picked(Look("Against", ordered, WEIGHING), data)
         return picked.bounds.effect, picked.axes, np.stack(scales)[:, :, first]
 

@@ -314,16 +314,16 @@ def test_captions_name_the_layer_that_they_read():
 
 
 def test_many_texts_in_few_dimensions_take_the_cheaper_way_to_the_same_p(monkeypatch):
-    from modclaims.families.categories import category_clustering
+    from modclaims.families.categories import clustered
 
     corpus, few = planted_corpus(topics=4, styles=2, texts=14), PlantedRecorder(width=4, effect=0.3)
     taken = []
-    original = category_clustering.gap_null_from_vectors
-    monkeypatch.setattr(category_clustering, "gap_null_from_vectors", lambda *a: taken.append(True) or original(*a))
+    original = clustered.gap_null_from_vectors
+    monkeypatch.setattr(clustered, "gap_null_from_vectors", lambda *a: taken.append(True) or original(*a))
     constants = {"within": None, "similarity": "cosine"}
     _, cheap = weigh(few, corpus, **constants)
     assert taken
-    monkeypatch.setattr(category_clustering, "cheaper_by_vectors", lambda *a: False)
+    monkeypatch.setattr(clustered, "cheaper_by_vectors", lambda *a: False)
     _, plain = weigh(few, corpus, **constants)
     assert np.allclose(cheap.test.null, plain.test.null, atol=1e-12)
     assert np.array_equal(cheap.test.exceed, plain.test.exceed)

@@ -11,7 +11,7 @@ from modclaims import InputOutsideUnembedding, InputReconstruction, along_depth,
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.common.units import Sample
-from modclaims.families.tokens.input_reconstruction import Decoded, Tried, others_mean
+from modclaims.families.tokens.decoded import Decoded, Tried, others_mean
 from modclaims.families.tokens.token_maps import Spread, Tokens, bounds_of_means, learning_factor
 from modclaims.look import Look, TestSettings
 from modclaims.planning.context import PlanContext
