@@ -68,7 +68,7 @@ class CategoryClustering(Hypothesis):
 
     The number is wrong where texts are not independent (one author, near-duplicates: give them one
     `block`), and means something else where categories differ in spread rather than place, or share
-    words: both are weighed beside every claim, and `beyond` takes the words out first.
+    words: both are weighed with every claim, and `beyond` takes the words out first.
 
     Attributes
     ----------
@@ -92,8 +92,8 @@ class CategoryClustering(Hypothesis):
     smallest_effect : float, default 0.2
         Cliff's delta, from 0 to below 1; along depth, its change from the first layer to the last.
     untrained : int, default 5
-        Untrained networks (fresh weights, seeds 0, 1, ...) shown beside the claim: 0 for none, or at
-        least 5.
+        Untrained networks (fresh weights, seeds 0, 1, ...) that the effect is compared with: 0 for
+        none, or at least 5.
 
     Notes
     -----

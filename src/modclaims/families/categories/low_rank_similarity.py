@@ -91,7 +91,7 @@ class LowRankSimilarity(Hypothesis):
     smallest_effect : float, default 0.2
         Share of variance, from 0 to below 1.
     untrained : int, default 5
-        Untrained networks shown beside the claim: 0 for none, or at least 5.
+        Untrained networks that the effect is compared with: 0 for none, or at least 5.
 
     Notes
     -----

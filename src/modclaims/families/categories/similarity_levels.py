@@ -92,7 +92,7 @@ class SimilarityLevels(Hypothesis):
     smallest_effect : float, default 0.1
         In units of the similarity: from 0 to below 1, below 2 for a difference; any size for 'euclidean' and along depth.
     untrained : int, default 5
-        Untrained networks shown beside the claim: 0 for none, or at least 5.
+        Untrained networks that the effect is compared with: 0 for none, or at least 5.
 
     References
     ----------

@@ -86,7 +86,7 @@ class SubspaceSeparation(Hypothesis):
     smallest_effect : float, default 0.2
         Separation, from 0 to below 1.
     untrained : int, default 5
-        Untrained networks shown beside the claim: 0 for none, or at least 5.
+        Untrained networks that the effect is compared with: 0 for none, or at least 5.
 
     References
     ----------

@@ -37,7 +37,7 @@ class Unlabelled(Hypothesis):
     Attributes
     ----------
     untrained : int, default 5
-        Untrained networks shown beside the claim: 0 for none, or at least 5.
+        Untrained networks that the effect is compared with: 0 for none, or at least 5.
     holds : Holds, default somewhere()
         Only somewhere(): the claim speaks of all layers together.
     """

@@ -75,7 +75,7 @@ class Selectivity(Hypothesis):
         On the scale of omega^2, from 0 to below 1; with a `category` on that of superiority, of which
         0.2 says that its texts outrank others in 60 % of pairs.
     untrained : int, default 5
-        Untrained networks shown beside the claim: 0 for none, or at least 5.
+        Untrained networks that the effect is compared with: 0 for none, or at least 5.
     """
 
     holds: Holds = somewhere()

@@ -97,7 +97,7 @@ class AcrossModels(Hypothesis):
         Column inside whose values (strata) pairs of texts are compared; None for all pairs. Another
         column than `label`.
     untrained : int, default 5
-        Untrained networks of each model shown beside the claim: 0 for none, or at least 5.
+        Untrained networks of each model that the effect is compared with: 0 for none, or at least 5.
     """
 
     site: str = "resid_post"

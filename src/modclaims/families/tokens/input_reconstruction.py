@@ -48,7 +48,7 @@ FEW_ROWS = 2
 
 
 class InputReconstruction(TokenMap):
-    """With depth, the token that was read can be told less and less from the stream at its place.
+    """With depth, the token at a position can be decoded less and less well from the stream there.
 
     At every layer a ridge map, in closed form, leads from the stream at the positions read to the input
     embedding of the very token there. Maps are learned on the texts of all folds but one and tried on that
@@ -73,7 +73,7 @@ class InputReconstruction(TokenMap):
     folds : int, default 5
         Parts of the texts, each tried with maps learned on the others: at least 3.
     untrained : int, default 0
-        Untrained networks shown beside the claim, each with maps of its own: 0 for none, or at least 5.
+        Untrained networks that the effect is compared with, each with maps of its own: 0 for none, or at least 5.
     holds : Holds, default along_depth("falls")
         along_depth("falls") or along_depth("rises") for the slope; for selectivity in single layers
         somewhere(), everywhere(), in_fraction(0.5), at(9), everywhere(0, -1).
