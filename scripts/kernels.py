@@ -11,6 +11,7 @@ the tests, for every push. Exit codes: 0 all passed; 1 some failed; 4 wrong usag
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import subprocess
 import sys
@@ -98,10 +99,10 @@ def taken(library: str) -> str:
         import torch
 
         return str(torch.backends.cpu.get_cpu_capability())
-    import numpy  # noqa: F401  brings its OpenBLAS
-    import scipy.linalg  # noqa: F401  brings another one
     from threadpoolctl import threadpool_info
 
+    for one in ("numpy", "scipy.linalg"):  # each brings an OpenBLAS of its own
+        importlib.import_module(one)
     names = {str(one.get("architecture")) for one in threadpool_info() if one["internal_api"] == "openblas"}
     return " and ".join(sorted(ALIASES.get(name, name) for name in names)) or "no OpenBLAS"
 

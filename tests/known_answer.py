@@ -207,7 +207,7 @@ from modclaims import CategoryClustering, HeadSelectivity, at
 class HeadAnswers(HeadSelectivity):
     """Some head reads out more for one category than for another."""
 
-    twins = 0
+    untrained = 0
 
 
 class HeadWrites(HeadAnswers):
@@ -233,7 +233,7 @@ class AttentionClusters(CategoryClustering):
 class AttentionClustersBeyondWords(AttentionClusters):
     """Attention outputs of one category are alike beyond the words that they share, on either shelf."""
 
-    twins = 0
+    untrained = 0
     within = "shelf"
     beyond = "shared_words"
 
@@ -241,7 +241,7 @@ class AttentionClustersBeyondWords(AttentionClusters):
 class AttentionClustersAt0(AttentionClusters):
     """Attention outputs of one category are alike at layer 0."""
 
-    twins = 0
+    untrained = 0
     holds = at(0)
     expect = "refuted"
 
@@ -269,7 +269,7 @@ class StreamClustersBefore2(CategoryClustering):
     """The stream keeps categories together before layer 2."""
 
     site = "resid_post"
-    twins = 0
+    untrained = 0
     holds = at(0, 1)
     expect = "refuted"
 
@@ -291,6 +291,6 @@ class MlpsCluster(CategoryClustering):
     """MLP outputs of one category are alike in at least one layer."""
 
     site = "mlp_out"
-    twins = 0
+    untrained = 0
     expect = "refuted"
 '''

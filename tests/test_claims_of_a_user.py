@@ -25,13 +25,14 @@ HEAD = '''import sys
 import numpy as np
 from modclaims import CategoryClustering, Hypothesis, TightPass, along_depth, at, everywhere, in_fraction, somewhere
 from modclaims.errors import ClaimError
+from modclaims.measured import Words
 from modclaims.recording import Activations, Positions
 from modclaims.stats.evidence import Exhibit
 from dataclasses import dataclass, replace
 
 
 class _Base(CategoryClustering):
-    label, within, twins = "style", "topic", 0
+    label, within, untrained = "style", "topic", 0
 
 
 class Good(_Base):
@@ -77,7 +78,7 @@ DECLARED = {
     "a direction of one's own": ("holds = along_depth('up')", r"its direction must be one of 'rises', 'falls', and not 'up'"),
     "a list inside itself": ("layers = []; layers.append(layers)", r"layers = .*lies more than 8 collections deep"),
     "tuples without end": (DEEP, r"layers = .*lies more than 8 collections deep"),
-    "a number too large": ("twins = 10 ** 400", r"too large a number"),
+    "a number too large": ("untrained = 10 ** 400", r"too large a number"),
     "half a character": ("similarity = 'x\\udc80'", r"lone surrogate"),
     "a control character": ("similarity = 'x\\x00'", r"control character"),
     "half a character inside": ("layers = ('\\ud800',)", r"lone surrogate"),
@@ -96,6 +97,9 @@ DECLARED = {
     "models in words": ("def models(self): return 'two'", r"models\(\).*gives 'two'; it must give a whole number"),
     "sys.exit in validate": ("def validate(self): sys.exit(0)", r"claims\.py, line \d+, in validate: SystemExit: 0"),
     "pytest.skip in validate": ("def validate(self):\n        import pytest; pytest.skip('no')", r"in validate: Skipped"),
+    "its own weighing": ("def weigh(self, r, w): return super().weigh(r, w)", r"weigh \(claims\.py, line \d+\) is modclaims' own.*its measure\(self, look\)"),
+    "a constant for the weighing": ("weigh = 3", r"weigh \(claims\.py, line \d+\) is modclaims' own"),
+    "a family's own weighing": ("def measure(self, look): return super().measure(look)\n\n    def weigh(self, r, w): return None", r"weigh .*is modclaims' own"),
     "set in validate": ("def validate(self): self.holds = everywhere()", r"sets self\.holds"),
 }  # fmt: skip
 """Body of a claim's class, and what is said of it: known without corpus and network, so in `list` as well."""
@@ -118,23 +122,25 @@ WEIGHED = {
     "further gives a generator": ("def further(self, r, w): yield 1", r"further\(\).*gives a generator"),
     "further gives numbers": ("def further(self, r, w): return [1]", r"further\(\).*gives among others 1"),
     "further at no layer": ("def further(self, r, w): return (Activations('mlp_out', (99,)),)", r"Layer 99"),
-    "weigh exits": ("def weigh(self, r, w): sys.exit(0)", r"claims\.py, line \d+, in weigh: SystemExit: 0"),
-    "weigh gives None": ("def weigh(self, r, w): pass", r"weigh\(\).*gives None; it must give an Evidence"),
-    "weigh without end": ("def weigh(self, r, w): return self.weigh(r, w)", r"in weigh: RecursionError"),
-    "an error without words": ("def weigh(self, r, w):\n        class Mute(Exception):\n            def __str__(self): return 1 / 0\n        raise Mute", r"in weigh: Mute: \(its text cannot be had\)"),
-    "an error of half a character": ("def weigh(self, r, w): raise ValueError('\\ud800')", r"in weigh: ValueError: \\ud800"),
-    "a claim's error of half a character": ("def weigh(self, r, w): raise ClaimError('\\ud800')", r"\\ud800"),
-    "an error that nobody can load": ("def weigh(self, r, w):\n        class Local(Exception): pass\n        raise Local('x')", r"Local: x"),
-    "sets constants while it weighs": ("def weigh(self, r, w):\n        self.smallest_effect = 0.0\n        return super().weigh(r, w)", r"sets self\.smallest_effect = 0\.0"),
-    "sets its class while it weighs": ("def weigh(self, r, w):\n        _Base.smallest_effect, _Base.within = 0.9, None\n        return super().weigh(r, w)", r"sets _Base\.smallest_effect, _Base\.within in a method"),
-    "evidence without bounds": ("def weigh(self, r, w): return replace(super().weigh(r, w), bounds=None)", r"reading the evidence"),
-    "evidence of a kind that cannot be written": ("def weigh(self, r, w): return replace(super().weigh(r, w), note=object())", r"writing the evidence"),
-    "evidence with half a character": ("def weigh(self, r, w): return replace(super().weigh(r, w), note='\\ud800')", r"surrogates not allowed"),
-    "numbers for words": ("def weigh(self, r, w): return replace(super().weigh(r, w), detail=3)", r"gives 3 for detail, which is a text"),
-    "a figure without a kind": ("def weigh(self, r, w): return replace(super().weigh(r, w), exhibits=(Exhibit(None, '', '', {}),))", r"gives None for kind of a figure"),
-    "a figure of objects": ("def weigh(self, r, w): return replace(super().weigh(r, w), exhibits=(Exhibit('x', 'y', '', {'a': np.array([{}])}),))", r"Figure 'y' has an array 'a' of objects"),
-    "a number for figures": ("def weigh(self, r, w): return replace(super().weigh(r, w), exhibits=3)", r"writing the evidence"),
-    "levels beyond 1": ("def weigh(self, r, w):\n        e = super().weigh(r, w)\n        return replace(e, test=replace(e.test, p_adjusted=e.test.p_adjusted + np.nan))", r"lies between 0 and 1"),
+    "measure exits": ("def measure(self, look): sys.exit(0)", r"claims\.py, line \d+, in measure: SystemExit: 0"),
+    "measure gives None": ("def measure(self, look): pass", r"measure\(\) \(claims\.py, line \d+\) gives None; it must give a Measured"),
+    "measure without end": ("def measure(self, look): return self.measure(look)", r"in measure: RecursionError"),
+    "an error without words": ("def measure(self, look):\n        class Mute(Exception):\n            def __str__(self): return 1 / 0\n        raise Mute", r"in measure: Mute: \(its text cannot be had\)"),
+    "an error of half a character": ("def measure(self, look): raise ValueError('\\ud800')", r"in measure: ValueError: \\ud800"),
+    "a claim's error of half a character": ("def measure(self, look): raise ClaimError('\\ud800')", r"\\ud800"),
+    "an error that nobody can load": ("def measure(self, look):\n        class Local(Exception): pass\n        raise Local('x')", r"Local: x"),
+    "sets constants while it weighs": ("def measure(self, look):\n        self.smallest_effect = 0.0\n        return super().measure(look)", r"sets self\.smallest_effect = 0\.0"),
+    "sets its class while it weighs": ("def measure(self, look):\n        _Base.smallest_effect, _Base.within = 0.9, None\n        return super().measure(look)", r"sets _Base\.smallest_effect, _Base\.within in a method"),
+    "no bounds": ("def measure(self, look): return replace(super().measure(look), bounds=None)", r"weigh\(\) of Claim\d+ failed"),
+    "words of a kind that cannot be written": ("def words(self, look, measured, named): return Words(note=object())", r"writing the evidence"),
+    "words with half a character": ("def words(self, look, measured, named): return Words(note='\\ud800')", r"surrogates not allowed"),
+    "numbers for words": ("def words(self, look, measured, named): return Words(detail=3)", r"gives 3 for detail, which is a text"),
+    "a text for words": ("def words(self, look, measured, named): return 'few'", r"words\(\) \(claims\.py, line \d+\) gives 'few'; it must give Words"),
+    "a figure without a kind": ("def exhibits(self, look, measured, named, rivals): return (Exhibit(None, '', '', {}),)", r"gives None for kind of a figure"),
+    "a figure of objects": ("def exhibits(self, look, measured, named, rivals): return (Exhibit('x', 'y', '', {'a': np.array([{}])}),)", r"Figure 'y' has an array 'a' of objects"),
+    "a number for figures": ("def exhibits(self, look, measured, named, rivals): return 3", r"exhibits\(\) \(claims\.py, line \d+\) gives 3; it must give a tuple of Exhibits"),
+    "no rivals": ("def rivals(self, look, measured, named): pass", r"rivals\(\) \(claims\.py, line \d+\) gives None; it must give a tuple of RivalResults"),
+    "levels beyond 1": ("def measure(self, look):\n        e = super().measure(look)\n        return replace(e, test=replace(e.test, p_adjusted=e.test.p_adjusted + np.nan))", r"lies between 0 and 1"),
 }  # fmt: skip
 """The same of what shows once there are a corpus and a network."""
 FINE = {
@@ -146,7 +152,7 @@ FINE = {
     "an overridden method": "def check(self, corpus): super().check(corpus)",
     "an annotated constant": "smallest_effect: float = 0.25",
     "marks": "pytestmark = []",
-    "a figure of an unknown kind": "def weigh(self, r, w): return replace(super().weigh(r, w), exhibits=(Exhibit('x', 'y', '', {'a': np.zeros(2)}),))",
+    "a figure of an unknown kind": "def exhibits(self, look, measured, named, rivals): return (Exhibit('x', 'y', '', {'a': np.zeros(2)}),)",
     "a cache": "def check(self, corpus): self._cache = {}",
 }  # fmt: skip
 """What a claim may well do."""
@@ -234,6 +240,23 @@ def test_lists_and_arrays_are_declared_as_the_tuples_that_they_become(tmp_path):
     assert claims["Claim0"].digest() == tuples.digest()
 
 
+def test_a_constant_by_the_name_that_it_had_before_is_taken_by_its_new_one_with_a_warning():
+    with pytest.warns(DeprecationWarning, match="Older sets twins, which is now called untrained") as warned:
+
+        class Older(CategoryClustering):
+            """A claim."""
+
+            twins = 0
+
+    assert warned[0].filename == __file__
+    newer = type("Older", (CategoryClustering,), {"__doc__": "A claim.", "untrained": 0})
+    assert Older.untrained == 0
+    assert Older.digest() == newer.digest()
+    refuse_undeclared(Older)
+    with pytest.raises(ClaimError, match=r"twins .*is no constant of TightPass"):
+        refuse_undeclared(type("None", (modclaims.TightPass,), {"twins": 0}))
+
+
 def test_a_mixin_of_constants_is_no_way_round(tmp_path):
     (tmp_path / "claims.py").write_text(
         HEAD
@@ -293,13 +316,13 @@ def test_a_network_that_can_answer_nothing_still_ends_the_run(tmp_path):
 
 
 def test_an_interruption_in_a_method_interrupts(tmp_path):
-    claims = write(tmp_path, ["def weigh(self, r, w): raise KeyboardInterrupt"])
+    claims = write(tmp_path, ["def measure(self, look): raise KeyboardInterrupt"])
     with pytest.raises(KeyboardInterrupt):
         weighed(claims, tmp_path)
 
 
 def test_a_claim_that_ends_its_process_is_its_own_error_among_workers(tmp_path):
-    claims = write(tmp_path, ["def weigh(self, r, w):\n        import os; os._exit(0)"])
+    claims = write(tmp_path, ["def measure(self, look):\n        import os; os._exit(0)"])
     found, _ = weighed(claims, tmp_path, workers=2)
     assert "ended without an answer" in found["Claim0"]["message"]
     assert [name for name, one in found.items() if one["outcome"] == "error"] == ["Claim0"]
@@ -318,7 +341,7 @@ def test_a_file_that_changes_while_workers_weigh_it_is_not_weighed_as_another_cl
 
 AT_THE_DOOR = {
     "layers = [0, 1]": "",
-    "def weigh(self, r, w): sys.exit(0)": "SystemExit: 0",
+    "def measure(self, look): sys.exit(0)": "SystemExit: 0",
     "def requests(self, shape): return (Activations('attn_out', positions=Positions('900')),)": "beyond the 64 tokens",
     "smalest_effect = 0.5": "did you mean smallest_effect?",
 }
@@ -521,6 +544,10 @@ def test_every_value_that_a_family_declares_is_of_its_own_kind():
     families = [one for one in (getattr(modclaims, name) for name in modclaims.__all__) if isinstance(one, type)]
     for family in families:
         if issubclass(family, Hypothesis) and family is not Hypothesis:
-            own = {k: v for k, v in family.__dict__.items() if k in vars(family).get("__annotations__", {}) and not k.startswith("_")}
+            own = {
+                k: v
+                for k, v in family.__dict__.items()
+                if k in vars(family).get("__annotations__", {}) and not k.startswith("_")
+            }
             fixed = {k for k in own if "ClassVar" in str(family.__annotations__[k])}
             refuse_undeclared(type("Same", (family,), {k: v for k, v in own.items() if k not in fixed}))

@@ -102,7 +102,7 @@ def test_a_run_of_the_embedded_model_writes_a_report_and_renders_again(corner, m
         "from modclaims import CategoryClustering\n\n\n"
         "class Styles(CategoryClustering):\n"
         '    """Same-style texts <b>point</b> the same way."""\n\n'
-        "    label, within, twins = 'style', 'topic', 0\n\n\n"
+        "    label, within, untrained = 'style', 'topic', 0\n\n\n"
         "class Broken(CategoryClustering):\n    '''At no known site.'''\n\n    site = 'nowhere'\n"
     )
     code, out, _ = call(monkeypatch, capsys, "run", "claims.py", "--out", "here", "--permutations", "299")

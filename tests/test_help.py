@@ -14,8 +14,8 @@ import pytest
 
 import modclaims
 from modclaims import Hypothesis
-from modclaims.declarations import Name, constants, known_names
-from modclaims.docstrings import Entry, entries, sections, tell_inherited, written
+from modclaims.declarations import Name, constants, known_names, refuse_undeclared, without_effect
+from modclaims.docstrings import IDLE, Entry, entries, sections, tell_inherited, written
 from modclaims.errors import ClaimError
 
 FAMILIES = tuple(name for name in modclaims.__all__ if inspect.isclass(getattr(modclaims, name)))
@@ -110,7 +110,7 @@ FREE = {"label", "within", "category", "named", "rest"}
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_text_that_is_no_free_name_has_its_words_named(name: str) -> None:
     for one in entries(of(name).__doc__).values():
-        if "str" in one.kind.split(" | "):
+        if "str" in one.kind.split(" | ") and not one.told.startswith(IDLE):
             assert bool(one.allowed) != (one.name in FREE), one.name
 
 
@@ -119,7 +119,7 @@ def test_the_least_number_that_is_named_is_the_least_that_is_accepted(name: str)
     cls = of(name)
     for one in entries(cls.__doc__).values():
         least = re.search(r"\bat least (\d+)\b", one.told)
-        if one.kind.split(" | ")[0] == "int":
+        if one.kind.split(" | ")[0] == "int" and not one.told.startswith(IDLE):
             assert least, f"{one.name} names no least number"
             assert allows(cls, {one.name: int(least[1])}), one.name
             assert not allows(cls, {one.name: int(least[1]) - 1}), one.name
@@ -164,6 +164,53 @@ def test_help_says_what_is_claimed_and_what_would_make_the_number_wrong(name: st
         assert re.search(r"[Ee]xchang", parts[""])
         assert re.search(r"[Bb]ound|interval", parts[""])
         assert len(of(name).__doc__.split("\n")) < 150, "a page of help, not five"
+
+
+# ---- constants that a family inherits and nothing hangs on
+
+ELSEWHERE = ("TightPass", "TightestAt", "TighterThanAttention", "LeadingValues")
+"""Families whose own docstrings still say so, and which still accept other values."""
+
+
+def idle(name: str) -> set[str]:
+    return {one.name for one in entries(of(name).__doc__).values() if one.told.startswith(IDLE)}
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name not in ELSEWHERE])
+def test_help_names_those_constants_that_are_without_effect(name: str) -> None:
+    assert idle(name) == set(without_effect(of(name)))
+
+
+@pytest.mark.parametrize("name", WEIGHED)
+def test_columns_that_a_claim_names_are_read_or_without_effect(name: str) -> None:
+    cls = of(name)
+    named = {"label": "a", "within": "b"}
+    read = type("Claim", (cls,), {"__doc__": "A claim.", **named})().columns()
+    assert {constant for constant, column in named.items() if column not in read} == idle(name) & set(named)
+
+
+OTHERS: Mapping[str, Any] = {"label": "topic", "within": "topic", "adjust": "minP", "untrained": 7}
+
+
+@pytest.mark.parametrize(
+    ("name", "constant"), [(name, one) for name in FAMILIES for one in sorted(without_effect(of(name)))]
+)
+def test_a_claim_that_sets_one_of_them_is_refused_and_told_why(name: str, constant: str) -> None:
+    cls = of(name)
+    needed = {"category": "c0"} if "category" in accepted(cls) else {}
+    claim = type("Claim", (cls,), {"__doc__": "A claim.", **needed, constant: OTHERS[constant]})
+    with pytest.raises(ClaimError) as fault:
+        refuse_undeclared(claim)
+    assert f"{constant} = {OTHERS[constant]!r} (" in str(fault.value)
+    assert f"has no effect in {name}: {without_effect(cls)[constant]}. Take the line out" in str(fault.value)
+    default = {constant: constants(cls)[constant]}
+    refuse_undeclared(type("Claim", (cls,), {"__doc__": "A claim.", **needed, **default}))
+
+
+def test_how_p_is_adjusted_is_refused_where_there_is_one_slope() -> None:
+    along = {"__doc__": "A claim.", "holds": modclaims.along_depth("rises"), "adjust": "minP"}
+    with pytest.raises(ClaimError, match="has no effect along depth"):
+        type("Claim", (modclaims.CategoryClustering,), along)().validate()
 
 
 class Nearly(doctest.OutputChecker):
@@ -214,16 +261,17 @@ def test_a_family_tells_the_constants_that_it_inherits_with_its_own_defaults() -
         """
 
         site = "mlp_out"
-        twins = 0
+        untrained = 0
 
     Family.__module__ = "modclaims.families.of_a_test"
-    tell_inherited(Family)
+    tell_inherited(Family, {"label": "a reason"})
     told, base = entries(Family.__doc__), entries(modclaims.CategoryClustering.__doc__)
     assert next(iter(told)) == "site"
     assert told["site"].told == "Where."
     assert set(told) == set(base)
-    assert told["twins"] == Entry("twins", "int", "0", base["twins"].meaning)
-    assert told["label"] == base["label"]
+    assert told["untrained"] == Entry("untrained", "int", "0", base["untrained"].meaning)
+    assert told["within"] == base["within"]
+    assert told["label"].told == "Without effect here: a reason. A claim leaves it as it is."
     assert list(sections(Family.__doc__ or "")) == ["", "Attributes", "Notes"]
 
 

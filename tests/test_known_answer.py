@@ -237,13 +237,13 @@ def test_mlp_outputs_cluster_nowhere(told: Result) -> None:
 
 def test_rival_explanations_are_cleared_where_none_of_them_holds(told: Result) -> None:
     rivals = {control["name"]: control["numbers"] for control in told.claims["AttentionClusters"]["controls"]}
-    assert set(rivals) == {"shared_words", "plain_measures", "spread", "untrained_twin"}
+    assert set(rivals) == {"shared_words", "plain_measures", "spread", "untrained_baseline"}
     assert rivals["plain_measures"]["share_left"] > 0.8
     assert rivals["shared_words"]["share_left"] > 0.9
     assert rivals["shared_words"]["p_adjusted"] <= ALPHA
     assert rivals["spread"]["p_adjusted"] <= ALPHA
-    assert max(np.abs(rivals["untrained_twin"]["twins"])) < 0.2
-    assert rivals["untrained_twin"]["low"] > 0.2
+    assert max(np.abs(rivals["untrained_baseline"]["untrained"])) < 0.2
+    assert rivals["untrained_baseline"]["low"] > 0.2
     assert told.claims["AttentionClusters"]["location"] is True
 
 

@@ -40,13 +40,13 @@ class Model(PlantedRecorder):
 class Differ(ModelsDiffer):
     """Larger ones part styles further."""
 
-    label, within, twins = "style", "topic", 0
+    label, within, untrained = "style", "topic", 0
 
 
 class Alone(CategoryClustering):
     """Styles cluster."""
 
-    label, within, twins = "style", "topic", 0
+    label, within, untrained = "style", "topic", 0
 
 
 def collected(*classes):

@@ -22,6 +22,7 @@ from modclaims.recording import Activations
 from modclaims.report import render
 from modclaims.runner import execute
 from modclaims.runs.collect import collect
+from modclaims.runs.run_folder import RunFolder
 from modclaims.runs.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -111,6 +112,27 @@ def test_its_figure_is_known_while_its_file_is_loaded(written: Path) -> None:
     kind = kind_of("drift_by_depth")
     assert kind is not None
     assert kind.__name__ == "DriftByDepth"
+
+
+def test_a_report_made_later_draws_it_where_its_file_is_at_hand_and_has_a_table_where_it_is_not(written: Path) -> None:
+    _, run = weighed(written, 1.0)
+    folder = RunFolder(Path("found"), "0" * 64)
+    folder.finish(run, {})
+    picture, page = Path("found/figures/StyleDrifts-drift_by_depth.svg"), Path("found/report.md")
+    again = [sys.executable, "-m", "modclaims.cli", "report", "found"]
+    subprocess.run(again, check=True, capture_output=True)
+    assert picture.is_file()
+    assert "is no figure of modclaims" not in page.read_text("utf-8")
+    picture.unlink()
+    written.write_text("raise SystemExit(3)\n")
+    for gone in (False, True):
+        if gone:
+            written.unlink()
+        subprocess.run(again, check=True, capture_output=True)
+        assert not picture.exists()
+        told = page.read_text("utf-8")
+        assert "'drift_by_depth' is no figure of modclaims: hypotheses/position_drift.py draws it" in told
+        assert "| delta" in told or "| array" in told
 
 
 @pytest.mark.long

@@ -22,7 +22,7 @@ from modclaims import CategoryClustering, at
 
 
 class _Planted(CategoryClustering):
-    twins = 0
+    untrained = 0
     label = "style"
     holds = at(1)
     smallest_effect = 0.05
@@ -69,7 +69,7 @@ ONE = '''from modclaims import CategoryClustering, at
 class SecondLayerTells(CategoryClustering):
     """The second layer tells styles apart."""
 
-    twins = 0
+    untrained = 0
     label = "style"
     holds = at(1)
     smallest_effect = 0.05

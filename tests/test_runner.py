@@ -24,13 +24,13 @@ QUICK = {"permutations": 299, "resamples": 999}
 class Clusters(CategoryClustering):
     """Same-style texts point the same way somewhere."""
 
-    label, within, twins = "style", "topic", 0
+    label, within, untrained = "style", "topic", 0
 
 
-class ClustersWithTwins(Clusters):
-    """Same-style texts point the same way somewhere, twins beside."""
+class ClustersWithUntrained(Clusters):
+    """Same-style texts point the same way somewhere, untrained networks beside."""
 
-    twins = 5
+    untrained = 5
 
 
 class FirstLayer(Clusters):
@@ -50,7 +50,7 @@ class Everywhere(Clusters):
 class Heads(HeadSelectivity):
     """A head answers style."""
 
-    label, within, twins = "style", "topic", 0
+    label, within, untrained = "style", "topic", 0
 
 
 class Faulty(Clusters):
@@ -115,7 +115,7 @@ def test_one_recording_serves_all_claims(tmp_path):
 
 
 def test_neighbours_leave_raw_levels_alone(tmp_path):
-    alone = summaries(run((Faulty, Clusters, UnknownSite, ClustersWithTwins), tmp_path))["Clusters"]
+    alone = summaries(run((Faulty, Clusters, UnknownSite, ClustersWithUntrained), tmp_path))["Clusters"]
     beside = summaries(run((Heads, Everywhere, Clusters, Faulty), tmp_path))["Clusters"]  # as many claims, other ones
     for name in ("effect", "effect_low", "effect_high", "p", "p_plus", "p_minus", "best"):
         assert alone[name] == beside[name]
@@ -123,8 +123,8 @@ def test_neighbours_leave_raw_levels_alone(tmp_path):
 
 def test_the_order_of_rows_changes_nothing(tmp_path):
     corpus = planted_corpus()
-    straight = summaries(run((ClustersWithTwins, Heads), tmp_path, corpus=corpus))
-    mixed = summaries(run((ClustersWithTwins, Heads), tmp_path, corpus=shuffled(corpus)))
+    straight = summaries(run((ClustersWithUntrained, Heads), tmp_path, corpus=corpus))
+    mixed = summaries(run((ClustersWithUntrained, Heads), tmp_path, corpus=shuffled(corpus)))
     for name, one in straight.items():
         for key in ("effect", "effect_low", "effect_high", "p", "p_plus", "p_minus", "best", "controls"):
             assert one[key] == mixed[name][key], (name, key)
@@ -182,7 +182,7 @@ def test_nothing_selected_says_so(tmp_path):
 
 def test_two_runs_write_the_same_bytes_but_for_what_is_made(tmp_path):
     for name in ("a", "b"):
-        run((ClustersWithTwins, Heads), tmp_path, out=tmp_path / name)
+        run((ClustersWithUntrained, Heads), tmp_path, out=tmp_path / name)
     for file in ("cells.csv", "nulls.npz"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
     first, second = (json.loads((tmp_path / n / "run.json").read_text()) for n in "ab")
@@ -320,7 +320,7 @@ def test_an_error_counts_whether_it_shows_before_any_pass_or_after(tmp_path):
     class Late(Clusters):
         """A claim that breaks when it is weighed."""
 
-        def weigh(self, recording, weighing):
+        def measure(self, look):
             raise ZeroDivisionError("late")
 
     late = run((Clusters, AsksInVain, Late, Faulty), tmp_path)
@@ -369,16 +369,15 @@ def test_claims_of_the_same_files_are_not_counted_as_others(tmp_path):
 def test_a_killed_run_goes_on_with_what_it_had(tmp_path, monkeypatch):
     out, whole = tmp_path / "run", tmp_path / "whole"
     run((Clusters, Heads), tmp_path, out=whole)
-    original = Heads.weigh
 
-    def killed(self, recording, weighing):
+    def killed(self, look):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Heads, "weigh", killed)
-    with pytest.raises(KeyboardInterrupt):
-        run((Clusters, Heads), tmp_path, out=out)
-    monkeypatch.setattr(Heads, "weigh", original)
-    monkeypatch.setattr(Clusters, "weigh", killed)  # kept from before, so never asked again
+    with monkeypatch.context() as patched:
+        patched.setattr(HeadSelectivity, "measure", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run((Clusters, Heads), tmp_path, out=out)
+    monkeypatch.setattr(CategoryClustering, "measure", killed)  # kept from before, so never asked again
     run((Clusters, Heads), tmp_path, out=out)
     assert (out / "cells.csv").read_bytes() == (whole / "cells.csv").read_bytes()
     assert not (out / "parts").exists()
@@ -394,8 +393,8 @@ def test_another_run_in_the_way_is_refused(tmp_path):
 def test_workers_change_no_number(tmp_path):
     (tmp_path / "claims.py").write_text(
         "from modclaims import CategoryClustering, HeadSelectivity\n"
-        "class A(CategoryClustering):\n    'Styles cluster.'\n    label, within, twins = 'style', 'topic', 0\n"
-        "class B(HeadSelectivity):\n    'Heads answer.'\n    label, within, twins = 'style', 'topic', 0\n"
+        "class A(CategoryClustering):\n    'Styles cluster.'\n    label, within, untrained = 'style', 'topic', 0\n"
+        "class B(HeadSelectivity):\n    'Heads answer.'\n    label, within, untrained = 'style', 'topic', 0\n"
     )
     claims = collect(["claims.py"], tmp_path)
     one = run(claims, tmp_path, out=tmp_path / "one")
@@ -428,9 +427,9 @@ class AsksAgain(Clusters):
         widths = [recording.array(Activations("attn_out"), i).std() for i in range(recording.shape.layers)]
         return (Activations("mlp_out", (int(np.argmax(widths)),)),)
 
-    def weigh(self, recording, weighing):
-        assert recording.array(Activations("mlp_out", (1,)), 1).size
-        return super().weigh(recording, weighing)
+    def words(self, look, measured, named):
+        assert look.recording.array(Activations("mlp_out", (1,)), 1).size
+        return super().words(look, measured, named)
 
 
 class AsksInVain(AsksAgain):
@@ -530,9 +529,9 @@ def test_draws_that_would_not_fit_are_not_made(tmp_path, monkeypatch):
 def test_workers_draw_on_as_one_process_does(tmp_path):
     (tmp_path / "claims.py").write_text(
         "from modclaims import CategoryClustering, HeadSelectivity, at\n"
-        "class A(HeadSelectivity):\n    'Heads answer.'\n    label, within, twins = 'style', 'topic', 0\n"
+        "class A(HeadSelectivity):\n    'Heads answer.'\n    label, within, untrained = 'style', 'topic', 0\n"
         + "".join(
-            f"class {name}(CategoryClustering):\n    'Styles cluster.'\n    label, within, twins = 'style', 'topic', 0\n"
+            f"class {name}(CategoryClustering):\n    'Styles cluster.'\n    label, within, untrained = 'style', 'topic', 0\n"
             f"    holds = at({layer})\n"
             for name, layer in (("Little", 0), ("B", 1), ("C", 1))
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from modclaims.corpus import Corpus
-from modclaims.declarations import held_fast, refuse_undeclared, shown, written
+from modclaims.declarations import held_fast, junk, refuse_undeclared, shown, written
 from modclaims.errors import ClaimCodeError, ClaimError, ModclaimsError
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import TestSettings
@@ -59,7 +59,7 @@ def columns(claim: Hypothesis) -> tuple[str, ...]:
     """Labels that the corpus must have."""
     found = ask(claim, "columns()", claim.columns)
     if not isinstance(found, (tuple, list)) or not all(isinstance(name, str) for name in found):
-        raise _junk(claim, "columns", found, "a tuple of names of labels, such as (self.label,)")
+        raise junk(type(claim), "columns", found, "a tuple of names of labels, such as (self.label,)")
     return tuple(found)
 
 
@@ -67,7 +67,7 @@ def models(claim: Hypothesis) -> int:
     """The fewest models that the run must read."""
     found = ask(claim, "models()", claim.models)
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-        raise _junk(claim, "models", found, "a whole number from 1")
+        raise junk(type(claim), "models", found, "a whole number from 1")
     return found
 
 
@@ -80,7 +80,7 @@ def plan(claim: Hypothesis, before: PlanContext) -> TestPlan:
     """What the claim would be weighed by."""
     found = ask(claim, "plan()", lambda: claim.plan(before))
     if not isinstance(found, TestPlan):
-        raise _junk(claim, "plan", found, "a TestPlan")
+        raise junk(type(claim), "plan", found, "a TestPlan")
     return found
 
 
@@ -98,16 +98,13 @@ def further_passes(claim: Hypothesis, corpus: Corpus, shape: ModelShape) -> int:
     """The most forward passes that `further` may take."""
     found = ask(claim, "further_passes()", lambda: claim.further_passes(corpus, shape))
     if not isinstance(found, int) or found < 0:
-        raise _junk(claim, "further_passes", found, "a whole number from 0")
+        raise junk(type(claim), "further_passes", found, "a whole number from 0")
     return int(found)
 
 
 def weigh(claim: Hypothesis, recording: Recording, weighing: TestSettings) -> Evidence:
     """The evidence of one recording."""
-    found = ask(claim, "weigh()", lambda: claim.weigh(recording, weighing))
-    if not isinstance(found, Evidence):
-        raise _junk(claim, "weigh", found, "an Evidence")
-    return found
+    return ask(claim, "weigh()", lambda: claim.weigh(recording, weighing))
 
 
 def _requests(
@@ -116,10 +113,10 @@ def _requests(
     found = ask(claim, f"{name}()", call)
     allowed = "a tuple of requests, such as (Activations('attn_out'),)"
     if not isinstance(found, (tuple, list)):
-        raise _junk(claim, name, found, allowed)
+        raise junk(type(claim), name, found, allowed)
     for one in found:
         if type(one) not in REQUESTS:  # a class of one's own that extends a request would bring its own code
-            raise _junk(claim, name, one, allowed, "among others ")
+            raise junk(type(claim), name, one, allowed, "among others ")
         ask(claim, f"the request {shown(one)}", partial(_resolved, one, shape))
     return tuple(found)
 
@@ -131,21 +128,6 @@ def _resolved(request: Request, shape: ModelShape) -> tuple[int, tuple[int, ...]
     if of is None:
         raise ClaimError(f"Model {name!r} is none of those that this run reads.")
     return hash(request), of.resolve_layers(request)
-
-
-def _junk(claim: Hypothesis, method: str, found: object, allowed: str, among: str = "") -> ClaimCodeError:
-    """That a method gave something else than it must."""
-    where = _defined(type(claim), method)
-    return ClaimCodeError(f"{method}(){where} gives {among}{shown(found)}; it must give {allowed}.")
-
-
-def _defined(cls: type, method: str) -> str:
-    """Where a claim's own class defines a method."""
-    for base in own_classes(cls):
-        code = getattr(inspect.unwrap(vars(base).get(method, cls)), "__code__", None)
-        if code is not None:
-            return f" ({written(Path(code.co_filename).name)}, line {code.co_firstlineno})"
-    return ""
 
 
 # ── what came out of code that is not ours ──

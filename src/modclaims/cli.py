@@ -423,11 +423,15 @@ def plan(paths: tuple[str, ...], as_json: bool, **options: Any) -> int:
 @main.command()
 @click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
 def report(folder: Path) -> int:
-    """Render a finished run again, without computing."""
-    from modclaims.report import render
+    """Render a finished run again, without computing.
+
+    Figures of a family of your own are drawn by the file of its claims, where that lies in the current folder.
+    """
+    from modclaims.report import load_figures, render
     from modclaims.runs.run_folder import read_run, write_atomically
 
     finished = read_run(folder)
+    load_figures(finished, Path.cwd())
     for name, data in render(finished).items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,8 @@ import math
 import textwrap
 import types
 import typing
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,15 +19,19 @@ from typing import Any
 
 import numpy as np
 
-from modclaims.errors import ClaimError
+from modclaims.errors import ClaimCodeError, ClaimError
 from modclaims.own_code import is_code, is_library, own_classes
 
+Hint = Any
+"""A type hint as `typing` takes it apart. Any: hints have no type of their own there."""
 MARKS = "pytestmark"
 """The one public name that is not modclaims' own and may stand in any claim."""
 FIXED = ("sentence", "family", "family_class", "declared", "digest")
 """What modclaims says of a claim, which the claim itself may not."""
 _INNARDS = ("__getattribute__", "__getattr__", "__setattr__", "__new__")
 """What would let a claim be weighed by other constants than those that it shows."""
+RENAMED = {"twins": "untrained"}
+"""Constants by the names that they had, and have now; the old ones go with the next release but one."""
 _NEAR = 0.6
 """How alike a name must be to be suggested, as difflib counts."""
 LARGEST = 2**63
@@ -44,7 +49,9 @@ class Name:
     is_method: bool
     is_fixed: bool = False
     """Whether only a family may set it (`ClassVar`)."""
-    hint: Any = Any
+    is_final: bool = False
+    """Whether it is a method of modclaims' own (`@final`), which families and claims alike leave as it is."""
+    hint: Hint = Any
     """The type of a constant."""
 
 
@@ -63,7 +70,7 @@ def known_names(cls: type) -> dict[str, Name]:
 
 def is_family(cls: type) -> bool:
     """Whether a class of one's own is a family: it says itself what is recorded or how it is weighed, or is abstract."""
-    return not is_library(cls) and (bool({"measure", "weigh", "requests"} & set(vars(cls))) or inspect.isabstract(cls))
+    return not is_library(cls) and (bool({"measure", "requests"} & set(vars(cls))) or inspect.isabstract(cls))
 
 
 def _names_of(base: type, all_of_them: bool = False) -> dict[str, Name]:
@@ -71,12 +78,13 @@ def _names_of(base: type, all_of_them: bool = False) -> dict[str, Name]:
     found = {}
     for name, value in vars(base).items():
         if _is_public(name) and is_code(value) and (all_of_them or getattr(value, "__isabstractmethod__", False)):
-            found[name] = Name(base, True)
+            found[name] = Name(base, True, is_final=bool(getattr(value, "__final__", False)))
         elif _is_public(name) and not is_code(value) and all_of_them:
             found[name] = Name(base, False)
     for name, hint in hints.items():
         if _is_public(name) and not is_code(vars(base).get(name)):
-            found[name] = Name(base, False, typing.get_origin(hint) is typing.ClassVar or hint is typing.ClassVar, hint)
+            fixed = _origin(hint) is typing.ClassVar or hint is typing.ClassVar
+            found[name] = Name(base, False, fixed, hint=hint)
     return found
 
 
@@ -84,7 +92,7 @@ def _is_public(name: str) -> bool:
     return not name.startswith("_") and name != MARKS
 
 
-def _annotations(base: type) -> dict[str, Any]:
+def _annotations(base: type) -> dict[str, Hint]:
     """As they are written; empty where Python cannot say."""
     try:
         return dict(inspect.get_annotations(base))
@@ -92,7 +100,7 @@ def _annotations(base: type) -> dict[str, Any]:
         return {}
 
 
-def _hints(base: type) -> dict[str, Any]:
+def _hints(base: type) -> dict[str, Hint]:
     """What the class' own annotations mean; `Any` where that cannot be told."""
     try:
         meant = typing.get_type_hints(base)
@@ -101,7 +109,7 @@ def _hints(base: type) -> dict[str, Any]:
     return {name: meant.get(name, Any) for name in _annotations(base)}
 
 
-def constants(cls: type) -> dict[str, Any]:
+def constants(cls: type) -> dict[str, object]:
     """The constants that make a claim, by name, as Python values."""
     known = known_names(cls)
     names = {name for name, one in known.items() if not one.is_method}
@@ -114,8 +122,16 @@ def constants(cls: type) -> dict[str, Any]:
 
 
 def settle(cls: type) -> None:
-    """Make tuples of the lists among a claim's constants, numpy's too, and Python's numbers of numpy's."""
+    """Make tuples of the lists among a claim's constants, numpy's too, and Python's numbers of numpy's; names that constants had
+    before become those that they have."""
     for base in own_classes(cls):
+        for old, new in RENAMED.items():
+            if old in vars(base) and hasattr(cls, new) and not any(old in _annotations(one) for one in cls.__mro__):
+                warnings.warn(
+                    f"{base.__name__} sets {old}, which is now called {new}.", DeprecationWarning, stacklevel=4
+                )
+                setattr(base, new, vars(base)[old])
+                delattr(base, old)
         for name, value in list(vars(base).items()):
             if not _is_public(name) or is_code(value) or inspect.getattr_static(cls, name) is not value:
                 continue
@@ -127,7 +143,7 @@ def settle(cls: type) -> None:
                 setattr(cls, name, settled)
 
 
-def _settled(value: Any) -> Any:
+def _settled(value: object) -> object:
     if isinstance(value, (list, range)):
         return tuple(_settled(one) for one in value)
     if isinstance(value, tuple) and type(value) is tuple:
@@ -168,7 +184,7 @@ def refuse_undeclared(cls: type) -> None:
 
 def refuse_set(claim: object) -> None:
     """Raise `ClaimError` where a claim's own code has set constants on the object, so that others are shown than are weighed."""
-    cls: Any = type(claim)
+    cls: type = type(claim)
     known = known_names(cls)
     for name, value in vars(claim).items():
         if _is_public(name) and (name not in known or value is not inspect.getattr_static(cls, name, None)):
@@ -176,6 +192,20 @@ def refuse_set(claim: object) -> None:
                 f"{cls.__name__} sets self.{name} = {shown(value)} in a method, where nobody sees it; a constant is declared "
                 f"in the class: {name} = ... . What a method needs for itself is called _{name}."
             )
+
+
+def junk(cls: type, method: str, found: object, allowed: str, among: str = "") -> ClaimCodeError:
+    """That a claim's method gave something else than it must, and where the claim's own class defines it."""
+    return ClaimCodeError(f"{method}(){_defined(cls, method)} gives {among}{shown(found)}; it must give {allowed}.")
+
+
+def _defined(cls: type, method: str) -> str:
+    """Where a claim's own class defines a method."""
+    for base in own_classes(cls):
+        code = getattr(inspect.unwrap(vars(base).get(method, cls)), "__code__", None)
+        if code is not None:
+            return f" ({written(Path(code.co_filename).name)}, line {code.co_firstlineno})"
+    return ""
 
 
 @contextmanager
@@ -217,6 +247,11 @@ def _faults(cls: type) -> Iterator[str]:
                 continue
             if name not in known:
                 yield _unknown(name, is_code(value), known, family, base)
+            elif known[name].is_final:
+                yield (
+                    f"{name} ({_where(base, name)}) is modclaims' own, the same for every claim, and cannot be overridden; take it "
+                    "out. What a family weighs its claims by is its measure(self, look)."
+                )
             elif known[name].is_method:
                 if not is_code(value):
                     yield (
@@ -230,6 +265,7 @@ def _faults(cls: type) -> Iterator[str]:
                 )
             else:
                 yield from _wrong_value(name, value, known[name].hint, base)
+                yield from _without_effect(name, value, cls, base)
         if not own_family:
             yield from _only_annotated(base, known, family)
     for name, one in known.items():
@@ -267,7 +303,7 @@ def _allowed(known: Mapping[str, Name], is_method: bool) -> list[str]:
     return sorted(
         name
         for name, one in known.items()
-        if one.is_method == is_method and not one.is_fixed and name not in (*FIXED, "weigh")
+        if one.is_method == is_method and not one.is_fixed and not one.is_final and name not in FIXED
     )
 
 
@@ -283,7 +319,7 @@ def _only_annotated(base: type, known: Mapping[str, Name], family: str) -> Itera
             yield f"{name}: {told} ({_where(base, name)}) is an annotation and sets nothing; write {name} = ... ."
 
 
-def _wrong_value(name: str, value: Any, hint: Any, base: type) -> Iterator[str]:
+def _wrong_value(name: str, value: object, hint: Hint, base: type) -> Iterator[str]:
     """What is wrong with the value of one constant, if anything is."""
     here = f"({_where(base, name)})"
     if is_code(value):
@@ -293,7 +329,7 @@ def _wrong_value(name: str, value: Any, hint: Any, base: type) -> Iterator[str]:
     elif reason := _strange(value):
         yield f"{name} = {shown(value)} {here} {reason}."
     elif not _fits(value, hint):
-        single = any(_fits((value,), one) for one in _choices(hint) if typing.get_origin(one) is tuple)
+        single = any(_fits((value,), one) for one in _choices(hint) if _origin(one) is tuple)
         instead = f"; write {shown((value,))}" if single else ""
         yield f"{name} = {shown(value)} {here} must be {described(hint)}{instead}."
     elif dataclasses.is_dataclass(value):
@@ -304,7 +340,25 @@ def _wrong_value(name: str, value: Any, hint: Any, base: type) -> Iterator[str]:
                 yield f"{name} {here}: its {field.name} must be {described(allowed)}, and not {shown(part)}."
 
 
-def _makes_it(value: Any, hint: Any) -> bool:
+def without_effect(cls: type) -> Mapping[str, str]:
+    """Constants that the class' family inherits and no verdict of it hangs on, each with the reason: its `_without_effect`."""
+    reasons = getattr(cls, "_without_effect", {})
+    return reasons if isinstance(reasons, Mapping) else {}  # a claim's own class may have made anything of it
+
+
+def _without_effect(name: str, value: object, cls: type, base: type) -> Iterator[str]:
+    """That a constant is set to another value than its family's, though nothing hangs on it there."""
+    if name not in without_effect(cls):
+        return
+    default = next((vars(one)[name] for one in cls.__mro__ if is_library(one) and name in vars(one)), _ABSENT)
+    if default is _ABSENT or (type(value), value) != (type(default), default):
+        yield (
+            f"{name} = {shown(value)} ({_where(base, name)}) has no effect in {_family_of(cls).__name__}: "
+            f"{without_effect(cls)[name]}. Take the line out, so that the claim says what it is weighed by."
+        )
+
+
+def _makes_it(value: object, hint: Hint) -> bool:
     """Whether a function, once called, gives what the constant must be."""
     try:
         return typing.get_type_hints(value).get("return") in _choices(hint)
@@ -312,12 +366,13 @@ def _makes_it(value: Any, hint: Any) -> bool:
         return False
 
 
-def _called(function: Any) -> str:
+def _called(function: object) -> str:
     """A call of the function as one would write it."""
-    return f"{function.__name__}({'...' if inspect.signature(function).parameters else ''})"
+    name, takes = getattr(function, "__name__", ""), callable(function) and inspect.signature(function).parameters
+    return f"{name}({'...' if takes else ''})"
 
 
-def _strange(value: Any, depth: int = 0) -> str:
+def _strange(value: object, depth: int = 0) -> str:
     """Why a value can be no constant at all; empty where it can."""
     if depth > _DEEPEST:
         return f"lies more than {_DEEPEST} collections deep"
@@ -331,7 +386,7 @@ def _strange(value: Any, depth: int = 0) -> str:
     if isinstance(value, (bool, int, float, type(None))):
         return ""
     if isinstance(value, (tuple, list)):
-        parts: Any = value
+        parts: Iterable[object] = value
     elif isinstance(value, Mapping):
         parts = [part for pair in value.items() for part in pair]
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -354,21 +409,26 @@ def _unwritable(text: str) -> str:
     return ""
 
 
-def _choices(hint: Any) -> tuple[Any, ...]:
-    if typing.get_origin(hint) is typing.ClassVar:
+def _origin(hint: Hint) -> object:
+    """What a hint is made of: `tuple` of `tuple[int, ...]`."""
+    return typing.get_origin(hint)
+
+
+def _choices(hint: Hint) -> tuple[Hint, ...]:
+    if _origin(hint) is typing.ClassVar:
         return _choices(typing.get_args(hint)[0]) if typing.get_args(hint) else (Any,)
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+    if _origin(hint) in (typing.Union, types.UnionType):
         return tuple(one for part in typing.get_args(hint) for one in _choices(part))
     return (hint,)
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def _fits(value: object, hint: Hint) -> bool:
     """Whether a value is of the type of a constant; True where the type is beyond this."""
     return any(_fits_one(value, one) for one in _choices(hint))
 
 
-def _fits_one(value: Any, hint: Any) -> bool:
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+def _fits_one(value: object, hint: Hint) -> bool:
+    origin, inner = _origin(hint), typing.get_args(hint)
     if origin is typing.Literal:
         return any(value == one and type(value) is type(one) for one in inner)
     if origin is tuple:
@@ -390,16 +450,16 @@ _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "True or 
 _SEVERAL = {str: "texts", int: "whole numbers", float: "numbers"}
 
 
-def described(hint: Any) -> str:
+def described(hint: Hint) -> str:
     """A type in words: `a tuple of whole numbers or None`."""
     return " or ".join(_described(one) for one in _choices(hint))
 
 
-def _described(hint: Any) -> str:
+def _described(hint: Hint) -> str:
     inner = typing.get_args(hint)
-    if typing.get_origin(hint) is typing.Literal:
+    if _origin(hint) is typing.Literal:
         return "one of " + ", ".join(map(repr, inner))
-    if typing.get_origin(hint) is tuple:
+    if _origin(hint) is tuple:
         several = _SEVERAL.get(inner[0], "values")
         return f"a tuple of {several}" if inner[-1] is ... else f"a tuple of {len(inner)} {several}"
     if getattr(hint, "__name__", "") == "Holds":

@@ -1,13 +1,14 @@
 """Docstrings: the numpydoc text of a family, whose Attributes section also tells the constants that it inherits.
 
 Each class documents the constants that it adds, or means differently; what its bases say of the others is appended when the
-class is made, with the class' own defaults. So `help()` shows every constant, and nothing is written twice.
+class is made, with the class' own defaults, and why some of them are without effect in it. So `help()` shows every constant, and nothing is written twice.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,9 @@ from modclaims.own_code import is_library
 
 ATTRIBUTES = "Attributes"
 REQUIRED = "required"
+IDLE = "Without effect here"
+"""How the entry of a constant begins that nothing hangs on."""
+_WIDTH = 96
 _HEADER = re.compile(r"(\w+) : (.+?), (?:default (.+)|required)")
 _QUOTED = re.compile(r"'(\w+)'")
 
@@ -82,9 +86,10 @@ def written(parts: Mapping[str, str]) -> str:
     return "\n\n".join(titled)
 
 
-def tell_inherited(cls: type) -> None:
+def tell_inherited(cls: type, without_effect: Mapping[str, str]) -> None:
     """Append to the Attributes of one of modclaims' own classes those that its base tells of, with the class' defaults.
 
+    Of constants `without_effect` it says so, and why: the reason that the mapping gives.
     Claims and families of one's own keep the docstring that they were given, and so does a Python that was told to drop them.
     """
     text = vars(cls).get("__doc__")
@@ -92,14 +97,20 @@ def tell_inherited(cls: type) -> None:
         return
     parts = sections(text)
     own = _listed(parts)
-    inherited = [_as_set(one, cls) for name, one in entries(cls.__base__.__doc__).items() if name not in own]
+    told = {name: _as_set(one, cls) for name, one in entries(cls.__base__.__doc__).items() if name not in own}
+    inherited = [_idle(one, without_effect[name]) if name in without_effect else one for name, one in told.items()]
     if not inherited:
         return
-    told = "\n".join(map(str, (*own.values(), *inherited)))
+    listed = "\n".join(map(str, (*own.values(), *inherited)))
     after = {title: body for title, body in parts.items() if title not in ("", ATTRIBUTES)}
-    cls.__doc__ = written({"": parts[""], ATTRIBUTES: told, **after})
+    cls.__doc__ = written({"": parts[""], ATTRIBUTES: listed, **after})
 
 
 def _as_set(entry: Entry, cls: type) -> Entry:
     """What a base tells of a constant, with the value that the class gives it."""
     return replace(entry, default=repr(vars(cls)[entry.name])) if entry.name in vars(cls) else entry
+
+
+def _idle(entry: Entry, reason: str) -> Entry:
+    """The entry of a constant that nothing hangs on."""
+    return replace(entry, meaning=tuple(textwrap.wrap(f"{IDLE}: {reason}. A claim leaves it as it is.", _WIDTH)))

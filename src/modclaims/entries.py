@@ -23,9 +23,11 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 FLAT, LATER = "flat", "later"
 JsonObject = dict[str, Any]
-"""An object of JSON, or of JSON Schema: values of all of its kinds."""
+"""An object of JSON, or of JSON Schema. Any: JSON is of many kinds, and what each of ours holds the schema says."""
+JsonFields = Mapping[str, Any]
+"""The same, read alone."""
 Hint = Any
-"""A type hint as `typing` takes it apart, where hints have no type of their own."""
+"""A type hint as `typing` takes it apart. Any: hints have no type of their own there."""
 UNIONS = (Union, UnionType)
 SIMPLE = {bool: "boolean", int: "integer", str: "string", NoneType: "null"}
 

@@ -8,10 +8,10 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, TypeVar, final
 
 from modclaims.corpus import Corpus
-from modclaims.declarations import LARGEST, constants, settle, shown, written
+from modclaims.declarations import LARGEST, constants, junk, settle, shown, written
 from modclaims.docstrings import tell_inherited
 from modclaims.errors import ClaimError
 from modclaims.look import Look, TestSettings
@@ -24,6 +24,7 @@ from modclaims.stats.chance.multiplicity import ADJUSTMENTS, Adjustment
 from modclaims.stats.evidence import Evidence, Exhibit
 from modclaims.stats.quantifiers import Holds, somewhere
 
+Given = TypeVar("Given")
 EXPECTATIONS = ("supported", "refuted", "inconclusive")
 
 
@@ -100,12 +101,15 @@ class Hypothesis(ABC):
     """Where the effect's scale ends."""
     _takes_slopes: ClassVar[bool] = False
     """Whether the family weighs slopes along depth."""
+    _without_effect: ClassVar[Mapping[str, str]] = {}
+    """Constants that nothing hangs on in this family, each with the reason in words, as `{"label": "no text is read"}`: a claim
+    that sets one is an ERROR, and help() says why."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """As soon as there is the class, lists among a claim's constants become tuples, and a family tells those it inherits."""
         super().__init_subclass__(**options)
         settle(cls)
-        tell_inherited(cls)
+        tell_inherited(cls, cls._without_effect)
 
     @classmethod
     def sentence(cls) -> str:
@@ -164,6 +168,10 @@ class Hypothesis(ABC):
             )
         if self.adjust not in ADJUSTMENTS:
             raise ClaimError(f"adjust = {self.adjust!r} is unknown; choose one of {', '.join(ADJUSTMENTS)}.")
+        if self.holds.contrasts and self.adjust != Hypothesis.adjust:
+            raise ClaimError(
+                f"adjust = {self.adjust!r} has no effect along depth: there is one slope, whose p is read off its bound. Take the line out."
+            )
         if isinstance(self.smallest_effect, bool) or not isinstance(self.smallest_effect, (int, float)):
             raise ClaimError(f"smallest_effect = {self.smallest_effect!r} is no number.")
         if not 0 <= self.smallest_effect < self.largest_effect:
@@ -209,17 +217,27 @@ class Hypothesis(ABC):
         """The evidence of one recording: the order in which every claim is weighed.
 
         First what decides, `measure`; then, unless the weighing is bare, what stands beside the cell that the quantifier
-        names: rivals, figures, words. Raises `ClaimError` where the claim cannot be weighed on this corpus.
+        names: rivals, figures, words. Raises `ClaimError` where the claim cannot be weighed on this corpus, or one of its
+        methods gives what it must not. A class that overrides this is refused.
         """
         look = Look(type(self).__name__, recording, weighing)
-        measured = self.measure(look)
+        measured = self._given("measure", self.measure(look), Measured, "a Measured")
         bare = measured.evidence()
         if weighing.bare:
             return bare
         named = self.holds.named(bare, self.smallest_effect, weighing.alpha, weighing.claims)
-        rivals = self.rivals(look, measured, named)
+        rivals = self._given("rivals", self.rivals(look, measured, named), Sequence, "a tuple of RivalResults")
         exhibits = self.exhibits(look, measured, named, rivals)
-        return measured.evidence(rivals, exhibits, self.words(look, measured, named))
+        exhibits = self._given("exhibits", exhibits, Sequence, "a tuple of Exhibits")
+        return measured.evidence(
+            rivals, exhibits, self._given("words", self.words(look, measured, named), Words, "Words")
+        )
+
+    def _given(self, method: str, found: Given, kind: type, allowed: str) -> Given:
+        """What a method gave. Raises `ClaimCodeError` where it is of another kind than it must be."""
+        if not isinstance(found, kind):
+            raise junk(type(self), method, found, allowed)
+        return found
 
     def plan(self, before: PlanContext) -> TestPlan:
         """What the claim would be weighed by: units, cells, what chance does, and the smallest levels that can be counted.

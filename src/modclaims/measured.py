@@ -27,8 +27,10 @@ class RivalResult:
     figures: tuple[Exhibit, ...] = ()
     location: bool | None = None
     """Whether the difference may be called one of location; None where this rival does not say."""
-    beside: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
-    """Arrays that the family's own figures show beside the effect, by the names that these figures give them."""
+    untrained: Floats | None = None
+    """(network, layer or cell) what untrained networks show, which the family's own figures draw beside the effect."""
+    by_model: Floats | None = None
+    """(model, cell) what each model of the run shows, likewise."""
 
 
 @dataclass(frozen=True)

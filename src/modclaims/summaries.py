@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.entries import LATER
+from modclaims.entries import LATER, JsonFields, JsonObject
 from modclaims.hypothesis import Hypothesis
 from modclaims.stats.bounds.bootstrap import Bounds
 from modclaims.stats.bounds.end_of_scale import EndLaw
@@ -111,9 +111,9 @@ class ClaimNumbers:
     """The named cell; of what else a cell may have, that which it has."""
     best_words: str
     """The named cell, in words."""
-    controls: Sequence[Annotated[Mapping[str, Any], Control]] = ()
+    controls: Sequence[Annotated[JsonFields, Control]] = ()
     """Rival explanations, weighed."""
-    secondary: Sequence[Annotated[Mapping[str, Any], Secondary]] = ()
+    secondary: Sequence[Annotated[JsonFields, Secondary]] = ()
     degenerate: Sequence[str] = ()
     """Cells that could not be tested."""
     location: bool | None
@@ -163,12 +163,12 @@ class TestSummary(ClaimNumbers):
     null_words: str = ""
     """... and what they are."""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """Plain JSON values."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, body: Mapping[str, Any]) -> TestSummary:
+    def from_dict(cls, body: JsonFields) -> TestSummary:
         """The inverse of `as_dict`; a number that was not finite comes back as NaN, in rows of cells as None."""
         values = dict(body)
         for name in ("effect", "effect_low", "effect_high"):

@@ -35,7 +35,7 @@ class Corrected:
         """What would help, where others of the set may still be weighed."""
         if self.weighed + len(self.together.kept) == self.together.size:
             return ""
-        return " What is not weighed, or could not be, counts as p = 1; weighed beside it, the others might settle it."
+        return " What is not weighed, or could not be, counts as p = 1; weighed together with it, the others might settle it."
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def heat_maps(rng: np.random.Generator, rows: int = 64, panels: int = LAYERS) ->
     )
 
 
-def effect_by_depth(rng: np.random.Generator, layers: int = LAYERS, twins: bool = True) -> Exhibit:
+def effect_by_depth(rng: np.random.Generator, layers: int = LAYERS, untrained: bool = True) -> Exhibit:
     depth = np.arange(layers) / max(1, layers - 1)
     effect = 0.02 + 0.42 * np.sin(np.pi * depth * 0.9) ** 2 + rng.normal(0, 0.02, layers)
     width = 0.09 + 0.02 * rng.random(layers)
@@ -65,7 +65,7 @@ def effect_by_depth(rng: np.random.Generator, layers: int = LAYERS, twins: bool 
         "null_high": np.full(layers, 0.06) + 0.01 * rng.random(layers),
         "smallest_effect": np.array(0.2),
     }
-    if twins:
+    if untrained:
         arrays["twin"] = 0.12 + rng.normal(0, 0.025, (5, layers)).cumsum(axis=1) * 0.5
     return Exhibit(
         "effect_by_depth",
@@ -300,7 +300,7 @@ def two_distributions(rng: np.random.Generator, panels: int = LAYERS, width: int
     )
 
 
-def curve_by_depth(rng: np.random.Generator, layers: int = LAYERS, twins: int = 5) -> Exhibit:
+def curve_by_depth(rng: np.random.Generator, layers: int = LAYERS, untrained: int = 5) -> Exhibit:
     depth = np.arange(layers) / max(layers - 1, 1)
     mean = 0.1 + 0.5 * np.sin(np.pi * depth) ** 2 + rng.uniform(0, 0.03, layers)
     start, stop = min(2, layers - 1), max(layers - 1, 1)
@@ -322,7 +322,7 @@ def curve_by_depth(rng: np.random.Generator, layers: int = LAYERS, twins: int = 
             "chunk": chunk,
             "begins": begins,
             "line": 0.2 + 0.1 * depth,
-            "twin": 0.05 + rng.normal(0, 0.005, (twins, layers)),
+            "twin": 0.05 + rng.normal(0, 0.005, (untrained, layers)),
         },
         {"quantity": "share of attention on the first token", "interval": "90 % band over all layers"},
     )
@@ -507,7 +507,7 @@ def scree(rng: np.random.Generator, layers: int = LAYERS, components: int = 20) 
     )
 
 
-def two_effects_by_depth(rng: np.random.Generator, layers: int = LAYERS, twins: bool = True) -> Exhibit:
+def two_effects_by_depth(rng: np.random.Generator, layers: int = LAYERS, untrained: bool = True) -> Exhibit:
     depth = np.arange(layers) / max(1, layers - 1)
     sides = np.stack([0.6 * depth, 0.3 + 0.1 * depth])
     effect = np.vstack([sides, sides[:1] - sides[1:]])
@@ -519,7 +519,7 @@ def two_effects_by_depth(rng: np.random.Generator, layers: int = LAYERS, twins: 
         "high": effect + 0.08,
         "smallest_effect": np.array(0.1),
     }
-    if twins:
+    if untrained:
         arrays["twin"] = rng.normal(0, 0.03, (5, layers))
     return Exhibit(
         "two_effects_by_depth",
@@ -605,9 +605,9 @@ CONTROLS = [
         "numbers": {"t": 4.13, "p_adjusted": 0.0003, "share_left": 0.61, "r2_proxies": 0.18, "draws": 9999},
     },
     {
-        "name": "untrained_twin",
+        "name": "untrained_baseline",
         "sentence": "Untrained networks (5 seeds) reach delta 0.11 at layer 3; trained - untrained is 0.31 [0.17, 0.44]: training made it.",
-        "numbers": {"difference": 0.31, "low": 0.17, "high": 0.44, "twins": [0.1, 0.12, 0.09, 0.13, 0.11]},
+        "numbers": {"difference": 0.31, "low": 0.17, "high": 0.44, "untrained": [0.1, 0.12, 0.09, 0.13, 0.11]},
     },
 ]
 
@@ -789,7 +789,7 @@ def demonstration() -> Run:
                 "layer 0, with 0.2 as the smallest effect that matters: the effect lies below the smallest that matters.",
                 controls=CONTROLS[1:],
             ),
-            exhibits=(effect_by_depth(rng, twins=False), null_histogram(rng, 2100, exact=True)),
+            exhibits=(effect_by_depth(rng, untrained=False), null_histogram(rng, 2100, exact=True)),
         ),
         ClaimRecord(
             summary(

@@ -45,7 +45,10 @@ def planted(claim: type[Hypothesis], times: int = 3) -> str:
     try:
         strengths = (question.strengths or family.strengths)(scenario, asked)
     except ValueError as fault:  # a root is looked for where no strength has so large an effect
-        raise ClaimError(f"{claim.__name__}: no strength makes an effect of {times} times the smallest.") from fault
+        raise ClaimError(
+            f"{claim.__name__}: no strength makes an effect of {times} times the smallest, {times} x {asked.smallest_effect:g}; plant "
+            "fewer times that, or lower smallest_effect."
+        ) from fault
     recording = family.planted(scenario, asked, rng, strengths)
     found, _ = weigh(asked, recording, TestSettings(permutations=DRAWS, resamples=DRAWS, bare=True))
     (verdict,) = judge({claim.__name__: found}, alpha=0.05, correction="holm").values()

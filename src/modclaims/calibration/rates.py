@@ -9,13 +9,13 @@ from concurrent.futures import Future, as_completed, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from modclaims import __version__, numerics
 from modclaims import workers as processes
 from modclaims.calibration import grid, own_families
+from modclaims.entries import JsonFields, JsonObject
 from modclaims.errors import RunFolderError
 from modclaims.families.common.units import ENOUGH
 from modclaims.planting import shuffled
@@ -130,7 +130,7 @@ class CalibrationRates:
         return tuple(rate for rate in self.rates if rate.standing == standing)
 
 
-def counted(scenario: Scenario, strengths: tuple[float, ...], seed: int, first: int, count: int) -> dict[str, Any]:
+def counted(scenario: Scenario, strengths: tuple[float, ...], seed: int, first: int, count: int) -> JsonObject:
     """One line of progress.jsonl: events of data sets `first` ... `first + count - 1`, each keyed by its own number."""
     hits: dict[str, dict[str, int]] = {}
     trials: dict[str, int] = {}
@@ -173,8 +173,8 @@ class _Progress:
 
     def __init__(self, folder: Path | None, seed: int) -> None:
         """Open the file, or begin it. Raises `RunFolderError` where other settings are in the way."""
-        self.lines: dict[Chunk, dict[str, Any]] = {}
-        self.sums: dict[str, dict[str, Any]] = {}
+        self.lines: dict[Chunk, JsonObject] = {}
+        self.sums: dict[str, JsonObject] = {}
         self.path = None if folder is None else folder / PROGRESS
         if folder is None or self.path is None:
             return
@@ -209,7 +209,7 @@ class _Progress:
                 "give another --out."
             )
 
-    def _added_up(self, path: Path) -> dict[str, dict[str, Any]]:
+    def _added_up(self, path: Path) -> dict[str, JsonObject]:
         """Sums that this arithmetic left; none where there is no file, or one of other arithmetic, or one that is damaged."""
         try:
             found, *lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
@@ -222,7 +222,7 @@ class _Progress:
         summed = self.sums.get(scenario)
         return sets if summed is None or summed["sets"] % CHUNK else max(sets, int(summed["sets"]))
 
-    def of(self, scenario: str, sets: int) -> list[dict[str, Any]]:
+    def of(self, scenario: str, sets: int) -> list[JsonObject]:
         """The lines that make up so many data sets of a scenario, as far as they were counted."""
         summed = self.sums.get(scenario)
         start = 0 if summed is None or summed["sets"] > sets or summed["sets"] % CHUNK else int(summed["sets"])
@@ -245,7 +245,7 @@ class _Progress:
         text = "".join(json.dumps(line) + "\n" for line in (self.head, *sums))
         (self.path.parent / COUNTS).write_text(text, "utf-8")
 
-    def keep(self, line: dict[str, Any]) -> None:
+    def keep(self, line: JsonObject) -> None:
         """Remember one chunk, on disk too."""
         self.lines[line["scenario"], line["first"], line["sets"]] = line
         if self.path is not None:
@@ -253,7 +253,7 @@ class _Progress:
                 out.write(json.dumps(line) + "\n")
 
 
-def _added(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _added(lines: Sequence[JsonFields]) -> JsonObject:
     """Lines of one scenario as one."""
     names = lines[0]["hits"]
     return {
@@ -324,7 +324,7 @@ def measure(
 
 def _counted(
     waiting: Mapping[Chunk, Scenario], seed: int, workers: int, recording: Recording | None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[JsonObject]:
     workers = min(workers, len(waiting))
     shuffled.share(recording)
     if workers <= 1:
@@ -334,7 +334,7 @@ def _counted(
     own = tuple((one.node, one.cwd) for one in grid.OWN.values())
     with processes.pool(workers, partial(own_families.prepare, recording, own)) as pool:
         try:
-            jobs: set[Future[dict[str, Any]]] = set()
+            jobs: set[Future[JsonObject]] = set()
             last = None
             for (_, first, count), one in waiting.items():
                 jobs.add(pool.submit(counted, one, grid.strengths_of(one), seed, first, count))
@@ -348,7 +348,7 @@ def _counted(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _rates(scenario: Scenario, lines: Sequence[Mapping[str, Any]], sets: int) -> Iterator[Rate]:
+def _rates(scenario: Scenario, lines: Sequence[JsonFields], sets: int) -> Iterator[Rate]:
     effect = sum(line["effect"] for line in lines) / sets
     for name in lines[0]["hits"]:
         for alpha in ALPHAS:

@@ -17,7 +17,7 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Annotated, Any, Self, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +50,24 @@ class FigureData(ABC):
     description: str
     """Read aloud in place of the picture: what is plotted, and what it shows."""
 
+    shows_chance: ClassVar[bool] = False
+    """Whether it shows what chance does, and no effect: such figures stand apart, and half as wide."""
+
     @abstractmethod
     def draw(self) -> Figure:
         """The picture, in names of colours."""
+
+    def painted(self, most: int) -> Figure:
+        """The picture, matrices averaged to at most so many rows; the same for kinds that paint none."""
+        return self.draw()
+
+    def images(self) -> int:
+        """How many matrices it paints, which weigh far more than lines."""
+        return 0
+
+    def remarks(self, most: int) -> tuple[str, ...]:
+        """What a reader must know of the picture that is painted with at most so many rows, as sentences."""
+        return ()
 
     @abstractmethod
     def table(self) -> Table:
@@ -136,6 +151,21 @@ def _checked(exhibit: Exhibit, name: str, run: Axes) -> NDArray[np.generic] | fl
     if array.ndim != len(run.names) or array.size == 0:
         raise ValueError(f"{name} of {exhibit.kind} has shape {array.shape}")
     return array.astype(np.float64)
+
+
+def figure_of(exhibit: Exhibit) -> FigureData:
+    """The figure that an exhibit was stored from.
+
+    Raises `LookupError` where its kind is unknown or an array missing, `ValueError` where an array does not fit.
+    """
+    if (kind := kind_of(exhibit.kind)) is None:
+        raise LookupError(f"No figure of kind {exhibit.kind!r} is known.")
+    return kind.from_exhibit(exhibit)
+
+
+def is_shipped(name: str) -> bool:
+    """Whether the kind is modclaims' own, so that every process knows it."""
+    return _shipped(name) is not None
 
 
 def kind_of(name: str) -> type[FigureData] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 from modclaims.decimals import level_words
 
@@ -17,12 +17,12 @@ _JOINERS = "\u200c\u200d"
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
-def is_number(value: Any) -> TypeGuard[float]:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a finite number (truth values are none)."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def number(value: Any, decimals: int = 2) -> str:
+def number(value: object, decimals: int = 2) -> str:
     """A number with `decimals` decimals; whole numbers with separators of thousands; a dash where there is none."""
     if not is_number(value):
         return NOTHING
@@ -34,7 +34,7 @@ def number(value: Any, decimals: int = 2) -> str:
     return text.replace("-", "−")
 
 
-def significant(value: Any, digits: int = 3) -> str:
+def significant(value: object, digits: int = 3) -> str:
     """A number of unknown scale with `digits` significant digits."""
     if not is_number(value):
         return NOTHING
@@ -70,14 +70,14 @@ def _scaled(value: float, digits: int) -> str:
     return f"{factor}\u00a0×\u00a0{power}".replace("-", "−")
 
 
-def p_value(value: Any) -> str:
+def p_value(value: object) -> str:
     """A p-value with two significant digits and no leading zero; more digits where two would hide a side of .05."""
     if not is_number(value):
         return NOTHING
     return _scaled(value, 2) if 0 < value < 1e-6 else level_words(value)
 
 
-def interval(low: Any, high: Any, decimals: int = 2) -> str:
+def interval(low: object, high: object, decimals: int = 2) -> str:
     """`[0.29, 0.52]`; with one end only, in words; a dash with none."""
     if is_number(low) and is_number(high):
         return f"[{number(float(low), decimals)}, {number(float(high), decimals)}]"
@@ -99,13 +99,13 @@ def series(items: Iterable[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
 
 
-def plain(value: Any) -> str:
+def plain(value: object) -> str:
     """Any text as one line without control characters (an XML file cannot hold them)."""
     allowed = (c if c.isprintable() or c in _JOINERS else " " if c.isspace() else "�" for c in str(value))
     return " ".join("".join(allowed).split())
 
 
-def said(value: Any) -> str:
+def said(value: object) -> str:
     """A sentence or name of ours as one line, with the signs that plain letters stand for, unbroken before `%`."""
     text = plain(value).replace("omega^2", "ω²").replace(" - ", " − ")
     text = re.sub(r"(?<![\w.)-])-(?=\.?\d)", "−", text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ MOST_BARS = 40
 class NullHistogram(FigureData):
     """The distribution of a statistic under chance, and where the observed value lies."""
 
+    shows_chance: ClassVar[bool] = True
     null: Annotated[NDArray[np.floating], Axes("arrangement")]
     """The statistic under every arrangement, the observed one included."""
     observed: Annotated[float, Axes()]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from modclaims import asking
 from modclaims.claim_set import corrected_over
 from modclaims.corpus import Corpus, some
+from modclaims.entries import JsonObject
 from modclaims.errors import ClaimError
 from modclaims.lm.effort import LONG, REMEDY, seconds, told_seconds
 from modclaims.outcome import Outcome
@@ -63,9 +63,9 @@ class ClaimPlan:
         shares = {"supported": self.found.best, "refuted": self.found.refuted}
         return tuple(word for word in self.reaches if shares[word] < RARE)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """Plain JSON values."""
-        body: dict[str, Any] = {
+        body: JsonObject = {
             "id": self.id,
             "family": self.family,
             "expect": self.expect,
@@ -178,7 +178,7 @@ class Plan:
             + (f"; {rest} cannot be weighed here." if rest else ".")
         )
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """Plain JSON values."""
         return {
             "corpus": self.corpus,

@@ -9,16 +9,20 @@ drawn and told as a table is its class's own (`modclaims.drawing.figure`). Table
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modclaims import workers as processes
+from modclaims.drawing.figure import is_shipped, kind_of
+from modclaims.runs.collect import load_module
 from modclaims.runs.run_folder import Run
 from modclaims.stats.evidence import Exhibit
 
 if TYPE_CHECKING:
     from modclaims.drawing.svg import Drawing
 
-__all__ = ["render"]
+__all__ = ["load_figures", "render"]
 FEW = 12
 """Fewer pictures than this are drawn by this process."""
 
@@ -51,12 +55,30 @@ def render(run: Run, *, workers: int = 1) -> dict[str, bytes]:
     return files
 
 
+def load_figures(run: Run, cwd: Path) -> None:
+    """Load the files of those claims whose figures modclaims does not know, where they lie in the folder `cwd`.
+
+    A run that is read back says which file each claim came from. A file that is gone or does not load is passed over: its
+    figures are tables of their arrays then.
+    """
+    here = cwd.resolve()
+    for claim in run.claims:
+        path = (here / str(claim.summary["id"]).rpartition("::")[0]).resolve()
+        unknown = any(kind_of(exhibit.kind) is None for exhibit in claim.exhibits)
+        if unknown and path.suffix == ".py" and path.is_relative_to(here) and path.is_file():
+            with suppress(Exception, SystemExit):
+                load_module(path)
+
+
 def _drawn(wanted: Iterable[tuple[Exhibit, int]], workers: int) -> list[Drawing | Exception]:
     jobs = list(wanted)
     if workers == 1 or len(jobs) < FEW:
         return [_draw(job) for job in jobs]
+    # a family of one's own draws here, for no other process has loaded its file
+    shared = [job for job in jobs if is_shipped(job[0].kind)]
     with processes.pool(workers) as pool:
-        return list(pool.map(_draw, jobs, chunksize=4))
+        pictures = iter(list(pool.map(_draw, shared, chunksize=4)))
+    return [next(pictures) if is_shipped(job[0].kind) else _draw(job) for job in jobs]
 
 
 def _draw(job: tuple[Exhibit, int]) -> Drawing | Exception:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from modclaims.claim_set import corrected_over
 from modclaims.decimals import decimals_for, decimals_of_effect
@@ -20,6 +19,7 @@ from modclaims.drawing.numerals import (
     significant,
 )
 from modclaims.drawing.rows import Table
+from modclaims.entries import JsonFields
 from modclaims.report.pictures import Figure
 from modclaims.report.values import as_text, class_name, exactly, spoken
 
@@ -96,7 +96,7 @@ class Terms:
     """What levels were corrected over, in words that follow "over"; empty where nothing was, or a run does not say."""
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> Terms:
+    def of(cls, facts: JsonFields) -> Terms:
         """The words of a run, from its facts in run.json."""
         settings = facts.get("settings") or {}
         alpha = settings.get("alpha")
@@ -122,7 +122,7 @@ class Terms:
         return f"{self.correction} over {self.over}" if self.over else self.correction
 
 
-def _over(tests: Mapping[str, Any]) -> str:
+def _over(tests: JsonFields) -> str:
     """From the counts of run.json; runs of old say only how many were weighed."""
     weighed = tests.get("weighed")
     size = tests.get("corrected_over", weighed)
@@ -133,7 +133,7 @@ def _over(tests: Mapping[str, Any]) -> str:
 
 
 def claim_of(
-    at: int, summary: Mapping[str, Any], figures: tuple[tuple[Figure, ...], tuple[Figure, ...]], terms: Terms
+    at: int, summary: JsonFields, figures: tuple[tuple[Figure, ...], tuple[Figure, ...]], terms: Terms
 ) -> Claim:
     """A claim from its object in run.json and its figures, null histograms apart; `at` counts from 0."""
     outcome = summary.get("outcome") if summary.get("outcome") in OUTCOMES else "error"
@@ -174,16 +174,16 @@ def claim_of(
     )
 
 
-def _smallest(summary: Mapping[str, Any]) -> str:
+def _smallest(summary: JsonFields) -> str:
     smallest = _real(summary.get("smallest_effect"))
     return number(smallest, decimals_for(smallest))
 
 
-def _real(value: Any) -> Any:
+def _real(value: object) -> float | None:
     return float(value) if is_number(value) else None
 
 
-def _sentence(summary: Mapping[str, Any], terms: Terms, decimals: int) -> str:
+def _sentence(summary: JsonFields, terms: Terms, decimals: int) -> str:
     """The result in words, for a summary that brings none."""
     if not is_number(summary.get("effect")):
         return ""
@@ -196,14 +196,14 @@ def _sentence(summary: Mapping[str, Any], terms: Terms, decimals: int) -> str:
     return parts + (f", {word} = {p_value(summary['p'])}." if is_number(summary.get("p")) else ".")
 
 
-def _draws(summary: Mapping[str, Any]) -> str:
+def _draws(summary: JsonFields) -> str:
     draws = summary.get("draws")
     if not is_number(draws):
         return "draws not given"
     return f"exact, N = {number(draws)}" if summary.get("exact") else count(int(draws), "draw")
 
 
-def _numbers(summary: Mapping[str, Any], terms: Terms, decimals: int) -> tuple[Table, ...]:
+def _numbers(summary: JsonFields, terms: Terms, decimals: int) -> tuple[Table, ...]:
     get = summary.get
     best = get("best") or {}
     place = get("best_words") or ", ".join(
@@ -255,7 +255,7 @@ def _numbers(summary: Mapping[str, Any], terms: Terms, decimals: int) -> tuple[T
     return tuple(tables)
 
 
-def _combined(found: Any) -> str:
+def _combined(found: object) -> str:
     """An intersection test says that some cell has an effect, not which."""
     if not isinstance(found, Mapping) or not found:
         return ""
@@ -263,11 +263,11 @@ def _combined(found: Any) -> str:
     return f"{named} (that some cell has an effect, not which)"
 
 
-def _about(value: Any) -> str:
+def _about(value: object) -> str:
     return f"about {number(value)}" if is_number(value) else ""
 
 
-def _levels(summary: Mapping[str, Any], terms: Terms) -> str:
+def _levels(summary: JsonFields, terms: Terms) -> str:
     plus, minus = (p_value(summary.get(f"{side}_adjusted")) for side in ("p_plus", "p_minus"))
     words = f"p+ {plus}, p- {minus}"
     if terms.adjusted == "uncorrected" or not is_number(summary.get("p_plus")):
@@ -276,7 +276,7 @@ def _levels(summary: Mapping[str, Any], terms: Terms) -> str:
     return f"{words} (alone {alone}; corrected over {terms.over or 'the claims of this run'})"
 
 
-def _both(raw: Any, adjusted: Any, terms: Terms) -> str:
+def _both(raw: object, adjusted: object, terms: Terms) -> str:
     if not is_number(adjusted):
         return p_value(raw)
     if not is_number(raw) or terms.adjusted == "uncorrected":
@@ -285,13 +285,13 @@ def _both(raw: Any, adjusted: Any, terms: Terms) -> str:
     return f"alone {p_value(raw)}; {over}: {p_value(adjusted)}"
 
 
-def _control(body: Mapping[str, Any]) -> RivalSection:
+def _control(body: JsonFields) -> RivalSection:
     numbers = tuple((spoken(k), as_text(v, k)) for k, v in sorted((body.get("numbers") or {}).items()))
     name = spoken(body.get("name") or "control")
     return RivalSection(name[:1].upper() + name[1:], said(body.get("sentence") or ""), numbers)
 
 
-def _more(summary: Mapping[str, Any]) -> tuple[Table, ...]:
+def _more(summary: JsonFields) -> tuple[Table, ...]:
     secondary = tuple((said(s.get("name") or ""), significant(s.get("value"))) for s in summary.get("secondary") or ())
     constants = tuple((plain(k), exactly(v)) for k, v in sorted((summary.get("constants") or {}).items()))
     note = said(summary.get("note") or "")

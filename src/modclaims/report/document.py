@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from modclaims.drawing.numerals import count, is_number, number, p_value, plain, series
 from modclaims.drawing.rows import Table
+from modclaims.entries import JsonFields
 from modclaims.figures.forest import Forest
 from modclaims.report.claims import JUDGED, OUTCOMES, Claim, Terms, claim_of
 from modclaims.report.pictures import Figure, figures_of, image_rows
@@ -101,13 +102,13 @@ class Document:
         )
 
 
-def _name(facts: Mapping[str, Any], what: str) -> str:
+def _name(facts: JsonFields, what: str) -> str:
     found = facts.get(what)
     value = (found.get("name") or found.get("id")) if isinstance(found, Mapping) else found
     return plain(value) if value else f"an unnamed {what}"
 
 
-def _lead(facts: Mapping[str, Any], claims: int) -> str:
+def _lead(facts: JsonFields, claims: int) -> str:
     model, corpus = facts.get("model") or {}, facts.get("corpus") or {}
     built = [
         count(model[key], word) if word != "width" else f"width {model[key]}"
@@ -139,14 +140,14 @@ def _tally(claims: Sequence[Claim]) -> tuple[str, ...]:
     return (*words, met)
 
 
-def _forest(claims: Sequence[Claim], summaries: Sequence[Mapping[str, Any]], terms: Terms) -> Figure | None:
+def _forest(claims: Sequence[Claim], summaries: Sequence[JsonFields], terms: Terms) -> Figure | None:
     chosen = [
         (c, s) for c, s in zip(claims, summaries, strict=True) if c.outcome in JUDGED and is_number(s.get("effect"))
     ]
     if not chosen:
         return None
 
-    def column(key: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def column(key: str) -> NDArray[np.float64]:
         return np.array([float(s[key]) if is_number(s.get(key)) else np.nan for _, s in chosen])
 
     scales = [c.effect_name or "effect" for c, _ in chosen]
@@ -173,7 +174,7 @@ def _forest(claims: Sequence[Claim], summaries: Sequence[Mapping[str, Any]], ter
     return Figure("figures/forest.svg", exhibit, exhibit.title, exhibit.description, exhibit_table(exhibit), notes)
 
 
-def _reading(claims: Sequence[Claim], terms: Terms, facts: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _reading(claims: Sequence[Claim], terms: Terms, facts: JsonFields) -> tuple[tuple[str, str], ...]:
     level = p_value(terms.alpha)
     drawn = "whole blocks of texts" if (facts.get("corpus") or {}).get("blocks") else "texts"
     lines = [
@@ -239,13 +240,13 @@ def _family(claims: Sequence[Claim]) -> int:
     return sum(c.outcome in JUDGED for c in claims)
 
 
-def _many(value: Any) -> int | None:
+def _many(value: object) -> int | None:
     if isinstance(value, (list, Mapping)):
         return len(value)
     return int(value) if is_number(value) else None
 
 
-def _tested(facts: Mapping[str, Any], claims: Sequence[Claim], summaries: Sequence[Mapping[str, Any]]) -> Table:
+def _tested(facts: JsonFields, claims: Sequence[Claim], summaries: Sequence[JsonFields]) -> Table:
     tests = facts.get("tests") or {}
     outcomes = [c.outcome for c in claims]
     fallback = {
@@ -276,7 +277,7 @@ def _tested(facts: Mapping[str, Any], claims: Sequence[Claim], summaries: Sequen
     return Table(("counted", "number"), tuple((a, number(b)) for a, b in rows))
 
 
-def _together(tests: Mapping[str, Any]) -> list[tuple[str, int]]:
+def _together(tests: JsonFields) -> list[tuple[str, int]]:
     """What correction was over; nothing for a run that does not say."""
     size, earlier = _many(tests.get("corrected_over")), _many(tests.get("from_earlier_runs"))
     rows = [] if size is None else [("claims corrected together, weighed or not", size)]
@@ -287,9 +288,7 @@ def _first(value: int | None, fallback: int) -> int:
     return fallback if value is None else value
 
 
-def _scope(
-    facts: Mapping[str, Any], claims: Sequence[Claim], summaries: Sequence[Mapping[str, Any]]
-) -> tuple[tuple[str, str], ...]:
+def _scope(facts: JsonFields, claims: Sequence[Claim], summaries: Sequence[JsonFields]) -> tuple[tuple[str, str], ...]:
     lines = []
     for word, outcome in (("Skipped", "skipped"), ("Not weighed", "error")):
         named = [f"{c.number} {c.name}" for c in claims if c.outcome == outcome]
@@ -323,13 +322,13 @@ def _scope(
     return tuple(lines)
 
 
-def _networks(facts: Mapping[str, Any]) -> str:
+def _networks(facts: JsonFields) -> str:
     """Whom the claims are about, in words."""
     if len(facts.get("models") or []) < 2:
         return "this network"
     return f"{_name(facts, 'model')} and, where claims compare models, for these ones"
 
 
-def _listed(items: Sequence[Any], most: int = 12) -> str:
+def _listed(items: Sequence[object], most: int = 12) -> str:
     shown = "; ".join(plain(i) for i in items[:most])
     return f"{shown} and {len(items) - most} more" if len(items) > most else shown

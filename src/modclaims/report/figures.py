@@ -13,11 +13,10 @@ import warnings
 import matplotlib as mpl
 import numpy as np
 
-from modclaims.drawing.figure import kind_of
+from modclaims.drawing.figure import figure_of
 from modclaims.drawing.numerals import said
 from modclaims.drawing.paper import RC
 from modclaims.drawing.svg import Drawing
-from modclaims.families.categories.figures.heat_maps import HeatMaps
 from modclaims.stats.evidence import Exhibit
 
 
@@ -40,10 +39,7 @@ def draw(exhibit: Exhibit, *, limit: int = 128) -> Drawing:
         mpl.rcdefaults()  # a reader's own matplotlibrc must not change the report
         mpl.rcParams.update(RC)
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        if (kind := kind_of(exhibit.kind)) is None:
-            raise LookupError(f"No figure of kind {exhibit.kind!r} is known.")
-        found = kind.from_exhibit(exhibit)
-        figure = found.painted(limit) if isinstance(found, HeatMaps) else found.draw()
+        figure = figure_of(exhibit).painted(limit)
         out = io.BytesIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         width, height = (float(v) * 72 for v in figure.get_size_inches())

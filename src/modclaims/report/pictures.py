@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
+from modclaims.drawing.figure import FigureData, figure_of, kind_of
 from modclaims.drawing.numerals import plain, said
 from modclaims.drawing.rows import Table
-from modclaims.report.tables import exhibit_table, is_drawn
+from modclaims.entries import JsonFields
+from modclaims.report.tables import exhibit_table
 from modclaims.report.values import class_name, spoken
 from modclaims.stats.evidence import Exhibit
 
@@ -37,14 +36,12 @@ class Figure:
     drawn: bool = True
     """False where there is only the table."""
 
-    @property
-    def narrow(self) -> bool:
-        """Whether the picture takes half a page's width."""
-        return self.exhibit.kind == "null_histogram"
+    narrow: bool = False
+    """Whether the picture takes half a page's width."""
 
 
 def figures_of(
-    at: int, summary: Mapping[str, Any], exhibits: Sequence[Exhibit], limit: int, taken: set[str]
+    at: int, summary: JsonFields, exhibits: Sequence[Exhibit], limit: int, taken: set[str]
 ) -> tuple[tuple[Figure, ...], tuple[Figure, ...]]:
     """A claim's figures, and apart from them its null histograms."""
     owner = _slug(class_name(str(summary.get("id") or ""))) or f"claim-{at + 1}"
@@ -56,27 +53,26 @@ def figures_of(
             name = f"{stem}{'' if again == 1 else f'-{again}'}.svg"
             again += 1
         taken.add(name.lower())
+        kind = kind_of(exhibit.kind)
+        chance = kind is not None and kind.shows_chance
         figure = Figure(
             name,
             exhibit,
             said(exhibit.title) or spoken(exhibit.kind),
             said(exhibit.description),
             exhibit_table(exhibit),
-            (*_notes(exhibit, limit), f"Arrays: nulls.npz, {at}/{j}/."),
+            (*_notes(exhibit, limit, summary), f"Arrays: nulls.npz, {at}/{j}/."),
             limit,
-            drawn=is_drawn(exhibit.kind),
+            drawn=kind is not None,
+            narrow=chance,
         )
-        (null if exhibit.kind == "null_histogram" else shown).append(figure)
+        (null if chance else shown).append(figure)
     return tuple(shown), tuple(null)
 
 
 def image_rows(exhibits: Iterable[Exhibit]) -> int:
     """Rows that each heat map may paint, so that all of them together stay light: six bits a dot, in base64."""
-    panels = sum(
-        np.shape(e.arrays["maps"])[0]
-        for e in exhibits
-        if e.kind == "heat_maps" and np.ndim(e.arrays.get("maps", np.zeros(0))) == 3
-    )
+    panels = sum(read.images() for exhibit in exhibits if (read := _read(exhibit)) is not None)
     return max(16, min(MOST_PAINTED, int((IMAGE_BYTES / max(1, panels)) ** 0.5)))
 
 
@@ -84,19 +80,21 @@ def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "-", text).strip("-")[:60]
 
 
-def _notes(exhibit: Exhibit, limit: int) -> tuple[str, ...]:
-    if not is_drawn(exhibit.kind):
-        return (f"No picture is known for {plain(exhibit.kind)!r}; the table lists its arrays.",)
-    notes = []
-    found = exhibit.labels.get("note", "")
-    if isinstance(found, str) and found:
-        notes.append(f"{said(found)}.")
-    if exhibit.kind == "heat_maps" and np.ndim(exhibit.arrays.get("maps", np.zeros(0))) == 3:
-        rows = np.shape(exhibit.arrays["maps"])[1]
-        step = -(-rows // limit)
-        notes.append(
-            "One colour scale for all panels, from the 1 % to the 99 % quantile off the diagonal; what lies beyond is cut."
+def _read(exhibit: Exhibit) -> FigureData | None:
+    """The figure; None where its kind is unknown, or its arrays do not fit."""
+    try:
+        return figure_of(exhibit)
+    except (LookupError, TypeError, ValueError):
+        return None
+
+
+def _notes(exhibit: Exhibit, limit: int, summary: JsonFields) -> tuple[str, ...]:
+    if kind_of(exhibit.kind) is None:
+        file = plain(str(summary.get("id") or "").rpartition("::")[0])
+        return (
+            f"{plain(exhibit.kind)!r} is no figure of modclaims: {file or 'its file'} draws it, which is not here or cannot be loaded. "
+            "The table lists its arrays.",
         )
-        if step > 1:
-            notes.append(f"Painted as means over squares of {step} x {step} of the {rows} x {rows} values.")
-    return tuple(notes)
+    found, read = exhibit.labels.get("note", ""), _read(exhibit)
+    noted = (f"{said(found)}.",) if isinstance(found, str) and found else ()
+    return noted if read is None else (*noted, *read.remarks(limit))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from modclaims.drawing.numerals import NOTHING, plain
 from modclaims.drawing.rows import Table
+from modclaims.entries import JsonFields, JsonObject
 from modclaims.report.values import exactly, spoken
 
 _MODEL_ORDER = (
@@ -68,7 +68,7 @@ _WORDS = {
 }
 
 
-def provenance_of(facts: Mapping[str, Any]) -> tuple[Table, ...]:
+def provenance_of(facts: JsonFields) -> tuple[Table, ...]:
     """A table each of models, corpus, settings and versions, of those that the run's facts hold."""
     corpus = dict(facts.get("corpus") or {})
     corpus |= {f"counts of {k}": v for k, v in (corpus.pop("counts", None) or {}).items()}
@@ -87,7 +87,7 @@ def provenance_of(facts: Mapping[str, Any]) -> tuple[Table, ...]:
     return tuple(Table((name, ""), rows, name, words=(0, 1)) for name, rows in found if rows)
 
 
-def _versions(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _versions(facts: JsonFields) -> JsonObject:
     """Of packages, and of the arithmetic where the run tells them (older ones do not)."""
     found = dict(facts.get("versions") or {})
     if made := facts.get("numerics"):
@@ -95,7 +95,7 @@ def _versions(facts: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _ordered(body: Any, order: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def _ordered(body: object, order: Sequence[str]) -> tuple[tuple[str, str], ...]:
     if not isinstance(body, Mapping):
         return (("name", plain(body)),)
     keys = [*(k for k in order if k in body), *sorted(k for k in body if k not in order)]

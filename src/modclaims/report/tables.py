@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from modclaims.drawing.figure import kind_of
+from modclaims.drawing.figure import figure_of
 from modclaims.drawing.numerals import plain
 from modclaims.drawing.rows import Table
 from modclaims.stats.evidence import Exhibit
@@ -13,8 +13,7 @@ from modclaims.stats.evidence import Exhibit
 def exhibit_table(exhibit: Exhibit) -> Table:
     """The table beside a figure; for an unknown kind, or arrays that do not fit theirs, the shapes of the arrays."""
     try:
-        kind = kind_of(exhibit.kind)
-        return shapes(exhibit) if kind is None else kind.from_exhibit(exhibit).table()
+        return figure_of(exhibit).table()
     except (ArithmeticError, LookupError, TypeError, ValueError):
         return shapes(exhibit)
 
@@ -24,8 +23,3 @@ def shapes(exhibit: Exhibit) -> Table:
     arrays = sorted(exhibit.arrays.items())
     rows = tuple((plain(k), " x ".join(map(str, np.shape(v))) or "single", str(np.asarray(v).dtype)) for k, v in arrays)
     return Table(("array", "shape", "type"), rows, words=(0, 1, 2))
-
-
-def is_drawn(kind: str) -> bool:
-    """Whether exhibits of this kind are known: each has a table and a drawing."""
-    return kind_of(kind) is not None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from modclaims.drawing.numerals import NOTHING, is_number, p_value, plain, said, significant
 
 
-def as_text(value: Any, key: str = "") -> str:
+def as_text(value: object, key: str = "") -> str:
     """Any value of run.json in a table."""
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -25,7 +24,7 @@ def as_text(value: Any, key: str = "") -> str:
     return plain(value)
 
 
-def exactly(value: Any) -> str:
+def exactly(value: object) -> str:
     """A setting as it was given: numbers are not rounded."""
     return str(value) if is_number(value) else as_text(value)
 

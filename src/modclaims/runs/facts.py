@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from modclaims import numerics
 from modclaims.claim_set import ClaimSet
 from modclaims.corpus import Corpus
-from modclaims.entries import FLAT, LATER, body_of
+from modclaims.entries import FLAT, LATER, JsonFields, JsonObject, body_of
 from modclaims.recording import ModelShape
 from modclaims.runs.settings import Settings
 
@@ -102,7 +102,7 @@ class CorpusFacts:
     blocks: int | None
     """Blocks of texts that belong together; null where none are declared."""
     note: str
-    facts: Mapping[str, Any]
+    facts: JsonFields
     """What was counted while the texts were read."""
     largest_overlap: float
     """Largest share of their 8-word sequences that two texts have in common."""
@@ -147,7 +147,7 @@ class ClaimCounts:
     """Under how many other settings or versions any of these claims was weighed before on this corpus and model, on this machine."""
 
     @classmethod
-    def of(cls, claims: Sequence[Mapping[str, Any]], together: ClaimSet, before: Before) -> ClaimCounts:
+    def of(cls, claims: Sequence[JsonFields], together: ClaimSet, before: Before) -> ClaimCounts:
         """Those of the claims' objects in run.json."""
         outcomes = [claim["outcome"] for claim in claims]
         return cls(
@@ -180,7 +180,7 @@ class Facts:
     models: Annotated[Sequence[ModelFacts], {"minItems": 1}, LATER]
     """All models of the run, by number of parameters."""
     corpus: CorpusFacts
-    settings: Annotated[Mapping[str, Any], {"required": [name for name in SAID if name != "beside"]}]
+    settings: Annotated[JsonFields, {"required": [name for name in SAID if name != "beside"]}]
     """What the run was told, resolved."""
     command: str
     """What repeats the run."""
@@ -197,7 +197,7 @@ def facts_of(
     spent: Spent,
     command: str,
     cwd: Path,
-) -> dict[str, Any]:
+) -> JsonObject:
     """run.json without its claims. What differs between two runs of the same thing stands under `made` alone."""
     told = settings.as_dict()
     return body_of(

@@ -20,12 +20,11 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modclaims.entries import body_of
+from modclaims.entries import JsonFields, JsonObject, body_of
 from modclaims.errors import RunFolderError
 from modclaims.runs.run_json import CELL_COLUMNS, FORMAT, ExhibitEntry
 from modclaims.stats.evidence import Exhibit
@@ -35,9 +34,9 @@ from modclaims.stats.evidence import Exhibit
 class ClaimRecord:
     """What a run keeps of one claim."""
 
-    summary: Mapping[str, Any]
+    summary: JsonFields
     """The claim's object in run.json; the field names are a promise."""
-    cells: Sequence[Mapping[str, Any]] = ()
+    cells: Sequence[JsonFields] = ()
     """Rows of cells.csv."""
     exhibits: Sequence[Exhibit] = ()
     """Figures as data."""
@@ -47,17 +46,17 @@ class ClaimRecord:
 class Run:
     """A run, finished or read back."""
 
-    facts: Mapping[str, Any]
+    facts: JsonFields
     """run.json without its claims."""
     claims: Sequence[ClaimRecord] = field(default_factory=tuple)
 
 
-def dump_json(value: Any) -> str:
+def dump_json(value: object) -> str:
     """JSON with sorted keys and no NaN: what is not a finite number becomes null."""
     return json.dumps(_plain(value), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -138,7 +137,7 @@ class RunFolder:
         """Whether an interrupted run left this claim's part."""
         return (self._part(claim_id) / "claim.json").is_file()
 
-    def write_claim(self, claim_id: str, state: Mapping[str, Any], exhibits: Sequence[Exhibit]) -> None:
+    def write_claim(self, claim_id: str, state: JsonFields, exhibits: Sequence[Exhibit]) -> None:
         """Keep one weighed claim; `claim.json` comes last, so that a part is whole or absent."""
         part = self._part(claim_id)
         part.mkdir(parents=True, exist_ok=True)
@@ -147,7 +146,7 @@ class RunFolder:
         body = {"state": state, "exhibits": [body_of(ExhibitEntry.of(e)) for e in exhibits]}
         write_atomically(part / "claim.json", dump_json(body).encode())
 
-    def read_claim(self, claim_id: str) -> tuple[dict[str, Any], tuple[Exhibit, ...]]:
+    def read_claim(self, claim_id: str) -> tuple[JsonObject, tuple[Exhibit, ...]]:
         """The part of one claim."""
         part = self._part(claim_id)
         body = json.loads((part / "claim.json").read_text("utf-8"))
@@ -201,13 +200,13 @@ def run_files(run: Run, settings_hash: str) -> dict[str, bytes]:
     }
 
 
-def _field(value: Any) -> Any:
+def _field(value: object) -> object:
     if value is None or (isinstance(value, (float, np.floating)) and not np.isfinite(value)):
         return ""
     return repr(float(value)) if isinstance(value, (float, np.floating)) else value
 
 
-def _exhibits(metas: Sequence[Mapping[str, Any]], arrays: Mapping[str, NDArray[np.generic]]) -> tuple[Exhibit, ...]:
+def _exhibits(metas: Sequence[JsonFields], arrays: Mapping[str, NDArray[np.generic]]) -> tuple[Exhibit, ...]:
     found: list[dict[str, NDArray[np.generic]]] = [{} for _ in metas]
     for key, array in arrays.items():
         at, name = key.split("/", 1)

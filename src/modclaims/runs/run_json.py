@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from modclaims.entries import FLAT, JsonObject, body_of, names_of, schema_of
+from modclaims.entries import FLAT, JsonFields, JsonObject, body_of, names_of, schema_of
 from modclaims.hypothesis import EXPECTATIONS
 from modclaims.runs.collect import Collected
 from modclaims.runs.facts import Facts
@@ -28,7 +28,7 @@ class Statement:
     claim: str
     """The claim's sentence."""
     expect: Literal["supported", "refuted", "inconclusive"] | None
-    constants: Mapping[str, Any]
+    constants: JsonFields
     """What the claim declares."""
 
     @classmethod
@@ -53,7 +53,7 @@ class ExhibitEntry:
     title: str
     description: str
     """What is plotted, and what it shows."""
-    labels: Mapping[str, Any]
+    labels: JsonFields
     """Texts by name, or lists of them."""
 
     @classmethod

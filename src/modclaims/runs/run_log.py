@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from modclaims.claim_set import KeptLevels
+from modclaims.entries import JsonObject
 
 NAME = "runs.jsonl"
 
@@ -86,7 +87,7 @@ class RunLog:
         except OSError:
             return
 
-    def _lines(self) -> list[dict[str, Any]]:
+    def _lines(self) -> list[JsonObject]:
         try:
             raw = self.path.read_text("utf-8", errors="replace")
         except OSError:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
+from modclaims.entries import JsonFields, JsonObject
 from modclaims.errors import UsageError
 from modclaims.look import TestSettings
 from modclaims.recording import Positions
@@ -80,12 +79,12 @@ class Settings:
         """What statistics depend on."""
         return TestSettings(self.seed, self.permutations, self.resamples, self.alpha)
 
-    def loading(self) -> dict[str, Any]:
+    def loading(self) -> JsonObject:
         """What a model is loaded with, by the names of `lm.model.load_model`."""
         names = ("dtype", "device", "device_map", "offline", "allow_bin", "trust_remote_code", "batch_size")
         return {name: getattr(self, name) for name in names}
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """All settings by name, as they stand in run.json."""
         return asdict(self)
 
@@ -101,7 +100,7 @@ class Settings:
         return hashlib.sha256(json.dumps([body, list(inputs)], sort_keys=True).encode()).hexdigest()
 
 
-def from_files(folder: Path) -> dict[str, Any]:
+def from_files(folder: Path) -> JsonObject:
     """Settings of `modclaims.toml`, else of `[tool.modclaims]` in pyproject.toml. Raises `UsageError` for a wrong one."""
     for name in ("modclaims.toml", "pyproject.toml"):
         path = folder / name
@@ -121,9 +120,9 @@ def from_files(folder: Path) -> dict[str, Any]:
     return {}
 
 
-def _checked(table: Mapping[str, Any], source: str) -> dict[str, Any]:
+def _checked(table: JsonFields, source: str) -> JsonObject:
     types = {f.name: f.type for f in fields(Settings)}
-    found: dict[str, Any] = {}
+    found: JsonObject = {}
     for key, value in table.items():
         name = key.replace("-", "_")
         if name not in types:

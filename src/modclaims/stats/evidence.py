@@ -131,7 +131,7 @@ class Control:
     """A rival explanation, weighed: one sentence, and the numbers behind it."""
 
     name: str
-    """`shared_words`, `spread`, `untrained_twin`, ..."""
+    """`shared_words`, `spread`, `untrained_baseline`, ..."""
     sentence: str
     numbers: Mapping[str, float | int | str | Sequence[float]]
 

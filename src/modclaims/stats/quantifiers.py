@@ -10,7 +10,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import combinations
 from typing import Literal
 
@@ -19,169 +18,10 @@ from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
 from modclaims.stats.bounds.texts_needed import needed as _texts
-from modclaims.stats.chance.multiplicity import clopper_pearson
 from modclaims.stats.evidence import Cell, Evidence
+from modclaims.stats.sides import Levels, Sides, between, drawn_between
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Levels:
-    """How far the evidence of one claim goes, each way."""
-
-    p: float | None
-    """Permutation p of the claim over its cells; None where the bounds alone decide."""
-    p_plus: float
-    p_minus: float
-    cell: int
-    """The cell that is named: see each quantifier."""
-    low: float
-    high: float
-    """Interval of the named cell's effect at the run's alpha."""
-    interval: str
-    """In words, what that interval is."""
-    mc_p: tuple[float, float] | None
-    """Monte Carlo (99 %) interval of p; None where nothing was drawn for it."""
-    mc_plus: tuple[float, float]
-    mc_minus: tuple[float, float]
-    """Monte Carlo (99 %) intervals of the two levels."""
-    texts_to_refute: int | None
-    texts_to_support: int | None
-    """How many texts would decide, were the effect 0, or twice the smallest that matters."""
-    draws_to_refute: int | None = None
-    draws_to_support: int | None = None
-    """How many null objects that would take, where those at hand forbid it however many texts there were."""
-    p_cell: float | None = None
-    """Permutation p of the named cell itself, adjusted where others were searched with it; None as for `p`."""
-    carrying: int | None = None
-    """Cells each of which carries the claim by itself, corrected for the search; None where the claim needs several."""
-    adjusted: bool = False
-    """Whether `p_cell` is corrected for other cells."""
-
-
-@dataclass(frozen=True)
-class _Sides:
-    """The pieces of both levels, by cell or for some cells together, each with its Monte Carlo limits: (3, cell) arrays.
-
-    Sparse cells (`Bounds.sparse`) and constant ones stand outside bands and maxima and carry nothing: their level is 1.
-    Sparse ones refute nothing either; constant ones have an upper bound of their own.
-    """
-
-    evidence: Evidence
-    cells: NDArray[np.int64]
-    """Those that the claim speaks of."""
-    smallest: float
-    alpha: float
-
-    @cached_property
-    def able(self) -> NDArray[np.int64]:
-        """Cells that may carry the claim."""
-        bounds = self.evidence.bounds
-        out = bounds.sparse(self.alpha) | bounds.silent
-        return self.cells[~out[self.cells]]
-
-    def p(self, among: NDArray[np.int64]) -> Floats | None:
-        """Permutation p of some cells, corrected for these alone (step-down maxT); None where p plays no part."""
-        test = self.evidence.test
-        if test is None:
-            return None
-        whole = len(among) == len(self.evidence.cells)
-        return _of_test(self.evidence, test.p_adjusted if whole else test.adjusted_among(among))
-
-    @cached_property
-    def raw(self) -> Floats | None:
-        """Raw permutation p of every cell."""
-        return None if self.evidence.test is None else _of_test(self.evidence, self.evidence.test.p[self.cells])
-
-    def together(self, among: NDArray[np.int64]) -> Floats:
-        """Levels at which each of some able cells carries the claim, all of them searched and bounded together."""
-        band = _of_bounds(self.evidence, self.evidence.bounds.p_lower(self.smallest, among)[among])
-        return _at_least(self.p(among), band)
-
-    @cached_property
-    def alone(self) -> Floats:
-        """Levels at which each cell carries the claim by its own p and bound, nothing searched."""
-        own = _of_bounds(self.evidence, self.evidence.bounds.p_lower(self.smallest)[self.cells])
-        found = _at_least(self.raw, own)
-        return np.where(np.isin(self.cells, self.able), found, 1.0)
-
-    @cached_property
-    def below(self) -> Floats:
-        """Levels at which each cell's own upper bound falls below."""
-        bounds = self.evidence.bounds
-        found = _of_bounds(self.evidence, bounds.p_upper(self.smallest)[self.cells])
-        found = np.where(bounds.silent[self.cells], bounds.p_upper(self.smallest)[self.cells], found)
-        return np.where(bounds.sparse(self.alpha)[self.cells], 1.0, found)
-
-    def below_together(self, among: NDArray[np.int64]) -> Floats:
-        """Levels at which the upper bound of each of some cells falls below, all of them bounded together.
-
-        Constant cells have no resample to join a band: where some do, each kind of cell has half of the level.
-        """
-        bounds, levels = self.evidence.bounds, np.ones((3, len(among)))
-        silent, able = bounds.silent[among], np.isin(among, self.able)
-        halves = 2.0 if silent.any() and able.any() else 1.0
-        if able.any():
-            band = bounds.p_upper(self.smallest, among[able])[among[able]]
-            levels[:, able] = np.minimum(1.0, halves * _of_bounds(self.evidence, band))
-        if silent.any():
-            own = bounds.p_upper(self.smallest, among[silent])[among[silent]]
-            levels[:, silent] = np.minimum(1.0, halves * own)
-        return levels
-
-    def upper(self, cell: int, among: NDArray[np.int64]) -> float:
-        """The upper limit of one of some cells, all of them bounded together as in `below_together`."""
-        bounds = self.evidence.bounds
-        silent, able = among[bounds.silent[among]], among[np.isin(among, self.able)]
-        level = self.alpha / 2 if len(silent) and len(able) else self.alpha
-        mine = silent if cell in silent else able
-        return float(bounds.upper(level, np.sort(mine))[cell]) if cell in mine else float("nan")
-
-    def largest(self, among: NDArray[np.int64]) -> int:
-        """The cell of the largest effect among some; one whose effect is not known comes last."""
-        return int(among[np.argmax(np.nan_to_num(self.evidence.bounds.effect[among], nan=-np.inf))])
-
-    def least(self, among: NDArray[np.int64]) -> int:
-        """The cell of the smallest effect among some; one whose effect is not known comes last."""
-        return int(among[np.argmin(np.nan_to_num(self.evidence.bounds.effect[among], nan=np.inf))])
-
-
-def _counted(levels: Floats, draws: int, factor: float) -> Floats:
-    """(3, cell) levels that are `factor` x a share of draws, between the limits (99 %) that so many draws leave them.
-
-    The levels themselves three times where nothing was drawn. What is done to levels is done to their limits as well:
-    both only rise with a level, so that a smaller p never turns a sure outcome into an unsure one.
-    """
-    if draws == 0:
-        return np.stack([levels] * 3)
-    count = np.clip(np.rint(levels / factor * (draws + 1)) - 1, 0, draws)
-    low, high = clopper_pearson(count, draws)
-    return np.stack([np.minimum(1.0, factor * low), levels, np.minimum(1.0, factor * high)])
-
-
-def _of_test(evidence: Evidence, p: Floats | None) -> Floats | None:
-    """(3, cell) permutation p between their limits; None where p plays no part."""
-    if p is None or evidence.test is None:
-        return None
-    test = evidence.test
-    return _counted(p, 0 if test.exact else test.arrangements - 1, test.factor)
-
-
-def _of_bounds(evidence: Evidence, levels: Floats) -> Floats:
-    """(3, cell) levels of bounds between their limits, as if resamples alone had set them."""
-    draws = len(evidence.bounds.t) if evidence.bounds.drawn else 0
-    return _counted(levels, draws, evidence.bounds.factor)
-
-
-def _between(level: Floats) -> tuple[float, float]:
-    return float(level[0]), float(level[2])
-
-
-def _drawn(evidence: Evidence, level: Floats | None) -> tuple[float, float] | None:
-    """The limits of the claim's permutation p; None where arrangements were enumerated or p is not used."""
-    if level is None or evidence.test is None or evidence.test.exact:
-        return None
-    return _between(level)
 
 
 class Holds(ABC):
@@ -234,10 +74,6 @@ class Holds(ABC):
     @abstractmethod
     def levels(self, evidence: Evidence, smallest: float, alpha: float, claims: int = 1) -> Levels:
         """Both levels, the named cell and its interval; `claims` are corrected together, which says what carries one."""
-
-
-def _at_least(p: Floats | None, bound: Floats) -> Floats:
-    return bound if p is None else np.maximum(p, bound)
 
 
 def _carrying(levels: Floats, claims: int, alpha: float) -> NDArray[np.bool_]:
@@ -301,7 +137,7 @@ class Somewhere(Holds):
 
     def levels(self, evidence: Evidence, smallest: float, alpha: float, claims: int = 1) -> Levels:
         cells, bounds = self.chosen(evidence.cells), evidence.bounds
-        s = _Sides(evidence, cells, smallest, alpha)
+        s = Sides(evidence, cells, smallest, alpha)
         minus = s.below.max(axis=1)
         plus, least, carrying, p_cell = np.ones(3), None, 0, None
         if len(s.able):
@@ -324,9 +160,9 @@ class Somewhere(Holds):
             float(bounds.lower(alpha, s.able)[cell]) if cell in s.able else float("nan"),
             float(bounds.upper(alpha)[cell]),
             _interval_words(alpha, len(s.able), bounds.splits, band="lower"),
-            _drawn(evidence, least),
-            _between(plus),
-            _between(minus),
+            drawn_between(evidence, least),
+            between(plus),
+            between(minus),
             *_texts(evidence, cells, smallest, alpha, need_support=1, need_refute=len(cells)),
             p_cell,
             carrying,
@@ -368,7 +204,7 @@ class Everywhere(Holds):
 
     def levels(self, evidence: Evidence, smallest: float, alpha: float, claims: int = 1) -> Levels:
         cells, bounds = self.chosen(evidence.cells), evidence.bounds
-        s = _Sides(evidence, cells, smallest, alpha)
+        s = Sides(evidence, cells, smallest, alpha)
         each, below = s.alone, s.below_together(cells)
         plus, minus = each.max(axis=1), below.min(axis=1)
         if plus[1] <= alpha:
@@ -386,9 +222,9 @@ class Everywhere(Holds):
             float(bounds.lower(alpha)[cell]),
             s.upper(cell, cells),
             _interval_words(alpha, len(s.able), bounds.splits, band="upper"),
-            _drawn(evidence, most),
-            _between(plus),
-            _between(minus),
+            drawn_between(evidence, most),
+            between(plus),
+            between(minus),
             *_texts(evidence, cells, smallest, alpha, need_support=len(cells), need_refute=1),
             None if s.raw is None else float(s.raw[1][cells == cell][0]),
         )
@@ -435,7 +271,7 @@ class InFraction(Holds):
 
     def levels(self, evidence: Evidence, smallest: float, alpha: float, claims: int = 1) -> Levels:
         cells, bounds = self.chosen(evidence.cells), evidence.bounds
-        s = _Sides(evidence, cells, smallest, alpha)
+        s = Sides(evidence, cells, smallest, alpha)
         m = len(cells)
         u = self.rank(m)
         order = cells[
@@ -465,9 +301,9 @@ class InFraction(Holds):
             s.upper(cell, hardest),
             _interval_words(alpha, len(rest), bounds.splits, band="lower", other=len(hardest))
             + f" (the cell ranked {u} of {m})",
-            _drawn(evidence, part),
-            _between(plus),
-            _between(minus),
+            drawn_between(evidence, part),
+            between(plus),
+            between(minus),
             *_texts(evidence, cells, smallest, alpha, need_support=u, need_refute=m - u + 1),
             p_cell,
             adjusted=len(rest) > 1,

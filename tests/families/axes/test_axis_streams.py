@@ -18,7 +18,7 @@ from scipy import stats as scipy_stats
 from modclaims import AxesAgainstRotations, AxisStreams, HeavyTails
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
-from modclaims.families.axes import axes_against_rotations, axis_streams
+from modclaims.families.axes import axes_against_rotations, axis_streams, turned_axes
 from modclaims.families.common import controls
 from modclaims.families.common.units import Units
 from modclaims.hypothesis import Hypothesis
@@ -118,7 +118,7 @@ def few_control_draws(monkeypatch: pytest.MonkeyPatch) -> None:
 class Planted(AxisStreams):
     """One coordinate answers style."""
 
-    label, twins, splits, components = "style", 0, 5, 3
+    label, untrained, splits, components = "style", 0, 5, 3
 
 
 class Against(AxesAgainstRotations):
@@ -385,7 +385,7 @@ def test_too_few_texts_to_split_are_refused_where_a_basis_is_learned(basis: str)
         ({"axes": ("13",)}, "axes = ('13',) must name coordinates"),
         ({"axes": (3,), "basis": "pca"}, "axes = (3,) must name coordinates of basis 'axes'"),
         ({"splits": 4}, "splits = 4: one split is a lottery, at least 5 are needed"),
-        ({"twins": 3}, "twins = 3"),
+        ({"untrained": 3}, "untrained = 3"),
         ({"smallest_effect": 1.0}, "below 1, the end of the scale of omega^2"),
     ],
 )
@@ -618,8 +618,8 @@ def test_nothing_is_told_of_layers_beside_where_none_was_looked_at() -> None:
 
 @pytest.mark.parametrize("basis", ["axes", "pca", "unembedding_svd"])
 def test_twins_that_learned_nothing_are_shown_beside_streams(basis: str) -> None:
-    found = evidence(Planted, activations(random_direction(), effect=3.0), basis=basis, twins=5)
-    twin = next(c for c in found.controls if c.name == "untrained_twin")
+    found = evidence(Planted, activations(random_direction(), effect=3.0), basis=basis, untrained=5)
+    twin = next(c for c in found.controls if c.name == "untrained_baseline")
     assert "no untrained network reaches that" in twin.sentence
     assert len(twin.numbers["effect"]) == 5
     assert max(twin.numbers["effect"]) < 0.5
@@ -855,7 +855,7 @@ def test_what_is_picked_hangs_on_the_first_half_alone(monkeypatch: pytest.Monkey
     def found(x: Floats) -> tuple[Floats, list[list[int]], Floats]:
         """Effect, axes picked, and scaled vectors of the first half."""
         scales.clear()
-        data = axes_against_rotations._Vectors.of(x, units, np.dtype(np.float64))
+        data = turned_axes.UnitVectors.of(x, units, np.dtype(np.float64))
         picked = claim._picked(Look("Against", ordered, WEIGHING), data)
         return picked.bounds.effect, picked.axes, np.stack(scales)[:, :, first]
 

@@ -43,7 +43,7 @@ from modclaims import AxesAgainstRotations, AxisStreams
 class OneAxisTells(AxisStreams):
     """Some axis of the stream tells categories apart."""
 
-    twins = 0
+    untrained = 0
 
 
 class SomeComponentTells(OneAxisTells):

@@ -26,7 +26,7 @@ def in_books(topics=6, texts=3):
 class Planted(CategoryClustering):
     """Same-style texts are alike at the planted layer."""
 
-    label, within, twins = "style", "topic", 0
+    label, within, untrained = "style", "topic", 0
 
 
 def weigh(recorder=None, corpus=None, **constants):
@@ -162,15 +162,15 @@ def test_a_difference_of_spread_alone_is_not_one_of_location():
 
 
 def test_trained_minus_untrained_is_large_where_only_training_planted_it():
-    _, evidence = weigh(twins=5)
-    twin = next(c for c in evidence.controls if c.name == "untrained_twin")
+    _, evidence = weigh(untrained=5)
+    twin = next(c for c in evidence.controls if c.name == "untrained_baseline")
     assert twin.numbers["low"] > 0.2
-    assert abs(np.mean(twin.numbers["twins"])) < 0.15
+    assert abs(np.mean(twin.numbers["untrained"])) < 0.15
 
 
 def test_twins_are_asked_for_as_variants():
     recorder = PlantedRecorder()
-    requests = type("V", (Planted,), {"twins": 5, "__doc__": "V."})().requests(recorder.shape)
+    requests = type("V", (Planted,), {"untrained": 5, "__doc__": "V."})().requests(recorder.shape)
     assert {r.variant for r in requests} == {None, *(f"untrained:{s}" for s in range(5))}
 
 
@@ -225,8 +225,8 @@ def test_a_rise_along_depth_resamples_whole_books():
 
 
 def test_twins_are_drawn_beside_whole_books():
-    _, evidence = weigh(corpus=in_books(), within=None, twins=5)
-    twin = next(c for c in evidence.controls if c.name == "untrained_twin")
+    _, evidence = weigh(corpus=in_books(), within=None, untrained=5)
+    twin = next(c for c in evidence.controls if c.name == "untrained_baseline")
     assert 0.2 < twin.numbers["low"] < twin.numbers["difference"] < twin.numbers["high"]
 
 
@@ -281,7 +281,7 @@ def test_a_claim_beyond_words_leaves_location_unsaid():
         ({"site": "nowhere"}, "Site"),
         ({"similarity": "dot"}, "Similarity"),
         ({"beyond": "style"}, "beyond"),
-        ({"twins": 2}, "at least 5"),
+        ({"untrained": 2}, "at least 5"),
         ({"site": "head_z", "holds": along_depth("rises")}, "one per head"),
         ({"expect": "true"}, "expect"),
         ({"within": "style"}, "nothing to exchange"),
@@ -298,7 +298,7 @@ def test_constants_are_checked(constants, message):
 
 
 def test_figures_say_what_they_show():
-    _, evidence = weigh(twins=5)
+    _, evidence = weigh(untrained=5)
     kinds = [e.kind for e in evidence.exhibits]
     assert kinds == ["effect_by_depth", "heat_maps", "levels_by_depth", "text_map", "null_histogram"]
     assert all(e.description and e.arrays for e in evidence.exhibits)
@@ -314,16 +314,16 @@ def test_captions_name_the_layer_that_they_read():
 
 
 def test_many_texts_in_few_dimensions_take_the_cheaper_way_to_the_same_p(monkeypatch):
-    from modclaims.families.categories import category_clustering
+    from modclaims.families.categories import clustered
 
     corpus, few = planted_corpus(topics=4, styles=2, texts=14), PlantedRecorder(width=4, effect=0.3)
     taken = []
-    original = category_clustering.gap_null_from_vectors
-    monkeypatch.setattr(category_clustering, "gap_null_from_vectors", lambda *a: taken.append(True) or original(*a))
+    original = clustered.gap_null_from_vectors
+    monkeypatch.setattr(clustered, "gap_null_from_vectors", lambda *a: taken.append(True) or original(*a))
     constants = {"within": None, "similarity": "cosine"}
     _, cheap = weigh(few, corpus, **constants)
     assert taken
-    monkeypatch.setattr(category_clustering, "cheaper_by_vectors", lambda *a: False)
+    monkeypatch.setattr(clustered, "cheaper_by_vectors", lambda *a: False)
     _, plain = weigh(few, corpus, **constants)
     assert np.allclose(cheap.test.null, plain.test.null, atol=1e-12)
     assert np.array_equal(cheap.test.exceed, plain.test.exceed)
@@ -338,9 +338,9 @@ def test_bare_evidence_decides_alike(constants):
 
 
 def test_of_many_texts_rivals_and_figures_are_shown_on_some_and_all_that_decides_is_as_it_was(monkeypatch):
-    _, whole = weigh(twins=5)
+    _, whole = weigh(untrained=5)
     monkeypatch.setattr(controls, "MOST_ASIDE", 12)
-    _, some = weigh(twins=5)
+    _, some = weigh(untrained=5)
     texts = len(planted_corpus())
     assert texts > 12
     for one in ("effect", "theta", "se", "t"):
@@ -352,7 +352,8 @@ def test_of_many_texts_rivals_and_figures_are_shown_on_some_and_all_that_decides
     told = {control.name: control.sentence for control in some.controls}
     assert set(told) == {control.name for control in whole.controls}
     assert all(
-        f"of {texts} texts)" in told[name] for name in ("shared_words", "plain_measures", "spread", "untrained_twin")
+        f"of {texts} texts)" in told[name]
+        for name in ("shared_words", "plain_measures", "spread", "untrained_baseline")
     )
     assert not any("texts)" in control.sentence for control in whole.controls)
     assert [e.kind for e in some.exhibits] == [e.kind for e in whole.exhibits]

@@ -63,7 +63,7 @@ class MiddleAlike(EndsAlike):
 
     named = "middle"
     rest = None
-    twins = 0
+    untrained = 0
 
 
 class SameTextMore(SimilarityLevels):
@@ -73,7 +73,7 @@ class SameTextMore(SimilarityLevels):
     level = "same_text"
     against = "other_text"
     holds = everywhere()
-    twins = 0
+    untrained = 0
 
 
 class OfLayers(HeadMagnitudes):
@@ -83,7 +83,7 @@ class OfLayers(HeadMagnitudes):
 class Quiet(QuietMiddle):
     """Middle layers put out less."""
 
-    twins = 0
+    untrained = 0
 
 
 class FirstValues(LeadingValues):
@@ -96,7 +96,7 @@ class AxisThirteen(AxisStreams):
     """Axis 13 carries the category."""
 
     axes = (13,)
-    twins = 0
+    untrained = 0
 
 
 class OneOfTwo(AxisThirteen):
@@ -260,8 +260,8 @@ def test_levels_by_layer_are_those_of_the_common_vector(
     claim = first["EndsAlike"]
     assert claim["outcome"] == "supported", claim["sentence"]
     assert claim["effect"] > 0.5
-    twins = claim["controls"][0]["numbers"]
-    assert twins["low"] > 0.2
+    untrained = claim["controls"][0]["numbers"]
+    assert untrained["low"] > 0.2
     assert first["MiddleAlike"]["outcome"] == "refuted"
     for name in ("EndsAlike", "MiddleAlike"):
         assert second[name]["outcome"] == "refuted", second[name]["sentence"]

@@ -41,7 +41,7 @@ class TopicOutweighsStyle(WithinVersusStyle):
     """Similarity in the stream is more about topic than about style."""
 
     site = "resid_post"
-    twins = 0
+    untrained = 0
 
 
 class TopicsVaryApart(SubspaceSeparation):
@@ -50,7 +50,7 @@ class TopicsVaryApart(SubspaceSeparation):
     label = "topic"
     splits = 10
     relabellings = 499
-    twins = 0
+    untrained = 0
 
 
 class FewComponents(LowRankSimilarity):
@@ -58,7 +58,7 @@ class FewComponents(LowRankSimilarity):
 
     label = "topic"
     splits = 10
-    twins = 0
+    untrained = 0
 '''
 
 

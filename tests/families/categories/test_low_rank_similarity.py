@@ -35,7 +35,7 @@ class Factors(PlantedRecorder):
 class Planted(LowRankSimilarity):
     """Similarity is diagonal plus low rank."""
 
-    label, twins, splits, draws = "style", 0, 5, 99
+    label, untrained, splits, draws = "style", 0, 5, 99
 
 
 def recorded(claim, corpus=CORPUS, recorder=None):
@@ -97,12 +97,12 @@ def test_agreement_with_categories_is_that_of_scipys_angles():
 
 
 def test_figures_and_numbers_say_what_they_show():
-    _, evidence = weigh(twins=5)
+    _, evidence = weigh(untrained=5)
     assert [e.kind for e in evidence.exhibits] == ["scree", "null_histogram"]
     scree = evidence.exhibits[0]
     np.testing.assert_array_equal(scree.arrays["rank"], [0, 2, 2])
     assert scree.arrays["share"].shape == scree.arrays["null_high"].shape == (3, 24)
-    twin = next(c for c in evidence.controls if c.name == "untrained_twin")
+    twin = next(c for c in evidence.controls if c.name == "untrained_baseline")
     assert max(twin.numbers["excess_share"]) < 0.1
     assert "components stand above 99 permutations" in evidence.detail
 
@@ -140,7 +140,7 @@ def test_too_few_texts_for_halves_are_refused():
         ({"site": "head_z"}, "Site"),
         ({"draws": 19}, "at least 99"),
         ({"splits": 2}, "lottery"),
-        ({"twins": 2}, "at least 5"),
+        ({"untrained": 2}, "at least 5"),
         ({"holds": along_depth("rises")}, "along_depth"),
         ({"smallest_effect": 1.0}, "below 1"),
     ],

@@ -29,7 +29,7 @@ STYLE = (0.0, 0.0, 0.0, 3.0, 3.0)
 
 
 def activations(corpus, request, layer, common=COMMON, style=STYLE, positions=POSITIONS):
-    """(text, position, unit): a common direction, a style's, a text's own and a token's; twins have the last two."""
+    """(text, position, unit): a common direction, a style's, a text's own and a token's; untrained networks have the last two."""
     out = []
     for text in corpus.texts:  # keyed by text, so that the order of rows changes nothing
         rng = np.random.default_rng([layer, *(request.variant or "").encode(), *text.id.encode()])
@@ -54,7 +54,7 @@ def recorded(claim, corpus=CORPUS, made=activations, shape=SHAPE, positions=POSI
 class Alike(SimilarityLevels):
     """Different texts are alike in at least one layer."""
 
-    label, twins = "style", 0
+    label, untrained = "style", 0
 
 
 def claim_with(base=Alike, **constants):
@@ -228,7 +228,7 @@ def test_named_layers_of_planted_levels_are_supported_and_their_contrary_refuted
         ({"against": "other_text"}, "level and against are both 'other_text'; their difference is nothing"),
         ({"named": (0,), "holds": everywhere()}, "named = ... makes one contrast of layers; leave holds as it is"),
         ({"rest": (0,)}, "rest = ... says what named layers are held against; name them with named = ..."),
-        ({"twins": 2}, "twins = 2: a comparison with untrained networks needs at least 5 seeds, or 0 for none"),
+        ({"untrained": 2}, "untrained = 2: a comparison with untrained networks needs at least 5 seeds, or 0 for none"),
         ({"named": "last"}, "named = 'last' is unknown; write layers in numbers, such as (0, -1), or 'middle'"),
         ({"named": (0,), "rest": 3}, "rest = 3 is unknown"),
         ({"smallest_effect": 1.0}, "must be below 1, the end of the scale of similarity."),
@@ -278,7 +278,7 @@ def test_one_position_is_refused():
         claim.weigh(recorded(claim, positions=1).by_id(), WEIGHING)
 
 
-# ---- blocks, order, twins
+# ---- blocks, order, untrained networks
 
 
 def test_blocks_of_one_style_are_units_and_their_texts_are_not_compared():
@@ -316,7 +316,7 @@ def test_blocks_in_which_styles_vary_are_drawn_whole():
 
 
 def test_order_of_texts_and_neighbours_change_nothing():
-    claim = claim_with(twins=5)
+    claim = claim_with(untrained=5)
     assert outcome(claim)[1].as_dict() == outcome(claim, corpus=shuffled(CORPUS))[1].as_dict()
     alone = claim_with(layers=(4,)).weigh(recorded(claim_with(layers=(4,))).by_id(), WEIGHING)
     among = claim_with().weigh(recorded(claim_with()).by_id(), WEIGHING)
@@ -335,17 +335,17 @@ def test_order_of_texts_and_neighbours_change_nothing():
     ],
 )
 def test_bare_decides_alike(constants):
-    claim = claim_with(twins=5, **constants)
+    claim = claim_with(untrained=5, **constants)
     assert_bare_decides_alike(claim, recorded(claim).by_id(), WEIGHING)
 
 
-def test_untrained_twins_stand_beside_the_claim():
-    _, weighed, (curve, _) = outcome(claim_with(twins=5))
+def test_untrained_baselines_stand_beside_the_claim():
+    _, weighed, (curve, _) = outcome(claim_with(untrained=5))
     (control,) = weighed.controls
-    assert control["name"] == "untrained_twin" and "training adds to it" in control["sentence"]
-    assert max(map(abs, control["numbers"]["twins"])) < 0.1 < control["numbers"]["low"]
+    assert control["name"] == "untrained_baseline" and "training adds to it" in control["sentence"]
+    assert max(map(abs, control["numbers"]["untrained"])) < 0.1 < control["numbers"]["low"]
     assert curve.arrays["twin"].shape == (5, LAYERS)
-    euclidean = outcome(claim_with(twins=5, similarity="euclidean"))[1].controls[0]["numbers"]
+    euclidean = outcome(claim_with(untrained=5, similarity="euclidean"))[1].controls[0]["numbers"]
     assert np.isfinite([euclidean["low"], euclidean["high"]]).all()
 
 

@@ -38,7 +38,7 @@ class Varying(PlantedRecorder):
 class Planted(SubspaceSeparation):
     """Texts of different styles vary in different subspaces."""
 
-    label, twins, splits, relabellings = "style", 0, 5, 199
+    label, untrained, splits, relabellings = "style", 0, 5, 199
 
 
 def recorded(claim, corpus=CORPUS, recorder=None):
@@ -103,9 +103,9 @@ def test_subspaces_that_hold_no_more_than_chance_are_warned_of():
     assert not any("hardly known" in w for w in weigh(layers=(1,))[1].warnings)
 
 
-def test_untrained_twins_stand_beside():
-    _, evidence = weigh(twins=5)
-    twin = next(c for c in evidence.controls if c.name == "untrained_twin")
+def test_untrained_baselines_stand_beside():
+    _, evidence = weigh(untrained=5)
+    twin = next(c for c in evidence.controls if c.name == "untrained_baseline")
     assert len(twin.numbers["separation"]) == 5
     assert "none reaches that" in twin.sentence
 
@@ -144,7 +144,7 @@ def test_too_few_texts_to_learn_from_are_refused_before_any_pass():
         ({"dimensions": 0}, "at least 1"),
         ({"relabellings": 9}, "at least 99"),
         ({"splits": 1}, "lottery"),
-        ({"twins": 2}, "at least 5"),
+        ({"untrained": 2}, "at least 5"),
         ({"holds": along_depth("rises")}, "along_depth"),
         ({"smallest_effect": 1.0}, "below 1"),
     ],

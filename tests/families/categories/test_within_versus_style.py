@@ -19,7 +19,7 @@ CORPUS = planted_corpus(topics=3, styles=3, texts=5)
 class Planted(WithinVersusStyle):
     """Similarity is more about style than about topic."""
 
-    label, within, twins = "style", "topic", 0
+    label, within, untrained = "style", "topic", 0
 
 
 def recorded(claim, recorder=None, corpus=CORPUS):
@@ -55,7 +55,7 @@ def test_swapped_factors_give_the_negative_and_are_refuted():
 def test_the_difference_is_that_of_two_clustering_claims():
     _, evidence = weigh()
     style, topic = (
-        weigh(type("CrossedFactor", (CategoryClustering,), {"__doc__": "S.", "twins": 0}), label=a, within=b)[1]
+        weigh(type("CrossedFactor", (CategoryClustering,), {"__doc__": "S.", "untrained": 0}), label=a, within=b)[1]
         for a, b in (("style", "topic"), ("topic", "style"))
     )
     np.testing.assert_allclose(evidence.bounds.effect, style.bounds.effect - topic.bounds.effect, atol=1e-12)
@@ -87,7 +87,9 @@ def test_both_sides_are_resampled_together():
     """The standard error of the difference is that of the summed influences, not that of independent sides."""
     _, evidence = weigh()
     sides = [
-        weigh(type("Variation", (CategoryClustering,), {"__doc__": "S.", "twins": 0}), label=a, within=b)[1].bounds.se
+        weigh(type("Variation", (CategoryClustering,), {"__doc__": "S.", "untrained": 0}), label=a, within=b)[
+            1
+        ].bounds.se
         for a, b in (("style", "topic"), ("topic", "style"))
     ]
     apart = np.sqrt(sides[0] ** 2 + sides[1] ** 2)
@@ -112,18 +114,18 @@ def test_a_rise_along_depth_is_one_contrast():
 
 
 def test_controls_speak_of_both_sides():
-    _, evidence = weigh(twins=5)
+    _, evidence = weigh(untrained=5)
     found = {c.name: c for c in evidence.controls}
     assert list(found) == [
         "each_side",
         "shared_words",
         "plain_measures_style",
         "plain_measures_topic",
-        "untrained_twin",
+        "untrained_baseline",
     ]
     assert found["each_side"].numbers["p_style"] <= 0.01 < 0.05 < found["each_side"].numbers["p_topic"]
     assert found["shared_words"].numbers["low"] > 0.5
-    assert found["untrained_twin"].numbers["low"] > 0.2
+    assert found["untrained_baseline"].numbers["low"] > 0.2
     assert evidence.exhibits[0].kind == "two_effects_by_depth"
     assert evidence.exhibits[0].arrays["twin"].shape == (5, 3)
 

@@ -27,7 +27,7 @@ FLAT = np.full(LAYERS, 0.4)
 
 
 def recorded(claim, curve=CHUNKED, corpus=CORPUS, positions=POSITIONS, twin=0.05, noise=0.03):
-    """Shares about a curve; what the early position says must not matter, and twins attend evenly."""
+    """Shares about a curve; what the early position says must not matter, and untrained networks attend evenly."""
     arrays = {}
     for request in claim.requests(SHAPE):
         for layer in range(LAYERS):
@@ -94,7 +94,7 @@ def test_a_rise_alone_is_no_chunk_at_both_ends():
 
 
 def test_effect_and_p_are_those_made_by_hand():
-    claim = type("Named", (Parked,), {"named": (2, 6), "twins": 0})()
+    claim = type("Named", (Parked,), {"named": (2, 6), "untrained": 0})()
     recording = recorded(claim).by_id()
     evidence = claim.weigh(recording, WEIGHING)
     request = claim.requests(SHAPE)[0]
@@ -114,13 +114,13 @@ def test_six_texts_are_flipped_in_all_ways():
     assert weighed.p == pytest.approx(1 / 64)
 
 
-def test_what_was_picked_is_also_measured_apart_and_in_untrained_twins():
+def test_what_was_picked_is_also_measured_apart_and_in_untrained_baselines():
     controls = {c["name"]: c for c in outcome(Parked())[1].controls}
     assert controls["held_out"]["numbers"]["median"] == pytest.approx(0.3, abs=0.03)
     assert controls["held_out"]["numbers"]["same"] == 20
-    twin = controls["untrained_twin"]["numbers"]
-    assert len(twin["twins"]) == 5 and max(map(abs, twin["twins"])) < 0.03
-    assert twin["low"] > 0.2 and "training adds to it" in controls["untrained_twin"]["sentence"]
+    twin = controls["untrained_baseline"]["numbers"]
+    assert len(twin["untrained"]) == 5 and max(map(abs, twin["untrained"])) < 0.03
+    assert twin["low"] > 0.2 and "training adds to it" in controls["untrained_baseline"]["sentence"]
 
 
 def test_sinks_stand_beside_the_contrast():
@@ -149,7 +149,7 @@ def test_bare_decides_alike():
 
 
 def test_curves_without_spread_settle_nothing_and_are_counted():
-    claim = type("Still", (Parked,), {"twins": 0})()
+    claim = type("Still", (Parked,), {"untrained": 0})()
     request = claim.requests(SHAPE)[0]
     arrays = {(request, i): np.full((len(CORPUS), 3, HEADS), 1 / 3) for i in range(LAYERS)}
     recording = replace(recorded(claim), source=MemorySource(arrays))
@@ -174,7 +174,7 @@ def test_divisions_of_a_network():
         ({"early_most": 0}, "early_most = 0 must be a share of the layers"),
         ({"last_most": 1.5}, "last_most = 1.5 must be a share"),
         ({"named": (3,)}, "named = (3,) must be the first and the last layer of the middle"),
-        ({"twins": 2}, "twins = 2: a comparison with untrained networks needs at least 5 seeds"),
+        ({"untrained": 2}, "untrained = 2: a comparison with untrained networks needs at least 5 seeds"),
         ({"holds": everywhere()}, "FirstTokenAttention speaks of all layers together; leave holds as it is"),
         ({"smallest_effect": 1.0}, "the end of the scale of lesser contrast"),
     ],
@@ -216,7 +216,7 @@ def test_heads_above_the_threshold_are_counted():
 
 
 def test_heads_that_look_at_near_tokens_are_told_from_sinks():
-    claim = type("Near", (Sinks,), {"twins": 0})()
+    claim = type("Near", (Sinks,), {"untrained": 0})()
     recording = recorded(claim, curve=FLAT)
     near = np.where(np.arange(64) < 32, 1.9, 0.1)[None, :, None]
     arrays = {key: array * near for key, array in recording.source.arrays.items()}

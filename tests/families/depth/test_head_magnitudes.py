@@ -29,7 +29,7 @@ OF_HEADS = np.linspace(-0.3, 0.3, HEADS)
 
 
 def recorded(claim, curve=QUIET, heads=OF_HEADS, corpus=CORPUS, noise=0.1):
-    """Norms whose binary logarithm is a curve, plus what a head of each layer has of its own; twins are flat."""
+    """Norms whose binary logarithm is a curve, plus what a head of each layer has of its own; untrained networks are flat."""
     arrays = {}
     for request in claim.requests(SHAPE):
         for layer in range(LAYERS):
@@ -109,7 +109,7 @@ def test_magnitudes_that_differ_by_layer_are_supported():
     assert exhibit.kind == "curve_by_depth"
     np.testing.assert_allclose(exhibit.arrays["mean"], QUIET, atol=0.1)
     assert "of the variance lies between layers" in weighed.controls[0]["sentence"]
-    assert max(weighed.controls[0]["numbers"]["twins"]) < 0.1
+    assert max(weighed.controls[0]["numbers"]["untrained"]) < 0.1
     beside = {row["name"]: row["value"] for row in weighed.secondary}
     assert beside["spread between layers, log2"] == pytest.approx(QUIET.std(ddof=1), abs=0.1)
     assert beside["spread between heads of a layer, log2"] == pytest.approx(0.32, abs=0.05)
@@ -122,7 +122,7 @@ def test_magnitudes_that_differ_by_head_are_refuted():
 
 
 def test_heads_that_are_all_alike_settle_nothing():
-    claim = claim_with(OfLayers, twins=0)
+    claim = claim_with(OfLayers, untrained=0)
     still = {key: np.ones_like(array) for key, array in recorded(claim).source.arrays.items()}
     weighed, _ = weigh(claim, replace(recorded(claim), source=MemorySource(still)), WEIGHING)
     assert judge({"c": weighed}, alpha=0.05, correction="holm")["c"].outcome.word == "inconclusive"
@@ -130,7 +130,7 @@ def test_heads_that_are_all_alike_settle_nothing():
 
 
 def test_a_head_that_puts_out_nothing_is_named():
-    claim = claim_with(OfLayers, twins=0)
+    claim = claim_with(OfLayers, untrained=0)
     recording = recorded(claim)
     recording.source.arrays[Activations("head_z", None, "norm"), 2][3, :, 1] = 0
     with pytest.raises(ClaimError, match="Head 1 of layer 2 puts out nothing for some text"):
@@ -149,14 +149,14 @@ def test_a_quiet_middle_is_supported_and_named():
     assert exhibit.arrays["begins"][0, 2] > 0.9
     controls = {c["name"]: c["numbers"] for c in weighed.controls}
     assert controls["held_out"]["same"] == 20
-    assert controls["untrained_twin"]["low"] > 1 > max(map(abs, controls["untrained_twin"]["twins"]))
+    assert controls["untrained_baseline"]["low"] > 1 > max(map(abs, controls["untrained_baseline"]["untrained"]))
     beside = {row["name"]: row["value"] for row in weighed.secondary}
     assert beside["log2 magnitude of head outputs, early"] == pytest.approx(2, abs=0.1)
 
 
 def test_contrasts_of_many_octaves_are_held_against_twins_too():
     controls = {c["name"]: c["numbers"] for c in outcome(Quiet(), curve=5 * QUIET)[1].controls}
-    assert controls["untrained_twin"]["low"] > 5
+    assert controls["untrained_baseline"]["low"] > 5
 
 
 @pytest.mark.parametrize("curve", [FLAT, -QUIET, QUIET * (np.arange(LAYERS) < 2)], ids=["flat", "loud", "one end"])
@@ -165,7 +165,7 @@ def test_a_middle_that_is_not_quieter_than_both_ends_is_refuted(curve):
 
 
 def test_the_effect_is_an_end_minus_the_middle_of_log2_magnitudes():
-    claim = claim_with(Quiet, named=(2, 6), twins=0)
+    claim = claim_with(Quiet, named=(2, 6), untrained=0)
     recording = recorded(claim).by_id()
     evidence = claim.weigh(recording, WEIGHING)
     norms = [recording.array(Activations("head_z", None, "norm"), i).mean(axis=1) for i in range(LAYERS)]
@@ -196,7 +196,7 @@ def test_order_of_texts_changes_nothing_and_bare_decides_alike(base):
 @pytest.mark.parametrize(
     ("constants", "message"),
     [
-        ({"twins": 2}, "twins = 2: a comparison with untrained networks needs at least 5 seeds"),
+        ({"untrained": 2}, "untrained = 2: a comparison with untrained networks needs at least 5 seeds"),
         ({"holds": everywhere()}, "speaks of all layers together; leave holds as it is"),
     ],
 )

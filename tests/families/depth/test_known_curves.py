@@ -49,19 +49,19 @@ class ParkedThere(ParkedInTheMiddle):
     """Layers 3 to 6 park their attention on the first token."""
 
     named = (3, 6)
-    twins = 0
+    untrained = 0
 
 
 class ManySinks(AttentionSinks):
     """At least a tenth of all heads are sinks."""
 
-    twins = 0
+    untrained = 0
 
 
 class ThreePhases(ResidualPhases):
     """The stream is turned early, refined, and turned once more."""
 
-    twins = 0
+    untrained = 0
 '''
 
 
@@ -195,9 +195,9 @@ def test_the_middle_that_parks_its_attention_is_found(parked: dict[str, dict[str
     assert claim["best_words"] == "layers 3 to 6"
     assert "the middle at layer 3 in 100 % and the last chunk at layer 7 in 100 %" in claim["sentence"]
     assert claim["effect"] > 0.2
-    assert {c["name"] for c in claim["controls"]} == {"held_out", "untrained_twin"}
-    twin = next(c for c in claim["controls"] if c["name"] == "untrained_twin")
-    assert twin["numbers"]["low"] > 0.2 and max(np.abs(twin["numbers"]["twins"])) < 0.02
+    assert {c["name"] for c in claim["controls"]} == {"held_out", "untrained_baseline"}
+    twin = next(c for c in claim["controls"] if c["name"] == "untrained_baseline")
+    assert twin["numbers"]["low"] > 0.2 and max(np.abs(twin["numbers"]["untrained"])) < 0.02
 
 
 def test_a_middle_named_in_advance_pays_for_no_search(parked: dict[str, dict[str, Any]]) -> None:

@@ -28,7 +28,7 @@ LINE = np.linspace(0.4, 0.9, LAYERS)
 
 def recorded(claim, curve=PHASED, corpus=CORPUS, noise=0.03, positions=POSITIONS):
     """States in the plane of coordinates 0 and 1 that turn by angles of these cosines, scaled anew in every layer; the
-    first token does as it likes, and twins hardly turn."""
+    first token does as it likes, and untrained networks hardly turn."""
     arrays = {(r, i): [] for r in claim.requests(SHAPE) for i in SHAPE.resolve_layers(r)}
     for text in corpus.texts:
         for variant in {r.variant for r, _ in arrays}:
@@ -96,18 +96,18 @@ def test_one_large_step_is_not_taken_for_three_phases(end):
     """It beats a line by far, and the claim with one end alone is supported."""
     curve = np.where(np.arange(LAYERS) < 2, 0.2, 0.9)
     curve = curve if end == "early" else np.where(np.arange(LAYERS) == LAYERS - 1, 0.2, 0.9)
-    verdict, weighed, _ = outcome(type("Both", (Phased,), {"twins": 0})(), curve=curve)
+    verdict, weighed, _ = outcome(type("Both", (Phased,), {"untrained": 0})(), curve=curve)
     assert verdict.outcome.word == "refuted", verdict.sentence
     secondary = {row["name"]: row["value"] for row in weighed.secondary}
     assert secondary["error reduction against line"] > 0.5 > 0.1 > weighed.effect
     other = "last" if end == "early" else "early one"
     assert f"without the {other}" in verdict.sentence
-    alone, _, _ = outcome(type("Alone", (Phased,), {"twins": 0, "ends": end})(), curve=curve)
+    alone, _, _ = outcome(type("Alone", (Phased,), {"untrained": 0, "ends": end})(), curve=curve)
     assert alone.outcome.word == "supported", alone.sentence
 
 
 def test_effect_and_p_are_those_made_by_hand():
-    claim = type("Bare", (Phased,), {"twins": 0})()
+    claim = type("Bare", (Phased,), {"untrained": 0})()
     recording = recorded(claim).by_id()
     evidence = claim.weigh(recording, WEIGHING)
     curves = ResidualStream.of(recording, None, "ResidualPhases").cosines()
@@ -124,10 +124,10 @@ def test_effect_and_p_are_those_made_by_hand():
 
 def test_rivals_stand_beside_it(phased):
     controls = {c["name"]: c for c in phased[1].controls}
-    assert set(controls) == {"parabola", "largest_coordinates", "untrained_twin"}
+    assert set(controls) == {"parabola", "largest_coordinates", "untrained_baseline"}
     assert "phases, not any bend" in controls["parabola"]["sentence"]
     assert 0 < controls["parabola"]["numbers"]["parabola"] < phased[1].effect
-    assert max(controls["untrained_twin"]["numbers"]["twins"]) < 0.2
+    assert max(controls["untrained_baseline"]["numbers"]["untrained"]) < 0.2
     secondary = {row["name"]: row["value"] for row in phased[1].secondary}
     assert secondary["out-of-sample error, phases"] < secondary["out-of-sample error, parabola"]
 
@@ -146,7 +146,7 @@ def test_a_stream_of_few_coordinates_has_none_to_leave_out(phased):
 
 def test_cosines_that_one_coordinate_makes_are_told():
     """Two of the coordinates hold the phases; without the largest three nothing is left of them."""
-    claim = type("Loud", (Phased,), {"twins": 0})()
+    claim = type("Loud", (Phased,), {"untrained": 0})()
     recording = recorded(claim)
     rng = np.random.default_rng(0)
     arrays = {
@@ -166,7 +166,7 @@ def test_order_of_texts_changes_nothing(phased):
 
 def test_blocks_are_units():
     blocked = replace(CORPUS, texts=tuple(replace(t, block=f"b{i // 2}") for i, t in enumerate(CORPUS.texts)))
-    _, weighed, _ = outcome(type("B", (Phased,), {"twins": 0})(), corpus=blocked)
+    _, weighed, _ = outcome(type("B", (Phased,), {"untrained": 0})(), corpus=blocked)
     assert (weighed.unit, weighed.n_units, weighed.n_texts) == ("block", 8, 16)
     assert weighed.action == "flipping the signs of each block's difference in error"
 
@@ -176,7 +176,7 @@ def test_bare_decides_alike():
 
 
 def test_curves_without_spread_settle_nothing():
-    verdict, weighed, _ = outcome(type("S", (Phased,), {"twins": 0})(), noise=0.0, curve=LINE**2)
+    verdict, weighed, _ = outcome(type("S", (Phased,), {"untrained": 0})(), noise=0.0, curve=LINE**2)
     assert verdict.outcome.word == "inconclusive"
     assert not weighed.bounded
 

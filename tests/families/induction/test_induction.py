@@ -51,7 +51,7 @@ class Raw(CategoryClustering):
     """Texts of a category are alike."""
 
     layers = copies.LOOKED
-    twins = 0
+    untrained = 0
 
 
 def outcome(claim, recording):
@@ -147,7 +147,7 @@ def test_likeness_by_copies_alone_is_refuted_though_texts_are_alike():
     assert induction["name"] == "induction" and induction["numbers"]["heads_counted"] == 1
     assert induction["numbers"]["share_left"] < 0.3 < induction["numbers"]["delta"]
     assert "the best head (layer 0, head 0) pays 0.90" in induction["sentence"]
-    assert {c["name"] for c in weighed.controls} >= {"shared_words", "plain_measures", "untrained_twin"}
+    assert {c["name"] for c in weighed.controls} >= {"shared_words", "plain_measures", "untrained_baseline"}
     both, scores = exhibits[:2]
     assert (both.kind, scores.kind) == ("raw_and_partial", "head_map")
     np.testing.assert_allclose(both.arrays["effect"][0, 0], outcome(Raw(), recording)[2][0].arrays["effect"][0])
@@ -255,7 +255,7 @@ def test_the_claim_may_rise_along_depth_and_be_of_heads():
 
 def test_two_crossed_factors_are_compared_beyond_copies():
     recording = copied()
-    names = {"label": "category", "within": "topic", "layers": copies.LOOKED, "twins": 0}
+    names = {"label": "category", "within": "topic", "layers": copies.LOOKED, "untrained": 0}
     raw, beyond = (
         type("Crossed", (WithinVersusStyle,), {**names, "beyond": b})().weigh(recording, replace(WEIGHING, bare=True))
         for b in (None, "induction")

@@ -67,14 +67,14 @@ class Alike(CategoryClustering):
     """Texts of a category look alike in layer 1."""
 
     holds = at(1)
-    twins = 0
+    untrained = 0
 
 
 class AlikeBeyondCopies(InductionExplanation):
     """Texts of a category look alike in layer 1 beyond what induction heads copy."""
 
     holds = at(1)
-    twins = 0
+    untrained = 0
 '''
 
 

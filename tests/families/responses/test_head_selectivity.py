@@ -21,7 +21,7 @@ WEIGHING = TestSettings(seed=1, permutations=199, resamples=399)
 class Planted(HeadSelectivity):
     """One head answers style."""
 
-    label, within, twins = "style", "topic", 0
+    label, within, untrained = "style", "topic", 0
 
 
 def weigh(base=Planted, recorder=None, corpus=None, **constants):
@@ -95,8 +95,8 @@ def test_a_named_category_is_answered_the_way_that_was_planted(category, answers
 
 
 def test_a_named_category_has_twins_and_strata_and_books_of_its_own():
-    _, evidence = weigh(twins=5, category="style3", answers="more")
-    twin = next(c for c in evidence.controls if c.name == "untrained_twin")
+    _, evidence = weigh(untrained=5, category="style3", answers="more")
+    twin = next(c for c in evidence.controls if c.name == "untrained_baseline")
     assert "of the untrained networks (5 seeds) reaches superiority of 'style3' " in twin.sentence
     _, evidence = weigh(corpus=in_books(), within=None, category="style3", answers="more")
     best = int(np.argmax(evidence.bounds.effect))
@@ -111,8 +111,8 @@ def test_a_category_that_the_corpus_lacks_is_refused_before_any_pass():
 
 
 def test_twins_that_learned_nothing_are_shown_beside():
-    _, evidence = weigh(twins=5)
-    twin = next(c for c in evidence.controls if c.name == "untrained_twin")
+    _, evidence = weigh(untrained=5)
+    twin = next(c for c in evidence.controls if c.name == "untrained_baseline")
     assert "no untrained network reaches that" in twin.sentence
     assert len(twin.numbers["effect"]) == 5
 
@@ -243,7 +243,7 @@ def test_too_few_texts_to_split_are_refused_before_any_pass():
         ({"unit": "column"}, "Unit"),
         ({"site": "attn_out"}, "heads"),
         ({"response": "max"}, "Response"),
-        ({"twins": 1}, "5"),
+        ({"untrained": 1}, "5"),
         ({"answers": "up"}, "more, less, either"),
         ({"answers": "more"}, "needs a category"),
         ({"category": 3}, "must name one style"),
@@ -256,7 +256,7 @@ def test_constants_are_checked(constants, message):
 
 @pytest.mark.parametrize("family", [HeadSelectivity, HeadsAgainstBlocks])
 def test_bare_evidence_decides_alike(family):
-    claim = type("Bare", (family,), {"__doc__": "B.", "label": "style", "within": "topic", "twins": 0})()
+    claim = type("Bare", (family,), {"__doc__": "B.", "label": "style", "within": "topic", "untrained": 0})()
     recorder = PlantedRecorder()
     corpus = planted_corpus(texts=4)
     recording = recorder.record(corpus, claim.requests(recorder.shape), tokens=64, positions=Positions("0,1,2"))

@@ -92,19 +92,19 @@ from modclaims import CategoryClustering, ModelsDiffer, ScaleTrend, everywhere
 class LargerPartsFurther(ModelsDiffer):
     """The larger model sets categories further apart, at every depth."""
 
-    twins = 0
+    untrained = 0
     holds = everywhere()
 
 
 class LargerIsMoreModular(ScaleTrend):
     """The larger a model, the further apart it sets categories."""
 
-    twins = 0
+    untrained = 0
     smallest_effect = 0.1
 
 
 class Clusters(CategoryClustering):
     """Categories cluster at the ends of the stream."""
 
-    site, layers, twins = "resid_post", (0, -1), 0
+    site, layers, untrained = "resid_post", (0, -1), 0
 '''

@@ -41,13 +41,13 @@ class Model(PlantedRecorder):
 class Differ(ModelsDiffer):
     """The larger one parts styles further."""
 
-    label, within, twins = "style", "topic", 0
+    label, within, untrained = "style", "topic", 0
 
 
 class Trend(ScaleTrend):
     """Larger models part styles further."""
 
-    label, within, twins = "style", "topic", 0
+    label, within, untrained = "style", "topic", 0
 
 
 def ladder(effects, sizes=None, **options):
@@ -98,7 +98,7 @@ def test_the_difference_is_that_of_two_clustering_claims_and_of_models_not_of_th
     deltas = []
     for one in (large, small):
         claim = type(
-            "Side", (CategoryClustering,), {"__doc__": "S.", "twins": 0, "label": "style", "within": "topic"}
+            "Side", (CategoryClustering,), {"__doc__": "S.", "untrained": 0, "label": "style", "within": "topic"}
         )()
         claim.site = "resid_post"
         deltas.append(claim.weigh(recorded(claim, one), replace(WEIGHING, bare=True)).bounds.effect)
@@ -114,7 +114,9 @@ def test_depth_is_matched_by_interpolation_on_the_layers_of_the_shallower_model(
     assert [cell.depth for cell in evidence.cells] == [0.0, 0.5, 1.0]
     asked = {r.model: r.layers for r in claim.requests(ModelSet(deep, [flat]).shape) if r.site == "resid_post"}
     assert asked == {None: (0, 2, 3, 5), "flat": (0, 1, 2)}
-    alone = type("Side", (CategoryClustering,), {"__doc__": "S.", "twins": 0, "label": "style", "within": "topic"})()
+    alone = type(
+        "Side", (CategoryClustering,), {"__doc__": "S.", "untrained": 0, "label": "style", "within": "topic"}
+    )()
     alone.site = "resid_post"
     delta = alone.weigh(recorded(alone, deep), replace(WEIGHING, bare=True)).bounds.effect
     np.testing.assert_allclose(evidence.secondary["delta of deep"], [delta[0], (delta[2] + delta[3]) / 2, delta[5]])
@@ -163,14 +165,14 @@ def test_models_of_one_size_enter_by_their_mean_and_none_is_larger_than_its_equa
         Differ().requests(ladder([0.1, 0.2], [10, 10]).shape)
 
 
-def test_controls_speak_of_words_and_untrained_twins():
-    _, evidence = weigh(Differ, ladder([0.0, 0.6]), twins=5)
+def test_controls_speak_of_words_and_untrained_baselines():
+    _, evidence = weigh(Differ, ladder([0.0, 0.6]), untrained=5)
     found = {c.name: c for c in evidence.controls}
-    assert list(found) == ["each_model", "shared_words", "untrained_twin"]
+    assert list(found) == ["each_model", "shared_words", "untrained_baseline"]
     assert found["shared_words"].numbers["low"] > 0.1
-    assert len(found["untrained_twin"].numbers["twins"]) == 5
-    assert max(np.abs(found["untrained_twin"].numbers["twins"])) < 0.2
-    assert found["untrained_twin"].numbers["low"] > 0.1
+    assert len(found["untrained_baseline"].numbers["untrained"]) == 5
+    assert max(np.abs(found["untrained_baseline"].numbers["untrained"])) < 0.2
+    assert found["untrained_baseline"].numbers["low"] > 0.1
 
 
 def test_other_tokenizers_are_a_warning():
@@ -248,12 +250,14 @@ def test_sizes_alike_leave_fewer_orders():
 
 
 def test_every_model_is_shown_with_an_interval_of_its_own():
-    _, evidence = weigh(Trend, ladder([0.1, 0.25, 0.4, 0.55, 0.7]), twins=5)
+    _, evidence = weigh(Trend, ladder([0.1, 0.25, 0.4, 0.55, 0.7]), untrained=5)
     found = {c.name: c for c in evidence.controls}
-    assert list(found) == ["each_model", "shared_words", "untrained_twin"]
+    assert list(found) == ["each_model", "shared_words", "untrained_baseline"]
     numbers = found["each_model"].numbers
     assert all(numbers[f"m{i}, low"] < numbers[f"m{i}"] < numbers[f"m{i}, high"] for i in range(5))
-    assert abs(found["untrained_twin"].numbers["slope_untrained"]) < 0.1 < found["untrained_twin"].numbers["slope"]
+    assert (
+        abs(found["untrained_baseline"].numbers["slope_untrained"]) < 0.1 < found["untrained_baseline"].numbers["slope"]
+    )
     assert found["shared_words"].numbers["slope_beyond"] > 0.1
     assert [e.kind for e in evidence.exhibits] == ["effect_by_parameters", "models_by_depth", "null_histogram"]
 
@@ -287,7 +291,7 @@ def test_bare_evidence_decides_alike(base):
         ({"depths": ()}, "depths"),
         ({"depths": (0.5, 0.5)}, "depths"),
         ({"depths": (1.5,)}, "depths"),
-        ({"twins": 2}, "at least 5"),
+        ({"untrained": 2}, "at least 5"),
         ({"holds": at(1)}, "at layer 1"),
         ({"holds": along_depth("rises")}, "along depth"),
     ],

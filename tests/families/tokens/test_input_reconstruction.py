@@ -11,7 +11,7 @@ from modclaims import InputOutsideUnembedding, InputReconstruction, along_depth,
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
 from modclaims.families.common.units import Sample
-from modclaims.families.tokens.input_reconstruction import Decoded, Tried, others_mean
+from modclaims.families.tokens.decoded import Decoded, Tried, others_mean
 from modclaims.families.tokens.token_maps import Spread, Tokens, bounds_of_means, learning_factor
 from modclaims.look import Look, TestSettings
 from modclaims.planning.context import PlanContext
@@ -90,7 +90,7 @@ def test_tokens_are_asked_for_as_far_as_positions_go():
         (told(site="mlp_out"), "not the stream"),
         (told(nearest=0), "nearest = 0"),
         (told(folds=2), "folds = 2"),
-        (told(twins=2), "at least 5 seeds"),
+        (told(untrained=2), "at least 5 seeds"),
         (aside(dimensions=0), "dimensions = 0"),
         (aside(leading=1.0), "leading = 1.0"),
         (aside(leading=True), "leading = True"),
@@ -223,10 +223,10 @@ def test_the_mean_of_the_others_knows_no_fold_of_its_own():
 
 
 def test_twins_are_told_beside():
-    weighed = outcome(told(twins=5))[1]
-    (twin,) = (c for c in weighed.controls if c["name"] == "untrained_twin")
+    weighed = outcome(told(untrained=5))[1]
+    (twin,) = (c for c in weighed.controls if c["name"] == "untrained_baseline")
     assert "none shows as much" in twin["sentence"]  # every layer of theirs is the first
-    assert max(abs(v) for v in twin["numbers"]["twins"]) < 1e-9
+    assert max(abs(v) for v in twin["numbers"]["untrained"]) < 1e-9
 
 
 def test_bounds_of_means_are_those_of_the_bootstrap():

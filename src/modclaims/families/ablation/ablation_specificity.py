@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -43,8 +43,6 @@ class AblationSpecificity(TargetedAblation):
         Units of a module, each once and ascending: the doses.
     sets : int, default 21
         Matched sets, the module among them: at least 21.
-    adjust : str, default 'maxT'
-        Without effect here: p is read off the bound. One of 'maxT' and 'minP'.
     smallest_effect : float, default 0.02
         Nats per token, at least 0.
 
@@ -71,6 +69,7 @@ class AblationSpecificity(TargetedAblation):
     sets: int = MIN_DRAWS + 1
     smallest_effect: float = 0.02
     effect_name: ClassVar[str] = "specificity"
+    _without_effect: ClassVar[Mapping[str, str]] = {"adjust": "p is read off the bound"}
     least_sets: ClassVar[int] = MIN_DRAWS + 1
     every_text: ClassVar[bool] = True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -15,6 +15,7 @@ from modclaims.decimals import decimals_of_effect, rounded
 from modclaims.errors import ClaimError
 from modclaims.families.axes.axis_streams import SITES, stream_of
 from modclaims.families.axes.figures.two_distributions import TwoDistributions
+from modclaims.families.axes.turned_axes import PickedAxes, Reachable, TurnedAxes, UnitVectors
 from modclaims.families.common import controls
 from modclaims.families.common.halves import check_splits
 from modclaims.families.common.null_histograms import null_histogram
@@ -30,14 +31,13 @@ from modclaims.stats.bounds.bootstrap import Bounds, bootstrap_t
 from modclaims.stats.bounds.log_ratios import log_ratio
 from modclaims.stats.bounds.replicates import Replicates
 from modclaims.stats.bounds.resamples import Resamples, resample, resample_groups
-from modclaims.stats.bounds.splits import Half, MedianBounds, picked_and_measured
+from modclaims.stats.bounds.splits import Half, picked_and_measured
 from modclaims.stats.chance.actions import Design
 from modclaims.stats.chance.merging import FACTOR
 from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
 from modclaims.stats.nulls.rotations import (
     SUMMARIES,
     WORKERS,
-    BasisEffects,
     Scale,
     Space,
     Turning,
@@ -208,20 +208,20 @@ class AxesAgainstRotations(Hypothesis):
             resampled=f"{units.resampled} and random bases",
             degenerate=degenerate,
             undecided=_undecided(self.holds.chosen(cells), picked.bounds.beyond, degenerate, (*lost, *beyond)),
-            payload=_Turned(data, own, at, tuple(s for _, s in drawn), test, picked, (*lost, *beyond)),
+            payload=TurnedAxes(data, own, at, tuple(s for _, s in drawn), test, picked, (*lost, *beyond)),
         )
 
-    def _vectors(self, look: Look, units: Units, layers: Sequence[int]) -> _Vectors:
+    def _vectors(self, look: Look, units: Units, layers: Sequence[int]) -> UnitVectors:
         """Activations of the units, averaged over positions."""
         arrays = [look.recording.array(self._request(), layer) for layer in layers]
         means = [units.responses(np.asarray(a, dtype=np.float64).mean(axis=1)) for a in arrays]
-        return _Vectors.of(np.stack(means), units, arrays[0].dtype)
+        return UnitVectors.of(np.stack(means), units, arrays[0].dtype)
 
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
-        return self._without_outliers(look, measured.kept(_Turned), named, measured.cells)
+        return self._without_outliers(look, measured.kept(TurnedAxes), named, measured.cells)
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
-        found, cells = measured.kept(_Turned), measured.cells
+        found, cells = measured.kept(TurnedAxes), measured.cells
         layers, favourite = look.shape.resolve_layers(self._request()), found.picked.favourite(named)[0]
         arrays = (look.recording.array(self._request(), layer) for layer in layers)
         followed = np.stack([np.asarray(a[..., favourite], dtype=np.float64) for a in arrays], axis=2)
@@ -233,7 +233,7 @@ class AxesAgainstRotations(Hypothesis):
         return pictures
 
     def words(self, look: Look, measured: Measured, named: int) -> Words:
-        found = measured.kept(_Turned)
+        found = measured.kept(TurnedAxes)
         test, units, scale, omega2 = found.test, found.data.units, found.data.scale, found.picked.omega2
         summary, weighed = SUMMARY_WORDS[self.summary], named not in measured.degenerate
         return Words(
@@ -262,21 +262,21 @@ class AxesAgainstRotations(Hypothesis):
             by=self.adjust,
         )
 
-    def _picked(self, look: Look, data: _Vectors, *purpose: str) -> _Picked:
+    def _picked(self, look: Look, data: UnitVectors, *purpose: str) -> PickedAxes:
         """Best axis and best random directions, picked and measured on disjoint halves; `purpose` sets streams apart."""
         with ThreadPoolExecutor(WORKERS) as pool:  # splits have streams of their own, so that order is no matter
             one_split = partial(self._one_split, look, data, purpose)
             picks, found = zip(*pool.map(one_split, range(self.splits)), strict=True)
         omega2 = np.median([both for _, both in found], axis=0)
-        bounds = _Reachable.of([bounds for bounds, _ in found])
-        return _Picked(
+        bounds = Reachable.of([bounds for bounds, _ in found])
+        return PickedAxes(
             replace(bounds, beyond=omega2[1] + self.smallest_effect >= 1),
             [[int(k) for k in picked[0]] for picked in picks],
             omega2,
         )
 
     def _one_split(
-        self, look: Look, data: _Vectors, purpose: tuple[str, ...], split: int
+        self, look: Look, data: UnitVectors, purpose: tuple[str, ...], split: int
     ) -> tuple[list[NDArray[np.int64]], tuple[Bounds, Floats]]:
         """The best directions (basis, layer) of one half, the axes first; on the other bounds and (axis and rivals, layer) omega^2."""
         design, layers, count = data.units.design, np.arange(len(data.vectors)), look.settings.resamples
@@ -313,7 +313,7 @@ class AxesAgainstRotations(Hypothesis):
             measured,
         )
 
-    def _out_of_reach(self, picked: _Picked, cells: Sequence[Cell]) -> tuple[str, ...]:
+    def _out_of_reach(self, picked: PickedAxes, cells: Sequence[Cell]) -> tuple[str, ...]:
         """A warning for each layer where random directions leave no room for the smallest effect that matters."""
         return tuple(
             f"At {cell} random directions tell {self.label} apart nearly without error (omega^2 {rivals:.2f}): no axis can be "
@@ -329,7 +329,7 @@ class AxesAgainstRotations(Hypothesis):
         return {"outlying coordinates": scale.outlying(self.outliers).sum(axis=1).astype(np.float64)}
 
     def _without_outliers(
-        self, look: Look, found: _Turned, named: int, cells: Sequence[Cell]
+        self, look: Look, found: TurnedAxes, named: int, cells: Sequence[Cell]
     ) -> tuple[RivalResult, ...]:
         """The same test and bounds at the named layer, without its outlying coordinates."""
         data = found.data
@@ -380,89 +380,6 @@ class AxesAgainstRotations(Hypothesis):
             f"On the first half of the texts axis {favourite} was picked most often there, in {often} of {self.splits} splits. "
             f"p is conditional on these texts and the scale that they give each coordinate.{left_out}"
         )
-
-
-@dataclass(frozen=True)
-class _Reachable(MedianBounds):
-    """Bounds that refute nothing where rivals leave no room: a difference that no axis could have is not a small one."""
-
-    beyond: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
-    """(layer,) whether rivals tell so much that the smallest effect that matters lies beyond a perfect axis."""
-
-    def _p_upper(self, smallest: float, cells: NDArray[np.int64] | None) -> Floats:
-        return np.where(self.beyond, 1.0, super()._p_upper(smallest, cells))
-
-
-@dataclass(frozen=True)
-class _Picked:
-    """What was picked on one half of the units and measured on the other, over the splits."""
-
-    bounds: _Reachable
-    """Of the axis' omega^2 minus the mean one of its rivals."""
-    axes: list[list[int]]
-    """(split, layer)."""
-    omega2: Floats
-    """(axis and mean of its rivals, layer) median over splits."""
-
-    def favourite(self, layer: int) -> tuple[int, int]:
-        """The axis picked most often at a layer, the first one picked among equals, and in how many splits."""
-        found = [axes[layer] for axes in self.axes]
-        best = max(dict.fromkeys(found), key=found.count)
-        return best, found.count(best)
-
-
-@dataclass(frozen=True)
-class _Turned:
-    """The axes of every layer, beside those of random bases of the same space."""
-
-    data: _Vectors
-    """What is turned."""
-    own: BasisEffects
-    """(layer, axis) omega^2 of the coordinate axes."""
-    at: Floats
-    """(point,) ascending omega^2 at which shares of directions are counted."""
-    shares: tuple[Floats, ...]
-    """By rotation, (layer, point) shares of directions whose omega^2 is at least so large."""
-    test: NullTest
-    """The claim's summary of the axes, against that of turned ones."""
-    picked: _Picked
-    """The best axis of one half of the units, on the other."""
-    warnings: tuple[str, ...]
-    """One for each layer that cannot be weighed, and for each that leaves no room above random directions."""
-
-
-@dataclass(frozen=True)
-class _Vectors:
-    """Vectors of units by layer, and the scale that all units together give their coordinates."""
-
-    vectors: Floats
-    """(layer, unit, coordinate); 0 in a layer that cannot be weighed, of which nothing is known then."""
-    units: Units
-    scale: Scale
-    eps: float
-    """What a value is known to, in parts of itself."""
-
-    @classmethod
-    def of(cls, vectors: Floats, units: Units, dtype: np.dtype[np.floating]) -> _Vectors:
-        """From vectors that were recorded as `dtype`."""
-        eps = float(np.finfo(dtype).eps)
-        scale = Scale.of(vectors, units.design, eps)
-        whole = np.asarray(~scale.perfect.any(axis=1, keepdims=True))
-        return cls(np.where(whole[:, None], vectors, 0.0), units, replace(scale, kept=scale.kept & whole), eps)
-
-    def at(self, layer: int, coordinates: NDArray[np.int64]) -> _Vectors:
-        """Some coordinates of one layer."""
-        scale = self.scale
-        parts = (m[layer, coordinates][None] for m in (scale.spread, scale.kept, scale.perfect))
-        return _Vectors(self.vectors[layer][None][:, :, coordinates], self.units, Scale(*parts), self.eps)
-
-    def turning(self) -> Turning:
-        """All units in their own scale, ready to be turned."""
-        return Turning.of(self.scale.scaled(self.vectors), self.scale.kept, self.units.design)
-
-    def scale_of(self, vectors: Floats, design: Design) -> Scale:
-        """The scale that some of the units give."""
-        return Scale.of(vectors, design, self.eps)
 
 
 def _without_scale(scale: Scale, cells: Sequence[Cell], label: str) -> tuple[str, ...]:
@@ -535,7 +452,7 @@ def _against_rivals(responses: Floats, design: Design, texts: Resamples, rivals:
     return bootstrap_t(Replicates(value, influence, centre), both, backward=_on_scale, ends=(-1.0, 1.0))
 
 
-def _distributions(found: _Turned, cells: Sequence[Cell], summary: str) -> Exhibit:
+def _distributions(found: TurnedAxes, cells: Sequence[Cell], summary: str) -> Exhibit:
     """omega^2 of axes and of random directions, as the share of directions at least so large."""
     test, at = found.test, found.at
     random = np.stack(found.shares)  # (rotation, layer, point)

@@ -129,8 +129,8 @@ class AxisStreams(Selectivity):
         asked: list[Request] = [mine]
         if self.basis == "unembedding_svd":
             asked.append(Weights("unembedding"))
-        twins = [for_variant(request, v) for v in controls.untrained_variants(self.twins) for request in asked]
-        return (*asked, controls.EMBED, *twins)
+        untrained = [for_variant(request, v) for v in controls.untrained_variants(self.untrained) for request in asked]
+        return (*asked, controls.EMBED, *untrained)
 
     def _told(self) -> tuple[str, str, str]:
         note = f"site {self.site}, basis {self.basis}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -60,12 +60,6 @@ class HeavyTails(Hypothesis):
         Layers to look at, from 0, negative ones counted from the last; None for all.
     holds : Holds, default somewhere()
         In which layers: somewhere(), everywhere(), in_fraction(0.5), at(9), everywhere(0, -1).
-    label : str, default 'category'
-        Without effect here: the claim compares bases, not categories.
-    within : str | None, default None
-        Without effect here, as for `label`.
-    adjust : str, default 'maxT'
-        Without effect here: p is read off the bound. One of 'maxT' and 'minP'.
     smallest_effect : float, default 1.0
         Kurtosis (that of a Gaussian is 3), at least 0.
 
@@ -94,6 +88,11 @@ class HeavyTails(Hypothesis):
     holds: Holds = somewhere()
     smallest_effect: float = 1.0
     effect_name: ClassVar[str] = "kurtosis above rotated"
+    _without_effect: ClassVar[Mapping[str, str]] = {
+        "label": "bases are compared, not categories",
+        "within": "bases are compared, not categories",
+        "adjust": "p is read off the bound",
+    }
 
     def validate(self) -> None:
         super().validate()

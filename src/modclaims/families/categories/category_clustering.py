@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
+from modclaims.families.categories.clustered import Aside, Clustered, bounds_of_delta, gap_null_of, spread_of
 from modclaims.families.categories.figures.effect_by_depth import EffectByDepth
 from modclaims.families.categories.similarity_maps import SimilarityMaps
 from modclaims.families.common import controls, copying
@@ -28,7 +28,7 @@ from modclaims.planning.perfect_samples import of_delta, of_sums
 from modclaims.planning.plan import CountedLevel, TestPlan, counted_bounds, exchanged
 from modclaims.recording import HEAD_SITES, LAYER_SITES, Activations, ModelShape, Recording, Request, for_variant
 from modclaims.stats.bounds.bootstrap import Bounds
-from modclaims.stats.bounds.delta_bounds import Part, combined_bounds, delta_bounds, lower_limits_under_any_law
+from modclaims.stats.bounds.delta_bounds import Part, combined_bounds, lower_limits_under_any_law
 from modclaims.stats.bounds.replicates import Replicates
 from modclaims.stats.bounds.resample_parts import in_parts
 from modclaims.stats.bounds.resamples import Resamples, resample
@@ -37,13 +37,10 @@ from modclaims.stats.chance.permutation import (
     ROUNDED,
     Pairs,
     anosim_null,
-    cheaper_by_vectors,
     delta_null,
-    gap_null,
-    gap_null_from_vectors,
 )
 from modclaims.stats.effects.pair_effects import cliffs_delta, cohens_d, gap, unweighable
-from modclaims.stats.effects.rivals import Beyond, permanova
+from modclaims.stats.effects.rivals import Beyond
 from modclaims.stats.effects.similarity import SIMILARITIES, Similarity, text_similarity
 from modclaims.stats.evidence import Cell, Exhibit, NullTest
 from modclaims.stats.quantifiers import Holds, somewhere
@@ -71,7 +68,7 @@ class CategoryClustering(Hypothesis):
 
     The number is wrong where texts are not independent (one author, near-duplicates: give them one
     `block`), and means something else where categories differ in spread rather than place, or share
-    words: both are weighed beside every claim, and `beyond` takes the words out first.
+    words: both are weighed with every claim, and `beyond` takes the words out first.
 
     Attributes
     ----------
@@ -94,9 +91,9 @@ class CategoryClustering(Hypothesis):
         depth, a contrast whose p is read off its bound.
     smallest_effect : float, default 0.2
         Cliff's delta, from 0 to below 1; along depth, its change from the first layer to the last.
-    twins : int, default 5
-        Untrained networks (fresh weights, seeds 0, 1, ...) shown beside the claim: 0 for none, or at
-        least 5.
+    untrained : int, default 5
+        Untrained networks (fresh weights, seeds 0, 1, ...) that the effect is compared with: 0 for
+        none, or at least 5.
 
     Notes
     -----
@@ -130,7 +127,7 @@ class CategoryClustering(Hypothesis):
     beyond: str | None = None
     holds: Holds = somewhere()
     smallest_effect: float = 0.2
-    twins: int = controls.UNTRAINED
+    untrained: int = controls.UNTRAINED
     effect_name: ClassVar[str] = "delta"
     largest_effect: ClassVar[float] = 1.0
     _takes_slopes: ClassVar[bool] = True
@@ -147,7 +144,7 @@ class CategoryClustering(Hypothesis):
             )
         if self.holds.contrasts and self.site in HEAD_SITES:
             raise ClaimError(f"along_depth needs one value per layer, but site {self.site!r} has one per head.")
-        controls.check_untrained(self.twins)
+        controls.check_untrained(self.untrained)
 
     def check(self, before: PlanContext) -> None:
         Units.of(before.corpus, self.label, self.within)
@@ -160,7 +157,12 @@ class CategoryClustering(Hypothesis):
         mine = self._request()
         shape.resolve_layers(mine)
         rival = copying.requests(shape) if self.beyond == "induction" else ()
-        return (mine, controls.EMBED, *rival, *(for_variant(mine, v) for v in controls.untrained_variants(self.twins)))
+        return (
+            mine,
+            controls.EMBED,
+            *rival,
+            *(for_variant(mine, v) for v in controls.untrained_variants(self.untrained)),
+        )
 
     def plan(self, before: PlanContext) -> TestPlan:
         units = Units.of(before.corpus, self.label, self.within)
@@ -303,7 +305,7 @@ class CategoryClustering(Hypothesis):
                 action=f"{action} given {GIVEN[self.beyond]}",
                 by=self.adjust,
             )
-        null, tolerance = _gap_null(per_cell, similarities, units, pairs, arrangements)
+        null, tolerance = gap_null_of(per_cell, similarities, units, pairs, arrangements)
         exact = arrangements.exact
         return NullTest.of("gap within - between", null, tolerance, exact=exact, action=action, by=self.adjust)
 
@@ -329,7 +331,7 @@ class CategoryClustering(Hypothesis):
 
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
         found = measured.kept(Clustered)
-        aside, cell = found.beside(self, look), self._shown(found.by_cell, named)
+        aside, cell = found.aside(lambda: self._aside(look, found)), self._shown(found.by_cell, named)
         where = f"at {found.cells[cell]}{aside.note}"
         comparison = controls.Comparison(aside.units, aside.pairs, aside.similarities, cell, where)
         rivals: list[controls.Rival] = [
@@ -347,7 +349,7 @@ class CategoryClustering(Hypothesis):
         ]
         if self.beyond == "induction":
             rivals.insert(0, self._induction(look, found.cells, found))
-        if self.twins:
+        if self.untrained:
             rivals.append(self._baselines(aside, f"delta {where}"))
         return [rival.against(aside.look, comparison) for rival in rivals]
 
@@ -361,7 +363,7 @@ class CategoryClustering(Hypothesis):
             theirs = aside.pairs.matrix([aside.units.similarity(s.values) for s in per_cell])
             return cliffs_delta(theirs, design, aside.pairs, aside.few)
 
-        return controls.UntrainedBaselines(self.twins, delta, aside.few, what, design.digest)
+        return controls.UntrainedBaselines(self.untrained, delta, aside.few, what, design.digest)
 
     def _similarities(self, recording: Recording, variant: str | None) -> tuple[tuple[Cell, ...], list[Similarity]]:
         """Cells, and each cell's (text, text) similarities."""
@@ -408,7 +410,7 @@ class CategoryClustering(Hypothesis):
             twin=untrained_curves(rivals),
             effect_name="delta",
         )
-        aside = found.beside(self, look)
+        aside = found.aside(lambda: self._aside(look, found))
         return [curve.exhibit(), *self._maps(aside.look.recording, found.cells, list(aside.per_cell), depth)]
 
     def _head_map(self, found: Clustered, alpha: float) -> list[Exhibit]:
@@ -464,123 +466,3 @@ class CategoryClustering(Hypothesis):
         request = self._request()
         maps = SimilarityMaps(recording, request, cells, per_cell, self.similarity, self.label, self.within)
         return maps.exhibits(depth)
-
-
-@dataclass(frozen=True)
-class Clustered:
-    """What similarities say at every cell, and what they were compared with."""
-
-    units: Units
-    pairs: Pairs
-    cells: tuple[Cell, ...]
-    """Layers, or heads of layers."""
-    per_cell: tuple[Similarity, ...]
-    """(text, text) similarities of each cell; none where there are very many units."""
-    similarities: Floats
-    """(pair, cell) of units, as they are."""
-    slack: Floats
-    """(cell,) differences of these that are rounding."""
-    compared: Floats
-    """(pair, cell) with what the claim is beyond taken out."""
-    taken: Beyond | None
-    """What that left; None where nothing is taken out."""
-    flat: NDArray[np.int64]
-    """Cells in which similarities do not vary."""
-    resamples: Resamples
-    arrangements: Arrangements
-    test: NullTest
-    """That of every cell."""
-    by_cell: Bounds
-    """Delta at every cell."""
-    spread: Mapping[str, Floats]
-    """(cell,) secondary numbers of how units spread."""
-
-    _aside: list[Aside] = field(default_factory=list, init=False, repr=False, compare=False)
-
-    def beside(self, claim: CategoryClustering, look: Look) -> Aside:
-        """What rivals and figures are shown on, worked out once."""
-        if not self._aside:
-            self._aside.append(claim._aside(look, self))
-        return self._aside[0]
-
-    @property
-    def few(self) -> Resamples:
-        """The first resamples, which suffice for what stands beside the claim."""
-        return Resamples(self.resamples.times[: controls.CONTROL_RESAMPLES + 1], self.resamples.groups)
-
-    @cached_property
-    def raw(self) -> Bounds:
-        """Delta at every cell with nothing taken out."""
-        return bounds_of_delta(self.similarities, self.units, self.pairs, self.slack, self.resamples)
-
-    def delta(self, resamples: Resamples) -> Replicates:
-        """Cliff's delta of what is compared under every resample."""
-        return cliffs_delta(self.compared, self.units.design, self.pairs, resamples, slack=self.slack)
-
-
-@dataclass(frozen=True)
-class Aside:
-    """The texts on which rival explanations and figures are shown: all, or of very many some of each category."""
-
-    look: Look
-    units: Units
-    pairs: Pairs
-    per_cell: tuple[Similarity, ...]
-    similarities: Floats
-    """(pair, cell)."""
-    arrangements: Arrangements
-    few: Resamples
-    note: str = ""
-    """What is added to the place where something was found, if not all texts were looked at."""
-
-
-def spread_of(per_cell: Sequence[Similarity], units: Units, pairs: Pairs) -> dict[str, Floats]:
-    """(cell,) PERMANOVA and silhouettes, where similarities have squared distances."""
-    squared = [s.squared_distance for s in per_cell if s.squared_distance is not None]
-    if len(squared) < len(per_cell):
-        return {}
-    unit_squared = [units.squared_distance(s) for s in squared]
-    analysis = permanova(pairs.matrix(unit_squared), pairs, units.design)
-    return {
-        "PERMANOVA F": analysis.f,
-        "PERMANOVA omega^2": analysis.omega2,
-        "silhouette": _silhouettes(unit_squared, units),
-    }
-
-
-def _gap_null(
-    per_cell: Sequence[Similarity], similarities: Floats, units: Units, pairs: Pairs, arrangements: Arrangements
-) -> tuple[Floats, Floats]:
-    """The gap under every arrangement, through pairs or through sums over categories, whichever costs less."""
-    design, strata = units.design, len(pairs.slices)
-    vectors = [s.vectors for s in per_cell if s.vectors is not None]
-    if units.groups is None and vectors and len(vectors) == len(per_cell):
-        dimensions = max(v.shape[1] for v in vectors)
-        if len(pairs.members[0]) == design.n and cheaper_by_vectors(design.n, dimensions, design.k, strata):
-            return gap_null_from_vectors(vectors, similarities, pairs, design, arrangements)
-    return gap_null(similarities, pairs, design, arrangements)
-
-
-def bounds_of_delta(
-    values: Floats,
-    units: Units,
-    pairs: Pairs,
-    slack: Floats,
-    resamples: Resamples,
-    flat: NDArray[np.int64] | None = None,
-) -> Bounds:
-    """Bounds of Cliff's delta of (pair, cell) similarities that tie within `slack`; `flat` are cells that do not vary."""
-    return in_parts(
-        lambda drawn: delta_bounds(
-            cliffs_delta(values, units.design, pairs, drawn, slack=slack), units.design, drawn, flat=flat
-        ),
-        resamples,
-    )
-
-
-def _silhouettes(squared: list[Floats], units: Units) -> Floats:
-    """(cell,) mean silhouette of the categories, from distances (scikit-learn)."""
-    from sklearn.metrics import silhouette_score
-
-    labels = units.design.labels
-    return np.array([float(silhouette_score(np.sqrt(m), labels, metric="precomputed")) for m in squared])

@@ -99,7 +99,7 @@ def _apart(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
 
 LEVELS = Family(
     SimilarityLevels,
-    labelled(twins=0),
+    labelled(untrained=0),
     by_law(alike),
     _everywhere,
     [

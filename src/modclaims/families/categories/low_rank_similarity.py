@@ -90,8 +90,8 @@ class LowRankSimilarity(Hypothesis):
         no strata. Another column than `label`.
     smallest_effect : float, default 0.2
         Share of variance, from 0 to below 1.
-    twins : int, default 5
-        Untrained networks shown beside the claim: 0 for none, or at least 5.
+    untrained : int, default 5
+        Untrained networks that the effect is compared with: 0 for none, or at least 5.
 
     Notes
     -----
@@ -121,7 +121,7 @@ class LowRankSimilarity(Hypothesis):
     splits: int = 20
     holds: Holds = somewhere()
     smallest_effect: float = 0.2
-    twins: int = controls.UNTRAINED
+    untrained: int = controls.UNTRAINED
     effect_name: ClassVar[str] = "excess share"
     largest_effect: ClassVar[float] = 1.0
 
@@ -131,7 +131,7 @@ class LowRankSimilarity(Hypothesis):
             raise ClaimError(f"Site {self.site!r} is unknown here; choose one of {', '.join(LAYER_SITES)}.")
         if self.draws < 99:
             raise ClaimError(f"draws = {self.draws}: at least 99 permutations of the coordinates are needed.")
-        controls.check_untrained(self.twins)
+        controls.check_untrained(self.untrained)
         check_splits(self.splits)
 
     def check(self, before: PlanContext) -> None:
@@ -144,7 +144,7 @@ class LowRankSimilarity(Hypothesis):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         mine = self._request()
         shape.resolve_layers(mine)
-        return (mine, *(for_variant(mine, v) for v in controls.untrained_variants(self.twins)))
+        return (mine, *(for_variant(mine, v) for v in controls.untrained_variants(self.untrained)))
 
     def plan(self, before: PlanContext) -> TestPlan:
         units = Units.of(before.corpus, self.label, self.within)
@@ -192,8 +192,8 @@ class LowRankSimilarity(Hypothesis):
 
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
         rivals = [self._agreement(look, measured.kept(Components), named, measured.cells[named])]
-        if self.twins:
-            rivals.append(self._twin(look, measured, named))
+        if self.untrained:
+            rivals.append(self._untrained(look, measured, named))
         return [RivalResult(control) for control in rivals]
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
@@ -290,18 +290,18 @@ class LowRankSimilarity(Hypothesis):
             },
         )
 
-    def _twin(self, look: Look, measured: Measured, named: int) -> Control:
+    def _untrained(self, look: Look, measured: Measured, named: int) -> Control:
         """The excess share of each untrained network at the same layer, by the same splits."""
         units, cell, found = measured.kept(Components).units, measured.cells[named], []
         splits = list(Halves.all(look.claim, units.design, self.splits, replace(look.settings, resamples=0)))
-        for variant in controls.untrained_variants(self.twins):
+        for variant in controls.untrained_variants(self.untrained):
             tokens = [self._tokens(look.recording, units, cell, variant)]
             values = [self._measured(look, tokens, half).bounds.effect[0] for half in splits]
             found.append(float(np.median(values)))
         effect = float(measured.bounds.effect[named])
         return Control(
-            "untrained_twin",
-            f"Untrained networks ({self.twins} seeds) reach an excess share of {from_to(found, 2)} at "
+            "untrained_baseline",
+            f"Untrained networks ({self.untrained} seeds) reach an excess share of {from_to(found, 2)} at "
             f"{cell}, against {effect:.2f}: "
             + ("a network that learned nothing shows as much." if max(found) >= effect else "none reaches that."),
             {"excess_share": found},

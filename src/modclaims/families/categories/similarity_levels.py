@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from modclaims.errors import ClaimError
 from modclaims.families.categories.figures.levels_by_depth import LevelsByDepth
 from modclaims.families.common import controls
-from modclaims.families.common.depth_curves import layer_curve
+from modclaims.families.common.depth_curves import layer_curve, untrained_curves
 from modclaims.families.common.plan_parts import drawn, labelled
 from modclaims.families.common.units import Units
 from modclaims.hypothesis import Hypothesis
@@ -38,8 +38,6 @@ Floats = NDArray[np.float64]
 Layers = tuple[int, ...] | str
 MIDDLE = "middle"
 """Layers between a quarter and three quarters of the depth."""
-UNTRAINED = "twin"
-"""The (seed, layer) curves of untrained networks, beside the claim's own."""
 
 
 class SimilarityLevels(Hypothesis):
@@ -93,8 +91,8 @@ class SimilarityLevels(Hypothesis):
         `label`.
     smallest_effect : float, default 0.1
         In units of the similarity: from 0 to below 1, below 2 for a difference; any size for 'euclidean' and along depth.
-    twins : int, default 5
-        Untrained networks shown beside the claim: 0 for none, or at least 5.
+    untrained : int, default 5
+        Untrained networks that the effect is compared with: 0 for none, or at least 5.
 
     References
     ----------
@@ -122,7 +120,8 @@ class SimilarityLevels(Hypothesis):
     layers: tuple[int, ...] | None = None
     holds: Holds = somewhere()
     smallest_effect: float = 0.1
-    twins: int = controls.UNTRAINED
+    untrained: int = controls.UNTRAINED
+    _without_effect: ClassVar[Mapping[str, str]] = {"adjust": "p is read off the bound"}
     effect_name: ClassVar[str] = "similarity"
     _takes_slopes: ClassVar[bool] = True
 
@@ -153,7 +152,7 @@ class SimilarityLevels(Hypothesis):
             raise ClaimError("named = ... makes one contrast of layers; leave holds as it is.")
         if self.rest is not None and self.named is None:
             raise ClaimError("rest = ... says what named layers are held against; name them with named = ...")
-        controls.check_untrained(self.twins)
+        controls.check_untrained(self.untrained)
 
     def check(self, before: PlanContext) -> None:
         check_positions(before.positions)
@@ -199,7 +198,7 @@ class SimilarityLevels(Hypothesis):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         mine = self._request()
         self.weights(shape)
-        return (mine, *(for_variant(mine, v) for v in controls.untrained_variants(self.twins)))
+        return (mine, *(for_variant(mine, v) for v in controls.untrained_variants(self.untrained)))
 
     def weights(self, shape: ModelShape) -> tuple[tuple[Cell, ...], Floats]:
         """Cells, and the (layer, cell) weights that make them of the layers looked at.
@@ -260,11 +259,10 @@ class SimilarityLevels(Hypothesis):
         )
 
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
-        return (self._untrained(look, measured.kept(Curve), named, measured.cells[named]),) if self.twins else ()
+        return (self._untrained(look, measured.kept(Curve), named, measured.cells[named]),) if self.untrained else ()
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
         found, words = measured.kept(Curve), self._words()
-        twins = [np.asarray(rival.beside[UNTRAINED], dtype=np.float64) for rival in rivals]
         bounds = in_parts(lambda drawn: bootstrap_t(found.effect(drawn), drawn), found.resamples)
         curve = layer_curve(
             f"{words[:1].upper()}{words[1:]} by relative depth, {self.site}",
@@ -273,7 +271,7 @@ class SimilarityLevels(Hypothesis):
             look.shape.layers,
             bounds,
             look.alpha,
-            twins=twins[0] if twins else None,
+            untrained=untrained_curves(rivals),
         )
         return (curve.exhibit(), *self._all_levels(found, look.shape.layers))
 
@@ -317,20 +315,22 @@ class SimilarityLevels(Hypothesis):
 
     def _untrained(self, look: Look, found: Curve, named: int, cell: Cell) -> RivalResult:
         """What untrained networks show at the same place."""
-        alike = (self._similarities(look.recording, found.units, v) for v in controls.untrained_variants(self.twins))
-        twins = [replace(found, per_layer=per_layer).shown for per_layer in alike]
+        alike = (
+            self._similarities(look.recording, found.units, v) for v in controls.untrained_variants(self.untrained)
+        )
+        untrained = [replace(found, per_layer=per_layer).shown for per_layer in alike]
         column = found.weights[:, [named]]
         bounds = controls.trained_minus_untrained(
             _combined(found.shown, column),
-            [_combined(twin, column) for twin in twins],
+            [_combined(other, column) for other in untrained],
             found.few,
             look.lasting_rng("twin seeds", design=found.units.design.digest),
             ends=(-np.inf, np.inf),
         )
-        theirs = [float((twin.value[0] @ column)[0]) for twin in twins]
+        theirs = [float((other.value[0] @ column)[0]) for other in untrained]
         where = "" if cell == Cell() else f" in {cell}"
         control = controls.untrained_control(bounds, theirs, 0, look.alpha, f"the effect{where}")
-        return RivalResult(control, beside={UNTRAINED: np.array([twin.value[0] for twin in twins])})
+        return RivalResult(control, untrained=np.array([other.value[0] for other in untrained]))
 
     def _all_levels(self, found: Curve, depth: int) -> tuple[Exhibit, ...]:
         """The three levels that the study looked at, where the corpus has them all, in a network of so many layers."""

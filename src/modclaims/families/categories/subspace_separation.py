@@ -85,8 +85,8 @@ class SubspaceSeparation(Hypothesis):
         In which layers: somewhere(), everywhere(), in_fraction(0.5), at(9), everywhere(0, -1).
     smallest_effect : float, default 0.2
         Separation, from 0 to below 1.
-    twins : int, default 5
-        Untrained networks shown beside the claim: 0 for none, or at least 5.
+    untrained : int, default 5
+        Untrained networks that the effect is compared with: 0 for none, or at least 5.
 
     References
     ----------
@@ -112,7 +112,7 @@ class SubspaceSeparation(Hypothesis):
     splits: int = 20
     holds: Holds = somewhere()
     smallest_effect: float = 0.2
-    twins: int = controls.UNTRAINED
+    untrained: int = controls.UNTRAINED
     effect_name: ClassVar[str] = "separation"
     largest_effect: ClassVar[float] = 1.0
 
@@ -126,7 +126,7 @@ class SubspaceSeparation(Hypothesis):
             raise ClaimError(f"dimensions = {self.dimensions}: at least 1 is needed.")
         if self.relabellings < 99:
             raise ClaimError(f"relabellings = {self.relabellings}: at least 99 are needed.")
-        controls.check_untrained(self.twins)
+        controls.check_untrained(self.untrained)
         check_splits(self.splits)
 
     def check(self, before: PlanContext) -> None:
@@ -151,7 +151,7 @@ class SubspaceSeparation(Hypothesis):
         shape.resolve_layers(mine)
         if self.dimensions > (width := shape.mlp_width if self.site == "mlp_act" else shape.width):
             raise ClaimError(f"dimensions = {self.dimensions} exceed the {width} that site {self.site!r} has.")
-        return (mine, *(for_variant(mine, v) for v in controls.untrained_variants(self.twins)))
+        return (mine, *(for_variant(mine, v) for v in controls.untrained_variants(self.untrained)))
 
     def plan(self, before: PlanContext) -> TestPlan:
         units = Units.of(before.corpus, self.label, self.within)
@@ -202,9 +202,9 @@ class SubspaceSeparation(Hypothesis):
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
         found = measured.kept(Separated)
         rivals = [self._other_centre(look, found, named, measured.cells[named])]
-        if self.twins:
+        if self.untrained:
             effect = float(measured.bounds.effect[named])
-            rivals.append(self._twin(look, found.units, measured.cells[named], effect))
+            rivals.append(self._untrained(look, found.units, measured.cells[named], effect))
         return [RivalResult(control) for control in rivals]
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
@@ -286,16 +286,16 @@ class SubspaceSeparation(Hypothesis):
             {"observed": observed, "chance": chance, "p_adjusted": p},
         )
 
-    def _twin(self, look: Look, units: Units, cell: Cell, effect: float) -> Control:
+    def _untrained(self, look: Look, units: Units, cell: Cell, effect: float) -> Control:
         """The separation of each untrained network at the same layer, by the same splits."""
         found = []
         splits = list(Halves.all(look.claim, units.design, self.splits, replace(look.settings, resamples=0)))
-        for variant in controls.untrained_variants(self.twins):
+        for variant in controls.untrained_variants(self.untrained):
             vectors = [self._vectors(look.recording, units, cell, variant)]
             found.append(float(np.median([self._measured(vectors, half).bounds.effect[0] for half in splits])))
         return Control(
-            "untrained_twin",
-            f"Untrained networks ({self.twins} seeds) reach a separation of {from_to(found, 2)} at {cell}, "
+            "untrained_baseline",
+            f"Untrained networks ({self.untrained} seeds) reach a separation of {from_to(found, 2)} at {cell}, "
             f"against {effect:.2f}: "
             + ("a network that learned nothing shows as much." if max(found) >= effect else "none reaches that."),
             {"separation": found},

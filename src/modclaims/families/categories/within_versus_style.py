@@ -201,7 +201,7 @@ class WithinVersusStyle(CategoryClustering):
         where, few = str(crossed.cells[cell]), crossed.few
         found = [RivalResult(self._each(crossed, cell, where, look.alpha))]
         found += [RivalResult(control) for control in self._texts_alone(look, crossed, cell, where)]
-        if self.twins:
+        if self.untrained:
             sides = crossed.sides
 
             def difference(look: Look, variant: str | None) -> Replicates:
@@ -213,7 +213,7 @@ class WithinVersusStyle(CategoryClustering):
                 return minus(*(side.delta(values, few) for side, values in zip(sides, similarities, strict=True)))
 
             untrained = controls.UntrainedBaselines(
-                self.twins,
+                self.untrained,
                 difference,
                 few,
                 f"the difference at {where}",

@@ -91,7 +91,7 @@ class ChunkContrast(DepthCurve):
 
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         self.divisions(shape)
-        return (self.request(), *(self.request(variant) for variant in untrained_variants(self.twins)))
+        return (self.request(), *(self.request(variant) for variant in untrained_variants(self.untrained)))
 
     def plan(self, before: PlanContext) -> TestPlan:
         request = self.requests(before.shape)[0]
@@ -143,17 +143,19 @@ class ChunkContrast(DepthCurve):
         out = []
         if len(found.divisions) > 1:
             out.append(RivalResult(_held_out(look, found, named)))
-        if self.twins:
+        if self.untrained:
             out.append(self._untrained(look, found, named))
         return out
 
     def _untrained(self, look: Look, found: Contrasted, named: int) -> RivalResult:
         """The weaker contrast of the named division in untrained networks, and what training adds to it."""
         sample = found.sample
-        twins = [sample.units(self.curve(look.recording, variant)) for variant in untrained_variants(self.twins)]
+        untrained = [
+            sample.units(self.curve(look.recording, variant)) for variant in untrained_variants(self.untrained)
+        ]
         weight = found.weights[:, [found.bounds.least_part(named)], named]
         resamples = self._resamples(look, sample, TWIN_RESAMPLES)
-        theirs = [curves @ weight for curves in twins]  # (unit, 1) each
+        theirs = [curves @ weight for curves in untrained]  # (unit, 1) each
         bounds = trained_minus_untrained(
             mean_replicates(found.curves @ weight, resamples),
             [mean_replicates(values, resamples) for values in theirs],
@@ -165,7 +167,7 @@ class ChunkContrast(DepthCurve):
             untrained_control(
                 bounds, [float(values.mean()) for values in theirs], 0, look.alpha, "the lesser contrast"
             ),
-            beside={"twin": np.array([curves.mean(axis=0) for curves in twins])},
+            untrained=np.array([curves.mean(axis=0) for curves in untrained]),
         )
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
@@ -178,7 +180,7 @@ class ChunkContrast(DepthCurve):
                 found.resamples,
                 look.alpha,
                 ends=self._curve_ends,
-                overlay=Overlay(found.divisions[named], found.frequencies, twins=untrained_curves(rivals)),
+                overlay=Overlay(found.divisions[named], found.frequencies, untrained=untrained_curves(rivals)),
             ),
         )
 

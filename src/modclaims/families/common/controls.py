@@ -189,7 +189,7 @@ class UntrainedBaselines(Rival):
         bounds = trained_minus_untrained(self.quantity(look, None), theirs, self.resamples, rng)
         effects = np.stack([one.value[0] for one in theirs])
         control = untrained_control(bounds, effects[:, comparison.cell], comparison.cell, look.alpha, self.what)
-        return RivalResult(control, beside={"twin": effects})
+        return RivalResult(control, untrained=effects)
 
 
 def aside(look: Look, units: Units, label: str, within: str | None) -> tuple[Look, Units, str] | None:
@@ -204,11 +204,11 @@ def aside(look: Look, units: Units, label: str, within: str | None) -> tuple[Loo
     return some, Units.of(some.corpus, label, within), f" (on {len(rows):,} of {len(look.corpus):,} texts)"
 
 
-def check_untrained(twins: int) -> None:
+def check_untrained(untrained: int) -> None:
     """Raises `ClaimError` for a number of untrained networks that compares nothing."""
-    if twins != 0 and twins < UNTRAINED:
+    if untrained != 0 and untrained < UNTRAINED:
         raise ClaimError(
-            f"twins = {twins}: a comparison with untrained networks needs at least {UNTRAINED} seeds, or 0 for none."
+            f"untrained = {untrained}: a comparison with untrained networks needs at least {UNTRAINED} seeds, or 0 for none."
         )
 
 
@@ -363,7 +363,7 @@ class Spread:
 
 def trained_minus_untrained(
     trained: Replicates,
-    twins: list[Replicates],
+    untrained: list[Replicates],
     resamples: Resamples,
     rng: np.random.Generator,
     *,
@@ -374,16 +374,16 @@ def trained_minus_untrained(
     A contrast of effects: it takes its bound from the bootstrap, never from relabelling. The seeds' variance joins
     that of the texts.
     """
-    count = len(twins)
+    count = len(untrained)
     picks = rng.integers(0, count, size=(resamples.count, count))
     weights = np.full((resamples.count + 1, count), 1 / count)
     weights[1:] = np.stack([(picks == s).sum(axis=1) for s in range(count)], axis=1) / count
-    values = np.stack([t.value for t in twins])  # (seed, resample, cell)
+    values = np.stack([t.value for t in untrained])  # (seed, resample, cell)
     mean = np.einsum("rs,src->rc", weights, values)
     every = (resamples.count + 1, *trained.influence.shape[1:])
     influence = np.broadcast_to(trained.influence, every).copy()
-    for s, twin in enumerate(twins):
-        influence -= weights[:, s, None, None] * twin.influence
+    for s, other in enumerate(untrained):
+        influence -= weights[:, s, None, None] * other.influence
     value = trained.value - mean
     seeds = np.einsum("rs,src->rc", weights, (values - mean) ** 2) / (count - 1)
     se = np.sqrt(standard_errors(Replicates(value, influence, value[0]), resamples) ** 2 + seeds)
@@ -393,8 +393,10 @@ def trained_minus_untrained(
     return Bounds(value[0], se[0], t, ends=ends)
 
 
-def untrained_control(bounds: Bounds, twins: Sequence[float] | Floats, cell: int, alpha: float, what: str) -> Control:
-    """What `twins`, one number per seed, have of `what`, and what `trained_minus_untrained` says of that cell."""
+def untrained_control(
+    bounds: Bounds, untrained: Sequence[float] | Floats, cell: int, alpha: float, what: str
+) -> Control:
+    """What `untrained`, one number per seed, have of `what`, and what `trained_minus_untrained` says of that cell."""
     effect, low, high = (float(v[cell]) for v in (bounds.effect, bounds.lower(alpha), bounds.upper(alpha)))
     if low > 0:  # a limit that is not known is neither
         told = "training adds to it"
@@ -402,12 +404,12 @@ def untrained_control(bounds: Bounds, twins: Sequence[float] | Floats, cell: int
         told = "training takes from it"
     else:
         told = "what training adds is not settled"
-    values = [float(v) for v in twins]
+    values = [float(v) for v in untrained]
     decimals = decimals_of_effect(None, low, high)
     difference, *limits = (rounded(v, decimals) for v in (effect, low, high))
     return Control(
-        "untrained_twin",
+        "untrained_baseline",
         f"In {len(values)} untrained networks {what} is {from_to(values, 2)}; trained - untrained is "
         f"{difference} [{', '.join(limits)}]: {told}.",
-        {"difference": effect, "low": low, "high": high, "twins": values},
+        {"difference": effect, "low": low, "high": high, "untrained": values},
     )

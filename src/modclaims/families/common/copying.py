@@ -147,7 +147,7 @@ class Induction(Removable):
     site: str
     cells: tuple[Cell, ...]
     left: Left | None = None
-    """What taking it out left, where the rival is shown beside the claim."""
+    """What taking it out left, where the rival is weighed with the claim."""
 
     def take_out(self, look: Look, comparison: Comparison, draws: int) -> Beyond:
         """Category effect beyond what induction heads copy, by Freedman-Lane on pairs.

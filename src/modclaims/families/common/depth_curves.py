@@ -1,8 +1,8 @@
-"""What claims about one curve along depth share: texts as units, divisions of the layers into chunks, bands, twins."""
+"""What claims about one curve along depth share: texts as units, divisions of the layers into chunks, bands, untrained networks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -36,22 +36,22 @@ class Unlabelled(Hypothesis):
 
     Attributes
     ----------
-    twins : int, default 5
-        Untrained networks shown beside the claim: 0 for none, or at least 5.
+    untrained : int, default 5
+        Untrained networks that the effect is compared with: 0 for none, or at least 5.
     holds : Holds, default somewhere()
         Only somewhere(): the claim speaks of all layers together.
-    label : str, default 'category'
-        Without effect here: no categories are compared.
-    within : str | None, default None
-        Without effect here, as for `label`.
     """
 
-    twins: int = UNTRAINED
+    untrained: int = UNTRAINED
     holds: Holds = somewhere()
+    _without_effect: ClassVar[Mapping[str, str]] = {
+        "label": "no categories are compared",
+        "within": "no categories are compared",
+    }
 
     def validate(self) -> None:
         super().validate()
-        check_untrained(self.twins)
+        check_untrained(self.untrained)
         if self.holds != somewhere():
             raise ClaimError(f"{self.family()} speaks of all layers together; leave holds as it is.")
 
@@ -177,7 +177,7 @@ def layer_curve(
     bounds: Bounds,
     alpha: float,
     *,
-    twins: Floats | None = None,
+    untrained: Floats | None = None,
 ) -> CurveByDepth:
     """One quantity at some of a network's `count` layers, with a band for all of them at once.
 
@@ -194,9 +194,9 @@ def layer_curve(
         words.append(
             f"no band in layer{'s' * (len(without) > 1)} {', '.join(without)}, where too few texts differ for one"
         )
-    twins = twins if twins is not None and len(twins) else None
-    if twins is not None:
-        words.append(f"untrained networks: {', '.join(f'{v:.2f}' for v in twins.mean(axis=0))}")
+    untrained = untrained if untrained is not None and len(untrained) else None
+    if untrained is not None:
+        words.append(f"untrained networks: {', '.join(f'{v:.2f}' for v in untrained.mean(axis=0))}")
     return CurveByDepth(
         title,
         "; ".join(words) + ".",
@@ -205,7 +205,7 @@ def layer_curve(
         mean=bounds.effect,
         low=low,
         high=high,
-        twin=twins,
+        twin=untrained,
         quantity=quantity,
         interval=f"{100 * (1 - 2 * alpha):g} % band over all layers",
     )
@@ -221,14 +221,13 @@ class Overlay:
     """(2, layer) how often resamples begin the middle, and the last chunk, at each layer."""
     line: Floats | None = None
     """(layer,) a straight line fitted to the curve."""
-    twins: Floats | None = None
+    untrained: Floats | None = None
     """(network, layer) the same curve of untrained networks."""
 
 
 def untrained_curves(rivals: Sequence[RivalResult]) -> Floats | None:
-    """(network, layer) curves of untrained networks, as a rival left them beside the claim; None where none did."""
-    found = [rival.beside["twin"] for rival in rivals if "twin" in rival.beside]
-    return np.asarray(found[0], dtype=np.float64) if found else None
+    """(network, layer) curves of untrained networks, as a rival left them; None where none did."""
+    return next((rival.untrained for rival in rivals if rival.untrained is not None), None)
 
 
 def curve_exhibit(
@@ -257,9 +256,9 @@ def curve_exhibit(
         words.append("below, how often resamples begin the middle and the last chunk at each layer")
     if drawn.line is not None:
         words.append("dashed, the straight line")
-    twins = drawn.twins if drawn.twins is not None and len(drawn.twins) else None
-    if twins is not None:
-        words.append(f"untrained networks: {', '.join(f'{v:.2f}' for v in twins.mean(axis=0))}")
+    untrained = drawn.untrained if drawn.untrained is not None and len(drawn.untrained) else None
+    if untrained is not None:
+        words.append(f"untrained networks: {', '.join(f'{v:.2f}' for v in untrained.mean(axis=0))}")
     return replace(
         plain,
         description="; ".join(words) + ".",
@@ -267,5 +266,5 @@ def curve_exhibit(
         chunk=chunk,
         begins=drawn.frequencies,
         line=drawn.line,
-        twin=twins,
+        twin=untrained,
     ).exhibit()

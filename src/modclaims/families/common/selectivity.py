@@ -74,21 +74,21 @@ class Selectivity(Hypothesis):
     smallest_effect : float, default 0.1
         On the scale of omega^2, from 0 to below 1; with a `category` on that of superiority, of which
         0.2 says that its texts outrank others in 60 % of pairs.
-    twins : int, default 5
-        Untrained networks shown beside the claim: 0 for none, or at least 5.
+    untrained : int, default 5
+        Untrained networks that the effect is compared with: 0 for none, or at least 5.
     """
 
     holds: Holds = somewhere()
     smallest_effect: float = 0.1
     category: str | None = None
     answers: str = "either"
-    twins: int = controls.UNTRAINED
+    untrained: int = controls.UNTRAINED
     effect_name: ClassVar[str] = OMEGA
     largest_effect: ClassVar[float] = 1.0
 
     def validate(self) -> None:
         super().validate()
-        controls.check_untrained(self.twins)
+        controls.check_untrained(self.untrained)
         if self.answers not in ANSWERS:
             raise ClaimError(f"answers = {self.answers!r} is unknown; choose one of {', '.join(ANSWERS)}.")
         if self.category is None and self.answers != "either":
@@ -270,7 +270,7 @@ class Selectivity(Hypothesis):
             controls.UnequalSpread(squared, arrangements, "responses"),
         ]
         results = [rival.against(aside, comparison) for rival in rivals]
-        if self.twins:
+        if self.untrained:
             at = f"at {found.cells[named]}"
             results.append(RivalResult(self._baseline(look, found, float(found.bounds.effect[named]), at)))
         return results
@@ -341,7 +341,7 @@ class Selectivity(Hypothesis):
     def _baseline(self, look: Look, found: Answers, effect: float, where: str) -> Control:
         """The strongest unit of each untrained network, beside the claim's: searched in the same way, over as many cells."""
         design, best, p, alpha = found.units.design, [], [], look.alpha
-        for variant in controls.untrained_variants(self.twins):
+        for variant in controls.untrained_variants(self.untrained):
             _, values = self.responses(look, variant)
             y = found.units.responses(values)
             null, tolerance = self._null(y, design, controls.fewer(found.arrangements))
@@ -349,9 +349,9 @@ class Selectivity(Hypothesis):
             p.append(float(weigh_cells(null, tolerance, self.adjust).p_adjusted.min()))
         count, level = sum(value <= alpha for value in p), f"{alpha:g}".removeprefix("0")
         return Control(
-            "untrained_twin",
-            f"The strongest {self._told()[0]} of the untrained networks ({self.twins} seeds) reaches {self.effect} {from_to(best, 2)} "
-            f"(adjusted p at most {level} in {count} of {self.twins}), against {effect:.2f} {where}: "
+            "untrained_baseline",
+            f"The strongest {self._told()[0]} of the untrained networks ({self.untrained} seeds) reaches {self.effect} {from_to(best, 2)} "
+            f"(adjusted p at most {level} in {count} of {self.untrained}), against {effect:.2f} {where}: "
             + (
                 "a network that learned nothing shows as much."
                 if max(best) >= effect

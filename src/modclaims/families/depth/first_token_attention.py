@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -126,8 +126,6 @@ class AttentionSinks(Unlabelled):
 
     Attributes
     ----------
-    adjust : str, default 'maxT'
-        Without effect here: p is read off the bound. One of 'maxT' and 'minP'.
     smallest_effect : float, default 0.1
         Share of heads, from 0 to below 1.
 
@@ -151,6 +149,7 @@ class AttentionSinks(Unlabelled):
     smallest_effect: float = 0.1
     effect_name: ClassVar[str] = "share of heads"
     largest_effect: ClassVar[float] = 1.0
+    _without_effect: ClassVar[Mapping[str, str]] = {**Unlabelled._without_effect, "adjust": "p is read off the bound"}
 
     def _request(self, variant: str | None = None) -> Activations:
         return Activations(SITE, None, "first", Positions(f"0:{SINK_TOKENS}:1"), variant)
@@ -160,7 +159,7 @@ class AttentionSinks(Unlabelled):
             raise ClaimError(
                 f"AttentionSinks reads {SINK_TOKENS} tokens, and model {shape.name!r} at most {shape.context}."
             )
-        return (self._request(), *(self._request(variant) for variant in untrained_variants(self.twins)))
+        return (self._request(), *(self._request(variant) for variant in untrained_variants(self.untrained)))
 
     def plan(self, before: PlanContext) -> TestPlan:
         request = self.requests(before.shape)[0]
@@ -186,12 +185,14 @@ class AttentionSinks(Unlabelled):
         )
 
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
-        if not self.twins:
+        if not self.untrained:
             return ()
         found = measured.kept(SinkShares)
-        twins = [found.sample.units(self._sinks(look.recording, variant)) for variant in untrained_variants(self.twins)]
-        control = _twin_shares([float(t.mean()) for t in twins], float(found.mean.mean()))
-        return (RivalResult(control, beside={"twin": np.array([t.mean(axis=0) for t in twins])}),)
+        untrained = [
+            found.sample.units(self._sinks(look.recording, variant)) for variant in untrained_variants(self.untrained)
+        ]
+        control = _untrained_share([float(t.mean()) for t in untrained], float(found.mean.mean()))
+        return (RivalResult(control, untrained=np.array([t.mean(axis=0) for t in untrained])),)
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
         found = measured.kept(SinkShares)
@@ -203,7 +204,7 @@ class AttentionSinks(Unlabelled):
                 found.resamples,
                 look.alpha,
                 ends=(0.0, 1.0),
-                overlay=Overlay(twins=untrained_curves(rivals)),
+                overlay=Overlay(untrained=untrained_curves(rivals)),
             ),
         )
 
@@ -246,10 +247,10 @@ class SinkShares:
         return np.asarray(self.by_layer.mean(axis=0))
 
 
-def _twin_shares(twins: list[float], own: float) -> Control:
+def _untrained_share(untrained: list[float], own: float) -> Control:
     return Control(
-        "untrained_twin",
-        f"Of the heads of {len(twins)} untrained networks {from_to([100 * t for t in twins], 0, ' %')} are sinks, of this "
+        "untrained_baseline",
+        f"Of the heads of {len(untrained)} untrained networks {from_to([100 * t for t in untrained], 0, ' %')} are sinks, of this "
         f"network's {100 * own:.0f} %.",
-        {"own": own, "twins": twins},
+        {"own": own, "untrained": untrained},
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -81,8 +81,6 @@ class HeadMagnitudes(Unlabelled):
 
     Attributes
     ----------
-    adjust : str, default 'maxT'
-        Without effect here: p is read off the bound. One of 'maxT' and 'minP'.
     smallest_effect : float, default 0.5
         Share of variance, from 0 to below 1.
 
@@ -107,13 +105,14 @@ class HeadMagnitudes(Unlabelled):
     smallest_effect: float = 0.5
     effect_name: ClassVar[str] = "share between layers"
     largest_effect: ClassVar[float] = 1.0
+    _without_effect: ClassVar[Mapping[str, str]] = {**Unlabelled._without_effect, "adjust": "p is read off the bound"}
 
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         if shape.layers < 2 or shape.heads < 2:
             raise ClaimError(
                 f"Model {shape.name!r} has {shape.layers} layers of {shape.heads} heads; variance between and within layers needs 2 of each."
             )
-        return (_request(), *(_request(variant) for variant in untrained_variants(self.twins)))
+        return (_request(), *(_request(variant) for variant in untrained_variants(self.untrained)))
 
     def plan(self, before: PlanContext) -> TestPlan:
         request = self.requests(before.shape)[0]
@@ -139,14 +138,15 @@ class HeadMagnitudes(Unlabelled):
         )
 
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
-        if not self.twins:
+        if not self.untrained:
             return ()
         found = measured.kept(Magnitudes)
-        twins = [
-            found.sample.units(log_magnitudes(look.recording, variant)) for variant in untrained_variants(self.twins)
+        untrained = [
+            found.sample.units(log_magnitudes(look.recording, variant))
+            for variant in untrained_variants(self.untrained)
         ]
-        control = _twin_shares([float(between_layers(t).mean()) for t in twins], float(found.shares.mean()))
-        return (RivalResult(control, beside={"twin": np.array([t.mean(axis=(0, 2)) for t in twins])}),)
+        control = _untrained_share([float(between_layers(t).mean()) for t in untrained], float(found.shares.mean()))
+        return (RivalResult(control, untrained=np.array([t.mean(axis=(0, 2)) for t in untrained])),)
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
         found = measured.kept(Magnitudes)
@@ -158,7 +158,7 @@ class HeadMagnitudes(Unlabelled):
                 found.resamples,
                 look.alpha,
                 ends=(-np.inf, np.inf),
-                overlay=Overlay(twins=untrained_curves(rivals)),
+                overlay=Overlay(untrained=untrained_curves(rivals)),
             ),
         )
 
@@ -245,9 +245,9 @@ class QuietMiddle(ChunkContrast):
         return f"site {SITE}, Euclidean norms, mean over {len(recording.positions)} positions and {recording.shape.heads} heads"
 
 
-def _twin_shares(twins: list[float], own: float) -> Control:
+def _untrained_share(untrained: list[float], own: float) -> Control:
     return Control(
-        "untrained_twin",
-        f"In {len(twins)} untrained networks {from_to(twins, 2)} of the variance lies between layers, here {own:.2f}.",
-        {"own": own, "twins": twins},
+        "untrained_baseline",
+        f"In {len(untrained)} untrained networks {from_to(untrained, 2)} of the variance lies between layers, here {own:.2f}.",
+        {"own": own, "untrained": untrained},
     )

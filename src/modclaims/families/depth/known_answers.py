@@ -171,25 +171,25 @@ def _reduction(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
 BY_CONTRAST = [*with_power(UNCATEGORISED), *places(UNCATEGORISED, LAWS[:1], (NONE,), ONE_END)]
 AT_ONE_END = {ONE_END: Question(strengths=lambda scenario, claim: RISEN)}
 
-FIRST_TOKEN = Family(FirstTokenAttention, unlabelled(twins=0), by_law(attended), _contrast, BY_CONTRAST, AT_ONE_END)
-QUIET_MIDDLE = Family(QuietMiddle, unlabelled(twins=0), by_law(quiet), _contrast, BY_CONTRAST, AT_ONE_END)
+FIRST_TOKEN = Family(FirstTokenAttention, unlabelled(untrained=0), by_law(attended), _contrast, BY_CONTRAST, AT_ONE_END)
+QUIET_MIDDLE = Family(QuietMiddle, unlabelled(untrained=0), by_law(quiet), _contrast, BY_CONTRAST, AT_ONE_END)
 SINKS = Family(
     AttentionSinks,
-    unlabelled(twins=0),
+    unlabelled(untrained=0),
     by_law(sunk),
     effect_alone,
     places(UNCATEGORISED, LAWS[::2], (EDGE,)) + places(UNCATEGORISED, LAWS[:1], ("2 s",)),
 )
 MAGNITUDES = Family(
     HeadMagnitudes,
-    unlabelled(twins=0, smallest_effect=0.3),
+    unlabelled(untrained=0, smallest_effect=0.3),
     by_law(alike_in_layers),
     effect_alone,
     places(UNCATEGORISED, LAWS, (EDGE,)) + places(UNCATEGORISED, LAWS[:1], ("2 s",)),
 )
 PHASES = Family(
     ResidualPhases,
-    unlabelled(twins=0),
+    unlabelled(untrained=0),
     by_law(streamed),
     _reduction,
     [*with_power(UNCATEGORISED, FLAT), *places(UNCATEGORISED, LAWS[:1], (NONE,), ONE_END)],

@@ -119,7 +119,7 @@ class ResidualPhases(DepthCurve):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         self.divisions(shape)
         asked = (Activations("resid_post"), EMBED)
-        return (*asked, *(for_variant(r, v) for v in untrained_variants(self.twins) for r in asked))
+        return (*asked, *(for_variant(r, v) for v in untrained_variants(self.untrained) for r in asked))
 
     def plan(self, before: PlanContext) -> TestPlan:
         request = self.requests(before.shape)[0]
@@ -171,24 +171,24 @@ class ResidualPhases(DepthCurve):
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
         found = measured.kept(Phased)
         controls = [RivalResult(_parabola(found, look.alpha)), RivalResult(_without_largest(found))]
-        if self.twins:
+        if self.untrained:
             controls.append(self._untrained(look, found))
         return controls
 
     def _untrained(self, look: Look, found: Phased) -> RivalResult:
         """The error reduction in untrained networks."""
         streams = (
-            ResidualStream.of(look.recording, variant, self.family()) for variant in untrained_variants(self.twins)
+            ResidualStream.of(look.recording, variant, self.family()) for variant in untrained_variants(self.untrained)
         )
-        twins = [found.sample.units(states.cosines()) for states in streams]
-        own, theirs = found.effect, [found.reduction_of(curves) for curves in twins]
+        untrained = [found.sample.units(states.cosines()) for states in streams]
+        own, theirs = found.effect, [found.reduction_of(curves) for curves in untrained]
         return RivalResult(
             Control(
-                "untrained_twin",
-                f"In {len(twins)} untrained networks the error reduction is {from_to(theirs, 2)}, here {own:.2f}.",
-                {"own": own, "twins": theirs},
+                "untrained_baseline",
+                f"In {len(untrained)} untrained networks the error reduction is {from_to(theirs, 2)}, here {own:.2f}.",
+                {"own": own, "untrained": theirs},
             ),
-            beside={"twin": np.array([curves.mean(axis=0) for curves in twins])},
+            untrained=np.array([curves.mean(axis=0) for curves in untrained]),
         )
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -58,12 +58,6 @@ class InductionHeads(Hypothesis):
         Layers to look at, from 0, negative ones counted from the last; None for all.
     holds : Holds, default somewhere()
         In which heads: somewhere(), everywhere(), in_fraction(0.5), at(9), everywhere(0, -1).
-    label : str, default 'category'
-        Without effect here: no text of the corpus takes part.
-    within : str | None, default None
-        Without effect here, as for `label`.
-    adjust : str, default 'maxT'
-        Without effect here: p is read off the bound. One of 'maxT' and 'minP'.
     smallest_effect : float, default 0.3
         Attention, from 0 to below 1.
 
@@ -93,6 +87,11 @@ class InductionHeads(Hypothesis):
     smallest_effect: float = 0.3
     effect_name: ClassVar[str] = "score above null"
     largest_effect: ClassVar[float] = 1.0
+    _without_effect: ClassVar[Mapping[str, str]] = {
+        "label": "no text of the corpus takes part",
+        "within": "no text of the corpus takes part",
+        "adjust": "p is read off the bound",
+    }
 
     def validate(self) -> None:
         super().validate()

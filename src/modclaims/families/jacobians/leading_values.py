@@ -145,7 +145,7 @@ class LeadingValues(JacobianClaim):
                 look.shape.layers,
                 measured.bounds,
                 look.alpha,
-                twins=twins if len(twins) else None,
+                untrained=twins if len(twins) else None,
             ).exhibit(),
         )
 

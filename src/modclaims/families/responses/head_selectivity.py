@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -122,7 +122,7 @@ class HeadSelectivity(Selectivity):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         mine = self._request()
         shape.resolve_layers(mine)
-        return (mine, controls.EMBED, *(for_variant(mine, v) for v in controls.untrained_variants(self.twins)))
+        return (mine, controls.EMBED, *(for_variant(mine, v) for v in controls.untrained_variants(self.untrained)))
 
     def places(self, shape: ModelShape) -> int:
         return {"head": shape.heads, "neuron": shape.mlp_width}.get(self.unit, 1)
@@ -178,8 +178,6 @@ class HeadsAgainstBlocks(HeadSelectivity):
         Only None: the claim compares how far all categories are told apart.
     answers : str, default 'either'
         Leave it: only 'either' is allowed here.
-    adjust : str, default 'maxT'
-        Without effect here: p is read off the bound. One of 'maxT' and 'minP'.
     label : str, default 'category'
         Column of the corpus whose values are the categories.
     within : str | None, default None
@@ -189,8 +187,6 @@ class HeadsAgainstBlocks(HeadSelectivity):
         Difference of two omega^2, from 0 to below 1.
     splits : int, default 20
         Splits of the texts in halves: at least 5.
-    twins : int, default 0
-        Without effect here: the claim compares two parts of one network. 0, or at least 5.
 
     References
     ----------
@@ -209,8 +205,12 @@ class HeadsAgainstBlocks(HeadSelectivity):
 
     smallest_effect: float = 0.1
     splits: int = 20
-    twins: int = 0
+    untrained: int = 0
     effect_name: ClassVar[str] = DIFFERENCE
+    _without_effect: ClassVar[Mapping[str, str]] = {
+        "adjust": "p is read off the bound",
+        "untrained": "two parts of one network are compared",
+    }
 
     def validate(self) -> None:
         super().validate()

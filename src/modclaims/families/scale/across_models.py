@@ -96,8 +96,8 @@ class AcrossModels(Hypothesis):
     within : str | None, default None
         Column inside whose values (strata) pairs of texts are compared; None for all pairs. Another
         column than `label`.
-    twins : int, default 5
-        Untrained networks of each model shown beside the claim: 0 for none, or at least 5.
+    untrained : int, default 5
+        Untrained networks of each model that the effect is compared with: 0 for none, or at least 5.
     """
 
     site: str = "resid_post"
@@ -105,7 +105,7 @@ class AcrossModels(Hypothesis):
     depths: tuple[float, ...] | None = None
     holds: Holds = somewhere()
     smallest_effect: float = 0.1
-    twins: int = controls.UNTRAINED
+    untrained: int = controls.UNTRAINED
 
     def models(self) -> int:
         return 2
@@ -126,7 +126,7 @@ class AcrossModels(Hypothesis):
             raise ClaimError(
                 f"depths = {self.depths!r} must be different numbers from 0 (first layer) to 1 (last), or None."
             )
-        controls.check_untrained(self.twins)
+        controls.check_untrained(self.untrained)
 
     def check(self, before: PlanContext) -> None:
         Units.of(before.corpus, self.label, self.within)
@@ -156,7 +156,9 @@ class AcrossModels(Hypothesis):
         depths, found = self.grid(shape), list[Request]()
         for model in shape.models:
             mine, beside = self._request(model, depths), [controls.EMBED]
-            beside += [Activations(mine.site, mine.layers, variant=v) for v in controls.untrained_variants(self.twins)]
+            beside += [
+                Activations(mine.site, mine.layers, variant=v) for v in controls.untrained_variants(self.untrained)
+            ]
             name = None if model.name == shape.name else model.name
             found += [for_model(one, name) for one in (mine, *(beside if model in self.twinned(shape) else ()))]
         return tuple(found)

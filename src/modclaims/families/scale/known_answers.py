@@ -76,7 +76,7 @@ def _apart(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
 
 DIFFER = Family(
     ModelsDiffer,
-    labelled(depths=DEPTHS, twins=0),
+    labelled(depths=DEPTHS, untrained=0),
     by_law(pair),
     _apart,
     places(CROSSED, LAWS[:2], (FLAT, EDGE)) + places(CROSSED, LAWS[:1], ("2 s", "3 s")),
@@ -94,7 +94,7 @@ def _rungs(scenario: Scenario, claim: Hypothesis) -> tuple[float, ...]:
 
 TREND = Family(
     ScaleTrend,
-    labelled(depths=(0.5,), twins=0),
+    labelled(depths=(0.5,), untrained=0),
     _ladder,
     _rungs,
     places(CROSSED[1:], LAWS[:2], (NONE, EDGE)) + places(CROSSED[1:], LAWS[:1], ("2 s", "3 s")),

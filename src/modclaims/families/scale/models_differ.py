@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import ClassVar
@@ -40,8 +40,6 @@ from modclaims.stats.chance.actions import Design
 from modclaims.stats.evidence import Control, Exhibit
 
 Floats = NDArray[np.float64]
-CURVES = "effect"
-"""The (model, depth) deltas of all models, which are shown beside the difference."""
 
 
 class ModelsDiffer(AcrossModels):
@@ -64,8 +62,6 @@ class ModelsDiffer(AcrossModels):
     holds : Holds, default somewhere()
         At which relative depths: somewhere(), everywhere() or in_fraction(0.5). Layers have no place here:
         name `depths`.
-    adjust : str, default 'maxT'
-        Without effect here: p is read off the bound. One of 'maxT' and 'minP'.
     smallest_effect : float, default 0.1
         Difference of two deltas, from 0 to below 2.
 
@@ -88,6 +84,7 @@ class ModelsDiffer(AcrossModels):
 
     effect_name: ClassVar[str] = "delta difference"
     largest_effect: ClassVar[float] = 2.0
+    _without_effect: ClassVar[Mapping[str, str]] = {"adjust": "p is read off the bound"}
 
     def validate(self) -> None:
         super().validate()
@@ -141,20 +138,20 @@ class ModelsDiffer(AcrossModels):
         models, few = look.shape.models, found.compared.few()
         each = {m.name: self._read(look.recording.of(m.name), found.depths, few).delta(few) for m in models}
         curves = np.stack([each[model.name].value[0] for model in models])
-        rivals = [RivalResult(_each(found.own, _sides(look.shape), named, where, alpha), beside={CURVES: curves})]
+        rivals = [RivalResult(_each(found.own, _sides(look.shape), named, where, alpha), by_model=curves)]
         if len(each) > 2:
             rivals.append(RivalResult(_pairs(models, each, few, named, where, alpha)))
         less, more = (_mean([self._beyond_words(look, one, few) for one in end]) for end in found.both)
         bounds = _difference(more, less, few.units.design, few.resamples)
         rivals.append(RivalResult(_beyond(bounds, named, where, alpha)))
-        if self.twins:
+        if self.untrained:
             rivals.append(RivalResult(self._untrained(look, found, each, named, where)))
         return rivals
 
     def _untrained(self, look: Look, found: Ends, each: dict[str, Replicates], named: int, where: str) -> Control:
         """The difference at the named depth, against that between the untrained networks of the same models."""
         few, untrained = found.compared.few(), []
-        for variant in controls.untrained_variants(self.twins):
+        for variant in controls.untrained_variants(self.untrained):
             smaller, larger = (
                 _mean([self._read(one.recording, found.depths, few, variant).delta(few) for one in end])
                 for end in found.both
@@ -168,7 +165,7 @@ class ModelsDiffer(AcrossModels):
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
         depths, sides = measured.kept(Ends).depths, _sides(look.shape)
-        curves = np.asarray(rivals[0].beside[CURVES], dtype=np.float64)
+        curves = next(rival.by_model for rival in rivals if rival.by_model is not None)
         return (by_depth(self, look.shape.models, depths, curves, sides, measured.bounds, look.alpha),)
 
     def words(self, look: Look, measured: Measured, named: int) -> Words:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -61,8 +61,6 @@ class ScaleTrend(AcrossModels):
     ----------
     holds : Holds, default somewhere()
         Only somewhere(): a trend over models is one number.
-    adjust : str, default 'maxT'
-        Without effect here: there is one cell. One of 'maxT' and 'minP'.
     smallest_effect : float, default 0.1
         Delta per factor of ten in size, at least 0.
 
@@ -81,6 +79,7 @@ class ScaleTrend(AcrossModels):
     """
 
     effect_name: ClassVar[str] = "delta per factor of ten"
+    _without_effect: ClassVar[Mapping[str, str]] = {"adjust": "there is one cell"}
 
     def validate(self) -> None:
         super().validate()
@@ -150,16 +149,16 @@ class ScaleTrend(AcrossModels):
             _each_model(look.shape.models, found.own, look.alpha),
             _slope_beyond(slope, Trend.of(sizes, np.array(beyond)).slope, beyond),
         ]
-        if self.twins:
+        if self.untrained:
             untrained = [
                 [
                     found.mean(self._read(one.recording, found.depths, alone, variant).delta(alone))
-                    for variant in controls.untrained_variants(self.twins)
+                    for variant in controls.untrained_variants(self.untrained)
                 ]
                 for one in found.models
             ]
             theirs = Trend.of(sizes, np.mean(untrained, axis=1)).slope
-            rivals.append(_slope_of_twins(slope, theirs, untrained, self.twins))
+            rivals.append(_slope_untrained(slope, theirs, untrained, self.untrained))
         return [RivalResult(control) for control in rivals]
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
@@ -263,12 +262,12 @@ def _slope_beyond(slope: float, beyond: float, effects: list[float]) -> Control:
     )
 
 
-def _slope_of_twins(slope: float, untrained: float, effects: list[list[float]], seeds: int) -> Control:
+def _slope_untrained(slope: float, untrained: float, effects: list[list[float]], seeds: int) -> Control:
     return Control(
-        "untrained_twin",
+        "untrained_baseline",
         f"Over the models' untrained networks ({seeds} seeds each, their mean) the slope is {untrained:.2f}; over the trained models "
         f"it is {slope:.2f}.",
-        {"slope": slope, "slope_untrained": untrained, "twins": [float(np.mean(each)) for each in effects]},
+        {"slope": slope, "slope_untrained": untrained, "untrained": [float(np.mean(each)) for each in effects]},
     )
 
 

@@ -36,7 +36,7 @@ FOLDS, GROUPS = 5, 16
 
 
 class InputOutsideUnembedding(TokenMap):
-    """At some layer the token that was read is told from directions of the stream that the unembedding cares little about.
+    """At some layer the token that was read can be decoded from directions of the stream that the unembedding cares little about.
 
     At every layer one ridge map leads from the stream at the positions read to the input embedding of the
     token there. What it reads are its `dimensions` leading singular directions on the stream's side. What

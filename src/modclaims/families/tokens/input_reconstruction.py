@@ -16,6 +16,7 @@ from modclaims.families.common.controls import check_untrained, untrained_varian
 from modclaims.families.common.null_histograms import null_histogram
 from modclaims.families.common.plan_parts import unlabelled
 from modclaims.families.common.units import Sample
+from modclaims.families.tokens.decoded import Decoded, Task
 from modclaims.families.tokens.figures.accuracy_by_depth import AccuracyByDepth
 from modclaims.families.tokens.token_maps import (
     EMBEDDING,
@@ -33,8 +34,8 @@ from modclaims.recording import ModelShape, Request, for_variant
 from modclaims.stats.bounds.halves import halvings
 from modclaims.stats.chance.actions import sign_flips
 from modclaims.stats.evidence import Cell, Control, Exhibit, NullTest
-from modclaims.stats.maps.retrieval import Vocabulary, one_cycle
-from modclaims.stats.maps.ridge import cross_fitted, folds_of
+from modclaims.stats.maps.retrieval import Vocabulary
+from modclaims.stats.maps.ridge import folds_of
 from modclaims.stats.quantifiers import Holds, along_depth
 from modclaims.stats.ties import ROUNDING
 
@@ -47,7 +48,7 @@ FEW_ROWS = 2
 
 
 class InputReconstruction(TokenMap):
-    """With depth, the token that was read can be told less and less from the stream at its place.
+    """With depth, the token at a position can be decoded less and less well from the stream there.
 
     At every layer a ridge map, in closed form, leads from the stream at the positions read to the input
     embedding of the very token there. Maps are learned on the texts of all folds but one and tried on that
@@ -71,8 +72,8 @@ class InputReconstruction(TokenMap):
         A token is found if fewer than so many others lie as close: at least 1.
     folds : int, default 5
         Parts of the texts, each tried with maps learned on the others: at least 3.
-    twins : int, default 0
-        Untrained networks shown beside the claim, each with maps of its own: 0 for none, or at least 5.
+    untrained : int, default 0
+        Untrained networks that the effect is compared with, each with maps of its own: 0 for none, or at least 5.
     holds : Holds, default along_depth("falls")
         along_depth("falls") or along_depth("rises") for the slope; for selectivity in single layers
         somewhere(), everywhere(), in_fraction(0.5), at(9), everywhere(0, -1).
@@ -102,7 +103,7 @@ class InputReconstruction(TokenMap):
 
     nearest: int = 10
     folds: int = 5
-    twins: int = 0
+    untrained: int = 0
     holds: Holds = along_depth("falls")
     smallest_effect: float = 0.1
     effect_name: ClassVar[str] = "selectivity"
@@ -117,7 +118,7 @@ class InputReconstruction(TokenMap):
             raise ClaimError(
                 f"folds = {self.folds}: a penalty is chosen among the other folds, so {MIN_FOLDS} are needed."
             )
-        check_untrained(self.twins)
+        check_untrained(self.untrained)
 
     @property
     def along(self) -> bool:
@@ -132,12 +133,12 @@ class InputReconstruction(TokenMap):
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         layers = self.looked_at(shape)
         self.holds.contrast(layers)  # raises where they are too few for a slope
-        twins = untrained_variants(self.twins)
+        untrained = untrained_variants(self.untrained)
         return (
             self.request(),
             EMBEDDING,
-            *(self.request(variant) for variant in twins),
-            *(for_variant(EMBEDDING, variant) for variant in twins),
+            *(self.request(variant) for variant in untrained),
+            *(for_variant(EMBEDDING, variant) for variant in untrained),
         )
 
     def plan(self, before: PlanContext) -> TestPlan:
@@ -211,7 +212,7 @@ class InputReconstruction(TokenMap):
         embedding = np.asarray(look.recording.array(for_variant(EMBEDDING, variant)))
         vocabulary = Vocabulary.of(embedding)
         rng = look.lasting_rng("control", design=asked[0].sample.design(0))
-        tasks = [_Task.of(tokens, embedding, rng if control else None) for tokens in asked]
+        tasks = [Task.of(tokens, embedding, rng if control else None) for tokens in asked]
         for layer in layers:
             rows = self.stream_rows(look.recording, layer, variant)
             for task in tasks:
@@ -234,7 +235,7 @@ class InputReconstruction(TokenMap):
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
         found = measured.kept(Reconstructed)
         controls = [self._control_task(found), self._unseen_types(found), self._commonest_tokens(found)]
-        if self.twins:
+        if self.untrained:
             controls.append(self._untrained(look, found, named))
         return [RivalResult(control) for control in controls]
 
@@ -273,22 +274,22 @@ class InputReconstruction(TokenMap):
     def _untrained(self, look: Look, found: Reconstructed, named: int) -> Control:
         """The same number in untrained networks, by the same folds and control task."""
         tokens, layers = found.decoded.tokens, found.layers
-        twins = [
+        untrained = [
             replace(
                 found, decoded=self._decoded(look, [tokens], layers, control=not self.along, variant=variant)[0]
             ).at(named)
-            for variant in untrained_variants(self.twins)
+            for variant in untrained_variants(self.untrained)
         ]
         own = found.at(named)
         what = (
             f"the {self._direction()} of {self.found_name}" if self.along else f"selectivity at layer {layers[named]}"
         )
-        reached = sum(twin >= own for twin in twins)
+        reached = sum(other >= own for other in untrained)
         return Control(
-            "untrained_twin",
-            f"In {self.twins} untrained networks {what} is {from_to(twins, 2)}, against {own:.2f}: "
+            "untrained_baseline",
+            f"In {self.untrained} untrained networks {what} is {from_to(untrained, 2)}, against {own:.2f}: "
             + (f"{reached} of them show as much." if reached else "none shows as much."),
-            {"own": own, "twins": twins},
+            {"own": own, "untrained": untrained},
         )
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
@@ -373,141 +374,6 @@ class InputReconstruction(TokenMap):
 
 
 @dataclass(frozen=True)
-class Tried:
-    """How many tokens lay closer to what was foretold than the one that was meant, in one task."""
-
-    found: Codes
-    """(text, position, layer) to what the maps foretell."""
-    blind: Codes
-    """(text, position) to the mean of the embeddings learned from, which takes no stream."""
-
-
-@dataclass(frozen=True)
-class _Task:
-    """Maps of some texts to the tokens read there, layer by layer, and to those of the control task."""
-
-    tokens: Tokens
-    meant: tuple[Codes, ...]
-    """(row,) the token that each row is to give, in the task and in the control task where that is asked."""
-    targets: tuple[Floats, ...]
-    """(row, unit) their embeddings."""
-    closer: tuple[list[Codes], ...]
-    """For each, (text, position) of every layer learned so far, how many tokens lay closer than the one that was meant."""
-
-    @classmethod
-    def of(cls, tokens: Tokens, embedding: NDArray[np.generic], rng: np.random.Generator | None) -> _Task:
-        """With a control task drawn by `rng`, or without one."""
-        ids = tokens.rows
-        types, rows = np.unique(ids, return_inverse=True)
-        if len(types) < 2:
-            raise ClaimError("One and the same token stands at every position read; choose other --positions.")
-        meant = (ids,) if rng is None else (ids, types[one_cycle(len(types), rng)][rows])
-        targets = tuple(embedding[named].astype(np.float64) for named in meant)
-        return cls(tokens, meant, targets, tuple([] for _ in meant))
-
-    def learn(self, stream: Floats, vocabulary: Vocabulary) -> None:
-        """Learn from a layer's (row, unit) stream of all texts."""
-        fitted = cross_fitted(stream[self.tokens.stream_rows], self.targets, self.tokens.row_folds)
-        for found, fit, named in zip(self.closer, fitted, self.meant, strict=True):
-            found.append(vocabulary.closer(fit.foretold, named).reshape(self.tokens.ids.shape))
-
-    def decoded(self, vocabulary: Vocabulary, types: int) -> Decoded:
-        """What was learned at all layers."""
-        folds, shape = self.tokens.row_folds, self.tokens.ids.shape
-        tried = [
-            Tried(np.stack(found, axis=2), vocabulary.closer(others_mean(y, folds), named).reshape(shape))
-            for found, y, named in zip(self.closer, self.targets, self.meant, strict=True)
-        ]
-        return Decoded(self.tokens, tried[0], tried[1] if len(tried) > 1 else None, types)
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """What maps told of the tokens, in the task and in the control task, text by text."""
-
-    tokens: Tokens
-    task: Tried
-    control: Tried | None
-    """None where it was not asked for."""
-    vocabulary: int
-    """Tokens to choose from."""
-
-    def found(self, nearest: int, *, control: bool = False) -> NDArray[np.bool_]:
-        """(text, position, layer) whether each token is found, in the task or in the control task."""
-        tried = self.control if control else self.task
-        assert tried is not None, "the control task was not asked for"
-        return np.asarray(tried.found < nearest)
-
-    def compared(self, nearest: int) -> NDArray[np.bool_]:
-        """(text, position) whether the token's type was learned from, and a guess that takes no stream finds it in neither
-        task."""
-        assert self.control is not None, "the control task was not asked for"
-        return np.asarray(self.tokens.seen & (self.task.blind >= nearest) & (self.control.blind >= nearest))
-
-    @property
-    def sample(self) -> Sample:
-        """The texts."""
-        return self.tokens.sample
-
-    @property
-    def parts(self) -> int:
-        """How many folds there are."""
-        return int(self.tokens.folds.max()) + 1
-
-    @property
-    def positions(self) -> int:
-        """Tokens a text."""
-        return int(self.tokens.ids.shape[1])
-
-    @property
-    def total(self) -> int:
-        """Tokens of all texts."""
-        return int(self.tokens.ids.size)
-
-    @property
-    def unseen(self) -> int:
-        """Tokens of types that maps never learned from."""
-        return int((~self.tokens.seen).sum())
-
-    def commonest(self, nearest: int) -> float:
-        """Share of tokens that are among the most frequent ones learned from."""
-        return float(self.tokens.commonest(nearest).mean())
-
-    def curve(self, nearest: int) -> Floats:
-        """(unit, layer) share of tokens found."""
-        return self._shares(nearest, control=False)
-
-    def control_curve(self, nearest: int) -> Floats:
-        """(unit, layer) share found in the control task."""
-        return self._shares(nearest, control=True)
-
-    def _shares(self, nearest: int, *, control: bool) -> Floats:
-        return np.asarray(self.tokens.sample.units(self.found(nearest, control=control).mean(axis=1)))
-
-    def selectivity(self, nearest: int) -> Floats:
-        """(unit, layer) share found minus that of the control task, over the unit's tokens that `compared` names.
-
-        Units without such a token are left out.
-        """
-        compared = self.compared(nearest)
-        gained = self.found(nearest).astype(np.float64) - self.found(nearest, control=True)
-        rows = [gained[texts][compared[texts]].mean(axis=0) for texts in self.sample.groups if compared[texts].any()]
-        if len(rows) < 2:
-            raise ClaimError(
-                "Hardly a token stands in two texts at the positions read, so nothing can be learned by heart; add texts."
-            )
-        return np.stack(rows)
-
-    def among(self, seen: bool, nearest: int) -> Floats:
-        """(layer,) share found of the tokens whose type was, or was never, learned from, all texts together; not a number
-        where there are none."""
-        which = self.tokens.seen == seen
-        if not which.any():
-            return np.full(self.task.found.shape[2], np.nan)
-        return np.asarray(self.found(nearest)[which].mean(axis=0))
-
-
-@dataclass(frozen=True)
 class Reconstructed:
     """How well tokens are told at every layer; each curve is worked out once, where it is asked for."""
 
@@ -574,14 +440,6 @@ class Reconstructed:
         if len(self.layers) == 1:
             return f"{curve[0]:.2f} at layer {first}"
         return f"{curve[0]:.2f} at layer {first} and {curve[-1]:.2f} at layer {last}"
-
-
-def others_mean(target: Floats, folds: Codes) -> Floats:
-    """(row, unit) the mean target of the other folds."""
-    out = np.empty_like(target)
-    for fold in np.unique(folds):
-        out[folds == fold] = target[folds != fold].mean(axis=0)
-    return out
 
 
 def _counted(nearest: int) -> str:

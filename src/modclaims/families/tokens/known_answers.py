@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.families.common.units import Sample
+from modclaims.families.tokens.decoded import Decoded, Tried, others_mean
 from modclaims.families.tokens.input_outside_unembedding import FOLDS as PENALTY_FOLDS
 from modclaims.families.tokens.input_outside_unembedding import InputOutsideUnembedding
-from modclaims.families.tokens.input_reconstruction import Decoded, InputReconstruction, Tried, others_mean
+from modclaims.families.tokens.input_reconstruction import InputReconstruction
 from modclaims.families.tokens.token_maps import EMBEDDING, Tokens
 from modclaims.hypothesis import Hypothesis
 from modclaims.planting import known

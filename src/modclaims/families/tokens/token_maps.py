@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -40,15 +40,15 @@ class TokenMap(Hypothesis):
         The stream before or after each layer. One of 'resid_pre' and 'resid_post'.
     layers : tuple[int, ...] | None, default None
         Layers to look at, from 0, negative ones counted from the last; None for all.
-    label : str, default 'category'
-        Without effect here: no categories are compared.
-    within : str | None, default None
-        Without effect here, as for `label`.
     """
 
     site: str = "resid_post"
     layers: tuple[int, ...] | None = None
     least_units: ClassVar[int] = MIN_UNITS
+    _without_effect: ClassVar[Mapping[str, str]] = {
+        "label": "no categories are compared",
+        "within": "no categories are compared",
+    }
 
     def validate(self) -> None:
         super().validate()

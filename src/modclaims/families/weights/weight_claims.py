@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, Literal
@@ -50,16 +51,13 @@ class WeightClaim(Hypothesis):
         In which layers: somewhere(), everywhere(), in_fraction(0.5), at(9), everywhere(0, -1), or
         along_depth("rises") and along_depth("falls"): the slope over relative depth, whose p is read off
         its bound.
-    label : str, default 'category'
-        Without effect here: no text is read.
-    within : str | None, default None
-        Without effect here, as for `label`.
     """
 
     draws: int = 199
     layers: tuple[int, ...] | None = None
     holds: Holds = somewhere()
     _takes_slopes: ClassVar[bool] = True
+    _without_effect: ClassVar[Mapping[str, str]] = {"label": "no text is read", "within": "no text is read"}
 
     def plan(self, before: PlanContext) -> TestPlan:
         bounds = replace(counted_bounds(before, [0]), goes_on=False)

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class EffectByDepth(FigureData):
-    """The effect with its bounds by relative depth, the range of chance, the smallest effect that matters, and twins."""
+    """The effect with its bounds by relative depth, the range of chance, the smallest effect that matters, and untrained networks."""
 
     depth: Annotated[Floats, Axes("layer")]
     """Relative depth, 0 to 1."""
@@ -94,8 +94,8 @@ class EffectByDepth(FigureData):
         """Effects with their bounds; where there is none, to the edge of the axes, whose limits hold everything."""
         from modclaims.drawing.paper import colour_of, span
 
-        twins = () if self.twin is None else (self.twin,)
-        drawn = (self.effect, self.low, self.high, self.null_low, self.null_high, *twins, self.band_low)
+        untrained = () if self.twin is None else (self.twin,)
+        drawn = (self.effect, self.low, self.high, self.null_low, self.null_high, *untrained, self.band_low)
         limits = span(*drawn, self.smallest_effect, 0.0)
         low = np.where(np.isfinite(self.low), self.low, limits[0])
         high = np.where(np.isfinite(self.high), self.high, limits[1])

@@ -38,8 +38,18 @@ class HeatMaps(FigureData):
     def draw(self) -> Figure:
         return self.painted(MOST_PAINTED)
 
-    def painted(self, limit: int) -> Figure:
-        """The picture; matrices of more than `limit` rows are averaged in squares."""
+    def images(self) -> int:
+        return len(self.maps)
+
+    def remarks(self, most: int) -> tuple[str, ...]:
+        rows = self.maps.shape[1]
+        step = -(-rows // most)
+        scale = "One colour scale for all panels, from the 1 % to the 99 % quantile off the diagonal; what lies beyond is cut."
+        means = f"Painted as means over squares of {step} x {step} of the {rows} x {rows} values."
+        return (scale, means) if step > 1 else (scale,)
+
+    def painted(self, most: int) -> Figure:
+        """The picture; matrices of more than `most` rows are averaged in squares."""
         from modclaims.drawing import paper as kit
         from modclaims.drawing.brackets import Brackets
 
@@ -51,7 +61,7 @@ class HeatMaps(FigureData):
         for i, (name, values) in enumerate(zip(panels, self.maps, strict=True)):
             row, column = divmod(i, columns)
             left, bottom = margin + column * (size + 12), paper.height - (row + 1) * (size + 20) - 2
-            paper.picture(averaged(values, limit), (left, bottom, size, size), colours, scale)
+            paper.picture(averaged(values, most), (left, bottom, size, size), colours, scale)
             paper.say(left, bottom + size + 5, kit.fitted(name, kit.TEXT, size), size=kit.TEXT, colour="ink")
             category.lines(paper, left, bottom, size)
             if column == 0:

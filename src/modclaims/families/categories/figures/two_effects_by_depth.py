@@ -88,11 +88,11 @@ class TwoEffectsByDepth(FigureData):
         from modclaims.drawing.paper import colour_of, span
         from modclaims.drawing.two_plots import with_bounds, zero_and_smallest
 
-        twins = np.empty((0, len(self.depth))) if self.twin is None else self.twin
-        axes.set_ylim(*span(self.effect[2], self.low[2], self.high[2], twins, self.smallest_effect, 0.0))
+        untrained = np.empty((0, len(self.depth))) if self.twin is None else self.twin
+        axes.set_ylim(*span(self.effect[2], self.low[2], self.high[2], untrained, self.smallest_effect, 0.0))
         alone = "." if len(self.depth) == 1 else None
-        for twin in twins:
-            axes.plot(self.depth, twin, color=colour_of("twin"), linewidth=0.7, marker=alone)
+        for other in untrained:
+            axes.plot(self.depth, other, color=colour_of("twin"), linewidth=0.7, marker=alone)
         zero_and_smallest(axes, self.smallest_effect)
         with_bounds(axes, self.depth, self.effect[2], self.low[2], self.high[2], "effect", "o")
 

@@ -1,5 +1,7 @@
 """The plan: what it says to be out of reach is so whatever the data, what it says to be within reach can be reached."""
 
+from __future__ import annotations
+
 import gc
 import json
 import math
@@ -9,8 +11,8 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from planned import POSITIONS, SHAPE, claims, clustering, heads, only, planned, reading_of, sizes, texts
 from planted import PlantedRecorder, planted_corpus
-from scipy.special import ndtri
 from terminal import call
 from test_front_door import loaded_after
 
@@ -48,37 +50,22 @@ from modclaims.errors import ModelError
 from modclaims.families.categories.known_clustering import ONE_CELL
 from modclaims.families.common.plan_parts import measured_halves
 from modclaims.families.common.units import Units
-from modclaims.families.responses import known_answers as responses
 from modclaims.lm.model import load_model
 from modclaims.lm.outline import read_outline
-from modclaims.lm.store import RecordingStore
 from modclaims.look import CHECKPOINTS, PlannedStreams, TestSettings
 from modclaims.outcome import Outcome
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import CountedLevel
-from modclaims.planning.power import Requirement, detectable
 from modclaims.plans import plans
-from modclaims.plans.cost import Cost, cost
 from modclaims.plans.plans import make_plan
 from modclaims.plans.reach import sides
-from modclaims.planting import known
 from modclaims.planting.family import claim_of
-from modclaims.planting.known import Layout
-from modclaims.planting.responses import noise_of_means
 from modclaims.recording import (
-    MATRICES,
-    SITES,
     Activations,
-    InductionScores,
-    Jacobian,
-    Loss,
     MemorySource,
-    ModelShape,
     Positions,
     Reading,
     Recording,
-    TokenIds,
-    Weights,
 )
 from modclaims.runner import execute
 from modclaims.runs.collect import Collected, collect
@@ -89,53 +76,11 @@ from modclaims.stats.chance.merging import merged_levels
 from modclaims.stats.effects.levels import LEVELS
 from modclaims.stats.effects.superiority import comparisons
 
-SHAPE = ModelShape("planted", 3, 2, 2, 8, 4, 32, 512)
-POSITIONS = (5, 6, 7)
-
-
-def texts(table, block=None):
-    """A corpus of (category, stratum) counts."""
-    rows = []
-    for k, row in enumerate(table):
-        for h, count in enumerate(row):
-            for _ in range(count):
-                name = f"t{len(rows):02d}"
-                labels = {"category": f"c{k}", "topic": f"s{h}"}
-                rows.append(Text(name, f"text {name}", labels, block and block(len(rows))))
-    return Corpus("texts", tuple(rows))
-
-
-def sizes(*counts):
-    return texts([(n,) for n in counts])
-
-
-def claims(*made):
-    return [Collected(f"t.py::{type(c).__name__}{i}", None, c) for i, c in enumerate(made)]
-
-
-def planned(made, corpus, shape=SHAPE, **options):
-    """A plan without simulations."""
-    reading = Reading(shape, (512,) * len(corpus), 512, POSITIONS)
-    with mock.patch.object(plans, "detectable", return_value=None):
-        return make_plan(claims(*made), corpus, reading, Settings(**options))
-
 
 @pytest.fixture(autouse=True)
 def no_collection(monkeypatch):
     """statsmodels collects garbage at each correction, which takes longer than all else."""
     monkeypatch.setattr(gc, "collect", lambda *_: 0)
-
-
-def only(claim, corpus, **options):
-    return planned([claim], corpus, **options).claims[0]
-
-
-def clustering(**constants):
-    return claim_of(CategoryClustering, twins=0, **constants)
-
-
-def heads(**constants):
-    return claim_of(HeadSelectivity, twins=0, **constants)
 
 
 # ---- by hand
@@ -220,7 +165,7 @@ def test_halves_of_ten_texts_have_at_most_15_partitions():
     for seed in range(20):
         for half in halves(design, np.random.default_rng(seed)):
             assert count_arrangements(part(design, half), blind="jointly") <= 15
-    learned = claim_of(AxisStreams, twins=0, basis="pca", components=2)
+    learned = claim_of(AxisStreams, untrained=0, basis="pca", components=2)
     for claim in (learned, claim_of(HeadsAgainstBlocks)):
         one = only(claim, sizes(4, 3, 3))  # what a run says of them
         assert one.outcome is Outcome.ERROR
@@ -228,12 +173,12 @@ def test_halves_of_ten_texts_have_at_most_15_partitions():
 
 
 def test_halves_of_twelve_texts_are_refused():
-    for claim in (claim_of(AxisStreams, twins=0, basis="pca", components=2), claim_of(HeadsAgainstBlocks)):
+    for claim in (claim_of(AxisStreams, untrained=0, basis="pca", components=2), claim_of(HeadsAgainstBlocks)):
         plan = planned([claim], sizes(4, 4, 4))
         assert plan.claims[0].reaches == ()
         assert "in too many of the resamples of most halves of so few texts nothing varies" in plan.refused
         assert "Add texts" in plan.refused
-    made = planned([claim_of(AxisStreams, twins=0, basis="pca", components=2)], sizes(4, 4, 4)).claims[0].plan
+    made = planned([claim_of(AxisStreams, untrained=0, basis="pca", components=2)], sizes(4, 4, 4)).claims[0].plan
     assert made.arrangements == 15
     assert made.test.floor == pytest.approx(2 / 15)
     assert made.cells == 3 * 2
@@ -329,9 +274,8 @@ def test_signs_and_rotations_and_slopes_have_floors_of_their_own_and_fractions_h
     assert str(signs.plan.test) == "exact, 4,096"
     assert signs.supported.level == 2**-12
     deep, later = replace(SHAPE, layers=12), (40, 44)
-    with mock.patch(f"{__name__}.POSITIONS", later):
-        chunks = planned([claim_of(FirstTokenAttention)], sizes(4, 4), deep).claims[0].plan
-        phases = planned([claim_of(ResidualPhases)], sizes(12, 12), deep).claims[0].plan
+    chunks = only(claim_of(FirstTokenAttention), sizes(4, 4), shape=deep, positions=later).plan
+    phases = only(claim_of(ResidualPhases), sizes(12, 12), shape=deep, positions=later).plan
     assert (chunks.cells, chunks.test.rows, chunks.test.exact) == (18, 2**8, True)
     assert (phases.cells, phases.test.exact, phases.arrangements) == (1, False, 2**24)
     turned = only(claim_of(AxesAgainstRotations, rotations=199), sizes(12, 12))
@@ -411,8 +355,7 @@ def test_levels_and_magnitudes_are_read_off_bounds_and_named_axes_are_the_only_c
         "at least 3 layers"
         in only(claim_of(SimilarityLevels, holds=along_depth("falls"), layers=(0, 1)), corpus).message
     )
-    with mock.patch(f"{__name__}.POSITIONS", (5,)):
-        assert "the run reads one" in only(claim_of(SimilarityLevels), corpus).message
+    assert "the run reads one" in only(claim_of(SimilarityLevels), corpus, positions=(5,)).message
     shares = only(claim_of(HeadMagnitudes), corpus).plan
     assert (shares.cells, shares.test, shares.units) == (1, None, 24)
     quiet = only(claim_of(QuietMiddle), sizes(4, 4)).plan
@@ -559,19 +502,19 @@ def test_no_small_data_fall_below_a_floor_and_what_is_out_of_reach_stays_there(n
         heads(within=within),
         heads(within=within, holds=in_fraction(0.5)),
         claim_of(HeadsAgainstBlocks, within=within, splits=5),
-        claim_of(AxisStreams, within=within, twins=0, basis="pca", components=2, splits=5),
+        claim_of(AxisStreams, within=within, untrained=0, basis="pca", components=2, splits=5),
         claim_of(AxesAgainstRotations, within=within, rotations=99, splits=5, outliers=None),
-        claim_of(LowRankSimilarity, within=within, draws=99, splits=5, twins=0),
-        *(claim_of(SimilarityLevels, within=within, twins=0, level=level) for level in LEVELS),
-        claim_of(SimilarityLevels, within=within, twins=0, level="same_text", against="other_text", named=(0,)),
-        claim_of(SimilarityLevels, within=within, twins=0, holds=along_depth("falls")),
-        claim_of(SimilarityLevels, within=within, twins=0, holds=at(0, -1), category="c1"),
-        claim_of(AxisStreams, within=within, twins=0, axes=(6, 1)),
-        claim_of(HeadMagnitudes, twins=0),
-        claim_of(QuietMiddle, twins=0),
+        claim_of(LowRankSimilarity, within=within, draws=99, splits=5, untrained=0),
+        *(claim_of(SimilarityLevels, within=within, untrained=0, level=level) for level in LEVELS),
+        claim_of(SimilarityLevels, within=within, untrained=0, level="same_text", against="other_text", named=(0,)),
+        claim_of(SimilarityLevels, within=within, untrained=0, holds=along_depth("falls")),
+        claim_of(SimilarityLevels, within=within, untrained=0, holds=at(0, -1), category="c1"),
+        claim_of(AxisStreams, within=within, untrained=0, axes=(6, 1)),
+        claim_of(HeadMagnitudes, untrained=0),
+        claim_of(QuietMiddle, untrained=0),
     ]
     if within:
-        asked.append(claim_of(WithinVersusStyle, label="category", within=within, twins=0))
+        asked.append(claim_of(WithinVersusStyle, label="category", within=within, untrained=0))
     for claim in asked:
         if only(claim, corpus).plan is None:
             continue
@@ -589,13 +532,13 @@ def test_no_small_data_fall_below_a_floor_and_what_is_out_of_reach_stays_there(n
 class Styles(CategoryClustering):
     """Same-style texts point the same way somewhere."""
 
-    label, within, twins = "style", "topic", 0
+    label, within, untrained = "style", "topic", 0
 
 
 class Heads(HeadSelectivity):
     """A head answers style."""
 
-    label, within, twins = "style", "topic", 0
+    label, within, untrained = "style", "topic", 0
 
 
 class Half(Styles):
@@ -667,73 +610,9 @@ def test_what_is_out_of_reach_is_reached_by_no_effect(tmp_path, effect, options)
     assert refutable == {"t.py::Styles", "t.py::Half", "t.py::Last"}
 
 
-def reading_of(model, corpus, settings):
-    outline = read_outline(model, **settings.loading())
-    return outline.reading(corpus, settings.tokens, Positions(settings.positions))
-
-
-@pytest.mark.parametrize(
-    ("model", "requests"),
-    [
-        (
-            "embedded",
-            [
-                *(Activations(site, None, reduce) for site in SITES for reduce in ("none", "norm", "mean")),
-                Activations("attn_pattern", None, "first"),
-                Activations("attn_pattern", None, "induction"),
-                TokenIds(),
-                InductionScores(5, 8),
-                InductionScores(3, 8, variant="gaussian:1"),
-                *(Activations(site, (0,), positions=Positions("3,5"), variant="gaussian:1") for site in SITES),
-                Activations("attn_out", (0, -1)),
-                Loss(),
-            ],
-        ),
-        ("embedded", [Weights(m) for m in MATRICES if m != "mlp_gate"]),
-        (
-            "embedded",
-            [
-                Jacobian("mlp", 2, None, True, 4),
-                Jacobian("mlp", 2, None, True, 4, "values"),
-                Jacobian("attention", 2, (0,), True, 2, "tokens", "permuted:0"),
-            ],
-        ),
-        ("embedded#untrained:0", [Activations("q"), *(Activations("q", variant=f"untrained:{i}") for i in (0, 1))]),
-    ],
-    ids=["activations", "matrices", "Jacobians", "a variant"],
-)
-def test_passes_and_bytes_are_those_of_a_recording(tmp_path, model, requests):
-    corpus, settings = read_corpus("study").select(range(4)), Settings(tokens=64, positions="last:5:2")
-    recorder = load_model(model, **settings.loading(), store=RecordingStore(tmp_path))
-    recording = recorder.record(corpus, requests, tokens=64, positions=Positions(settings.positions))
-    found = cost(requests, corpus, reading_of(model, corpus, settings))
-    matrices = any(isinstance(r, Weights) for r in requests)
-    assert found.passes == (0 if matrices else recording.passes)
-    on_disk = sum(path.stat().st_size for path in tmp_path.rglob("*.safetensors"))
-    assert found.bytes == pytest.approx(on_disk, rel=0.02)
-
-
-def test_a_text_is_read_once_however_many_claims_ask():
-    corpus = planted_corpus(texts=1)
-    reading = Reading(SHAPE, tuple(range(100, 116)), 512, POSITIONS)
-    asked = [
-        Activations("attn_out"),
-        Activations("attn_out", (0,)),
-        Activations("attn_out", positions=Positions("5:8:1")),
-    ]
-    assert cost(asked, corpus, reading) == Cost(16, 1, 16, sum(range(100, 116)), 16 * 3 * (3 * 8 * 4 + 96))
-    few = Jacobian("mlp", 3, (0,), True, 4, last=2)
-    assert cost([few], corpus, reading).tokens == 12
-    assert cost([few, replace(few, answer="token_values")], corpus, reading).jacobians == 4
-    both = cost([few, Activations("embed"), replace(few, variant="gaussian:0")], corpus, reading)
-    assert (both.passes, both.networks, both.texts) == (20, 1, 16)
-    assert both.jacobians == 8
-    assert both.operations == 2 * 4 * few.operations(reading) > 0
-
-
 def test_the_card_can_reach_what_its_committed_run_did():
     corpus, settings = read_corpus("embedded"), Settings()
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     reading = reading_of("embedded", corpus, settings)
     with mock.patch.object(plans, "detectable", return_value=None):
         plan = make_plan(collect(["hypotheses/card.py"], root), corpus, reading, settings)
@@ -754,123 +633,6 @@ def test_the_card_can_reach_what_its_committed_run_did():
         reached = next(c for c in plan.claims if c.id == one["id"])
         assert one["outcome"] in (*reached.reaches, "inconclusive")
         assert one["n_cells"] == reached.plan.cells
-
-
-# ---- what would be found
-
-
-def supported_in(claim, layout, plant, sets):
-    """The share of planted data sets whose claim is supported at level .05."""
-    hits, rng = 0, np.random.default_rng(11)
-    for seed in range(sets):
-        evidence = claim.weigh(plant(layout, rng), TestSettings(seed=seed, permutations=99, resamples=399, bare=True))
-        hits += claim.holds.levels(evidence, claim.smallest_effect, 0.05).p_plus <= 0.05
-    return hits / sets
-
-
-def test_the_detectable_delta_is_supported_in_about_4_runs_of_5():
-    layout = Layout("crossed", (12, 12, 12, 12), strata=4)
-    design = Units.of(known.corpus(layout), "category", "topic").design
-    found = detectable(design, "delta", 0.2, Requirement(0.05), Requirement(0.05))
-    strength = known.strength_of_delta(layout, "normal", found.effect)
-
-    def plant(layout, rng):
-        x = known.activations(rng, layout, "normal", (strength,), known.WIDTH)
-        return known.recording(layout, {(Activations("attn_out"), 0): x[:, :, 0]}, known.WIDTH, 1)
-
-    assert 0.7 < supported_in(clustering(within="topic"), layout, plant, 80) < 0.97
-
-
-@pytest.mark.parametrize("cells", [1, 16])
-def test_the_detectable_omega2_is_supported_in_about_4_runs_of_5(cells):
-    layout = Layout("free", (12, 12, 12, 12))
-    design = Units.of(known.corpus(layout), "category", None).design
-    found = detectable(design, "omega^2", 0.1, Requirement(0.05, cells, True), Requirement(0.05, cells, needed=cells))
-    raw = responses.raw_of_scores(layout, "normal", round(found.effect, 4), cells)[0]
-
-    def plant(layout, rng):
-        y = responses.responses(rng, layout, "normal", np.array([raw, *[0.0] * (cells - 1)]))
-        return known.recording(layout, {(Activations("head_z", None, "norm"), 0): y}, known.WIDTH, 1)
-
-    assert 0.62 < supported_in(heads(), layout, plant, 60) < 0.96
-
-
-@pytest.mark.parametrize("cells", [1, 16])
-def test_the_detectable_superiority_is_supported_in_about_4_runs_of_5(cells):
-    layout = Layout("free", (12, 12, 12, 12))
-    design = Units.of(known.corpus(layout), "category", None).design
-    found = detectable(
-        design, "superiority", 0.2, Requirement(0.05, cells, True), Requirement(0.05, cells, needed=cells)
-    )
-    means = np.zeros((4, cells))
-    means[0, 0] = np.sqrt(2 * noise_of_means(layout, "normal")) * ndtri((1 + found.effect) / 2)
-
-    def plant(layout, rng):
-        y = responses.planted(rng, layout, "normal", means)
-        return known.recording(layout, {(Activations("head_z", None, "norm"), 0): y}, known.WIDTH, 1)
-
-    claim = heads(category="c0", answers="more", smallest_effect=0.2)
-    assert 0.62 < supported_in(claim, layout, plant, 60) < 0.99
-
-
-def test_a_named_category_settles_nothing_that_a_perfect_order_would_not():
-    claim = heads(category="c0", answers="more", smallest_effect=0.2)
-    few, enough = (only(claim, sizes(n, n, n)).plan for n in (4, 12))
-    assert few.bounds.floor == pytest.approx(0.6**4)
-    assert enough.bounds.floor == pytest.approx(0.6**12)
-    assert only(claim, sizes(4, 4, 4)).refuted.level == pytest.approx(0.4**4)  # ordered the other way round
-    assert enough.arrangements == math.comb(36, 12) * math.comb(24, 12)  # a name tells its category from the others
-    learned = claim_of(AxisStreams, twins=0, basis="pca", components=2, category="c0", smallest_effect=0.2)
-    assert only(learned, sizes(12, 12, 12)).plan.bounds.floor == pytest.approx(2 * 0.6**6)
-
-
-def test_more_texts_find_less_and_more_cells_need_more():
-    def effect(count, cells=1):
-        design = Units.of(sizes(count, count, count), "category", None).design
-        return detectable(
-            design, "omega^2", 0.1, Requirement(0.05, cells, True), Requirement(0.05, needed=cells)
-        ).effect
-
-    assert effect(10) > effect(24) > 0.1
-    assert effect(24, 12) > effect(24)
-
-
-def test_ten_texts_hardly_settle_what_they_could_by_counting():
-    corpus, made = sizes(4, 3, 3), claims(clustering(), heads(), heads(unit="neuron"))
-    plan = make_plan(made, corpus, Reading(SHAPE, (512,) * 10, 512, POSITIONS), Settings())
-    assert not plan.refused
-    assert {one.plan.test.floor for one in plan.claims} == {1 / 2100}
-    clusters, *answers = plan.claims
-    # 3 categories of at least 3 texts are worth 4.5 comparisons
-    assert clusters.supported.level == pytest.approx(3 * 0.6**4.5)
-    assert clusters.refuted.level == pytest.approx(0.4**4.5)
-    assert clusters.reaches == ("refuted",)
-    assert all(one.reaches == ("supported", "refuted") for one in answers)
-    assert all(one.found.effect is None for one in plan.claims)
-    assert [one.hardly for one in plan.claims] == [("refuted",), ("refuted",), ("supported", "refuted")]
-    assert plan.summary.startswith(
-        "Of 3 claims 2 can be SUPPORTED (1 of them hardly ever), 3 REFUTED (3 of them hardly ever)"
-    )
-    told = [line for line in plan.lines() if line.startswith("t.py")]
-    assert "hardly REFUTED " in told[0] and "SUPPORTED" not in told[0]
-    assert "SUPPORTED, hardly REFUTED" in told[1]
-    assert "hardly either" in told[2]
-
-
-def test_nothing_is_said_of_effects_of_which_nothing_is_known():
-    silent = [
-        clustering(beyond="shared_words"),
-        clustering(holds=along_depth("rises")),
-        claim_of(HeadsAgainstBlocks),
-        claim_of(AxesAgainstRotations),
-        claim_of(TightPass),
-        claim_of(HeavyTails),
-    ]
-    plan = planned(silent, sizes(12, 12))
-    assert all(c.found is None and c.as_dict()["detectable_effect"] is None for c in plan.claims)
-    mixed = Units.of(texts([(16,), (16,)], lambda i: f"b{i % 8}"), "category", None).design
-    with pytest.raises(ValueError, match="clusters"):
-        detectable(mixed, "delta", 0.2, Requirement(0.05), Requirement(0.05))
 
 
 # ---- the command
@@ -1066,7 +828,7 @@ def test_sufficiency_knows_that_a_category_is_resampled_alone(texts, reached):
 
 def test_floors_of_halves_are_merged_as_a_run_merges_them():
     """Nine texts of either category: halves of four and five, of which the run takes what the first ones say, too."""
-    claim = claim_of(AxisStreams, twins=0, basis="pca", components=2, category="c0", smallest_effect=0.2)
+    claim = claim_of(AxisStreams, untrained=0, basis="pca", components=2, category="c0", smallest_effect=0.2)
     (one,) = planned([claim], sizes(9, 9)).claims
     design = Units.of(sizes(9, 9), "category", None).design
     tested = measured_halves(design, PlannedStreams(type(claim).__name__, TestSettings()), claim.splits)
@@ -1077,6 +839,6 @@ def test_floors_of_halves_are_merged_as_a_run_merges_them():
 def test_levels_at_the_last_checkpoint_know_when_all_arrangements_are_enumerated():
     (signs,) = planned([claim_of(TighterThanAttention)], sizes(12, 12), permutations=999).claims
     assert signs.plan.test.lowest == pytest.approx(1 / 2**12)
-    spaces = claim_of(SubspaceSeparation, dimensions=1, relabellings=99, twins=0)
+    spaces = claim_of(SubspaceSeparation, dimensions=1, relabellings=99, untrained=0)
     (apart,) = planned([spaces], sizes(6, 6)).claims
     assert apart.plan.test.lowest == pytest.approx(1 / apart.plan.arrangements)
