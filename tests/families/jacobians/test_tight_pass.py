@@ -95,7 +95,7 @@ def test_a_planted_tight_layer_is_supported_and_named():
     assert weighed.effect == pytest.approx(0.2, abs=0.02)
     assert weighed.effect_low < 0.2 < weighed.effect_high
     assert weighed.action == "resampling texts, each with null objects of its own"
-    assert (weighed.n_texts, weighed.unit) == (6, "text")
+    assert (weighed.n_texts, weighed.unit) == (12, "text")
     assert weighed.p is None
     assert "Of the 16 directions of a token's output 6 lie above the noise floor" in verdict.sentence
     assert "at layer 1" in verdict.sentence
@@ -132,19 +132,19 @@ def test_many_texts_are_flipped_by_draws():
 
 @pytest.mark.parametrize("quantity", ["numerical_rank", "effective_rank"])
 def test_effects_equal_means_made_by_hand(quantity):
-    """24 null objects take turns at six texts, so each text is held against four."""
+    """24 null objects take turns at twelve texts, so each text is held against two."""
     claim = type("Mlp", (Mlp,), {"quantity": quantity})()
     recording = recorded(claim).by_id()
     evidence = claim.weigh(recording, WEIGHING)
-    mine, at = Jacobian("mlp", 3, texts=6), BY_TOKEN.index(quantity)
+    mine, at = Jacobian("mlp", 3, texts=12), BY_TOKEN.index(quantity)
     assert [len(replace(mine, only=k).chosen(recording.corpus)) for k in (0, 5, 23)] == [1, 1, 1]
     for cell, effect in zip(evidence.cells, evidence.bounds.effect, strict=True):
         own = recording.array(mine, cell.layer)[:, 0, at]
         drawn = [replace(mine, variant=f"gaussian:{k}", only=k) for k in range(24)]
         null = np.array([recording.array(request, cell.layer)[0, 0, at] for request in drawn])
-        differences = [null[[k, k + 6, k + 12, k + 18]].mean() - own[k] for k in range(6)]
+        differences = [null[[k, k + 12]].mean() - own[k] for k in range(12)]
         assert effect == pytest.approx(np.mean(differences) / WIDTH)
-        t = stats.t.ppf(0.95, 5) * np.std(differences, ddof=1) / np.sqrt(6) / WIDTH
+        t = stats.t.ppf(0.95, 11) * np.std(differences, ddof=1) / np.sqrt(12) / WIDTH
         assert evidence.bounds.lower(0.05)[cell.layer] <= effect - t + 1e-12, "Student's t or wider"
 
 
@@ -156,7 +156,7 @@ def test_a_rank_that_is_the_same_everywhere_is_known_to_within_a_direction():
 
     verdict, weighed = outcome(Mlp(), planted=full, noise=0.0)
     assert weighed.effect == 0
-    half = stats.t.ppf(0.95, 5) * np.std(np.linspace(-0.5, 0.5, 6), ddof=1) / 16 / np.sqrt(6)
+    half = stats.t.ppf(0.95, 11) * np.std(np.linspace(-0.5, 0.5, 12), ddof=1) / 16 / np.sqrt(12)
     assert -0.05 < weighed.effect_low <= -half + 1e-9
     assert half - 1e-9 <= weighed.effect_high < 0.05
     assert verdict.outcome.word == "refuted"

@@ -67,7 +67,7 @@ class TightPass(CountedClaim):
     ends_at : int | None, default None
         The window's last token, from 0: tokens - 1 is the start of the text, and the least (at least 2 for 3
         tokens). None for the first of the run's positions.
-    texts : int | None, default 6
+    texts : int | None, default 12
         The most texts, spread evenly over the corpus, at which J is taken: at least 2, or None for all.
     normalised : bool, default True
         Whether the block's own normalisation is part of it.
@@ -103,7 +103,6 @@ class TightPass(CountedClaim):
 
     null: str = "gaussian"
     draws: int = 24
-    texts: int | None = 6
 
     def validate(self) -> None:
         super().validate()
