@@ -141,6 +141,13 @@ class MlpIsATightPass(TightPass):
     smallest_effect = 0.05
 
 
+class MlpEnergySitsInFewDirections(TightPass):
+    """In at least one layer what the MLP lets through spreads over fewer directions than with Gaussian weights."""
+
+    quantity = "effective_rank"
+    smallest_effect = 0.05
+
+
 class MlpIsTightestRightAfterTheFirstLayer(TightestAt):
     """The MLPs right after the first layer let through fewer directions than those of the other layers."""
 

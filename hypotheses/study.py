@@ -186,6 +186,7 @@ class AttentionIsATightPassAtTwoTokens(TightPass):
 
     block = "attention"
     tokens = 2
+    ends_at = 1  # the study read texts of so many tokens
     smallest_effect = 0.05
     expect = "refuted"  # the study: hardly a tight pass in any layer
 
@@ -193,8 +194,9 @@ class AttentionIsATightPassAtTwoTokens(TightPass):
 class MlpIsATightPassAtTwoTokens(TightPass):
     """In at least one layer the MLP at 2 tokens lets through fewer directions than one with Gaussian weights."""
 
-    # the study counted about 1,240 singular values of 1,536 that are not zero; the numerical rank is shown beside
+    # the study counted about 1,240 singular values of 1,536 that are not zero
     tokens = 2
+    ends_at = 1
     smallest_effect = 0.05
 
 
@@ -203,6 +205,7 @@ class MlpIsATightPassAtManyTokens(MlpIsATightPassAtTwoTokens):
 
     # the study counted about 9,200 of 26,112
     tokens = 34
+    ends_at = 33
     layers = (0,)
 
 
@@ -211,6 +214,7 @@ class MlpIsTightestRightAfterTheFirstLayer(TightestAt):
 
     named = (1, 2)
     tokens = 2
+    ends_at = 1
     smallest_effect = 0.05
 
 
@@ -218,6 +222,7 @@ class MlpIsTighterThanAttention(TighterThanAttention):
     """In at least one layer the MLP at 2 tokens lets through fewer directions than that layer's attention."""
 
     tokens = 2
+    ends_at = 1
     smallest_effect = 0.05
 
 
@@ -225,6 +230,7 @@ class MlpIsTighterThanAttentionAtManyTokens(MlpIsTighterThanAttention):
     """In the first layer the MLP at 34 tokens lets through fewer directions than attention, which shows no tight pass."""
 
     tokens = 34
+    ends_at = 33
     layers = (0,)
 
 
@@ -232,6 +238,7 @@ class FirstValuesOfTheMlpStandOut(LeadingValues):
     """In at least one layer the first ten singular values of the MLP's Jacobian stand ten times above the rest."""
 
     # a comment below the study, on the spectra of both kinds of blocks
+    ends_at = 1
     smallest_effect = 1.0
 
 

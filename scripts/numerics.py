@@ -37,7 +37,16 @@ PARTS: Mapping[str, Sequence[str]] = {
     "JACOBIANS": (
         *(
             f"lm/{room}.py"
-            for room in ("block_cores", "block_inputs", "exact_norms", "exact_parts", "jacobian", "spectra")
+            for room in (
+                "attention_core",
+                "block_cores",
+                "block_inputs",
+                "block_spectra",
+                "exact_norms",
+                "exact_parts",
+                "jacobian",
+                "spectra",
+            )
         ),
         *(f"stats/spectra/{room}.py" for room in SPECTRAL),
     ),
@@ -55,7 +64,7 @@ PARTS: Mapping[str, Sequence[str]] = {
 """Modules of each part, under the package."""
 WITHOUT = (
     "lm/__init__.py",
-    *(f"lm/{room}.py" for room in ("checkpoint", "kept", "model_files", "outline")),
+    *(f"lm/{room}.py" for room in ("checkpoint", "effort", "kept", "model_files", "outline", "pace")),
     *(f"lm/{room}.py" for room in ("store", "stored_files", "stored_source", "torch_build")),
 )
 """Rooms of lm/ that compute no number: they find weights, foretell costs, and keep arrays and readings."""

@@ -26,7 +26,7 @@ from transformers import OPTConfig, OPTForCausalLM
 
 from modclaims.corpus_files import read_corpus
 from modclaims.families.common.units import MIN_UNITS
-from modclaims.families.jacobians.tight_pass import TightPass
+from modclaims.families.jacobians.jacobian_claim import JacobianClaim
 from modclaims.families.weights.weight_claims import WeightClaim
 from modclaims.hypothesis import Hypothesis
 from modclaims.lm.model import load_model
@@ -55,7 +55,7 @@ def thinned(one: Collected) -> Collected:
     if claim is None:
         return one
     less: dict[str, Any] = {}
-    by_jacobians = isinstance(claim, TightPass)
+    by_jacobians = isinstance(claim, JacobianClaim)
     if hasattr(claim, "layers") and claim.layers is None and not hasattr(claim, "named"):
         less["layers"] = (LAYERS[0], LAYERS[-1]) if by_jacobians else LAYERS
     if by_jacobians:

@@ -345,7 +345,7 @@ AT_THE_DOOR = {
     "def requests(self, shape): return (Activations('attn_out', positions=Positions('900')),)": "beyond the 64 tokens",
     "smalest_effect = 0.5": "did you mean smallest_effect?",
 }
-TIGHT = "\n\nclass Tight(TightPass):\n    'A block is tight.'\n\n    tokens = 100000\n"
+TIGHT = "\n\nclass Tight(TightPass):\n    'A block is tight.'\n\n    tokens = 100000\n    ends_at = 99999\n"
 FEW = ("--tokens", "64", "--positions", "63", "--permutations", "99", "--resamples", "199")
 
 
@@ -355,7 +355,7 @@ def test_the_command_line_weighs_what_can_be_weighed(corner, monkeypatch, capsys
     assert code == 3, err
     found = {c["id"].split("::")[1]: c for c in json.loads((corner / "here" / "run.json").read_text("utf-8"))["claims"]}
     assert "too short for a Jacobian at 100000 tokens" in found["Tight"]["message"]
-    assert "lower tokens = ... of the claim" in found["Tight"]["message"]
+    assert "lower tokens = ... or ends_at = ... of the claim" in found["Tight"]["message"]
     for i, said in enumerate(AT_THE_DOOR.values()):
         assert said in found[f"Claim{i}"]["message"]
         assert (found[f"Claim{i}"]["outcome"] == "error") == bool(said)
@@ -544,6 +544,8 @@ def test_every_value_that_a_family_declares_is_of_its_own_kind():
     families = [one for one in (getattr(modclaims, name) for name in modclaims.__all__) if isinstance(one, type)]
     for family in families:
         if issubclass(family, Hypothesis) and family is not Hypothesis:
-            own = {k: v for k, v in family.__dict__.items() if k in family.__annotations__ and not k.startswith("_")}
+            own = {
+                k: v for k, v in dict(family.__dict__).items() if k in family.__annotations__ and not k.startswith("_")
+            }
             fixed = {k for k in own if "ClassVar" in str(family.__annotations__[k])}
             refuse_undeclared(type("Same", (family,), {k: v for k, v in own.items() if k not in fixed}))

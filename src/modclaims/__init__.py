@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from modclaims.families.depth.residual_phases import ResidualPhases
     from modclaims.families.induction.induction_heads import InductionHeads
     from modclaims.families.jacobians.leading_values import LeadingValues
-    from modclaims.families.jacobians.tight_pass import TighterThanAttention, TightestAt, TightPass
+    from modclaims.families.jacobians.tight_pass import TightPass
+    from modclaims.families.jacobians.tighter_than_attention import TighterThanAttention
+    from modclaims.families.jacobians.tightest_at import TightestAt
     from modclaims.families.responses.head_selectivity import HeadsAgainstBlocks, HeadSelectivity
     from modclaims.families.scale.models_differ import ModelsDiffer
     from modclaims.families.scale.scale_trend import ScaleTrend
@@ -111,8 +113,8 @@ _HOMES = {
     "SubspaceSeparation": "families.categories.subspace_separation",
     "TargetedAblation": "families.ablation.targeted_ablation",
     "TightPass": "families.jacobians.tight_pass",
-    "TighterThanAttention": "families.jacobians.tight_pass",
-    "TightestAt": "families.jacobians.tight_pass",
+    "TighterThanAttention": "families.jacobians.tighter_than_attention",
+    "TightestAt": "families.jacobians.tightest_at",
     "TokenNeuronCongruence": "families.weights.token_neuron_congruence",
     "WeightClusterability": "families.weights.weight_clusterability",
     "WithinVersusStyle": "families.categories.within_versus_style",

@@ -113,7 +113,11 @@ _READING = (
 """What is read: options that `run`, `plan` and `list` share."""
 _DESIGN = (
     *_READING,
-    click.option("--dtype", help="float32, float64, bfloat16 or float16 (what the weights are stored in)."),
+    click.option(
+        "--dtype",
+        help="stored, float32, float64, bfloat16 or float16 (stored: what the weights are in; "
+        "but float32 in place of half precision on the CPU, where that is faster).",
+    ),
     click.option("--offline", is_flag=True, default=None, help="Never reach for a hub."),
     click.option("--allow-bin", is_flag=True, default=None, help="Also load weights that are not safetensors."),
     click.option("--trust-remote-code", is_flag=True, default=None, help="Let a model folder run its own code."),
@@ -235,11 +239,17 @@ def _listed(one: Collected) -> dict[str, Any]:
 @_design
 @click.option("--device", help="cpu, cuda, cuda:1, ...")
 @click.option("--device-map", help="Spread the model over devices, as transformers does (auto).")
-@click.option("--batch-size", type=int, help="Texts a forward pass (8; 1 in half precision); no verdict depends on it.")
+@click.option(
+    "--batch-size",
+    type=int,
+    help="Texts a forward pass (8; 1 where half precision is computed in); no verdict depends on it.",
+)
 @click.option("--out", metavar="DIR", help="The run folder (default: reports/CORPUS-MODEL-HASH).")
 @click.option("--strict", is_flag=True, default=None, help="An INCONCLUSIVE claim ends with exit code 10.")
 @click.option("--no-cache", is_flag=True, default=None, help="Neither read nor keep recordings.")
-@click.option("-n", "workers", type=int, metavar="N", help="Processes that weigh claims (1).")
+@click.option(
+    "-n", "workers", type=int, metavar="N", help="Processes that weigh claims (as many as there are processors)."
+)
 def run(paths: tuple[str, ...], **options: Any) -> int:
     """Extract, test, judge and report.
 
@@ -256,8 +266,10 @@ def run(paths: tuple[str, ...], **options: Any) -> int:
 def _settings(cwd: Path, options: Mapping[str, Any]) -> Settings:
     """Settings files, with the command line before them."""
     from modclaims.runs.settings import Settings, from_files
+    from modclaims.workers import cores
 
-    settings = Settings(**from_files(cwd) | {k: v for k, v in options.items() if v is not None and v != ()})
+    given = {k: v for k, v in options.items() if v is not None and v != ()}
+    settings = Settings(**{"workers": cores()} | from_files(cwd) | given)
     if settings.offline:  # before anything imports huggingface_hub
         os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
     return settings
@@ -278,9 +290,9 @@ def weigh_claims(paths: tuple[str, ...], settings: Settings, cwd: Path) -> Finis
     """Collect, load, run and print: the whole of `modclaims run`."""
     from modclaims import workers
 
-    if settings.workers > 1:
-        workers.ready()
     selection, corpus = _claims_and_texts(paths, settings, cwd)
+    if min(settings.workers, len(selection.chosen)) > 1:
+        workers.ready()
 
     from modclaims.lm.model import load_models
     from modclaims.lm.store import RecordingStore

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 EXTRACTOR = 1
 """What is read off a network: sites, losses, ablations, induction scores, token ids and matrices."""
-JACOBIANS = 1
+JACOBIANS = 2
 """Block inputs, Jacobians and their spectra; their inputs come from the extractor, so both versions count."""
-STATISTICS = 3
+STATISTICS = 4
 """From recordings to outcomes: effects, bounds, draws, levels, corrections."""
 
 

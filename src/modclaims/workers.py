@@ -26,6 +26,11 @@ MMAP_THRESHOLD, TRIM_THRESHOLD = 2**25, 2**30
 """Bytes; the first is the most that glibc takes."""
 
 
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def ready() -> None:
     """Begin importing in the background, so that it is done when the first worker is asked for."""
     if sys.platform == "linux":

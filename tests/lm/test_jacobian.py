@@ -246,6 +246,27 @@ def test_diagonal_blocks_are_those_of_the_whole(case: Case, monkeypatch: pytest.
             agree(found.blocks(), blocks, 0)
 
 
+def test_a_window_of_a_text_is_the_text_with_earlier_tokens_held_still(case: Case) -> None:
+    """Rows and columns of the last tokens in the Jacobian of the whole text."""
+    held = TOKENS - 3
+    if not case.network.shape.causal:
+        held = 5
+    for (block, normalised), whole in case.witness.items():
+        inputs = block_inputs(case.network, IDS, [LAYER], block, held=held)[LAYER]
+        kept: dict[int, torch.Tensor] = {}
+        expected = blocks_of(whole)[held:, held:]
+        expected = expected.transpose(0, 2, 1, 3).reshape(2 * ((TOKENS - held) * WIDTH,))
+        for _ in range(2):  # the second time by what was kept
+            found = block_jacobian(case.network, inputs, normalised=normalised, kept=kept)
+            assert found.tokens == TOKENS - held
+            agree(found.dense(), expected)
+            agree(found.operator() @ np.eye(len(expected)), expected)
+            agree(found.operator().H @ np.eye(len(expected)), expected.T)
+            rows = expected.reshape(TOKENS - held, WIDTH, -1)
+            agree(found.grams(), rows @ rows.transpose(0, 2, 1))
+        assert bool(kept) is (block == "attention" and not case.network.anatomy.head_norms)
+
+
 def test_an_mlp_joins_no_tokens_and_attention_only_those_before(case: Case) -> None:
     """Exactly: what is zero is not small."""
     later, other = np.triu_indices(TOKENS, 1), ~np.eye(TOKENS, dtype=bool)
@@ -445,7 +466,7 @@ def test_what_would_not_fit_is_refused_with_what_would(network: Network) -> None
     whole = 8 * (TOKENS * WIDTH) ** 2
     with pytest.raises(
         ClaimError,
-        match=r"attention of layer 1 of model '.*' at 12 tokens of width 16 takes 384.0 kB as one matrix, and 294.9 kB are "
+        match=r"attention of layer 1 of model '.*' at 12 tokens of width 16 takes 408.6 kB as one matrix, and 294.9 kB are "
         r"allowed\. Use fewer tokens \(\d+ would fit\), allow more memory, or use operator\(\), which never holds it\.",
     ):
         jacobian_of(network, "attention", whole).dense()

@@ -48,8 +48,8 @@ ASKED: tuple[Request, ...] = (
     TokenIds(),
     TokenIds(5),
     InductionScores(3, 6, layers=(-1,)),
-    *(Jacobian(block, 2, (0, 2), answer=answer) for block in ("mlp", "attention") for answer in ("summary", "values")),
-    Jacobian("mlp", 2, texts=2, answer="effective_rank", normalised=False),
+    *(Jacobian(block, 2, (0, 2), answer=answer) for block in ("mlp", "attention") for answer in ("tokens", "values")),
+    Jacobian("mlp", 2, texts=2, answer="token_values", normalised=False),
     *(Weights(name, (1,)) for name in MATRICES if name not in ("mlp_gate", "embedding", "unembedding")),
     Weights("embedding"),
     Weights("unembedding"),
@@ -57,7 +57,7 @@ ASKED: tuple[Request, ...] = (
 
 
 def test_every_kind_of_request_is_computed_and_tried_here() -> None:
-    assert {*MEASURES, *NUMBERS} == set(REQUESTS) == {type(asked) for asked in ASKED}
+    assert {*MEASURES, *NUMBERS, Jacobian} == set(REQUESTS) == {type(asked) for asked in ASKED}
 
 
 @pytest.mark.parametrize("asked", ASKED, ids=repr)

@@ -267,14 +267,15 @@ def test_numbers_of_another_extractor_are_never_served(
         assert caplog.messages == []
         monkeypatch.setattr(numerics, "EXTRACTOR", 2)
         after = load().record(texts(20, 20), requests, **RUN)
-    assert after.passes == 2 + 1, "two texts, and the weights"
+    assert after.passes == 2 + 1 + 2, "two texts, the weights, and what enters the blocks of two texts"
     np.testing.assert_array_equal(after.array(ATTN, 1), 2 * before)
     np.testing.assert_array_equal(after.array(Loss()), 2 * loss)
     # by text: attention and the MLP's Jacobian of each layer, and the loss; and one matrix of each layer
     count = 2 * (2 * LAYERS + 1) + LAYERS
     (said,) = caplog.messages
     assert (
-        f"the store holds {count} recordings made by another extractor than this one (version 2, Jacobians 1)" in said
+        f"the store holds {count} recordings made by another extractor than this one (version 2, Jacobians {numerics.JACOBIANS})"
+        in said
     )
     assert "they are recorded anew" in said
     caplog.clear()
@@ -287,7 +288,7 @@ def test_other_jacobians_leave_activations_as_they_are(
 ) -> None:
     requests = [ATTN, Jacobian("mlp", tokens=2)]
     load().record(texts(20, 20), requests, **RUN)
-    monkeypatch.setattr(numerics, "JACOBIANS", 2)
+    monkeypatch.setattr(numerics, "JACOBIANS", numerics.JACOBIANS + 1)
     with counted(monkeypatch) as seen, caplog.at_level(logging.WARNING, "modclaims"):
         load().record(texts(20, 20), requests, **RUN)
     assert not seen, "no activation was read again"
@@ -441,7 +442,7 @@ def test_weights_of_another_size_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dtype": "float8"}, "--dtype 'float8' is unknown; choose one of float32"),
+        ({"dtype": "float8"}, "--dtype 'float8' is unknown; choose one of stored, float32"),
         ({"device": "toaster"}, "--device 'toaster' cannot be used here"),
         ({"device": "cuda:99"}, "--device 'cuda:99' cannot be used here"),
         ({"batch_size": 0}, "--batch-size is 0"),

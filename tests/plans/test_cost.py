@@ -50,7 +50,7 @@ from modclaims.runs.settings import Settings
             [
                 Jacobian("mlp", 2, None, True, 4),
                 Jacobian("mlp", 2, None, True, 4, "values"),
-                Jacobian("attention", 2, (0,), True, 2, "effective_rank", "permuted:0"),
+                Jacobian("attention", 2, (0,), True, 2, "tokens", "permuted:0"),
             ],
         ),
         ("embedded#untrained:0", [Activations("q"), *(Activations("q", variant=f"untrained:{i}") for i in (0, 1))]),
@@ -77,7 +77,10 @@ def test_a_text_is_read_once_however_many_claims_ask():
         Activations("attn_out", positions=Positions("5:8:1")),
     ]
     assert cost(asked, corpus, reading) == Cost(16, 1, 16, sum(range(100, 116)), 16 * 3 * (3 * 8 * 4 + 96))
-    few = Jacobian("mlp", 3, (0,), True, 4, "effective_rank")
+    few = Jacobian("mlp", 3, (0,), True, 4, last=2)
     assert cost([few], corpus, reading).tokens == 12
+    assert cost([few, replace(few, answer="token_values")], corpus, reading).jacobians == 4
     both = cost([few, Activations("embed"), replace(few, variant="gaussian:0")], corpus, reading)
-    assert (both.passes, both.networks, both.texts) == (20, 2, 16)
+    assert (both.passes, both.networks, both.texts) == (20, 1, 16)
+    assert both.jacobians == 8
+    assert both.operations == 2 * 4 * few.operations(reading) > 0

@@ -757,14 +757,14 @@ def distinct(count):
         (["nowhere.py"], 4, "No hypothesis file or folder nowhere.py"),
         (["--corpus", "study", "-k", "StylesClusterInAttention"], 5, "SKIPPED"),
         (["broken.py"], 3, "ZeroDivisionError"),
-        (["deep.py"], 3, "too short for a Jacobian at 600 tokens"),
+        (["deep.py"], 3, "too short for a Jacobian at 600 tokens up to token 599"),
     ],
 )
 def test_bad_input_ends_as_it_does_for_a_run(corner, monkeypatch, capsys, args, code, sentence):
     (corner / "empty").mkdir()
     (corner / "broken.py").write_text("1 / 0\n")
     (corner / "deep.py").write_text(
-        "from modclaims import TightPass\n\n\nclass Deep(TightPass):\n    '''At many tokens.'''\n\n    tokens = 600\n"
+        "from modclaims import TightPass\n\n\nclass Deep(TightPass):\n    '''At many tokens.'''\n\n    tokens = 600\n    ends_at = 599\n"
     )
     (corner / "short.jsonl").write_text(
         "".join(json.dumps(r | {"text": f"short {i}"}) + "\n" for i, r in enumerate(distinct(4)))

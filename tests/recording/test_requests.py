@@ -136,8 +136,9 @@ def test_texts_are_answered_for_in_the_order_in_which_they_are_named(ask: Any) -
         (TokenIds(), ["token_ids/0/8/none"]),
         (TokenIds(12), ["token_ids/0/12/none"]),
         (InductionScores(2, 4, layers=(1,)), ["induction/1/5:9:1/mean"]),
-        (Jacobian("mlp", 2, (0,)), ["jacobian.mlp/0/0,1/summary"]),
-        (Jacobian("attention", 3, (-1,), False, 2, "values"), ["jacobian.attention.bare/2/0:3:1/values"]),
+        (Jacobian("mlp", 2, (0,)), ["jacobian.mlp/0/2,3/tokens"]),
+        (Jacobian("attention", 3, (-1,), False, 2, "values"), ["jacobian.attention.bare/2/1:4:1/values"]),
+        (Jacobian("mlp", 3, (1,), last=2, texts=2, only=1), ["jacobian.mlp/1/0:3:1/tokens"]),
         (Weights("embedding"), ["weights.embedding/0//none"]),
         (Weights("q", (-1,)), ["weights.q/2//none"]),
     ],
@@ -148,7 +149,7 @@ def test_an_entry_is_called_what_it_was_always_called(asked: Request, names: lis
 
 def test_jacobians_name_whose_inputs_they_are_taken_at() -> None:
     (entry,) = Jacobian("mlp", 2, (0,)).entries(replace(READING, own="untrained:0"))
-    assert entry.name == "jacobian.mlp@untrained:0/0/0,1/summary"
+    assert entry.name == "jacobian.mlp@untrained:0/0/2,3/tokens"
 
 
 def test_texts_that_values_are_taken_from_are_told_by_what_they_say() -> None:
@@ -191,7 +192,12 @@ def test_what_a_network_can_answer_is_not_refused(asked: Request) -> None:
     [
         (Activations("q", positions=Positions("7")), CorpusError, "'a' (6)"),
         (Activations("q", positions=Positions("8")), UsageError, "lies beyond the 8 tokens"),
-        (Jacobian("mlp", 7), CorpusError, "too short for a Jacobian at 7 tokens"),
+        (Jacobian("mlp", 7, last=6), CorpusError, "too short for a Jacobian at 7 tokens up to token 6"),
+        (
+            Jacobian("mlp", 5),
+            ClaimError,
+            "A window of 5 tokens cannot end at token 3, the first of the run's positions",
+        ),
         (Weights("mlp_gate"), ClaimError, "has no matrix 'mlp_gate'; it has: embedding, unembedding, q, mlp_in."),
         (
             InductionScores(1, 16),

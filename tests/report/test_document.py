@@ -11,6 +11,7 @@ import pytest
 
 from modclaims.drawing.rows import MOST_ROWS
 from modclaims.report.document import Document
+from modclaims.report.provenance import provenance_of
 from modclaims.report.tables import exhibit_table
 from modclaims.runs.run_folder import ClaimRecord, Run
 from modclaims.stats.evidence import Exhibit
@@ -196,3 +197,8 @@ def test_provenance_holds_hashes_and_settings_but_not_when_or_where(run: Run) ->
     assert rows["Settings", "alpha"] == "0.05"
     assert rows["Corpus", "largest 8-gram overlap of two texts"] == "0.011"
     assert "a-host-name" not in repr(told)
+
+
+def test_provenance_tells_what_weights_are_computed_and_stored_in() -> None:
+    (table,) = provenance_of({"model": {"name": "m", "stored_dtype": "bfloat16", "attention": "1", "dtype": "float32"}})
+    assert table.rows[1:3] == (("dtype", "float32"), ("dtype that weights are stored in", "bfloat16"))

@@ -48,6 +48,11 @@ def test_a_value_that_cannot_be_is_refused(wrong):
         Settings(**wrong)
 
 
+def test_the_stored_dtype_is_a_setting_of_its_own():
+    assert Settings(dtype="stored").loading()["dtype"] == "stored"
+    assert Settings(dtype="stored").digest() != Settings().digest()
+
+
 def test_batch_size_and_workers_do_not_enter_the_hash_and_the_seed_does():
     assert Settings().digest("x") == Settings(batch_size=2, workers=3, out="elsewhere").digest("x")
     assert Settings().digest("x") != Settings(seed=1).digest("x")

@@ -28,14 +28,20 @@ class BlockInput:
     arguments: tuple[Any, ...] = ()
     """What else the attention module is called with: masks, rotations."""
     keywords: Mapping[str, Any] = field(default_factory=dict)
+    held: int = 0
+    """Of the stream's tokens the first so many are held still: they are read, and not moved."""
 
 
 class _Enough(Exception):
     """Raised inside the forward pass once all inputs have been taken."""
 
 
-def block_inputs(network: Network, ids: NDArray[Any], layers: Iterable[int], block: str) -> dict[int, BlockInput]:
+def block_inputs(
+    network: Network, ids: NDArray[Any], layers: Iterable[int], block: str, *, held: int = 0
+) -> dict[int, BlockInput]:
     """The inputs of a block at some layers, from one forward pass that ends at the last of them.
+
+    The first `held` tokens are held still: attention reads them, an MLP does not.
 
     `ids` are the token ids of one text, (token,), as the network is to read them. The stream is the residual in pre-norm
     networks (for the MLP with attention added, unless the two run in parallel), and what the norm before gave in
@@ -58,10 +64,10 @@ def block_inputs(network: Network, ids: NDArray[Any], layers: Iterable[int], blo
 
     def take_call(layer: int, _: torch.nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         if block == "mlp":
-            taken[layer] = BlockInput(layer, block, streams[layer])
+            taken[layer] = BlockInput(layer, block, streams[layer][held:].clone())
         else:
             others = {name: value for name, value in keywords.items() if name != "hidden_states"}
-            taken[layer] = BlockInput(layer, block, streams[layer], arguments[1:], others)
+            taken[layer] = BlockInput(layer, block, streams[layer], arguments[1:], others, held)
         if len(taken) == len(layers):
             raise _Enough
 

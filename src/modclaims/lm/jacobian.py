@@ -3,7 +3,8 @@
 A block is what it adds to the residual, as a function of its input stream: its own normalisation, a core (the MLP or
 attention), and a sandwich norm where there is one. So is its Jacobian: a product of three, of which the outer two act on
 each token by itself, and are a projection, a diagonal and a number there. An MLP acts on each token by itself too, and
-is as many small Jacobians as there are tokens; attention joins them, and is seldom formed.
+is as many small Jacobians as there are tokens; attention joins them, and is formed from pairs of tokens. Tokens may stand in
+the middle of a text (a window): those before it are read and held still.
 
 Weights are copied to float64 a block at a time. Beyond that the numbers are those that the network itself computes
 with, which it may have rounded: streams, masks and rotations are taken from its own forward pass.
@@ -11,7 +12,7 @@ with, which it may have rounded: streams, masks and rotations are taken from its
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,8 @@ import torch
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError, ModelError
-from modclaims.lm.block_cores import NUMBER, Attention, Core, Mlp, attention_core, mlp_core
+from modclaims.lm.attention_core import Attention, attention_core
+from modclaims.lm.block_cores import NUMBER, Core, Mlp, mlp_core
 from modclaims.lm.block_inputs import BlockInput
 from modclaims.lm.exact_norms import NormJacobian
 from modclaims.lm.exact_parts import ExactParts
@@ -39,14 +41,20 @@ MAX_MEMORY = 2**31
 
 
 def block_jacobian(
-    network: Network, inputs: BlockInput, *, normalised: bool = True, max_memory: int = MAX_MEMORY
+    network: Network,
+    inputs: BlockInput,
+    *,
+    normalised: bool = True,
+    max_memory: int = MAX_MEMORY,
+    kept: dict[int, torch.Tensor] | None = None,
 ) -> BlockJacobian:
     """d (what a block adds to the residual) / d (its input stream), at inputs that one text gave it.
 
     `network` may be a variant's, with other weights than those that made the inputs. What the block adds comes after a
     sandwich norm and before a post-norm. With `normalised` the block's own normalisation, with this network's weights, is
     part of it; without, the Jacobian is taken with respect to what that norm gives (a post-norm block has none: there it
-    makes no difference). `max_memory` is in bytes.
+    makes no difference). `max_memory` is in bytes. `kept` may be one dictionary for all texts that read a layer of one network:
+    what is the same for all of them is put there, and taken from it.
 
     Raises `ModelError` where values are not finite, or the network is not as its anatomy says.
     """
@@ -61,8 +69,9 @@ def block_jacobian(
         before = None
         if anatomy.is_pre_norm(network.trunk.config):
             norm = exact.norm(anatomy.norms[inputs.block])
-            stream, before = norm(stream), norm.jacobian(stream) if normalised else None
-        core = mlp_core(exact, stream) if inputs.block == "mlp" else attention_core(exact, stream, inputs)
+            before = norm.jacobian(stream[inputs.held if inputs.block == "attention" else 0 :]) if normalised else None
+            stream = norm(stream)
+        core = mlp_core(exact, stream) if inputs.block == "mlp" else attention_core(exact, stream, inputs, kept)
         output, after = core.output, None
         if path := anatomy.sandwich.get(inputs.block):
             norm = exact.norm(path)
@@ -141,12 +150,7 @@ class BlockJacobian:
         self._columns_beside("as a block a token", self._numbers_of_blocks)
         made = np.empty((self.tokens, self.width, self.width))
         for token, block in enumerate(made):
-            found = core.block(token)
-            if self.before is not None:
-                found = self.before.at(token).vjp(found[:, None])[:, 0]
-            if self.after is not None:
-                found = self.after.at(token).jvp(found.T[:, None])[:, 0].T
-            block[:] = found.cpu().numpy()
+            block[:] = self._between_norms(core.block(token), token, token).cpu().numpy()
         return made
 
     def diagonal_blocks(self) -> Float64:
@@ -158,14 +162,23 @@ class BlockJacobian:
         core = self.core
         if not isinstance(core, Attention):
             return self.blocks()
-        at_once = self._columns_beside("on its diagonal", lambda tokens: tokens * self.width**2)
+        self._columns_beside("on its diagonal", self._numbers_of_pairs)
         made = np.empty((self.tokens, self.width, self.width))
-        units = torch.eye(self.width, dtype=torch.float64, device=core.device)
-        for start in range(0, self.width, at_once):
-            moved = units[start : start + at_once, None].expand(-1, self.tokens, -1)  # one unit, at every token
-            with torch.no_grad():
-                columns = self._through(core.own, moved)
-            made[:, :, start : start + at_once] = columns.permute(1, 2, 0).cpu().numpy()
+        for token, block in enumerate(made):
+            block[:] = self._between_norms(core.from_token(token)(token), token, token).cpu().numpy()
+        return made
+
+    def grams(self) -> Float64:
+        """J_t J_t' of each token's output by itself, J_t being its rows of the whole: (token, output unit, output unit).
+
+        Raises `ClaimError` where `max_memory` does not allow it.
+        """
+        self._columns_beside(
+            "as a product a token", self._numbers_of_blocks if self.tokenwise else self._numbers_of_pairs
+        )
+        made = np.zeros((self.tokens, self.width, self.width))
+        for token, _, block in self._pairs():
+            made[token] += (block @ block.T).cpu().numpy()
         return made
 
     def dense(self) -> Float64:
@@ -175,22 +188,58 @@ class BlockJacobian:
         """
         tokens, width = self.tokens, self.width
         if self.tokenwise:
-            self._columns_beside(
-                "as one matrix",
-                lambda tokens: (tokens * width) ** 2 + self._numbers_of_blocks(tokens),
-                "blocks(), which leave out the zeros",
-            )
-            made = np.zeros((tokens, width, tokens, width))
-            each = np.arange(tokens)
-            made[each, :, each] = self.blocks()
-            return made.reshape(tokens * width, tokens * width)
-        at_once = self._columns_beside("as one matrix", lambda tokens: (tokens * width) ** 2)
-        made = np.empty((tokens * width, tokens * width))
-        for start in range(0, tokens * width, at_once):
-            columns = np.zeros((tokens * width, min(at_once, tokens * width - start)))
-            columns[np.arange(start, start + columns.shape[1]), np.arange(columns.shape[1])] = 1
-            made[:, start : start + at_once] = self._apply(self._jvp, at_once, columns)
-        return made
+            form, instead = "as one matrix", "blocks(), which leave out the zeros"
+            self._columns_beside(form, lambda t: (t * width) ** 2 + self._numbers_of_blocks(t), instead)
+        else:
+            self._columns_beside("as one matrix", lambda t: (t * width) ** 2 + self._numbers_of_pairs(1))
+        made = np.zeros((tokens, width, tokens, width))
+        for token, key, block in self._pairs():
+            made[token, :, key] = block.cpu().numpy()
+        return made.reshape(tokens * width, tokens * width)
+
+    def _pairs(self) -> Iterator[tuple[int, int, torch.Tensor]]:
+        """What is not zero: an output's token, an input's, and (output unit, input unit) of the two."""
+        with torch.no_grad():
+            if isinstance(self.core, Mlp):
+                for token in range(self.tokens):
+                    yield token, token, self._between_norms(self.core.block(token), token, token)
+                return
+            assert isinstance(self.core, Attention)
+            for key in range(self.tokens):
+                to = self.core.from_token(key)
+                for token in range(self.tokens):
+                    if self.core.attends(token, key):
+                        yield token, key, self._between_norms(to(token), token, key)
+
+    def _between_norms(self, block: torch.Tensor, token: int, key: int) -> torch.Tensor:
+        """A block of the core's Jacobian, (output unit, input unit), with the norms on its sides."""
+        if self.before is not None:
+            block = self.before.at(key).vjp(block[:, None])[:, 0]
+        if self.after is not None:
+            block = self.after.at(token).jvp(block.T[:, None])[:, 0].T
+        return block
+
+    def active(self, floor: float) -> NDArray[np.int64]:
+        """(token,) neurons whose slope lies above `floor`, in units of the token's largest. Only of an MLP."""
+        assert isinstance(self.core, Mlp)
+        return np.asarray(self.core.active(floor).cpu().numpy(), dtype=np.int64)
+
+    def explained(self, floor: float, largest: Float64) -> NDArray[np.int64]:
+        """(token,) the rank that active neurons and norms leave, whatever the weights. Only of an MLP.
+
+        `largest` is (token,) sigma_1 of each. A norm loses the mean, if it takes that out, and its input's direction where
+        no more than `floor` of sigma_1 is left of it.
+        """
+        most, threshold = self.active(floor), torch.from_numpy(floor * largest).to(self.core.device)
+        with torch.no_grad():
+            for norm, through in ((self.before, self._jvp), (self.after, self._vjp)):
+                if norm is None:
+                    continue
+                own = norm.directions if norm is self.before else norm.directions / norm.weight
+                left = through(own[None])[0].norm(dim=1) / own.norm(dim=1)
+                lost = int(norm.centred) + (left <= threshold).long()
+                most = np.minimum(most, self.width - lost.cpu().numpy())
+        return np.minimum(most, self.width)
 
     def operator(self) -> LinearOperator:
         """The same matrix, never formed: a scipy `LinearOperator` in float64, with its adjoint.
@@ -241,6 +290,10 @@ class BlockJacobian:
     def _numbers_of_blocks(self, tokens: int) -> int:
         """Of all blocks of an MLP, and to make one of them."""
         return tokens * self.width**2 + (2 * self.core.inner + 4 * self.width) * self.width
+
+    def _numbers_of_pairs(self, tokens: int) -> int:
+        """Of one block of attention for each token, and to make one of them: how queries, keys and values move."""
+        return tokens * self.width**2 + (7 * self.core.inner + 4 * self.width) * self.width
 
     def _columns_beside(
         self,

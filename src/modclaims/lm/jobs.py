@@ -29,6 +29,8 @@ class Job:
         """By text key; only of texts that lack something."""
         self.apart: dict[str, frozenset[Entry]] = {}
         """The same of what takes passes of its own."""
+        self.of_blocks: dict[str, frozenset[Entry]] = {}
+        """The same of what is worked out block by block."""
         self.outdated = 0
         """How many entries of these are there, but made by an older extractor (or older Jacobians)."""
         for key, files in self.held.items():
@@ -37,15 +39,19 @@ class Job:
             older = frozenset[str]().union(*(file.names for file in files)) if lacking else frozenset[str]()
             self.outdated += sum(entry.name in older for entry in lacking)
             apart = frozenset(entry for entry in lacking if asked[entry].passes_apart)
-            if rest := frozenset(lacking) - apart:
-                self.missing[key] = rest
-            if apart:
-                self.apart[key] = apart
+            of_blocks = frozenset(entry for entry in lacking if asked[entry].of_one_block)
+            for found, some in (
+                (self.missing, frozenset(lacking) - apart - of_blocks),
+                (self.apart, apart),
+                (self.of_blocks, of_blocks),
+            ):
+                if some:
+                    found[key] = some
 
     @property
     def is_done(self) -> bool:
         """Whether nothing is missing."""
-        return not self.missing and not self.apart
+        return not self.missing and not self.apart and not self.of_blocks
 
     @property
     def needs_head(self) -> bool:

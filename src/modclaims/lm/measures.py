@@ -10,10 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from modclaims.lm.block_inputs import BlockInput, block_inputs
 from modclaims.lm.extract import extract
 from modclaims.lm.network import Network
-from modclaims.lm.spectra import Inputs, spectra
 from modclaims.lm.tokens import ReadText
 from modclaims.recording import (
     EMBEDDINGS,
@@ -21,36 +19,11 @@ from modclaims.recording import (
     Array,
     Entry,
     InductionScores,
-    Jacobian,
     Loss,
     Request,
     TokenIds,
     Weights,
 )
-
-
-class OwnInputs:
-    """What enters the blocks of the model itself, text by text, kept while a recording is made."""
-
-    def __init__(self, network: Callable[[], Network], texts: Mapping[str, ReadText]) -> None:
-        self.network = network
-        """Gives the model's own network, as its weights are."""
-        self.texts = texts
-        """By key."""
-        self._kept: dict[tuple[str, str, int], Mapping[int, BlockInput]] = {}
-
-    def of(self, key: str) -> Inputs:
-        """For one text: the inputs, by layer, that a request is about."""
-
-        def find(request: Jacobian) -> Mapping[int, BlockInput]:
-            place = (key, request.block, request.tokens)
-            if place not in self._kept:
-                network = self.network()
-                ids = self.texts[key].ids[: request.tokens]
-                self._kept[place] = block_inputs(network, ids, range(network.shape.layers), request.block)
-            return self._kept[place]
-
-        return find
 
 
 @dataclass(frozen=True)
@@ -61,7 +34,6 @@ class Batch:
     keys: Sequence[str]
     texts: Mapping[str, ReadText]
     """By key, these and others."""
-    inputs: OwnInputs
 
     def measured(self, entries: Iterable[Entry], asked: Mapping[Entry, Request]) -> dict[Entry, Array]:
         """Entries of the batch, each with a leading text axis (of 1, for weights), by what `asked` says they answer."""
@@ -92,11 +64,6 @@ def token_ids(batch: Batch, asked: Mapping[Entry, TokenIds]) -> dict[Entry, Arra
     return found
 
 
-def of_jacobians(batch: Batch, asked: Mapping[Entry, Jacobian]) -> dict[Entry, Array]:
-    """Spectra at what enters the model's own blocks."""
-    return spectra(batch.network, asked, asked, [batch.inputs.of(key) for key in batch.keys])
-
-
 def matrices(batch: Batch, asked: Mapping[Entry, Weights]) -> dict[Entry, Array]:
     """The network's matrices, (1, output unit, input unit)."""
     return {entry: matrix(batch.network, request.matrix, entry.layer)[None] for entry, request in asked.items()}
@@ -117,7 +84,7 @@ MEASURES: Mapping[type[Request], Measure] = {
     InductionScores: passed,
     Loss: passed,
     TokenIds: token_ids,
-    Jacobian: of_jacobians,
     Weights: matrices,
 }
-"""By kind of request, what computes it. Those that take passes of their own are in `trials`."""
+"""By kind of request, what computes it. Those that take passes of their own are in `trials`, those of single blocks in
+`block_spectra`."""

@@ -34,6 +34,9 @@ if TYPE_CHECKING:  # torch and transformers take seconds, and are loaded where s
 
 log = logging.getLogger(__name__)
 
+_NO_NUMBERS = ("model", "revision", "stored_dtype")
+"""What of a network's provenance no number depends on, beside its weights."""
+
 
 def load_model(
     spec: str = "embedded",
@@ -45,10 +48,11 @@ def load_model(
     """The model that `spec` means, ready to record; its weights are hashed now and loaded when first needed.
 
     `spec` is `embedded`, a folder, or a hub id with `@revision`; each with `#untrained`, `#gaussian` or `#permuted` and
-    a seed (`#untrained:1`). Options are `dtype`, by default what the weights are stored in; `device`, by default a CUDA
-    device if there is one and else the CPU; `device_map`, `offline`, `allow_bin` and `trust_remote_code` (see
-    `LoadingOptions`). `batch_size` texts are run at a time, of a network in half precision always one: there the rounding
-    depends on the batch, and verdicts must not. Without `store` nothing is kept beyond the recordings at hand.
+    a seed (`#untrained:1`). Options are `dtype`, by default what the weights are stored in, but on the CPU float32 where
+    that is half precision (`stored` keeps it); `device`, by default a CUDA device if there is one and else the CPU;
+    `device_map`, `offline`, `allow_bin` and `trust_remote_code` (see `LoadingOptions`). `batch_size` texts are run at a
+    time, of a network that computes in half precision always one: there the rounding depends on the batch, and verdicts
+    must not. Without `store` nothing is kept beyond the recordings at hand.
 
     Raises `ModelError` for a model that cannot be found, read or understood, `UsageError` for settings.
     """
@@ -134,6 +138,7 @@ class LanguageModel:
             "variant": str(self.checkpoint.variant or ""),
             **{f"{what}_sha256": digest for what, digest in self.checkpoint.digests.items()},
             "dtype": self._placement.dtype,
+            "stored_dtype": self._placement.stored_dtype or "",
             "device": self._placement.where,
             "attention": ATTENTION_VERSION,
             "torch": torch_version(),
@@ -151,7 +156,7 @@ class LanguageModel:
 
     def key(self, variant: Variant | None) -> str:
         """SHA-256, in hexadecimal, of everything that the numbers of one network depend on."""
-        identity = {name: value for name, value in self.shape.provenance.items() if name not in ("model", "revision")}
+        identity = {name: value for name, value in self.shape.provenance.items() if name not in _NO_NUMBERS}
         identity["variant"] = str(variant or "")
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
@@ -264,15 +269,15 @@ class LanguageModel:
 
     def _make(self, jobs: Sequence[Job], wanted: Wanted, progress: Progress | None) -> tuple[int, int]:
         """Record what jobs lack: the passes that it took, and how many of them were for ablation."""
-        from modclaims.lm.measures import OwnInputs
+        from modclaims.lm.block_spectra import OwnInputs
         from modclaims.lm.passes import Passes
 
         inputs = OwnInputs(partial(self.network, self.checkpoint.variant), wanted.texts)
-        planned = sum(job.passes for job in jobs)
-        passes = Passes(wanted, inputs, planned, self.batch_size, self._placement.dtype, progress)
+        passes = Passes(wanted, inputs, jobs, self.batch_size, self._placement.dtype, progress)
         for job in jobs:
             network = partial(self.network, job.variant, head=job.needs_head)
             passes.make(job, network, self.checkpoint.called(job.variant))
+        passes.make_drawn(partial(self.network, None), self.checkpoint.called)
         return passes.total, passes.for_ablation
 
     def _tell_outdated(self, count: int) -> None:

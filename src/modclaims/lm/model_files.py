@@ -16,13 +16,17 @@ from modclaims.lm.torch_build import cuda_is_available
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 """As torch calls them."""
+_HALVES = ("bfloat16", "float16")
+STORED = "stored"
+"""Stands for the dtype of the weights, wherever they are run."""
 
 
 class LoadingOptions(TypedDict, total=False):
     """How a model is found and loaded; each may be left out."""
 
     dtype: str | None
-    """One of `DTYPES`, of weights and activations; None for what the weights are stored in."""
+    """One of `DTYPES`, of weights and activations, or `stored` for what the weights are stored in. None for that too,
+    but for float32 in place of half precision on the CPU: it is several times faster there, and holds the same weights."""
     device: str | None
     """As torch calls it; None for a CUDA device if there is one and else the CPU."""
     device_map: Any  # transformers takes names, tables of modules and devices, and what accelerate makes of them
@@ -40,7 +44,10 @@ class Placement:
     """How and where networks are loaded."""
 
     dtype: str
-    """One of `DTYPES`, of weights and activations."""
+    """One of `DTYPES`, of weights and activations as they are computed with."""
+    stored_dtype: str | None
+    """What the weights are stored in, by the name that `Checkpoint.dtype` gives; None where neither they nor the
+    configuration tell."""
     device: str
     """Of networks without a device map."""
     device_map: Any
@@ -50,7 +57,7 @@ class Placement:
     @property
     def halved(self) -> bool:
         """Whether numbers are rounded so coarsely that those of a text would depend on its batch."""
-        return self.dtype in ("bfloat16", "float16")
+        return self.dtype in _HALVES
 
     @property
     def where(self) -> str:
@@ -111,8 +118,8 @@ def find_model(
 
     Raises what `load_model` raises.
     """
-    if dtype is not None and dtype not in DTYPES:
-        raise UsageError(f"--dtype {dtype!r} is unknown; choose one of {', '.join(DTYPES)}.")
+    if dtype not in (None, STORED, *DTYPES):
+        raise UsageError(f"--dtype {dtype!r} is unknown; choose one of {', '.join((STORED, *DTYPES))}.")
     device = _device(device)
     checkpoint = find_checkpoint(spec, offline=offline, allow_bin=allow_bin)
     kept = None if trust_remote_code or not checkpoint.safetensors else KeptReadings.of(store.root, checkpoint)
@@ -120,22 +127,32 @@ def find_model(
     description = Description(checkpoint, trust_remote_code)
     if known is None:
         _ = description.config  # what cannot be read is said before anything else is done
-    placement = Placement(dtype or _stored_dtype(description), device, device_map, trust_remote_code)
+    stored = _stored_dtype(description)
+    computed = _computed_dtype(dtype, stored, device, checkpoint)
+    placement = Placement(computed, stored, device, device_map, trust_remote_code)
     return ModelFiles(checkpoint, description, placement, kept, known)
 
 
-def _stored_dtype(description: Description) -> str:
-    """What the weights are stored in; of pickles, what the configuration says, and else float32."""
-    checkpoint = description.checkpoint
-    if checkpoint.dtype is None:
-        said = str(description.config.dtype).removeprefix("torch.")
-        return said if said in DTYPES else "float32"
-    if checkpoint.dtype not in DTYPES:
+def _stored_dtype(description: Description) -> str | None:
+    """What the weights are stored in; of pickles, what the configuration says, if it says so."""
+    if description.checkpoint.dtype is not None:
+        return description.checkpoint.dtype
+    said = str(description.config.dtype).removeprefix("torch.")
+    return said if said in DTYPES else None
+
+
+def _computed_dtype(asked: str | None, stored: str | None, device: str, checkpoint: Checkpoint) -> str:
+    """What weights and activations are computed in. Raises `ModelError` where that is for the user to say."""
+    if asked in DTYPES:
+        return asked
+    stored = stored or "float32"
+    if stored not in DTYPES:
         raise ModelError(
-            f"The weights of model {checkpoint.origin!r} are stored as {checkpoint.dtype}, in which nothing is computed; "
+            f"The weights of model {checkpoint.origin!r} are stored as {stored}, in which nothing is computed; "
             f"choose what to run them in with --dtype {', '.join(DTYPES)}."
         )
-    return checkpoint.dtype
+    upcast = asked is None and stored in _HALVES and device.partition(":")[0] == "cpu"
+    return "float32" if upcast else stored
 
 
 def _device(name: str | None) -> str:

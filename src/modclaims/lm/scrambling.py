@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import torch
 
 from modclaims.lm.network import Network
 from modclaims.lm.variants import Variant
+
+KINDS = ("gaussian", "permuted")
+"""Of variants, those that are made from the matrices as they were learned."""
 
 
 def scramble(network: Network, variant: Variant) -> None:
@@ -15,8 +21,13 @@ def scramble(network: Network, variant: Variant) -> None:
 
     Weights of more than two axes are stacks of matrices, each scrambled by itself.
     """
+    _scrambled(network.blocks.named_parameters(), variant)
+
+
+def _scrambled(weights: Iterable[tuple[str, torch.nn.Parameter]], variant: Variant) -> None:
+    """In place; names are from the list of blocks on."""
     with torch.no_grad():
-        for name, weight in network.blocks.named_parameters():
+        for name, weight in weights:
             if weight.ndim < 2:
                 continue
             seed = hashlib.sha256(f"{variant}/{name}".encode()).digest()
@@ -29,3 +40,29 @@ def scramble(network: Network, variant: Variant) -> None:
                     drawn = torch.randn(learned.shape, generator=draws).to(learned.dtype)
                     drawn *= torch.linalg.vector_norm(learned.double()) / torch.linalg.vector_norm(drawn.double())
                 matrix.copy_(drawn)
+
+
+@dataclass(frozen=True, eq=False)
+class OneBlock(Network):
+    """A network of which nobody asks for more than one layer: the rest is as it was."""
+
+    copied: torch.nn.Module = field(default_factory=torch.nn.Identity)
+    """The layer."""
+
+    def __post_init__(self) -> None:
+        """The network that it was made from has shown its parts."""
+
+    def part(self, layer: int, path: str) -> torch.nn.Module:
+        return self.copied.get_submodule(path)
+
+
+def scrambled_block(network: Network, variant: Variant, layer: int, block: str) -> Network:
+    """What `scramble` makes of the matrices of one block, `attention` or `mlp`, of a network that is left as it is."""
+    copied = copy.deepcopy(network.blocks[layer])
+    names = ("q", "k", "v", "o") if block == "attention" else ("mlp_in", "mlp_gate", "mlp_out")
+    paths = {network.anatomy.path(name) for name in names if name in network.anatomy.matrices}
+    _scrambled(
+        ((f"{layer}.{name}", weight) for name, weight in copied.named_parameters() if name.rpartition(".")[0] in paths),
+        variant,
+    )
+    return OneBlock(network.trunk, network.anatomy, network.shape, copied=copied)

@@ -1,102 +1,92 @@
-"""Spectra of block Jacobians, text by text: exact where they fit, estimated where they do not."""
+"""Spectra of block Jacobians, one text and block at a time: exact where they fit, estimated where they do not."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from modclaims.lm.block_inputs import BlockInput
 from modclaims.lm.jacobian import BlockJacobian, block_jacobian
 from modclaims.lm.network import Network
-from modclaims.recording import SPECTRUM, Array, Entry, Jacobian
+from modclaims.recording import BY_TOKEN, SPECTRUM, Array, Jacobian
 from modclaims.stats.spectra.estimated_spectra import estimated_spectrum
-from modclaims.stats.spectra.spectrum import Spectrum, block_spectrum, effective_ranks, exact_spectrum
+from modclaims.stats.spectra.spectrum import Spectrum, gram_spectrum, gram_values, spectrum_of_values
 from modclaims.stats.streams import stream
 
-DENSE_ROWS = 2048
-"""Jacobians that join tokens are formed up to this size, and estimated beyond: 32 MiB, a few seconds to decompose."""
+DENSE_ROWS = 2304
+"""Where tokens meet, the Jacobian of all of them together is formed up to this size (3 tokens of width 768: 42 MB and a
+second to decompose), and estimated beyond. Token by token it is always formed."""
 ESTIMATE_MEMORY = 2**30
 """Bytes that an estimate may hold."""
+OF_TOKENS, OF_ALL = frozenset({"tokens", "token_values"}), frozenset({"summary", "values"})
+"""Answers about each token's output by itself, and about all of them together."""
 
-Inputs = Callable[[Jacobian], Mapping[int, BlockInput]]
+
+def question(request: Jacobian) -> Jacobian:
+    """What several requests ask, of one text and layer, that is worked out together."""
+    return replace(request, answer="tokens", texts=None, layers=None, only=None, variant=None)
 
 
 def spectra(
-    network: Network, entries: Iterable[Entry], jacobians: Mapping[Entry, Jacobian], inputs: Sequence[Inputs]
-) -> dict[Entry, Array]:
-    """Entries that are spectra, each with a leading text axis, in float64.
+    network: Network,
+    asked: Jacobian,
+    inputs: BlockInput,
+    answers: Iterable[str],
+    kept: dict[int, torch.Tensor] | None = None,
+) -> dict[str, Array]:
+    """Answers about one block at one text, in float64. `kept` is that of `block_jacobian`.
 
-    `jacobians` tells what each entry is of, `inputs` what enters the model's own blocks, a function a text. Answers to
-    one question about one block are made together. Raises `ModelError` and `ClaimError` as `block_jacobian` does.
+    Raises `ModelError` and `ClaimError` as `block_jacobian` does.
     """
-    questions: dict[tuple[Jacobian, int], dict[str, Entry]] = {}
-    for entry in sorted(entries, key=lambda entry: entry.name):
-        request = replace(jacobians[entry], answer="summary", texts=None, layers=None)
-        questions.setdefault((request, entry.layer), {})[entry.reduce] = entry
-    found: dict[Entry, Array] = {}
-    for (request, layer), answers in questions.items():
-        of_layer = [of_text(request)[layer] for of_text in inputs]
-        with _one_thread_each(len(inputs)) as pool:
-            rows = _of_texts(network, request, of_layer, frozenset(answers), pool)
-        for answer, entry in answers.items():
-            found[entry] = np.stack([row[answer] for row in rows])
-    return found
+    wanted = frozenset(answers)
+    jacobian = block_jacobian(network, inputs, normalised=asked.normalised, kept=kept)
+    found: dict[str, Array] = {}
+    of_tokens = gram_values(jacobian.grams()) if wanted & OF_TOKENS or jacobian.tokenwise else None
+    if of_tokens is not None:
+        found |= {"tokens": by_token(jacobian, of_tokens), "token_values": of_tokens}
+    if wanted & OF_ALL:
+        whole = _of_all(jacobian, inputs, of_tokens, certify="summary" in wanted)
+        values = np.full(min(whole.shape), np.nan)
+        values[: len(whole.values)] = whole.values
+        found |= {"summary": summary(whole), "values": values}
+    return {answer: found[answer] for answer in wanted}
 
 
-@contextmanager
-def _one_thread_each(texts: int) -> Iterator[Executor]:
-    """Texts side by side, each on one thread: matrices of this size are decomposed no faster, often slower, on several."""
-    from threadpoolctl import threadpool_limits
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(limits=1), ThreadPoolExecutor(max(1, min(texts, cores))) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(before)
-
-
-def _of_texts(
-    network: Network, request: Jacobian, inputs: Sequence[BlockInput], answers: frozenset[str], pool: Executor
-) -> list[dict[str, Array]]:
-    """Answers of one layer, text by text. To an MLP the tokens of all texts are one text's."""
-    if request.block == "attention":
-        return list(pool.map(lambda one: _of_attention(network, request, one, answers), inputs))
-    streams = torch.cat([one.stream for one in inputs])
-    together = block_jacobian(network, replace(inputs[0], stream=streams), normalised=request.normalised)
-    blocks = together.blocks()
-    blocks = blocks.reshape(len(inputs), -1, *blocks.shape[1:])
-    if answers == {"effective_rank"}:
-        return [{"effective_rank": rank} for rank in pool.map(lambda one: effective_ranks(one[None])[0], blocks)]
-    return list(pool.map(lambda one: _answered(block_spectrum(one), answers), blocks))
+def by_token(jacobian: BlockJacobian, values: NDArray[np.float64]) -> Array:
+    """(token, `BY_TOKEN`) from the singular values of each token, (token, value)."""
+    floor = jacobian.width * float(np.finfo(np.float32).eps)
+    rows = np.empty((len(values), len(BY_TOKEN)))
+    rows[:, -2:] = -1.0
+    for row, of_token in zip(rows, values, strict=True):
+        spectrum = spectrum_of_values(of_token, (jacobian.width, jacobian.width), computed_in=np.float32)
+        row[:-2] = (
+            spectrum.rank_at_least,
+            spectrum.effective_rank,
+            spectrum.stable_rank,
+            spectrum.above_tenth,
+            spectrum.largest,
+            floor,
+        )
+    if jacobian.tokenwise:
+        rows[:, -2], rows[:, -1] = jacobian.active(floor), jacobian.explained(floor, values[:, 0])
+    return rows
 
 
-def _of_attention(network: Network, request: Jacobian, inputs: BlockInput, answers: frozenset[str]) -> dict[str, Array]:
-    jacobian = block_jacobian(network, inputs, normalised=request.normalised)
-    if jacobian.tokens * jacobian.width > DENSE_ROWS:
-        return _answered(_estimated(jacobian, inputs, certify="summary" in answers), answers)
-    if answers == {"effective_rank"}:
-        return {"effective_rank": effective_ranks(jacobian.dense()[None])[0]}
-    return _answered(exact_spectrum(jacobian.dense()), answers)
-
-
-def _answered(spectrum: Spectrum, answers: frozenset[str]) -> dict[str, Array]:
-    values = np.full(min(spectrum.shape), np.nan)
-    values[: len(spectrum.values)] = spectrum.values
-    made = {"summary": summary(spectrum), "values": values, "effective_rank": np.array(spectrum.effective_rank)}
-    return {answer: made[answer] for answer in answers}
-
-
-def _estimated(jacobian: BlockJacobian, inputs: BlockInput, *, certify: bool) -> Spectrum:
-    """By products alone, the same for the same block whenever it is asked."""
+def _of_all(
+    jacobian: BlockJacobian, inputs: BlockInput, of_tokens: NDArray[np.float64] | None, *, certify: bool
+) -> Spectrum:
+    """The spectrum of all tokens together: of an MLP the values of all its tokens."""
+    size = jacobian.tokens * jacobian.width
+    if jacobian.tokenwise:
+        assert of_tokens is not None
+        return spectrum_of_values(of_tokens.ravel(), (size, size), computed_in=np.float32)
+    if size <= DENSE_ROWS:
+        return gram_spectrum(jacobian.dense())
+    # the same for the same block whenever it is asked
     rng = stream(0, "spectrum", inputs.block, str(inputs.layer), str(jacobian.tokens))
     return estimated_spectrum(
         jacobian.operator(),

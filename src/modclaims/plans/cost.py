@@ -26,6 +26,12 @@ class Cost:
     """Tokens read in all passes; where a text is read for Jacobians alone, those that they are taken at."""
     bytes: int
     """On disk, about."""
+    jacobians: int = 0
+    """Texts times layers and blocks, of this network and of null objects, at which Jacobians are worked out."""
+    operations: float = 0.0
+    """Floating-point operations that they take, about."""
+    memory: int = 0
+    """Bytes that one of them takes while it is worked out, at most, about."""
 
 
 def cost(requests: Iterable[Request], corpus: Corpus, reading: Reading) -> Cost:
@@ -36,34 +42,50 @@ def cost(requests: Iterable[Request], corpus: Corpus, reading: Reading) -> Cost:
         mine = [one.for_model(None) for one in asked if one.model == other.shape.name]
         found.append(_cost(mine, corpus, other))
     return Cost(
-        max(one.texts for one in found),
-        *(sum(getattr(one, name) for one in found) for name in ("networks", "passes", "tokens", "bytes")),
+        texts=max(one.texts for one in found),
+        networks=sum(one.networks for one in found),
+        passes=sum(one.passes for one in found),
+        tokens=sum(one.tokens for one in found),
+        bytes=sum(one.bytes for one in found),
+        jacobians=sum(one.jacobians for one in found),
+        operations=sum(one.operations for one in found),
+        memory=max(one.memory for one in found),
     )
 
 
 def _cost(requests: Iterable[Request], corpus: Corpus, reading: Reading) -> Cost:
     """The cost of one model."""
     stored: dict[tuple[str, Row], dict[Entry, int]] = {}
-    read: dict[tuple[str, Row], int] = {}
+    read: dict[object, int] = {}
+    work: dict[object, float] = {}
+    networks: set[str] = set()
     texts: set[int] = set()
+    memory = 0
     for request in requests:
         variant = reading.own if request.variant is None else request.variant
+        networks.add(request.loads(reading))
         entries = request.entries(reading)
         for row, length in _rows(request, corpus, reading):
             size = request.size(reading, length)
             stored.setdefault((variant, row), {}).update(dict.fromkeys(entries, size))
+            # what enters a block takes a pass of the model itself
+            own = (
+                {(entry.site, entry.positions, row) for entry in entries} if request.of_one_block else {(variant, row)}
+            )
             if (seen := request.reads(length)) > 0:
-                read[variant, row] = max(seen, read.get((variant, row), 0))
+                for one in own:
+                    read[one] = max(seen, read.get(one, 0))
+            if request.of_one_block:
+                memory = max(memory, request.working_bytes(reading))
+                for entry in entries:
+                    asked = (variant, row, entry.site, entry.layer, entry.positions)
+                    work[asked] = max(work.get(asked, 0.0), request.operations(reading))
         if request.reads(1):
             texts.update(request.chosen(corpus))
     sizes = [size for held in stored.values() for size in held.values()]
-    return Cost(
-        len(texts),
-        len({variant for variant, _ in stored}),
-        len(read),
-        sum(read.values()),
-        sum(sizes) + HEADER * len(sizes),
-    )
+    bytes_on_disk = sum(sizes) + HEADER * len(sizes)
+    passes, tokens = len(read), sum(read.values())
+    return Cost(len(texts), len(networks), passes, tokens, bytes_on_disk, len(work), sum(work.values()), memory)
 
 
 def _rows(request: Request, corpus: Corpus, reading: Reading) -> Iterator[tuple[Row, int]]:

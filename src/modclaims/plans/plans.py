@@ -11,6 +11,7 @@ from modclaims.claim_set import corrected_over
 from modclaims.corpus import Corpus, some
 from modclaims.entries import JsonObject
 from modclaims.errors import ClaimError
+from modclaims.lm.effort import LONG, REMEDY, seconds, told_seconds
 from modclaims.outcome import Outcome
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import TestPlan
@@ -22,6 +23,7 @@ from modclaims.runs.collect import Collected
 from modclaims.runs.planned import Planned, context, prepare, readable
 from modclaims.runs.settings import Settings
 from modclaims.stats.chance.multiplicity import at_most
+from modclaims.workers import cores
 
 RARE = 0.05
 """Where fewer simulated runs than this end, an outcome is hardly within reach."""
@@ -187,6 +189,7 @@ class Plan:
             "corrected_over": self.corrected_over,
             "claims": [c.as_dict() for c in self.claims],
             **asdict(self.cost),
+            "jacobian_seconds": seconds(self.cost.operations),
             "further_passes": self.further_passes,
             "largest_draws": self.draws,
             "summary": self.summary,
@@ -218,9 +221,19 @@ class Plan:
             f"{cost.passes:,} forward passes ({_counted(cost.texts, 'text')}, {_counted(cost.networks, 'network')}), "
             f"{further}{cost.tokens:,} tokens, about {_size(cost.bytes)} of recordings, less what earlier runs have left; at most "
             f"{self.draws:,} draws of a kind per claim, where those that were asked for leave it open.",
+            *self._jacobians(),
             *self._correction(),
             self.summary,
         ]
+
+    def _jacobians(self) -> list[str]:
+        """What Jacobians take, where any are asked for."""
+        cost = self.cost
+        if not cost.jacobians:
+            return []
+        told = f"{cost.jacobians:,} Jacobians of single blocks, {told_seconds(seconds(cost.operations))} on {_counted(cores(), 'core')} with {_size(cores() * cost.memory)} at work"
+        long = f" {REMEDY}" if seconds(cost.operations) > LONG else ""
+        return [f"{told}, less what earlier runs have left.{long}"]
 
     def _correction(self) -> list[str]:
         """What correction is over, where that is not what is weighed."""

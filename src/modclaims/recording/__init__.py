@@ -11,6 +11,7 @@ from modclaims.recording.reading import Reading
 from modclaims.recording.recorder import Array, MemorySource, Recorder, Recording, Source
 from modclaims.recording.requests import (
     BLOCKS,
+    BY_TOKEN,
     EMBEDDINGS,
     HEAD_SITES,
     LAYER_SITES,
@@ -37,6 +38,7 @@ from modclaims.recording.shape import ModelShape
 
 __all__ = [
     "BLOCKS",
+    "BY_TOKEN",
     "EMBEDDINGS",
     "HEAD_SITES",
     "LAYER_SITES",

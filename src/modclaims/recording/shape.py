@@ -30,7 +30,7 @@ class ModelShape:
     """Largest number of tokens the network can read."""
     causal: bool = True
     provenance: Mapping[str, str] = field(default_factory=dict)
-    """Resolved id, revision, SHA-256 of weights and tokenizer, dtype, attention implementation."""
+    """Resolved id, revision, SHA-256 of weights and tokenizer, computed and stored dtype, attention implementation."""
     gated: bool = False
     """Whether its MLPs have a matrix `mlp_gate` beside `mlp_in`."""
     parameters: int | None = None

@@ -19,6 +19,7 @@ _MODEL_ORDER = (
     "config_sha256",
     "tokenizer_sha256",
     "dtype",
+    "stored_dtype",
     "attention",
     "device",
     "layers",
@@ -62,6 +63,7 @@ _WORDS = {
     "config_sha256": "SHA-256 of configuration",
     "tokenizer_sha256": "SHA-256 of tokenizer",
     "sha256": "SHA-256",
+    "stored_dtype": "dtype that weights are stored in",
     "largest_overlap": "largest 8-gram overlap of two texts",
 }
 

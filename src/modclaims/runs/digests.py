@@ -74,4 +74,5 @@ def network_digest(shape: ModelShape) -> str:
 
 
 def _provenance(shape: ModelShape) -> list[str]:
-    return sorted(f"{k}={v}" for k, v in shape.provenance.items())
+    """All of it but what the digest of the weights says already."""
+    return sorted(f"{k}={v}" for k, v in shape.provenance.items() if k != "stored_dtype")

@@ -81,7 +81,7 @@ class ModelFacts:
     parameters: Annotated[int | None, LATER]
     """How many numbers were learned; null where nobody can tell."""
     provenance: Annotated[Mapping[str, str], FLAT]
-    """Resolved id, revision, SHA-256 of weights and tokenizer, dtype, attention implementation."""
+    """Resolved id, revision, SHA-256 of weights and tokenizer, computed and stored dtype, attention implementation."""
 
     @classmethod
     def of(cls, shape: ModelShape) -> ModelFacts:

@@ -61,8 +61,8 @@ class Settings:
             (self.batch_size >= 1, f"batch_size = {self.batch_size} must be at least 1."),
             (self.workers >= 1, f"-n {self.workers}: at least one process weighs claims."),
             (
-                self.dtype in (None, "float32", "float64", "bfloat16", "float16"),
-                f"dtype = {self.dtype!r} is unknown; choose float32, float64, bfloat16 or float16.",
+                self.dtype in (None, "stored", "float32", "float64", "bfloat16", "float16"),
+                f"dtype = {self.dtype!r} is unknown; choose stored, float32, float64, bfloat16 or float16.",
             ),
         )
         for good, message in checks:

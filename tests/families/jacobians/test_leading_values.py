@@ -43,7 +43,7 @@ def recorded(claim, corpus=CORPUS, steps=STEPS, made=spectrum, null=0.3):
                 values = made(rng, steps[layer] if request.variant is None else null)
                 rows.append(values if request.answer == "values" else np.arange(1.0, len(SPECTRUM) + 1))
             arrays[request, layer] = np.array(rows)
-    return Recording(corpus, SHAPE, (0,), tuple(t.body for t in corpus.texts), MemorySource(arrays))
+    return Recording(corpus, SHAPE, (40,), tuple(t.body for t in corpus.texts), MemorySource(arrays))
 
 
 class First(LeadingValues):

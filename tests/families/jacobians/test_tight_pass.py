@@ -6,13 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from planted import assert_bare_decides_alike, before, planted_corpus
+from scipy import stats
 from weighed import judged
 
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
-from modclaims.families.jacobians.tight_pass import TighterThanAttention, TightestAt, TightPass
+from modclaims.families.jacobians.tight_pass import TightPass
+from modclaims.families.jacobians.tighter_than_attention import TighterThanAttention
+from modclaims.families.jacobians.tightest_at import TightestAt
 from modclaims.look import TestSettings
-from modclaims.recording import SPECTRUM, Jacobian, MemorySource, ModelShape, Recording
+from modclaims.recording import BY_TOKEN, Jacobian, MemorySource, ModelShape, Recording
 from modclaims.stats.quantifiers import everywhere
 from modclaims.summaries import summarise
 
@@ -22,7 +25,7 @@ SHAPE = ModelShape("planted", LAYERS, 2, 2, WIDTH, 8, 64, 512)
 
 
 def fraction(request, layer):
-    """The planted effective rank over tokens x width: the MLP tight at layer 1, attention nowhere."""
+    """The planted rank over the width: the MLP tight at layer 1, attention nowhere."""
     if request.variant is not None:
         return 0.6
     if request.block == "mlp":
@@ -30,32 +33,34 @@ def fraction(request, layer):
     return 0.6
 
 
-def recorded(claim, corpus=None, planted=fraction, seed=0):
-    """What a claim asks for, each text and null object a little different."""
+def recorded(claim, corpus=None, planted=fraction, seed=0, noise=0.01):
+    """What a claim asks for, each text and null object a little different; ranks are the planted share of the width."""
     corpus = corpus or planted_corpus()
     arrays = {}
     for request in claim.requests(SHAPE):
         chosen = request.chosen(corpus)
-        size = request.tokens * WIDTH
         for layer in SHAPE.resolve_layers(request):
             key = [seed, layer, request.block == "mlp"]
             network = np.random.default_rng([*key, *(request.variant or "").encode()]).standard_normal()
             rows = []
             for index in chosen:
                 text = np.random.default_rng([*key, *corpus.texts[index].id.encode()]).standard_normal()
-                share = planted(request, layer) + 0.01 * text + 0.01 * network * (request.variant is not None)
-                rank = share * size
-                if request.answer == "effective_rank":
-                    rows.append(rank)
-                elif request.answer == "values":
-                    rows.append(np.exp(-np.arange(size) / 10))
+                share = planted(request, layer) + noise * text + noise * network * (request.variant is not None)
+                rank = share * WIDTH
+                if request.answer == "token_values":
+                    rows.append(np.tile(np.exp(-np.arange(WIDTH) / 10), (request.tokens, 1)))
                 else:
-                    rows.append([rank, 0.0, rank / 2, rank / 3, size - 1, size - 1, 1.0, 1e-14][: len(SPECTRUM)])
-            array = np.array(rows)
-            if request.answer == "summary" and array.shape[1] < len(SPECTRUM):
-                array = np.concatenate([array[:, :4], np.zeros((len(array), 1)), array[:, 4:]], axis=1)
-            arrays[request, layer] = array
-    return Recording(corpus, SHAPE, (0,), tuple(t.body for t in corpus.texts), MemorySource(arrays))
+                    active = -1.0 if request.block == "attention" else np.ceil(rank)
+                    of_token = dict.fromkeys(BY_TOKEN, rank) | {
+                        "effective_rank": rank / 2,
+                        "largest": 1.0,
+                        "floor": 2e-6,
+                        "active": active,
+                        "explained": min(active, WIDTH - 2),
+                    }
+                    rows.append([list(of_token.values())] * request.tokens)
+            arrays[request, layer] = np.array(rows, dtype=np.float64)
+    return Recording(corpus, SHAPE, (40,), tuple(t.body for t in corpus.texts), MemorySource(arrays))
 
 
 def outcome(claim, **options):
@@ -89,10 +94,10 @@ def test_a_planted_tight_layer_is_supported_and_named():
     assert weighed.best["layer"] == 1
     assert weighed.effect == pytest.approx(0.2, abs=0.02)
     assert weighed.effect_low < 0.2 < weighed.effect_high
-    assert weighed.action == "resampling texts and null objects"
+    assert weighed.action == "resampling texts, each with null objects of its own"
     assert (weighed.n_texts, weighed.unit) == (6, "text")
     assert weighed.p is None
-    assert "effective rank uses" in verdict.sentence
+    assert "Of the 16 directions of a token's output 6 lie above the noise floor" in verdict.sentence
     assert "at layer 1" in verdict.sentence
 
 
@@ -125,27 +130,64 @@ def test_many_texts_are_flipped_by_draws():
     assert weighed.p == pytest.approx(1 / 1000)
 
 
-def test_effects_equal_means_made_by_hand():
-    claim = Mlp()
+@pytest.mark.parametrize("quantity", ["numerical_rank", "effective_rank"])
+def test_effects_equal_means_made_by_hand(quantity):
+    """24 null objects take turns at six texts, so each text is held against four."""
+    claim = type("Mlp", (Mlp,), {"quantity": quantity})()
     recording = recorded(claim).by_id()
     evidence = claim.weigh(recording, WEIGHING)
-    mine = Jacobian("mlp", 3, texts=6)
+    mine, at = Jacobian("mlp", 3, texts=6), BY_TOKEN.index(quantity)
+    assert [len(replace(mine, only=k).chosen(recording.corpus)) for k in (0, 5, 23)] == [1, 1, 1]
     for cell, effect in zip(evidence.cells, evidence.bounds.effect, strict=True):
-        own = recording.array(mine, cell.layer)[:, 0].mean()
-        null = np.mean(
-            [
-                recording.array(replace(mine, answer="effective_rank", variant=f"gaussian:{k}"), cell.layer)
-                for k in range(20)
-            ]
-        )
-        assert effect == pytest.approx((null - own) / 48)
+        own = recording.array(mine, cell.layer)[:, 0, at]
+        drawn = [replace(mine, variant=f"gaussian:{k}", only=k) for k in range(24)]
+        null = np.array([recording.array(request, cell.layer)[0, 0, at] for request in drawn])
+        differences = [null[[k, k + 6, k + 12, k + 18]].mean() - own[k] for k in range(6)]
+        assert effect == pytest.approx(np.mean(differences) / WIDTH)
+        t = stats.t.ppf(0.95, 5) * np.std(differences, ddof=1) / np.sqrt(6) / WIDTH
+        assert evidence.bounds.lower(0.05)[cell.layer] <= effect - t + 1e-12, "Student's t or wider"
+
+
+def test_a_rank_that_is_the_same_everywhere_is_known_to_within_a_direction():
+    """All texts agree, of the network and of its null objects: not no bound, and not certainty either."""
+
+    def full(request, layer):
+        return 14 / 16
+
+    verdict, weighed = outcome(Mlp(), planted=full, noise=0.0)
+    assert weighed.effect == 0
+    half = stats.t.ppf(0.95, 5) * np.std(np.linspace(-0.5, 0.5, 6), ddof=1) / 16 / np.sqrt(6)
+    assert -0.05 < weighed.effect_low <= -half + 1e-9
+    assert half - 1e-9 <= weighed.effect_high < 0.05
+    assert verdict.outcome.word == "refuted"
+
+
+def test_active_neurons_are_told_and_drawn():
+    evidence = Mlp().weigh(recorded(Mlp()).by_id(), WEIGHING)
+    (told,) = [control for control in evidence.controls if control.name == "active_neurons"]
+    assert "At layer 1 a token has 7 active neurons" in told.sentence
+    assert told.numbers["explained"] == 1.0
+    kinds = [exhibit.kind for exhibit in evidence.exhibits]
+    assert kinds == ["spectra", "rank_by_depth", "active_neurons"]
+    many = type("Many", (Mlp,), {"tokens": 34, "ends_at": 33, "layers": (0,)})()
+    exhibits = many.weigh(recorded(many).by_id(), WEIGHING).exhibits
+    assert [exhibit.kind for exhibit in exhibits][-1] == "rank_by_tokens"
+    np.testing.assert_allclose(np.diff(exhibits[-1].arrays["rank"][0]), exhibits[-1].arrays["rank"][0, 0])
+    attention = Attention().weigh(recorded(Attention()).by_id(), WEIGHING)
+    assert "active_neurons" not in [control.name for control in attention.controls]
+
+
+def test_every_text_needs_a_null_object_of_its_own():
+    claim = type("All", (Mlp,), {"texts": None})()
+    with pytest.raises(ClaimError, match=r"24 null objects for 48 texts: .* Raise draws to 48, or lower texts"):
+        claim.check(before(planted_corpus()))
 
 
 def test_other_nulls_stand_beside_the_claim():
     evidence = Mlp().weigh(recorded(Mlp()).by_id(), WEIGHING)
-    assert [control.name for control in evidence.controls] == ["permuted_null", "untrained_null"]
-    assert evidence.controls[0].numbers["tighter_than"] == 5
-    assert "at 2 texts, the block at layer 1 is tighter than all 5" in evidence.controls[0].sentence
+    assert [control.name for control in evidence.controls] == ["active_neurons", "permuted_null", "untrained_null"]
+    assert evidence.controls[1].numbers["tighter_than"] == 6
+    assert "each at one text, the block at layer 1 is tighter than all 6" in evidence.controls[1].sentence
 
 
 def test_the_order_of_texts_changes_nothing():
@@ -157,10 +199,10 @@ def test_the_order_of_texts_changes_nothing():
 def test_blocks_of_texts_are_units():
     corpus = planted_corpus()
     blocked = replace(corpus, texts=tuple(replace(t, block=f"b{i // 2}") for i, t in enumerate(corpus.texts)))
-    claim = type("Whole", (Mlp,), {"texts": None})()
+    claim = type("Whole", (Mlp,), {"texts": None, "draws": 96})()
     _, weighed = outcome(claim, corpus=blocked)
     assert (weighed.unit, weighed.n_units, weighed.n_texts) == ("block", 24, 48)
-    assert weighed.action == "resampling blocks and null objects"
+    assert weighed.action == "resampling blocks, each with null objects of its own"
     claim = type("WholeAt", (Early,), {"texts": None})()
     assert outcome(claim, corpus=blocked)[1].action == "resampling blocks"
 
@@ -181,7 +223,9 @@ def test_no_effect_is_not_supported_and_half_an_effect_settles_nothing_here():
         ({"block": "head"}, "Block 'head' is unknown"),
         ({"null": "shuffled"}, "Null 'shuffled' is unknown; choose one of gaussian, permuted, untrained"),
         ({"draws": 5}, "draws = 5: a bound over null objects needs at least 20"),
+        ({"quantity": "rank"}, "Quantity 'rank' is unknown; choose one of numerical_rank, effective_rank, above_tenth"),
         ({"tokens": 0}, "tokens = 0"),
+        ({"ends_at": 1}, "ends_at = 1: a window of 3 tokens ends at token 2 or later"),
         ({"texts": 1}, "texts = 1"),
         ({"smallest_effect": 2.0}, "below 1, the end of the scale of narrowing"),
     ],
@@ -214,22 +258,13 @@ def test_a_claim_about_networks_needs_no_label():
     assert Mlp().columns() == ()
 
 
-def test_estimated_ranks_warn_of_their_error():
-    claim = Mlp()
-    recording = recorded(claim)
-    mine = Jacobian("mlp", 3, texts=6)
-    recording.source.arrays[mine, 0][:, SPECTRUM.index("effective_rank_error")] = 2.0
-    evidence = claim.weigh(recording.by_id(), WEIGHING)
-    assert "numerical error reaches 0.042" in evidence.warnings[-1]
-
-
 def test_the_summary_of_every_claim_can_be_told():
     for claim in (Mlp(), Attention(), Early(), Paired()):
         evidence = claim.weigh(recorded(claim).by_id(), WEIGHING)
         told = summarise(claim, evidence, 0.05)
         assert np.isfinite([told.effect, told.effect_low, told.effect_high]).all()
         kinds = {exhibit.kind for exhibit in evidence.exhibits}
-        assert kinds == {"spectra", "rank_by_depth"}
+        assert kinds - {"active_neurons"} == {"spectra", "rank_by_depth"}
 
 
 @pytest.mark.parametrize("claim", [Mlp(), Early(), Paired()])

@@ -23,9 +23,9 @@ from modclaims.stats.spectra.estimated_spectra import Effort, estimated_spectrum
 from modclaims.stats.spectra.quadrature import bidiagonalise
 from modclaims.stats.spectra.spectrum import (
     Spectrum,
-    block_spectrum,
-    effective_ranks,
     exact_spectrum,
+    gram_spectrum,
+    gram_values,
     spectrum_of_values,
 )
 
@@ -82,7 +82,7 @@ def same_bits(a: Spectrum, b: Spectrum) -> bool:
 def test_entries_that_are_not_finite_are_counted_and_refused(poison: float) -> None:
     a = np.eye(3)
     a[0, 1] = poison
-    for refused in (exact_spectrum, lambda x: block_spectrum(x[None]), lambda x: effective_ranks(x[None])):
+    for refused in (exact_spectrum, lambda x: gram_values(x[None])):
         with pytest.raises(ClaimError, match="1 of 9 entries of the matrix are not finite"):
             refused(a)
 
@@ -144,11 +144,11 @@ def test_quadrature_refuses_to_count_where_squares_drown() -> None:
 
 def test_a_zero_matrix_has_zeros_throughout() -> None:
     zero = np.zeros((30, 20))
-    for found in (exact_spectrum(zero), estimate(zero), block_spectrum(zero[None])):
+    for found in (exact_spectrum(zero), estimate(zero), gram_spectrum(zero)):
         assert found.effective_rank == found.stable_rank == found.above_tenth == found.largest == 0
         assert found.effective_rank_error == found.above_tenth_error == found.largest_error == 0
         assert found.rank == 0
-    assert effective_ranks(zero[None]).tolist() == [0]
+    assert gram_spectrum(zero).effective_rank == gram_spectrum(zero).rank == 0
 
 
 def test_certificates_that_contradict_each_other_are_refused() -> None:
@@ -197,8 +197,7 @@ def test_a_diagonal_matrix_by_hand() -> None:
 
 
 def test_blocks_share_the_largest_value_and_the_floor_of_the_whole() -> None:
-    blocks = np.array([np.diag([1.0, 0.5]), np.diag([4 * 2.0**-52, 3.0 * 2.0**-52])])
-    found = block_spectrum(blocks)
+    found = spectrum_of_values(np.array([[1.0, 0.5], [4 * 2.0**-52, 3.0 * 2.0**-52]]).ravel(), (4, 4))
     assert found.shape == (4, 4)
     assert found.floor == 4 * 2.0**-52
     assert found.rank == 2  # alone, the second block would have rank 2
@@ -268,21 +267,27 @@ def test_rank_deficiency_is_exact_in_every_precision_that_is_named() -> None:
 def test_blocks_are_the_block_diagonal_matrix() -> None:
     rng = np.random.default_rng(17)
     blocks = rng.standard_normal((4, 9, 7)) * np.array([1, 0.1, 1e-3, 1e-15])[:, None, None]
-    whole, apart = exact_spectrum(scipy.linalg.block_diag(*blocks)), block_spectrum(blocks)
+    whole = exact_spectrum(scipy.linalg.block_diag(*blocks))
+    apart = spectrum_of_values(np.linalg.svd(blocks, compute_uv=False).ravel(), (36, 28))
     assert apart.shape == whole.shape and apart.floor == whole.floor and apart.rank == whole.rank == 21
     np.testing.assert_allclose(apart.values, whole.values, atol=1e-13)
     assert apart.effective_rank == pytest.approx(whole.effective_rank)
-    known = spectrum_of_values(apart.values[::-1], apart.shape)
-    assert (known.rank, known.effective_rank) == (apart.rank, apart.effective_rank)
 
 
 @pytest.mark.parametrize("kind", decays(1))
-def test_effective_ranks_of_many_are_those_of_each(kind: str) -> None:
+def test_values_from_gram_matrices_are_those_of_each_above_float32s_floor(kind: str) -> None:
     many = np.stack([matrix(seed, decays(40)[kind]) for seed in range(6)])
-    np.testing.assert_allclose(effective_ranks(many), [exact_spectrum(a).effective_rank for a in many], rtol=1e-9)
-    pairs = many.reshape(3, 2, 40, 40)[:, :, :, :30]
-    np.testing.assert_allclose(effective_ranks(pairs), [block_spectrum(p).effective_rank for p in pairs], rtol=1e-9)
-    np.testing.assert_allclose(effective_ranks(pairs.swapaxes(-1, -2) * 1e200), effective_ranks(pairs), rtol=1e-9)
+    found = gram_values(many @ many.swapaxes(-1, -2))
+    for values, a in zip(found, many, strict=True):
+        truth = exact_spectrum(a)
+        above = truth.values > 40 * np.finfo(np.float32).eps * truth.largest
+        np.testing.assert_allclose(values[above], truth.values[above], rtol=1e-5)
+        assert (values[~above] < 40 * np.finfo(np.float32).eps * values[0]).all()
+        whole = gram_spectrum(a[:, :30])
+        tall = exact_spectrum(a[:, :30], computed_in=np.float32)
+        assert (whole.shape, whole.rank, whole.floor) == (tall.shape, tall.rank, tall.floor)
+        assert whole.effective_rank == pytest.approx(tall.effective_rank, rel=1e-9)
+        assert gram_spectrum(a[:, :30].T).rank == tall.rank
 
 
 @pytest.mark.parametrize("kind", ["flat", "slow power", "low rank and noise"])
@@ -345,7 +350,7 @@ def test_ranks_and_counts_do_not_depend_on_scale(power: int) -> None:
     assert other.effective_rank == pytest.approx(one.effective_rank)
     assert other.stable_rank == pytest.approx(one.stable_rank)
     assert (other.rank, other.above_tenth) == (one.rank, one.above_tenth)
-    np.testing.assert_allclose(effective_ranks((a * scale)[None]), one.effective_rank)
+    np.testing.assert_allclose(gram_spectrum(a * scale).effective_rank, one.effective_rank)
     guess, other = estimate(a, probes=2, steps=4), estimate(a * scale, probes=2, steps=4)
     assert (other.effective_rank, other.effective_rank_error) == (guess.effective_rank, guess.effective_rank_error)
     assert (other.stable_rank, other.above(0.01)) == (guess.stable_rank, guess.above(0.01))
@@ -463,7 +468,7 @@ def test_squares_show_a_rank_that_is_not_there() -> None:
 def test_a_small_block_beside_a_large_one_is_no_certificate() -> None:
     blocks = np.stack([np.eye(15), np.eye(15) * 1e-16])
     found = estimate(scipy.linalg.block_diag(*blocks), diagonal_blocks=blocks)
-    assert found.rank_at_least == block_spectrum(blocks).rank == 15
+    assert found.rank_at_least == exact_spectrum(scipy.linalg.block_diag(*blocks)).rank == 15
 
 
 def test_single_precision_products_have_the_floor_of_their_dtype() -> None:

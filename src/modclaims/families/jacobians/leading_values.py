@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,29 +12,28 @@ from numpy.typing import NDArray
 from modclaims.errors import ClaimError
 from modclaims.families.common.controls import untrained_variants
 from modclaims.families.common.depth_curves import layer_curve
-from modclaims.families.jacobians.tight_pass import (
-    OTHER_DRAWS,
-    OTHER_TEXTS,
-    TITLES,
-    MeasuredSpectra,
-    TightPass,
-    text_bounds,
-)
+from modclaims.families.common.units import Sample
+from modclaims.families.jacobians.figures.spectra import Spectra
+from modclaims.families.jacobians.jacobian_claim import JacobianClaim
+from modclaims.families.jacobians.measured_spectra import TITLES, unit_bounds
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import TestPlan
-from modclaims.recording import Jacobian, ModelShape, Recording, Request
-from modclaims.stats.evidence import Control, Exhibit
+from modclaims.recording import SPECTRUM, Jacobian, ModelShape, Recording, Request
+from modclaims.stats.evidence import Cell, Control, Exhibit
 
 Floats = NDArray[np.float64]
 OTHERS = ("gaussian", "untrained")
+OTHER_DRAWS, OTHER_TEXTS = 5, 2
+"""Networks with other weights of each kind, which are controls, and at how many texts."""
 
 
-class LeadingValues(TightPass):
+class LeadingValues(JacobianClaim):
     """The first singular values of a block's Jacobian stand an order of magnitude above the rest.
 
-    J is that of `TightPass`. The effect (orders of magnitude) is log10 of the geometric mean of the
+    J is d block(x) / d x of all tokens of a window together, (tokens x width) x (tokens x width), otherwise that of
+    `TightPass`. The effect (orders of magnitude) is log10 of the geometric mean of the
     `leading` largest singular values over the median of the others that lie above the noise floor, one
     number per text and layer, the mean over texts; 1 is an order of magnitude, 0 no step. Cells are layers.
 
@@ -48,20 +47,16 @@ class LeadingValues(TightPass):
         How many of the largest values are held against the others: at least 1.
     tokens : int, default 2
         Tokens at the start of a text at which J is taken: at least 1. Costly: size grows with it.
-    texts : int | None, default 12
-        The most texts, spread evenly over the corpus, at which J is taken: at least 2, or None for all.
-    null : str, default 'gaussian'
-        Without effect here: networks with other weights are shown and decide nothing. One of 'gaussian',
-        'permuted' and 'untrained'.
-    draws : int, default 20
-        Without effect here, as for `null`: at least 20.
+    ends_at : int | None, default None
+        The window's last token, from 0: tokens - 1 is the start of the text, and the least (at least 1 for 2
+        tokens). None for the first of the run's positions.
     smallest_effect : float, default 1.0
-        Orders of magnitude, from 0 to below 16.
+        Orders of magnitude, from 0 to below 7, where float32's noise begins.
 
     Notes
     -----
     With singular values s_1 >= s_2 >= ... and k = `leading`, the effect is log10 of (s_1 ... s_k)^(1/k) /
-    median(s_j: j > k, above the noise floor).
+    median(s_j: j > k, above the noise floor: float32's, tokens x width x 1.2e-7, in units of s_1).
 
     Examples
     --------
@@ -77,10 +72,9 @@ class LeadingValues(TightPass):
 
     leading: int = 10
     tokens: int = 2
-    texts: int | None = 12
     smallest_effect: float = 1.0
     effect_name: ClassVar[str] = "orders of magnitude"
-    largest_effect: ClassVar[float] = 16.0
+    largest_effect: ClassVar[float] = 7.0
 
     def validate(self) -> None:
         super().validate()
@@ -88,10 +82,11 @@ class LeadingValues(TightPass):
             raise ClaimError(f"leading = {self.leading}: at least 1 value is needed.")
 
     def _values(self, variant: str | None = None) -> Jacobian:
-        return replace(self._request() if variant is None else self._few(), answer="values", variant=variant)
+        request = replace(self._request(), answer="values", variant=variant)
+        return request if variant is None else replace(request, texts=OTHER_TEXTS)
 
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
-        mine = self._request()
+        mine = replace(self._request(), answer="summary")
         shape.resolve_layers(mine)
         if self.tokens * shape.width < 2 * self.leading:
             raise ClaimError(
@@ -108,7 +103,7 @@ class LeadingValues(TightPass):
         return self._planned(before)
 
     def measure(self, look: Look) -> Measured:
-        passed = MeasuredSpectra.of(look.recording, self._request())
+        passed = WholeSpectra.of(look.recording, replace(self._request(), answer="summary"))
         sample, layers = passed.sample, passed.layers
         steps = np.stack([self._steps(look.recording, None, layer) for layer in layers], axis=1)
         if np.isnan(steps).any():
@@ -119,7 +114,7 @@ class LeadingValues(TightPass):
         return Measured(
             passed.cells,
             self.effect_name,
-            text_bounds(sample.units(steps), sample, look, (-np.inf, np.inf)),
+            unit_bounds(sample.units(steps), sample, look, (-np.inf, np.inf)),
             None,
             sample.texts,
             sample.n,
@@ -129,11 +124,11 @@ class LeadingValues(TightPass):
         )
 
     def rivals(self, look: Look, measured: Measured, named: int) -> Sequence[RivalResult]:
-        layer, own = measured.kept(MeasuredSpectra).layers[named], float(measured.bounds.effect[named])
+        layer, own = measured.kept(WholeSpectra).layers[named], float(measured.bounds.effect[named])
         return [RivalResult(self._other(look.recording, kind, layer, own)) for kind in OTHERS]
 
     def exhibits(self, look: Look, measured: Measured, named: int, rivals: Sequence[RivalResult]) -> Sequence[Exhibit]:
-        passed = measured.kept(MeasuredSpectra)
+        passed = measured.kept(WholeSpectra)
         twins = np.array(
             [
                 [self._steps(look.recording, v, layer).mean() for layer in passed.layers]
@@ -155,10 +150,10 @@ class LeadingValues(TightPass):
         )
 
     def words(self, look: Look, measured: Measured, named: int) -> Words:
-        passed = measured.kept(MeasuredSpectra)
+        passed = measured.kept(WholeSpectra)
         times = 10 ** measured.bounds.effect[named]
         return Words(
-            note=f"block {self.block}, {self.tokens} tokens; log10 of the geometric mean of the {self.leading} largest singular "
+            note=f"block {self.block}, {self._window(look)}; log10 of the geometric mean of the {self.leading} largest singular "
             "values over the median of the others above the noise floor",
             detail=f"The {self.leading} largest values stand {times:.1f} times above the median of the others.",
             warnings=passed.sample.warnings,
@@ -172,7 +167,7 @@ class LeadingValues(TightPass):
             raise ClaimError(
                 f"At {self.tokens} tokens not all singular values of layer {layer} are worked out one by one; choose fewer tokens."
             )
-        above = found > np.finfo(np.float64).eps * found.shape[1] * found[:, :1]
+        above = found > np.finfo(np.float32).eps * found.shape[1] * found[:, :1]
         steps = np.full(len(found), np.nan)
         for i in np.flatnonzero(above[:, self.leading]):
             steps[i] = np.log10(found[i, : self.leading]).mean() - np.log10(
@@ -194,3 +189,54 @@ class LeadingValues(TightPass):
             f"In {len(drawn)} {words}, at {OTHER_TEXTS} texts, {told}.",
             {"own": own, "lowest": low, "highest": high},
         )
+
+
+@dataclass(frozen=True)
+class WholeSpectra:
+    """Spectra of one block's Jacobians, all tokens together, summed up by unit and layer."""
+
+    request: Jacobian
+    """The one that asks for the summaries."""
+    sample: Sample
+    layers: tuple[int, ...]
+    quantities: Floats
+    """(unit, layer, quantity) those of `SPECTRUM`, in its order."""
+
+    @classmethod
+    def of(cls, recording: Recording, request: Jacobian) -> WholeSpectra:
+        """What was recorded of a block, at the texts that the request chooses."""
+        sample = Sample.of(recording.corpus, request.chosen(recording.corpus))
+        layers = recording.shape.resolve_layers(request)
+        rows = np.stack([np.asarray(recording.array(request, layer), dtype=np.float64) for layer in layers], axis=1)
+        return cls(request, sample, layers, sample.units(rows))
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """One per layer."""
+        return tuple(Cell(layer=layer) for layer in self.layers)
+
+    def quantity(self, name: str) -> Floats:
+        """(unit, layer) one of `SPECTRUM`."""
+        return self.quantities[:, :, SPECTRUM.index(name)]
+
+    def exhibit(self, recording: Recording) -> Exhibit:
+        """Singular values by layer on a log axis, relative to the first, with the noise floor and what was counted."""
+        values, block = replace(self.request, answer="values"), self.request.block
+        curves = []
+        for layer in self.layers:
+            found = np.asarray(recording.array(values, layer), dtype=np.float64)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                curves.append(np.median(found / found[:, :1], axis=0))
+        counted = self.quantity("above_tenth").mean(axis=0)
+        return Spectra(
+            f"Singular values of the {TITLES[block]}'s Jacobian",
+            f"Singular values relative to the largest, all tokens together, median over {self.sample.n} {self.sample.unit}s, one "
+            f"line per layer; those above a tenth are marked ({', '.join(f'{c:.0f}' for c in counted)}), and nothing is counted "
+            "below the noise floor.",
+            values=np.stack(curves),
+            floor=self.quantity("floor").max(axis=0),
+            layer=np.array(self.layers),
+            above_tenth=counted,
+            effective_rank=self.quantity("effective_rank").mean(axis=0),
+            block=block,
+        ).exhibit()

@@ -149,6 +149,23 @@ class Request(ABC):
         return False
 
     @property
+    def of_one_block(self) -> bool:
+        """Whether it is worked out block by block, at what enters those of the model itself, whatever the variant."""
+        return False
+
+    def loads(self, reading: Reading) -> str:
+        """The variant of the network that must be loaded for it; empty for the weights as they are."""
+        return reading.own if self.variant is None else self.variant
+
+    def operations(self, reading: Reading) -> float:
+        """Floating-point operations that one text and layer take beyond a pass, about; 0 where a pass is all."""
+        return 0.0
+
+    def working_bytes(self, reading: Reading) -> int:
+        """Memory that one text and layer take while that is worked out, about."""
+        return 0
+
+    @property
     def needs_head(self) -> bool:
         """Whether the language-model head is needed."""
         return False

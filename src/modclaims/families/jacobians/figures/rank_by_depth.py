@@ -1,4 +1,4 @@
-"""Effective rank along depth, of one block or both, against null objects."""
+"""How many directions a block lets through along depth, of one block or both, against null objects."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ STYLES = {"mlp": ("category-1", "o"), "attention": ("category-2", "s")}
 
 @dataclass(frozen=True)
 class RankByDepth(FigureData):
-    """Effective rank over tokens x width by relative depth, a line per block kind, with the band of the null objects."""
+    """Directions let through, over the width, by relative depth, a line per block kind, with the band of the null objects."""
 
     depth: Annotated[Floats, Axes("layer")]
     """Relative depth, 0 to 1."""
     layer: Annotated[NDArray[np.generic], Axes("layer")]
     rank: Annotated[Floats, Axes("block", "layer")]
-    """Effective rank over tokens x width, mean over texts ..."""
+    """What is counted over the width, mean over texts ..."""
     low: Annotated[Floats, Axes("block", "layer")]
     """... of the lowest text ..."""
     high: Annotated[Floats, Axes("block", "layer")]
@@ -49,6 +49,8 @@ class RankByDepth(FigureData):
     blocks: tuple[str, ...] = ()
     null: str = "null objects"
     """What the null objects are."""
+    counted: str = "effective rank"
+    """What is counted."""
 
     def draw(self) -> Figure:
         from modclaims.drawing import paper as kit
@@ -62,7 +64,7 @@ class RankByDepth(FigureData):
         self._plot(axes, styles)
         kit.tidy_numbers(axes, "y")
         kit.layer_axis(paper, axes, self.depth, self.layer.astype(np.float64), top - 22)
-        name = "effective rank / (tokens x width)"
+        name = f"{self.counted} / width"
         paper.say_upwards(8, 30 + (top - 52) / 2, name)
         return paper.figure
 
@@ -112,7 +114,7 @@ class RankByDepth(FigureData):
             axes.plot([x, x], [least, least + tall], color=colour_of("threshold"), linewidth=2)
 
     def table(self) -> Table:
-        """Effective rank as a fraction, a row per layer."""
+        """What is counted as a fraction, a row per layer."""
         head = ["layer", "relative depth"]
         for block in labels_for(len(self.rank), self.blocks, "blocks of rank_by_depth"):
             head += [f"{block}, mean", f"{block}, lowest and highest text"]
