@@ -545,7 +545,9 @@ def test_every_value_that_a_family_declares_is_of_its_own_kind():
     for family in families:
         if issubclass(family, Hypothesis) and family is not Hypothesis:
             own = {
-                k: v for k, v in dict(family.__dict__).items() if k in family.__annotations__ and not k.startswith("_")
+                k: v
+                for k, v in family.__dict__.items()
+                if k in vars(family).get("__annotations__", {}) and not k.startswith("_")
             }
             fixed = {k for k in own if "ClassVar" in str(family.__annotations__[k])}
             refuse_undeclared(type("Same", (family,), {k: v for k, v in own.items() if k not in fixed}))

@@ -116,7 +116,7 @@ _DESIGN = (
     click.option(
         "--dtype",
         help="stored, float32, float64, bfloat16 or float16 (stored: what the weights are in; "
-        "but float32 in place of half precision on the CPU, where that is faster).",
+        "but float32 in place of half precision on the CPU, where that rounds less and is mostly faster).",
     ),
     click.option("--offline", is_flag=True, default=None, help="Never reach for a hub."),
     click.option("--allow-bin", is_flag=True, default=None, help="Also load weights that are not safetensors."),

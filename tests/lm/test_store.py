@@ -100,7 +100,10 @@ def test_what_made_an_entry_is_part_of_its_key(monkeypatch: pytest.MonkeyPatch) 
     ]
     names = ["loss", "q/1/3/none", "weights.q/1//none", "jacobian.mlp@untrained:0/1/0/values"]
     assert [entry.name for entry in entries] == names
-    assert [entry.key for entry in entries] == [*(f"{name}#e1" for name in names[:3]), f"{names[3]}#e1j1"]
+    assert [entry.key for entry in entries] == [
+        *(f"{name}#e1" for name in names[:3]),
+        f"{names[3]}#e1j{numerics.JACOBIANS}",
+    ]
     monkeypatch.setattr(numerics, "JACOBIANS", 7)
     assert [entry.key for entry in entries] == [*(f"{name}#e1" for name in names[:3]), f"{names[3]}#e1j7"]
     monkeypatch.setattr(numerics, "EXTRACTOR", 2)

@@ -216,6 +216,33 @@ def rank_by_depth(
     )
 
 
+def active_neurons(rng: np.random.Generator, layers: int = 4, points: int = 18) -> Exhibit:
+    active = rng.integers(10, 400, (layers, points)).astype(float)
+    return Exhibit(
+        "active_neurons",
+        "The MLP's numerical rank against its active neurons",
+        "A point per text and token.",
+        {"active": active, "rank": np.minimum(active, 190.0), "layer": np.arange(layers), "width": np.array(192.0)},
+        {},
+    )
+
+
+def rank_by_tokens(rng: np.random.Generator, layers: int = 3, tokens: int = 34) -> Exhibit:
+    rank = rng.uniform(10, 60, (layers, tokens)).cumsum(axis=1)
+    return Exhibit(
+        "rank_by_tokens",
+        "The MLP's numerical rank against the number of tokens",
+        "A line per layer.",
+        {
+            "tokens": np.arange(1, tokens + 1),
+            "rank": rank,
+            "layer": np.arange(layers),
+            "width": np.array(64.0),
+        },
+        {},
+    )
+
+
 def stream(rng: np.random.Generator, ids: Sequence[str] | None = None, layers: int = 7, positions: int = 6) -> Exhibit:
     own, _, style = texts()
     text = np.repeat(np.arange(len(style)), positions)
@@ -966,6 +993,8 @@ def every_kind() -> Callable[..., tuple[Exhibit, ...]]:
             splits(rng),
             spectra(rng),
             rank_by_depth(rng),
+            active_neurons(rng),
+            rank_by_tokens(rng),
             stream(rng, ids),
             two_distributions(rng),
             kurtosis_by_depth(rng),

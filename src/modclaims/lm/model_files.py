@@ -26,7 +26,8 @@ class LoadingOptions(TypedDict, total=False):
 
     dtype: str | None
     """One of `DTYPES`, of weights and activations, or `stored` for what the weights are stored in. None for that too,
-    but for float32 in place of half precision on the CPU: it is several times faster there, and holds the same weights."""
+    but for float32 in place of half precision on the CPU: it holds the same weights, rounds less, and is several times
+    faster there, except than bfloat16 on processors that have instructions for it."""
     device: str | None
     """As torch calls it; None for a CUDA device if there is one and else the CPU."""
     device_map: Any  # transformers takes names, tables of modules and devices, and what accelerate makes of them

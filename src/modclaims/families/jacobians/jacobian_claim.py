@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -33,8 +34,7 @@ class JacobianClaim(Hypothesis):
         Tokens of the window at which J is taken: at least 1. Costs grow with it, of attention with its square.
     ends_at : int | None, default None
         The window's last token, from 0: tokens - 1 is the start of the text, and the least (at least 2 for 3
-        tokens). None for the first of the run's positions.
-        Earlier tokens are held still, as keys and values.
+        tokens). None for the first of the run's positions. Earlier tokens are held still, as keys and values.
     texts : int | None, default 12
         The most texts, spread evenly over the corpus, at which J is taken: at least 2, or None for all.
     normalised : bool, default True
@@ -43,12 +43,6 @@ class JacobianClaim(Hypothesis):
         Layers to look at, from 0, negative ones counted from the last; None for all.
     holds : Holds, default somewhere()
         In which layers: somewhere(), everywhere(), in_fraction(0.5), at(9), everywhere(0, -1).
-    label : str, default 'category'
-        Without effect here: no categories are compared.
-    within : str | None, default None
-        Without effect here, as for `label`.
-    adjust : str, default 'maxT'
-        Without effect here: p is read off the bound. One of 'maxT' and 'minP'.
     """
 
     block: str = "mlp"
@@ -58,6 +52,11 @@ class JacobianClaim(Hypothesis):
     normalised: bool = True
     layers: tuple[int, ...] | None = None
     holds: Holds = somewhere()
+    _without_effect: ClassVar[Mapping[str, str]] = {
+        "label": "no categories are compared",
+        "within": "no categories are compared",
+        "adjust": "p is read off the bound",
+    }
 
     def validate(self) -> None:
         super().validate()

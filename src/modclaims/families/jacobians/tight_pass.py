@@ -75,12 +75,6 @@ class TightPass(CountedClaim):
         Layers to look at, from 0, negative ones counted from the last; None for all.
     holds : Holds, default somewhere()
         In which layers: somewhere(), everywhere(), in_fraction(0.5), at(9), everywhere(0, -1).
-    label : str, default 'category'
-        Without effect here: no categories are compared.
-    within : str | None, default None
-        Without effect here, as for `label`.
-    adjust : str, default 'maxT'
-        Without effect here: p is read off the bound. One of 'maxT' and 'minP'.
     smallest_effect : float, default 0.05
         Fraction of the width, from 0 to below 1.
 

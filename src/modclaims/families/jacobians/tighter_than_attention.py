@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -64,6 +65,10 @@ class TighterThanAttention(CountedClaim):
     >>> print(planted(MLPBelowAttention, 0))
     INCONCLUSIVE  narrowing 0.01 [-0.07, 0.06] at layer 3
     """
+
+    _without_effect: ClassVar[Mapping[str, str]] = {
+        name: why for name, why in CountedClaim._without_effect.items() if name != "adjust"
+    }
 
     def validate(self) -> None:
         super().validate()
