@@ -168,15 +168,12 @@ def test_help_says_what_is_claimed_and_what_would_make_the_number_wrong(name: st
 
 # ---- constants that a family inherits and nothing hangs on
 
-ELSEWHERE = ("TightPass", "TightestAt", "TighterThanAttention", "LeadingValues")
-"""Families whose own docstrings still say so, and which still accept other values."""
-
 
 def idle(name: str) -> set[str]:
     return {one.name for one in entries(of(name).__doc__).values() if one.told.startswith(IDLE)}
 
 
-@pytest.mark.parametrize("name", [name for name in FAMILIES if name not in ELSEWHERE])
+@pytest.mark.parametrize("name", FAMILIES)
 def test_help_names_those_constants_that_are_without_effect(name: str) -> None:
     assert idle(name) == set(without_effect(of(name)))
 
