@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -22,7 +23,7 @@ from modclaims.lm.scrambling import KINDS, scrambled_block
 from modclaims.lm.spectra import question, spectra
 from modclaims.lm.tokens import ReadText
 from modclaims.lm.variants import Variant
-from modclaims.recording import Array, Entry, Jacobian, Request
+from modclaims.recording import Array, Entry, Jacobian
 from modclaims.workers import cores
 
 TEXTS_AT_ONCE = 16
@@ -54,7 +55,7 @@ class Task:
         return f"Jacobian of {name}, layer {self.layer}"
 
 
-def tasks_of(job: Job, asked: Mapping[Entry, Request]) -> list[Task]:
+def tasks_of(job: Job, asked: Mapping[Entry, Any]) -> list[Task]:  # Any: of entries of blocks, requests for Jacobians
     """What a network's blocks are asked, some texts at a time, layer by layer."""
     keys, found = list(job.of_blocks), list[Task]()
     for start in range(0, len(keys), TEXTS_AT_ONCE):
@@ -62,9 +63,8 @@ def tasks_of(job: Job, asked: Mapping[Entry, Request]) -> list[Task]:
         for key in keys[start : start + TEXTS_AT_ONCE]:
             together: dict[tuple[int, Jacobian, tuple[int, ...]], dict[str, Entry]] = {}
             for entry in sorted(job.of_blocks[key], key=lambda entry: entry.name):
-                request = asked[entry]
-                assert isinstance(request, Jacobian)
-                together.setdefault((entry.layer, question(request), entry.positions), {})[entry.reduce] = entry
+                which = (entry.layer, question(asked[entry]), entry.positions)
+                together.setdefault(which, {})[entry.reduce] = entry
             some += [Task(job, key, *which, answers) for which, answers in together.items()]
         found += sorted(some, key=lambda task: (task.layer, task.asked.block, task.window))
     return found

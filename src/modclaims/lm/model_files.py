@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypedDict
+from typing import Any, TypedDict, Unpack
 
 from modclaims.errors import ModelError, UsageError
 from modclaims.lm.checkpoint import Checkpoint, find_checkpoint
@@ -104,25 +104,16 @@ class ModelFiles:
     """What it keeps of configuration and tokenizer."""
 
 
-def find_model(
-    spec: str,
-    store: RecordingStore,
-    *,
-    dtype: str | None = None,
-    device: str | None = None,
-    device_map: Any = None,
-    offline: bool = False,
-    allow_bin: bool = False,
-    trust_remote_code: bool = False,
-) -> ModelFiles:
+def find_model(spec: str, store: RecordingStore, **options: Unpack[LoadingOptions]) -> ModelFiles:
     """The model that `spec` means, with the options of `LoadingOptions`, and what the store keeps of it.
 
     Raises what `load_model` raises.
     """
+    dtype, trust_remote_code = options.get("dtype"), options.get("trust_remote_code", False)
     if dtype not in (None, STORED, *DTYPES):
         raise UsageError(f"--dtype {dtype!r} is unknown; choose one of {', '.join((STORED, *DTYPES))}.")
-    device = _device(device)
-    checkpoint = find_checkpoint(spec, offline=offline, allow_bin=allow_bin)
+    device = _device(options.get("device"))
+    checkpoint = find_checkpoint(spec, offline=options.get("offline", False), allow_bin=options.get("allow_bin", False))
     kept = None if trust_remote_code or not checkpoint.safetensors else KeptReadings.of(store.root, checkpoint)
     known = kept.known() if kept is not None else None
     description = Description(checkpoint, trust_remote_code)
@@ -130,7 +121,7 @@ def find_model(
         _ = description.config  # what cannot be read is said before anything else is done
     stored = _stored_dtype(description)
     computed = _computed_dtype(dtype, stored, device, checkpoint)
-    placement = Placement(computed, stored, device, device_map, trust_remote_code)
+    placement = Placement(computed, stored, device, options.get("device_map"), trust_remote_code)
     return ModelFiles(checkpoint, description, placement, kept, known)
 
 
