@@ -625,7 +625,8 @@ def test_the_card_can_reach_what_its_committed_run_did():
     def floor_of(one):
         by, times = one.plan.test, CHECKPOINTS[went[one.id]]
         if by is None:
-            return one.plan.least_bound
+            least = one.plan.least_bound
+            return least if times == 1 else min(least, 1 / (times * one.plan.bounds.draws + 1))
         return by.floor if by.exact else 1 / (times * by.draws + 1)
 
     assert {c.id: floor_of(c) for c in plan.claims} == pytest.approx(floors, abs=1e-15)
