@@ -292,6 +292,22 @@ def test_directions_of_the_unembedding_are_its_right_singular_vectors_largest_fi
     np.testing.assert_allclose(np.abs(found), np.abs(x @ vectors), atol=1e-9)
 
 
+def test_the_floor_of_a_test_over_splits_is_that_of_their_merged_levels() -> None:
+    """Twice the smallest lower median of the first splits, from half of them to all; no p falls below it, and the summary says it."""
+    found = evidence(Planted, activations(axis()), basis="pca")
+    assert found.test is not None
+    floors = [1 / one.arrangements for one in found.test.parts]
+    assert len(floors) > 1
+    by_hand = 2 * min(sorted(floors[:k])[(k - 1) // 2] for k in range(-(-len(floors) // 2), len(floors) + 1))
+    assert found.test.floor == pytest.approx(min(1.0, by_hand))
+    assert (found.test.p >= found.test.floor - 1e-15).all()
+    _, weighed = outcome(Planted, activations(axis()), basis="pca")
+    assert weighed.smallest_attainable_p == found.test.floor
+    assert weighed.p is not None
+    assert weighed.p >= found.test.floor
+    assert weighed.bound_floor > 0
+
+
 def parts(plant: float) -> Callable[..., Floats]:
     """Non-negative activations: each token is two of six parts, of which style strengthens one at one layer."""
     table = np.random.default_rng(2).exponential(size=(6, MLP)) ** 2
