@@ -254,6 +254,22 @@ def test_what_a_network_lacks_is_refused(tmp_path: Path, load: Callable[..., Lan
         )
 
 
+def test_what_enters_blocks_is_read_once_however_little_of_it_is_kept(
+    load: Callable[..., LanguageModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [Jacobian("mlp", 3), Jacobian("attention", 3)]
+    plenty = load(store=RecordingStore.temporary()).record(CORPUS, asked, **RUN)
+    monkeypatch.setattr(block_spectra, "KEPT_BYTES", 1)
+    none = load(store=RecordingStore.temporary()).record(CORPUS, asked, **RUN)
+    assert plenty.passes == 2 * 5
+    assert none.passes <= 2 * 5 * LAYERS
+    for request in asked:
+        np.testing.assert_array_equal(none.array(request, 1), plenty.array(request, 1))
+    monkeypatch.setattr(block_spectra, "KEPT_BYTES", 2 * 4 * LAYERS * 20 * WIDTH)
+    one_text = load(store=RecordingStore.temporary()).record(CORPUS, asked, **RUN)
+    assert one_text.passes == 2 * 5, "a text at a time"
+
+
 def test_an_interrupted_recording_of_spectra_goes_on_where_it_stopped(
     load: Callable[..., LanguageModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:

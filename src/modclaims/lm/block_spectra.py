@@ -23,11 +23,11 @@ from modclaims.lm.scrambling import KINDS, scrambled_block
 from modclaims.lm.spectra import question, spectra
 from modclaims.lm.tokens import ReadText
 from modclaims.lm.variants import Variant
-from modclaims.recording import Array, Entry, Jacobian
+from modclaims.recording import BLOCKS, Array, Entry, Jacobian, Reading
 from modclaims.workers import cores
 
 TEXTS_AT_ONCE = 16
-"""Texts that are gone through layer by layer, so that what their Jacobians share is made once."""
+"""Texts, at most, that are gone through layer by layer, so that what their Jacobians share is made once."""
 KEPT_BYTES = 2**29
 """Of what enters blocks, kept for later."""
 SECONDS_UNKEPT = 1.0
@@ -55,12 +55,17 @@ class Task:
         return f"Jacobian of {name}, layer {self.layer}"
 
 
-def tasks_of(job: Job, asked: Mapping[Entry, Any]) -> list[Task]:  # Any: of entries of blocks, requests for Jacobians
-    """What a network's blocks are asked, some texts at a time, layer by layer."""
+def tasks_of(job: Job, asked: Mapping[Entry, Any], reading: Reading) -> list[Task]:
+    """What a network's blocks are asked, layer by layer, of as many texts at a time as what enters them is kept of.
+
+    `asked` holds, of entries of blocks, requests for Jacobians.
+    """
     keys, found = list(job.of_blocks), list[Task]()
-    for start in range(0, len(keys), TEXTS_AT_ONCE):
+    entering = len(BLOCKS) * 4 * reading.shape.layers * reading.tokens * reading.shape.width
+    at_once = min(TEXTS_AT_ONCE, max(1, KEPT_BYTES // entering))
+    for start in range(0, len(keys), at_once):
         some = list[Task]()
-        for key in keys[start : start + TEXTS_AT_ONCE]:
+        for key in keys[start : start + at_once]:
             together: dict[tuple[int, Jacobian, tuple[int, ...]], dict[str, Entry]] = {}
             for entry in sorted(job.of_blocks[key], key=lambda entry: entry.name):
                 which = (entry.layer, question(asked[entry]), entry.positions)

@@ -45,7 +45,7 @@ class Passes:
         self.dtype = dtype
         """What networks are run in, for messages."""
         self.progress = progress
-        self.tasks = {job.variant: tasks_of(job, wanted.asked) for job in jobs}
+        self.tasks = {job.variant: tasks_of(job, wanted.asked, wanted.reading) for job in jobs}
         self.pace = Pace()
         self.total = sum(job.passes for job in jobs)
         """Passes of all jobs; those for values in the place of parts, and those that show what enters blocks, are added as

@@ -133,8 +133,9 @@ class MeasuredSpectra:
         close = int((np.abs(rank - most) <= 1).sum())
         fewer = int((active < self.width - 2).sum())
         told = (
-            f"a token has {_spread(active)} active neurons, fewer than the width of {self.width} at {fewer} of {len(active)} tokens; "
-            f"as many of them as the norm leaves room for give the numerical rank to within 1 at {close} of {len(active)}"
+            f"a token has {_spread(active)} active neurons, fewer than the width of {self.width} at {fewer} of {len(active)} tokens. "
+            f"The numerical rank is their number, or what the norm leaves of the width where that is less, to within 1 at {close} "
+            f"of {len(active)}"
         )
         return Control(
             "active_neurons",
