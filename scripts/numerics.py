@@ -65,7 +65,7 @@ PARTS: Mapping[str, Sequence[str]] = {
 WITHOUT = (
     "lm/__init__.py",
     *(f"lm/{room}.py" for room in ("checkpoint", "effort", "kept", "model_files", "outline", "pace")),
-    *(f"lm/{room}.py" for room in ("store", "stored_files", "stored_source", "torch_build")),
+    *(f"lm/{room}.py" for room in ("store", "stored_files", "stored_source", "torch_build", "untyped")),
 )
 """Rooms of lm/ that compute no number: they find weights, foretell costs, and keep arrays and readings."""
 IGNORED = frozenset({"kind", "type_comment", "type_params", "annotation", "returns", "ctx"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import tokenize
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -47,3 +49,29 @@ def test_every_room_is_on_the_page_of_the_architecture() -> None:
     page = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
     missing = [room for room in rooms(PACKAGE, "modclaims") if room.rpartition(".")[2] not in page]
     assert missing == []
+
+
+RUNTIME = ("declarations.py", "entries.py")
+"""Rooms that take type hints apart, and so speak of `Any` as a value."""
+
+
+def test_whatever_has_no_type_says_why_on_its_line() -> None:
+    bare = []
+    for path in PACKAGE.rglob("*.py"):
+        if path.name in RUNTIME:
+            continue
+        with path.open("rb") as file:
+            tokens = list(tokenize.tokenize(file.readline))
+        told = {token.start[0] for token in tokens if token.type == tokenize.COMMENT}
+        imported = {
+            row
+            for statement in ast.walk(ast.parse(path.read_bytes()))
+            if isinstance(statement, ast.ImportFrom)
+            for row in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
+        }
+        bare += [
+            f"{path.relative_to(PACKAGE)}:{token.start[0]}"
+            for token in tokens
+            if token.type == tokenize.NAME and token.string == "Any" and token.start[0] not in told | imported
+        ]
+    assert not bare

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from modclaims.corpus import Corpus
 from modclaims.declarations import held_fast, junk, refuse_undeclared, shown, written
@@ -166,7 +166,7 @@ def text_of(fault: BaseException) -> str:
 
 def _files(cls: type) -> set[Path]:
     """Files of a claim's own classes."""
-    found: set[Any] = set()
+    found: set[Path] = set()
     for base in own_classes(cls):
         try:
             found.add(Path(inspect.getfile(base)))

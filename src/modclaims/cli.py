@@ -26,14 +26,15 @@ if TYPE_CHECKING:
     from modclaims.runs.collect import Collected, Selection
     from modclaims.runs.settings import Settings
 
+Given = Any  # Any: what click hands over, checked by `Settings`
 OK, AGAINST, INTERRUPTED, NOT_WEIGHED, USAGE, NOTHING, STRICT, UNFORESEEN = 0, 1, 2, 3, 4, 5, 10, 12
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., Given])
 
 
 class Door(click.Group):
     """A group whose usage errors, input errors and unforeseen faults end with the promised exit codes."""
 
-    def main(self, *args: Any, **kwargs: Any) -> Any:
+    def main(self, *args: Any, **kwargs: Any) -> Any:  # Any: as click declares it
         kwargs["standalone_mode"] = False
         try:
             code = super().main(*args, **kwargs)
@@ -149,7 +150,7 @@ def _reading(command: F) -> F:
 @_selection
 @_reading
 @click.option("--json", "as_json", is_flag=True, help="One JSON list instead of lines.")
-def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool, **options: Any) -> int:
+def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool, **options: Given) -> int:
     """Every claim, its family and what it needs; nothing is run.
 
     With --model or --corpus also what a run on these would say of each before any pass: layers that are not there, columns
@@ -184,7 +185,7 @@ def list_claims(paths: tuple[str, ...], keyword: str | None, as_json: bool, **op
     return NOT_WEIGHED if any(r["fault"] and r.get("outcome") != "skipped" for r in rows) else OK
 
 
-def _said_before(found: Sequence[Collected], options: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _said_before(found: Sequence[Collected], options: Mapping[str, Given]) -> list[dict[str, Given]]:
     """What a run would say of each claim before any pass, in the same words: nothing, or its outcome and why."""
     from modclaims.corpus_files import read_corpus
     from modclaims.lm.outline import read_outlines
@@ -201,13 +202,13 @@ def _said_before(found: Sequence[Collected], options: Mapping[str, Any]) -> list
     return [{} if one.outcome is None else {"outcome": one.outcome.word, "fault": one.message} for one in planned]
 
 
-def _listed(one: Collected) -> dict[str, Any]:
+def _listed(one: Collected) -> dict[str, Given]:
     """What `list` says of one claim, or of what is wrong with it."""
     from modclaims import asking
     from modclaims.errors import ClaimError
 
     claim = one.claim
-    row: dict[str, Any] = {
+    row: dict[str, Given] = {
         "id": one.id,
         "family": None,
         "claim": None,
@@ -250,7 +251,7 @@ def _listed(one: Collected) -> dict[str, Any]:
 @click.option(
     "-n", "workers", type=int, metavar="N", help="Processes that weigh claims (as many as there are processors)."
 )
-def run(paths: tuple[str, ...], **options: Any) -> int:
+def run(paths: tuple[str, ...], **options: Given) -> int:
     """Extract, test, judge and report.
 
     Exit codes: 0 all as expected; 1 some claim against its expectation; 2 interrupted; 3 some claim could not be
@@ -263,7 +264,7 @@ def run(paths: tuple[str, ...], **options: Any) -> int:
     return exit_code(finished, settings.strict)
 
 
-def _settings(cwd: Path, options: Mapping[str, Any]) -> Settings:
+def _settings(cwd: Path, options: Mapping[str, Given]) -> Settings:
     """Settings files, with the command line before them."""
     from modclaims.runs.settings import Settings, from_files
     from modclaims.workers import cores
@@ -374,7 +375,7 @@ def exit_code(finished: Finished, strict: bool) -> int:
 @_selection
 @_design
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
-def plan(paths: tuple[str, ...], as_json: bool, **options: Any) -> int:
+def plan(paths: tuple[str, ...], as_json: bool, **options: Given) -> int:
     """What a run would take and what it can reach; nothing is run.
 
     Forward passes, tokens, bytes and draws; for each claim the smallest level that its design attains, before and after

@@ -19,6 +19,7 @@ from modclaims.corpus import Corpus, Text, check_categories, shown, some
 from modclaims.errors import CorpusError
 from modclaims.shipped import shipped
 
+Field = Any  # Any: what JSON and csv hold
 SHIPPED = ("crossed", "study")
 """Corpora in `data/corpora`; `embedded` is another name of the first, `python` is built from the installation."""
 
@@ -64,7 +65,7 @@ class _Row:
     """One row of a table: where it stands, and its fields without the absent ones."""
 
     place: str
-    fields: Mapping[str, Any]
+    fields: Mapping[str, Field]
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,7 @@ def _read_jsonl(text: str, where: str) -> tuple[tuple[str, ...], list[_Row]]:
     return tuple(columns), rows
 
 
-def _json_text(value: Any) -> Any:
+def _json_text(value: Field) -> Field:
     """Booleans as JSON writes them; numbers are strings already, as they stood in the file."""
     return json.dumps(value) if isinstance(value, bool) else value
 
@@ -249,7 +250,7 @@ def _read_csv(text: str, where: str) -> tuple[tuple[str, ...], list[_Row]]:
     return tuple(name for name in columns if name), rows
 
 
-def _csv_records(reader: Any, where: str) -> Iterator[tuple[int, list[str]]]:
+def _csv_records(reader: Field, where: str) -> Iterator[tuple[int, list[str]]]:
     """(last line, fields) of each record that is not an empty line."""
     while True:
         # The limit is the csv module's own global; it is put back before anybody else can read a file.

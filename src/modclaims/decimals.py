@@ -6,19 +6,20 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+Number = Any  # Any: a number of run.json, or none
 FEWEST, MOST, MOST_OF_AN_EFFECT = 2, 6, 4
 LEVELS = (0.2, 0.1, 0.05, 0.025, 0.02, 0.01, 0.005, 0.001)
 """Levels that something is held against: what only rounds to one of them is written with more digits."""
 
 
-def decimals_for(scale: Any) -> int:
+def decimals_for(scale: Number) -> int:
     """Decimals that keep one digit of `scale`: two, or more where the scale is below .01; two without a scale."""
     if not isinstance(scale, (int, float)) or not math.isfinite(scale) or scale == 0:
         return FEWEST
     return min(MOST, max(FEWEST, -math.floor(math.log10(abs(scale)))))
 
 
-def decimals_of_effect(smallest: Any, low: Any, high: Any) -> int:
+def decimals_of_effect(smallest: Number, low: Number, high: Number) -> int:
     """Decimals of an effect and its limits: those that keep one digit of the smallest effect that matters, and of the interval's width.
 
     So an interval that is narrower than .01 is not written as one number twice; of its width alone at most four are taken.

@@ -22,8 +22,8 @@ import numpy as np
 from modclaims.errors import ClaimCodeError, ClaimError
 from modclaims.own_code import is_code, is_library, own_classes
 
-Hint = Any
-"""A type hint as `typing` takes it apart. Any: hints have no type of their own there."""
+Hint = Any  # Any: hints have no type of their own there
+"""A type hint as `typing` takes it apart."""
 MARKS = "pytestmark"
 """The one public name that is not modclaims' own and may stand in any claim."""
 FIXED = ("sentence", "family", "family_class", "declared", "digest")

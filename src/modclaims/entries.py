@@ -22,12 +22,12 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 FLAT, LATER = "flat", "later"
-JsonObject = dict[str, Any]
-"""An object of JSON, or of JSON Schema. Any: JSON is of many kinds, and what each of ours holds the schema says."""
-JsonFields = Mapping[str, Any]
+JsonObject = dict[str, Any]  # Any: JSON is of many kinds, and what each of ours holds the schema says
+"""An object of JSON, or of JSON Schema."""
+JsonFields = Mapping[str, Any]  # Any: as of `JsonObject`
 """The same, read alone."""
-Hint = Any
-"""A type hint as `typing` takes it apart. Any: hints have no type of their own there."""
+Hint = Any  # Any: hints have no type of their own there
+"""A type hint as `typing` takes it apart."""
 UNIONS = (Union, UnionType)
 SIMPLE = {bool: "boolean", int: "integer", str: "string", NoneType: "null"}
 
@@ -72,7 +72,7 @@ def _is_sequence(hint: Hint) -> bool:
 # ---- what is written
 
 
-def body_of(entry: Any, kind: type | None = None) -> JsonObject:
+def body_of(entry: object, kind: type | None = None) -> JsonObject:
     """The object of JSON that a dataclass is: its fields by name, those of `kind`, a base of its class, where given."""
     body: JsonObject = {}
     for one in _fields(kind or type(entry)):
@@ -86,7 +86,7 @@ def body_of(entry: Any, kind: type | None = None) -> JsonObject:
     return body
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value):

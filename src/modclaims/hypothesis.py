@@ -24,6 +24,7 @@ from modclaims.stats.chance.multiplicity import ADJUSTMENTS, Adjustment
 from modclaims.stats.evidence import Evidence, Exhibit
 from modclaims.stats.quantifiers import Holds, somewhere
 
+Constant = Any  # Any: constants are of the kinds that a claim may declare
 Given = TypeVar("Given")
 EXPECTATIONS = ("supported", "refuted", "inconclusive")
 
@@ -105,7 +106,7 @@ class Hypothesis(ABC):
     """Constants that nothing hangs on in this family, each with the reason in words, as `{"label": "no text is read"}`: a claim
     that sets one is an ERROR, and help() says why."""
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, **options: Constant) -> None:
         """As soon as there is the class, lists among a claim's constants become tuples, and a family tells those it inherits."""
         super().__init_subclass__(**options)
         settle(cls)
@@ -139,7 +140,7 @@ class Hypothesis(ABC):
         return cls.family_class().__name__
 
     @classmethod
-    def declared(cls) -> dict[str, Any]:
+    def declared(cls) -> dict[str, Constant]:
         """The constants that make the claim, by name, as plain JSON values."""
         return {name: _plain(value) for name, value in sorted(constants(cls).items())}
 
@@ -263,7 +264,7 @@ class Hypothesis(ABC):
         return Words()
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Constant) -> Constant:
     """A constant as JSON: dataclasses by class name and fields, tuples as lists; other kinds by their name, for no claim is
     weighed that has any."""
     if is_dataclass(value) and not isinstance(value, type):

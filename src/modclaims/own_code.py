@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
+Code = Any  # Any: a function, code or value of a user, of any type
 LIBRARY = "modclaims"
 _MADE_BY_PYTHON = frozenset(
     {
@@ -79,7 +80,7 @@ def _inherited(cls: type, name: str, value: object) -> bool:
     return any(vars(base)[name] is value for base in library)
 
 
-def _functions(value: Any) -> Iterator[Any]:
+def _functions(value: Code) -> Iterator[Code]:
     """What a descriptor runs."""
     if isinstance(value, property):
         yield from (one for one in (value.fget, value.fset, value.fdel) if one is not None)
@@ -92,7 +93,7 @@ def _functions(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _texts(value: Any, seen: set[int]) -> Iterator[str]:
+def _texts(value: Code, seen: set[int]) -> Iterator[str]:
     """What a function or class says, and then what else of the same file it names."""
     if id(value) in seen:
         return
@@ -114,7 +115,7 @@ def _texts(value: Any, seen: set[int]) -> Iterator[str]:
             yield from _referred(name, around[name], function.__module__, seen)
 
 
-def _referred(name: str, value: Any, module: str, seen: set[int]) -> Iterator[str]:
+def _referred(name: str, value: Code, module: str, seen: set[int]) -> Iterator[str]:
     if isinstance(value, types.FunctionType) or (isinstance(value, type) and not _states_claims(value)):
         if value.__module__ == module:
             yield from _texts(value, seen)
@@ -127,7 +128,7 @@ def _states_claims(value: type) -> bool:
     return any(is_library(base) for base in value.__mro__)
 
 
-def _around(function: Any) -> dict[str, Any]:
+def _around(function: Code) -> dict[str, Code]:
     """What the names in a function mean."""
     if isinstance(function, type):
         return vars(sys.modules[function.__module__]) if function.__module__ in sys.modules else {}
@@ -142,7 +143,7 @@ def _filled(cell: types.CellType) -> bool:
         return False
 
 
-def _syntax(function: Any) -> ast.Module | None:
+def _syntax(function: Code) -> ast.Module | None:
     """The syntax tree without docstrings; None where there is no source."""
     try:
         source = inspect.getsource(function)
@@ -159,7 +160,7 @@ def _syntax(function: Any) -> ast.Module | None:
     return tree
 
 
-def _compiled(code: types.CodeType | None, function: Any) -> str:
+def _compiled(code: types.CodeType | None, function: Code) -> str:
     """Compiled code without where it stood."""
     if code is None:
         return f"{function.__module__}.{_name(function)}"
@@ -175,7 +176,7 @@ def _names(code: types.CodeType | None) -> set[str]:
     return {*code.co_names, *code.co_freevars}.union(*inner)
 
 
-def _name(value: Any) -> str:
+def _name(value: Code) -> str:
     return str(getattr(value, "__qualname__", None) or type(value).__qualname__)
 
 

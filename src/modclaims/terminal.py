@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from modclaims.runner import Finished
     from modclaims.runs.progress import Progress
 
+Told = Any  # Any: what rich makes of a task, and JSON
 COLOURS = {"supported": "green", "refuted": "blue", "inconclusive": "yellow", "error": "red", "skipped": "bright_black"}
 
 
@@ -53,7 +54,7 @@ def progress_bars() -> Iterator[Progress]:
         console=Console(stderr=True),
         transient=True,
     ) as bars:
-        tasks: dict[str, Any] = {}
+        tasks: dict[str, Told] = {}
 
         def bar(kind: str) -> Callable[[int, int, str], None]:
             def move(done: int, total: int, what: str) -> None:
@@ -92,7 +93,7 @@ def tell(finished: Finished, cwd: Path) -> None:
         click.echo(f"Report: {place / 'report.html'}")
 
 
-def verdict_line(c: Mapping[str, Any], width: int) -> str:
+def verdict_line(c: Mapping[str, Told], width: int) -> str:
     """One claim on one line: id, outcome, effect with its interval, and what settles it."""
     outcome = str(c["outcome"])
     word = click.style(f"{outcome.upper():12}", fg=COLOURS[outcome], bold=True)

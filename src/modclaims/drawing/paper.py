@@ -26,7 +26,7 @@ WIDTH, HALF = 532.0, 258.0
 TEXT, SMALL = 8.0, 7.0
 MARKERS = "osD^vPX*"
 
-RC: dict[Any, Any] = {
+RC: dict[Any, Any] = {  # Any: as matplotlib declares its parameters
     "svg.fonttype": "none",
     "svg.hashsalt": "modclaims",
     "text.parse_math": False,

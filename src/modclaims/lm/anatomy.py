@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from modclaims.errors import ModelError
+from modclaims.lm.untyped import Untyped
 from modclaims.recording import ModelShape
 
 
@@ -65,7 +65,7 @@ class Anatomy:
     """From the language model: its head, where that is more than the output embeddings."""
     logit_cap: str | None = None
     """Name in the configuration of the number that logits are squashed below, if it is one."""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Untyped] = field(default_factory=dict)
     """What the trunk's class must be told to leave out parts that a checkpoint may lack."""
     trunk: str | None = None
     """From a network that reads more than text: its trunk."""
@@ -77,7 +77,7 @@ class Anatomy:
         names = ("vocab_size", "pad_token_id", *switches)
         return frozenset((*{**SIZES, **self.sizes}.values(), *(name for name in names if name)))
 
-    def is_pre_norm(self, config: Any) -> bool:
+    def is_pre_norm(self, config: Untyped) -> bool:
         """Whether pre + attn + mlp = post; otherwise post = LN2(LN1(pre + attn) + mlp)."""
         return bool(getattr(config, self.norm_first)) if isinstance(self.norm_first, str) else self.norm_first
 
@@ -103,7 +103,7 @@ class Anatomy:
             "head_write": (True, self.path("o")),
         }[name]
 
-    def shape(self, config: Any, name: str, provenance: Mapping[str, str]) -> ModelShape:
+    def shape(self, config: Untyped, name: str, provenance: Mapping[str, str]) -> ModelShape:
         """The network's dimensions, read off its configuration. Raises `ModelError` if one is impossible."""
 
         def size(what: str, otherwise: int | None = None) -> int:
@@ -266,7 +266,7 @@ ANATOMIES: Mapping[str, Anatomy] = {
 """By `model_type` of the configuration."""
 
 
-def anatomy_of(config: Any, name: str) -> Anatomy:
+def anatomy_of(config: Untyped, name: str) -> Anatomy:
     """The anatomy of a configuration. Raises `ModelError` for an architecture without an entry."""
     try:
         return ANATOMIES[config.model_type]

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import torch
 
 from modclaims.lm.anatomy import ATTENTION
+from modclaims.lm.untyped import Untyped
 
 NAME = ATTENTION
 SCORES_AT_ONCE = 2**24
@@ -112,7 +113,7 @@ class _Entered(Exception):
         self.product = product
 
 
-def entering(module: torch.nn.Module, *arguments: Any, **keywords: Any) -> Product:
+def entering(module: torch.nn.Module, *arguments: Untyped, **keywords: Untyped) -> Product:
     """What enters the product when an attention module is called so, differentiable; the module is run no further."""
 
     def stop(product: Product) -> None:
@@ -139,7 +140,7 @@ def register() -> str:
         key: torch.Tensor,
         value: torch.Tensor,
         attention_mask: torch.Tensor | None,
-        **kwargs: Any,
+        **kwargs: Untyped,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         scale, causal, cap = kwargs.get("scaling"), kwargs.get("is_causal"), kwargs.get("softcap")
         product = Product(

@@ -15,6 +15,7 @@ from modclaims.lm.attention import Product, entering, register
 from modclaims.lm.block_cores import NUMBER, Core
 from modclaims.lm.block_inputs import BlockInput
 from modclaims.lm.exact_parts import ExactParts
+from modclaims.lm.untyped import Untyped
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +127,8 @@ class Entrance:
     """(token, unit), of the window."""
     held: int
     """Tokens before the window."""
-    arguments: tuple[Any, ...]
-    keywords: Mapping[str, Any]
+    arguments: tuple[Untyped, ...]
+    keywords: Mapping[str, Untyped]
     linear: bool
     """Whether queries, keys and values are linear in what is read, but for what is added to them: no norm stands between."""
     kept: dict[int, torch.Tensor] | None = None
@@ -171,7 +172,7 @@ def _by_query_head(product: Product) -> tuple[torch.Tensor, torch.Tensor, torch.
     return product.query, product.by_query_head(product.key), product.by_query_head(product.value)
 
 
-def _of_tokens(value: Any, tokens: int, some: slice) -> Any:
+def _of_tokens(value: Untyped, tokens: int, some: slice) -> Untyped:
     """What an attention module is called with, cut down to some of the tokens: rotations, (text, token, unit), and
     positions, (text, token) or (token,). A mask, (text, head, query, key), says nothing of queries, keys and values."""
     if isinstance(value, tuple | list):
@@ -209,7 +210,7 @@ class _Derivative:
         return self._each(self._pull, cotangents)
 
     @staticmethod
-    def _each(through: Any, columns: torch.Tensor) -> torch.Tensor:
+    def _each(through: Untyped, columns: torch.Tensor) -> torch.Tensor:
         made: torch.Tensor = torch.func.vmap(lambda column: through(column)[0])(columns)
         return made
 
@@ -223,7 +224,7 @@ def attention_core(
     Raises `ModelError` where a token's do not follow from what is read of it alone.
     """
     anatomy, shape, held = exact.network.anatomy, exact.network.shape, inputs.held
-    module: Any = copy.deepcopy(exact.network.part(exact.layer, anatomy.attention)).to(exact.device, torch.float64)
+    module: Untyped = copy.deepcopy(exact.network.part(exact.layer, anatomy.attention)).to(exact.device, torch.float64)
     module.config._attn_implementation = register()  # its own copy
     for path in anatomy.head_norms:
         module.set_submodule(path.removeprefix(f"{anatomy.attention}."), exact.norm(path))

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import torch
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
 from modclaims.lm.network import Network
+from modclaims.lm.untyped import Untyped
 from modclaims.recording import BLOCKS
 
 
@@ -25,9 +25,9 @@ class BlockInput:
     """One of `BLOCKS`."""
     stream: torch.Tensor
     """(token, unit), as the network rounds it: before the block's normalisation, or what comes in after a post-norm."""
-    arguments: tuple[Any, ...] = ()
+    arguments: tuple[Untyped, ...] = ()
     """What else the attention module is called with: masks, rotations."""
-    keywords: Mapping[str, Any] = field(default_factory=dict)
+    keywords: Mapping[str, Untyped] = field(default_factory=dict)
     held: int = 0
     """Of the stream's tokens the first so many are held still: they are read, and not moved."""
 
@@ -37,7 +37,7 @@ class _Enough(Exception):
 
 
 def block_inputs(
-    network: Network, ids: NDArray[Any], layers: Iterable[int], block: str, *, held: int = 0
+    network: Network, ids: NDArray[Untyped], layers: Iterable[int], block: str, *, held: int = 0
 ) -> dict[int, BlockInput]:
     """The inputs of a block at some layers, from one forward pass that ends at the last of them.
 
@@ -58,11 +58,13 @@ def block_inputs(
     streams: dict[int, torch.Tensor] = {}
     taken: dict[int, BlockInput] = {}
 
-    def take_stream(layer: int, _: torch.nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+    def take_stream(
+        layer: int, _: torch.nn.Module, arguments: tuple[Untyped, ...], keywords: dict[str, Untyped]
+    ) -> None:
         states = arguments[0] if arguments else keywords["hidden_states"]
         streams[layer] = states.detach().reshape(tokens.shape[1], -1).clone()
 
-    def take_call(layer: int, _: torch.nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+    def take_call(layer: int, _: torch.nn.Module, arguments: tuple[Untyped, ...], keywords: dict[str, Untyped]) -> None:
         if block == "mlp":
             taken[layer] = BlockInput(layer, block, streams[layer][held:].clone())
         else:

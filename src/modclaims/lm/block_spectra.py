@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -22,6 +21,7 @@ from modclaims.lm.network import Network
 from modclaims.lm.scrambling import KINDS, scrambled_block
 from modclaims.lm.spectra import question, spectra
 from modclaims.lm.tokens import ReadText
+from modclaims.lm.untyped import Untyped
 from modclaims.lm.variants import Variant
 from modclaims.recording import BLOCKS, Array, Entry, Jacobian, Reading
 from modclaims.workers import cores
@@ -55,7 +55,7 @@ class Task:
         return f"Jacobian of {name}, layer {self.layer}"
 
 
-def tasks_of(job: Job, asked: Mapping[Entry, Any], reading: Reading) -> list[Task]:
+def tasks_of(job: Job, asked: Mapping[Entry, Untyped], reading: Reading) -> list[Task]:
     """What a network's blocks are asked, layer by layer, of as many texts at a time as what enters them is kept of.
 
     `asked` holds, of entries of blocks, requests for Jacobians.

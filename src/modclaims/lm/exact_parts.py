@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from modclaims.errors import ModelError
 from modclaims.lm.exact_norms import ExactNorm
 from modclaims.lm.network import Network
+from modclaims.lm.untyped import Untyped
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +20,7 @@ class ExactParts:
     layer: int
     device: torch.device
 
-    def all(self, value: Any) -> Any:
+    def all(self, value: Untyped) -> Untyped:
         """The floating-point tensors in something, wherever they are in it."""
         if isinstance(value, torch.Tensor):
             return value.detach().to(self.device, torch.float64 if value.is_floating_point() else value.dtype)
@@ -47,7 +47,7 @@ class ExactParts:
 
     def norm(self, path: str) -> ExactNorm:
         """A norm of the block. Raises `ModelError` for one of another kind than is known."""
-        module: Any = self.network.part(self.layer, path)
+        module: Untyped = self.network.part(self.layer, path)
         centred = isinstance(module, torch.nn.LayerNorm)
         eps = getattr(module, "eps", getattr(module, "variance_epsilon", None))
         if eps is None or not (centred or type(module).__name__.endswith("RMSNorm")):

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any
 
 import torch
 from numpy.typing import NDArray
 
 from modclaims.lm.attention import Product, tapped
 from modclaims.lm.network import Network
+from modclaims.lm.untyped import Untyped
 from modclaims.recording import Array, Entry
 from modclaims.recording.entries import INDUCTION, LOSS
 
@@ -27,7 +27,7 @@ class _Enough(Exception):
     """Raised inside the forward pass once everything asked for has been taken."""
 
 
-def extract(network: Network, ids: NDArray[Any], entries: Iterable[Entry]) -> dict[Entry, Array]:
+def extract(network: Network, ids: NDArray[Untyped], entries: Iterable[Entry]) -> dict[Entry, Array]:
     """Entries of one batch, each with a leading text axis, as float32 (float64 from a float64 network).
 
     `ids` is (text, token): texts of equal token count, so that nothing is padded. After the text axis an entry has
@@ -140,10 +140,10 @@ class _Take:
             states = states.reshape(self.texts, self.tokens, -1)  # OPT's MLP makes texts and tokens one axis
             self._keep(entries, lambda index: self._shaped(layer, site, states.index_select(1, index)), states.device)
 
-        def on_input(_: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        def on_input(_: torch.nn.Module, args: tuple[Untyped, ...], kwargs: dict[str, Untyped]) -> None:
             keep(args[0] if args else kwargs["hidden_states"])
 
-        def on_output(_: torch.nn.Module, __: tuple[Any, ...], output: Any) -> None:
+        def on_output(_: torch.nn.Module, __: tuple[Untyped, ...], output: Untyped) -> None:
             keep(output[0] if isinstance(output, tuple) else output)
 
         module = self.network.part(layer, path)

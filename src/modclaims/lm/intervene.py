@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from modclaims.lm.extract import log_odds, next_token_loss
 from modclaims.lm.network import Network
+from modclaims.lm.untyped import Untyped
 from modclaims.recording import Ablation, Array, LogOdds, Loss, Request
 
 SITE_OF = {"head": "head_z", "neuron": "mlp_act", "mlp_block": "mlp_out", "attn_block": "attn_out"}
@@ -59,13 +60,13 @@ def _replacing(
         return torch.where(gone, other.reshape(states.shape) if other.ndim > 1 else other, states)
 
     def on_input(
-        _: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        _: torch.nn.Module, args: tuple[Untyped, ...], kwargs: dict[str, Untyped]
+    ) -> tuple[tuple[Untyped, ...], dict[str, Untyped]]:
         if args:
             return (replaced(args[0]), *args[1:]), kwargs
         return args, {**kwargs, "hidden_states": replaced(kwargs["hidden_states"])}
 
-    def on_output(_: torch.nn.Module, __: tuple[Any, ...], output: Any) -> Any:
+    def on_output(_: torch.nn.Module, __: tuple[Untyped, ...], output: Untyped) -> Untyped:
         return (replaced(output[0]), *output[1:]) if isinstance(output, tuple) else replaced(output)
 
     if before:
@@ -73,14 +74,16 @@ def _replacing(
     return module.register_forward_hook(on_output)
 
 
-def outputs_of_units(network: Network, ids: NDArray[Any], unit: str, layers: Iterable[int]) -> dict[int, torch.Tensor]:
+def outputs_of_units(
+    network: Network, ids: NDArray[Untyped], unit: str, layers: Iterable[int]
+) -> dict[int, torch.Tensor]:
     """By layer, the site of a kind of unit at all tokens of texts of equal length, (text, token, unit of the site)."""
     before, path = network.anatomy.site(SITE_OF[unit])
     tokens = torch.from_numpy(ids).to(network.device)
     found: dict[int, torch.Tensor] = {}
 
     def keeping(layer: int) -> Callable[..., None]:
-        def hook(_: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        def hook(_: torch.nn.Module, args: tuple[Untyped, ...], kwargs: dict[str, Untyped], output: Untyped) -> None:
             states = (args[0] if args else kwargs["hidden_states"]) if before else output
             states = states[0] if isinstance(states, tuple) else states
             found[layer] = states.reshape(*tokens.shape, -1).detach().clone()
@@ -100,7 +103,7 @@ class Prefix:
 
     def __init__(self, network: Network, tokens: torch.Tensor) -> None:
         self.network = network
-        self.outputs: list[Any] | None = []
+        self.outputs: list[Untyped] | None = []
         size = tokens.numel() * network.shape.width * network.shape.layers
         keep = size * next(network.trunk.parameters()).element_size() <= KEPT_BYTES
         with ExitStack() as stack:
@@ -111,7 +114,7 @@ class Prefix:
                 self.outputs = None
             self.hidden: torch.Tensor = network.trunk(input_ids=tokens, use_cache=False).last_hidden_state
 
-    def _keep(self, _: torch.nn.Module, __: tuple[Any, ...], output: Any) -> None:
+    def _keep(self, _: torch.nn.Module, __: tuple[Untyped, ...], output: Untyped) -> None:
         assert self.outputs is not None
         self.outputs.append(output)
 
@@ -127,14 +130,14 @@ class Prefix:
             yield
 
 
-def _rows(output: Any, rows: torch.Tensor) -> Any:
+def _rows(output: Untyped, rows: torch.Tensor) -> Untyped:
     if isinstance(output, torch.Tensor):
         return output.index_select(0, rows)
     return tuple(part.index_select(0, rows) if isinstance(part, torch.Tensor) else part for part in output)
 
 
 @contextmanager
-def _answering(module: torch.nn.Module, output: Any) -> Iterator[None]:
+def _answering(module: torch.nn.Module, output: Untyped) -> Iterator[None]:
     """A module that gives this output instead of running, while the context lasts."""
     own = module.__dict__.get("forward")  # a device map puts one there
     module.forward = lambda *_, **__: output
@@ -149,7 +152,7 @@ def _answering(module: torch.nn.Module, output: Any) -> Iterator[None]:
 
 def answers(
     network: Network,
-    ids: NDArray[Any],
+    ids: NDArray[Untyped],
     asked: Sequence[tuple[Request, Sequence[int]]],
     values: Callable[[Ablation, Sequence[int]], Values | None],
 ) -> list[Array]:
@@ -202,7 +205,7 @@ NUMBERS: Mapping[
 class Replacements:
     """What stands in place of ablated units, taken from named texts as one network reads them; kept while it is of use."""
 
-    def __init__(self, network: Network, ids: Mapping[str, NDArray[Any]], keys: Mapping[str, str]) -> None:
+    def __init__(self, network: Network, ids: Mapping[str, NDArray[Untyped]], keys: Mapping[str, str]) -> None:
         self.network = network
         self.ids = ids
         """Token ids by text key."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from modclaims.lm.block_inputs import BlockInput
 from modclaims.lm.exact_norms import NormJacobian
 from modclaims.lm.exact_parts import ExactParts
 from modclaims.lm.network import Network
+from modclaims.lm.untyped import Untyped
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
@@ -257,7 +258,7 @@ class BlockJacobian:
         )
 
     def _apply(
-        self, through: Callable[[torch.Tensor], torch.Tensor], at_once: int, columns: NDArray[Any]
+        self, through: Callable[[torch.Tensor], torch.Tensor], at_once: int, columns: NDArray[Untyped]
     ) -> NDArray[np.float64]:
         """Columns, (token and unit, column) or a single one, some at a time."""
         rows = np.asarray(columns, dtype=np.float64).reshape(self.tokens * self.width, -1).T

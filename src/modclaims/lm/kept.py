@@ -29,6 +29,7 @@ from modclaims.lm.store import READINGS
 from modclaims.lm.stored_files import replace_file
 from modclaims.lm.tokens import ReadText
 from modclaims.lm.torch_build import torch_version
+from modclaims.lm.untyped import Untyped
 from modclaims.recording.entries import KEY_LENGTH
 
 FORMAT = 1
@@ -129,7 +130,7 @@ class KeptReadings:
         """Keep them."""
         self._write(f"ordinary-{vocabulary}", safetensors.numpy.save({"ids": ids.astype(np.int32)}))
 
-    def _arrays(self, name: str, parts: Sequence[str]) -> dict[str, NDArray[Any]] | None:
+    def _arrays(self, name: str, parts: Sequence[str]) -> dict[str, NDArray[Untyped]] | None:
         for content in self._contents(name):
             with suppress(SafetensorError, ValueError):
                 found = safetensors.numpy.load(content)

@@ -13,6 +13,7 @@ from modclaims.lm.checkpoint import Checkpoint, find_checkpoint
 from modclaims.lm.kept import KeptReadings, Known
 from modclaims.lm.store import RecordingStore
 from modclaims.lm.torch_build import cuda_is_available
+from modclaims.lm.untyped import Untyped
 
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 """As torch calls them."""
@@ -51,7 +52,7 @@ class Placement:
     configuration tell."""
     device: str
     """Of networks without a device map."""
-    device_map: Any
+    device_map: Untyped
     """None, or what transformers' `from_pretrained` takes: then accelerate spreads the weights."""
     trust_remote_code: bool
 
@@ -87,7 +88,7 @@ class Description:
         return self._both[1]
 
     @cached_property
-    def _both(self) -> tuple[Any, Any]:
+    def _both(self) -> tuple[Untyped, Untyped]:
         return _config_and_tokenizer(self.checkpoint, self.trust_remote_code)
 
 
@@ -179,7 +180,7 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _config_and_tokenizer(checkpoint: Checkpoint, trust_remote_code: bool) -> tuple[Any, Any]:
+def _config_and_tokenizer(checkpoint: Checkpoint, trust_remote_code: bool) -> tuple[Untyped, Untyped]:
     from transformers import AutoConfig, AutoTokenizer
 
     options = {"local_files_only": True, "trust_remote_code": trust_remote_code}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from modclaims.errors import ClaimError, ModelError
 from modclaims.lm.anatomy import Anatomy, Fused
+from modclaims.lm.untyped import Untyped
 from modclaims.recording import ModelShape
 
 
@@ -83,7 +83,7 @@ class Network:
 
     def embedding(self) -> torch.Tensor:
         """(token, width) rows that tokens enter with, before positions."""
-        embeddings: Any = self.trunk
+        embeddings: Untyped = self.trunk
         weight = embeddings.get_input_embeddings().weight
         assert isinstance(weight, torch.Tensor)
         return self._as_wide(weight, "embeds its tokens")

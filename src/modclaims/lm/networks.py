@@ -17,6 +17,7 @@ from modclaims.lm.anatomy import Anatomy
 from modclaims.lm.model_files import ModelFiles, brief, quiet
 from modclaims.lm.network import Network
 from modclaims.lm.scrambling import scramble
+from modclaims.lm.untyped import Untyped
 from modclaims.lm.variants import Variant
 from modclaims.recording import ModelShape
 
@@ -81,7 +82,7 @@ class NetworkLoader:
         import transformers
 
         checkpoint, placement = self.files.checkpoint, self.files.placement
-        loader: Any = transformers.AutoModelForCausalLM if head else transformers.AutoModel
+        loader: Untyped = transformers.AutoModelForCausalLM if head else transformers.AutoModel
         model, report = loader.from_pretrained(
             checkpoint.folder,
             config=copy.deepcopy(self.files.description.config),
@@ -100,7 +101,7 @@ class NetworkLoader:
             model.to(placement.device)
         return self._parts(model, head)
 
-    def _parts(self, model: Any, head: bool) -> tuple[torch.nn.Module, torch.nn.Module | None]:
+    def _parts(self, model: Untyped, head: bool) -> tuple[torch.nn.Module, torch.nn.Module | None]:
         """The trunk, and the language-model head if the model was loaded with it."""
         base = model.base_model if head else model
         trunk = base.get_submodule(self.anatomy.trunk) if self.anatomy.trunk else base
@@ -121,12 +122,12 @@ class NetworkLoader:
         model.to(placement.device, getattr(torch, placement.dtype))
         return self._parts(model, head)
 
-    def _fresh(self, head: bool) -> Any:
+    def _fresh(self, head: bool) -> Untyped:
         """The whole model as its configuration makes it."""
         import transformers
 
         attention.register()
-        loader: Any = transformers.AutoModelForCausalLM if head else transformers.AutoModel
+        loader: Untyped = transformers.AutoModelForCausalLM if head else transformers.AutoModel
         return loader.from_config(
             copy.deepcopy(self.files.description.config),
             dtype=torch.float32,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Unpack
+from typing import Unpack
 
 from modclaims.corpus import Corpus
 from modclaims.errors import ModelError
 from modclaims.lm.model import LanguageModel
 from modclaims.lm.model_files import LoadingOptions, find_model
 from modclaims.lm.store import RecordingStore
+from modclaims.lm.untyped import Untyped
 from modclaims.model_set import ModelSet
 from modclaims.recording import Recording, Request
 
@@ -21,7 +22,7 @@ class Outline(LanguageModel):
     def _provenance(self) -> dict[str, str]:
         return {"model": self.checkpoint.origin}
 
-    def record(self, corpus: Corpus, requests: Sequence[Request], **options: Any) -> Recording:
+    def record(self, corpus: Corpus, requests: Sequence[Request], **options: Untyped) -> Recording:
         raise ModelError(f"Of model {self.shape.name!r} only the outline was read; load it to record anything.")
 
 

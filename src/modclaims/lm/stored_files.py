@@ -15,24 +15,24 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import safetensors.numpy
 
 from modclaims.errors import UsageError
+from modclaims.lm.untyped import Untyped
 from modclaims.recording import Array, Entry
 from modclaims.recording.entries import KEY_LENGTH, MADE_BY
 
 SUFFIX = ".safetensors"
-_DTYPES: Mapping[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_DTYPES: Mapping[str, np.dtype[Untyped]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 
 
 @dataclass(frozen=True)
 class Span:
     """Where one entry lies in its file."""
 
-    dtype: np.dtype[Any]
+    dtype: np.dtype[Untyped]
     shape: tuple[int, ...]
     start: int
     """First byte, counted from the start of the file."""
@@ -60,7 +60,7 @@ class StoredFile:
 @lru_cache(maxsize=1024)
 def _parse(header: bytes) -> Layout:
     """Layout of a safetensors file from its header (of JSON): `data_offsets` count from the header's end."""
-    table: dict[str, Any] = json.loads(header)
+    table: dict[str, Untyped] = json.loads(header)
     table.pop("__metadata__", None)
     after = 8 + len(header)
     return {

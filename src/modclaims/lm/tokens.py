@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError, ModelError
+from modclaims.lm.untyped import Untyped
 from modclaims.recording import RandomTokens
 from modclaims.stats.streams import stream
 
@@ -33,7 +33,7 @@ class TextReader:
     Raises `ModelError` if the tokenizer does not put its special tokens around the text's own.
     """
 
-    def __init__(self, tokenizer: Any, name: str) -> None:
+    def __init__(self, tokenizer: Untyped, name: str) -> None:
         self.tokenizer = tokenizer
         probe = "a"
         bare = self._ids(probe, add_special_tokens=False)

@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from modclaims.lm.untyped import Untyped
+
 
 def torch_version() -> str:
     """What `torch.__version__` says, as a plain string."""
@@ -31,7 +33,7 @@ def cuda_is_available() -> bool:
     return torch.cuda.is_available()
 
 
-def _is_for_cpus_alone(build: Mapping[str, Any]) -> bool:
+def _is_for_cpus_alone(build: Mapping[str, Untyped]) -> bool:
     if build.get("hip", "unknown") is not None:
         return False
     return build.get("cuda", "unknown") is None or (sys.platform == "linux" and not _has_driver())

@@ -18,11 +18,12 @@ from modclaims.planting.known import LAWS, LAYOUTS, Layout
 from modclaims.planting.scenarios import EDGE, NONE, SHUFFLED, Scenario
 from modclaims.recording import Recording
 
+Constant = Any  # Any: constants are of the kinds that a claim may declare
 Plant = Callable[[Scenario, Hypothesis, np.random.Generator, tuple[float, ...]], Recording]
 """Makes one data set for a scenario and its claim; last comes what its strengths are."""
 Strengths = Callable[[Scenario, Hypothesis], tuple[float, ...]]
 """What is planted for a scenario and its claim, by layer or cell; worked out before any data set."""
-Constants = Callable[[Scenario], Mapping[str, Any]]
+Constants = Callable[[Scenario], Mapping[str, Constant]]
 """Constants of a claim on a scenario's texts."""
 Place = tuple[str, str, str, str]
 """Layout, law, truth and question of a scenario."""
@@ -32,7 +33,7 @@ Place = tuple[str, str, str, str]
 class Question:
     """What a family is asked beside its plain question, as far as it differs from that."""
 
-    constants: Mapping[str, Any] = field(default_factory=dict)
+    constants: Mapping[str, Constant] = field(default_factory=dict)
     """Of the claim."""
     plant: Plant | None = None
     strengths: Strengths | None = None
@@ -102,16 +103,16 @@ class Family:
 # ---- claims
 
 
-def claim_of(base: type[Hypothesis], **constants: Any) -> Hypothesis:
+def claim_of(base: type[Hypothesis], **constants: Constant) -> Hypothesis:
     """A claim of a family with these constants."""
     made: Hypothesis = type(base.__name__, (base,), {"__doc__": "A claim whose answer is known.", **constants})()
     return made
 
 
-def labelled(**constants: Any) -> Constants:
+def labelled(**constants: Constant) -> Constants:
     """These constants, and the label and strata of a scenario's texts."""
 
-    def of(scenario: Scenario) -> Mapping[str, Any]:
+    def of(scenario: Scenario) -> Mapping[str, Constant]:
         label, within = "category", "topic" if scenario.texts.strata > 1 else None
         if scenario.recorded:
             label, within = shuffled.RECORDED_LAYOUTS[scenario.layout]
@@ -120,7 +121,7 @@ def labelled(**constants: Any) -> Constants:
     return of
 
 
-def unlabelled(**constants: Any) -> Constants:
+def unlabelled(**constants: Constant) -> Constants:
     """These constants alone."""
     return lambda scenario: constants
 

@@ -41,6 +41,9 @@ from modclaims.pytest_plugin.weighing import models_of, weigh_session
 # ── what the user may say ──
 
 
+Node = Any  # Any: of xdist, untyped
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup(
         "modclaims",
@@ -126,7 +129,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
+def pytest_configure_node(node: Node) -> None:
     """xdist, controller: tell a worker where verdicts will be."""
     state = node.config.stash[STATE]
     if state.handover is None:
@@ -147,7 +150,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_node_collection_finished(node: Any) -> None:
+def pytest_xdist_node_collection_finished(node: Node) -> None:
     """xdist, controller: weigh what the first worker selected (xdist sees to it that all select the same)."""
     config, state = node.config, node.config.stash[STATE]
     selection = state.handover / SELECTION

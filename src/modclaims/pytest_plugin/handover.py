@@ -11,6 +11,7 @@ import pytest
 
 from modclaims.pytest_plugin.judged import STATE, Judged, Verdicts
 
+Input = Any  # Any: what xdist hands over, untyped
 SELECTION, VERDICTS = "selection.json", "verdicts.json"
 """Files of the handover folder: written by workers, and by the controller."""
 
@@ -24,9 +25,9 @@ def verdicts_of(config: pytest.Config) -> Verdicts:
     return state.judged or {}
 
 
-def worker_input(config: pytest.Config) -> Mapping[str, Any]:
+def worker_input(config: pytest.Config) -> Mapping[str, Input]:
     """What an xdist controller told this worker; empty in any other process."""
-    found: Mapping[str, Any] = getattr(config, "workerinput", {})
+    found: Mapping[str, Input] = getattr(config, "workerinput", {})
     return found
 
 

@@ -89,7 +89,7 @@ class ClaimFile(pytest.File):
 class ClaimItem(pytest.Item):
     """One claim on one model; it reads the verdict that the session reached."""
 
-    def __init__(self, *, asked: SelectedClaim, **options: Any) -> None:
+    def __init__(self, *, asked: SelectedClaim, **options: Any) -> None:  # Any: pytest's own
         super().__init__(**options)
         self.asked = asked
         self.judged: Judged | None = None

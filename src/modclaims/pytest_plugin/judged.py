@@ -26,7 +26,7 @@ NUMBERS = (
     *("p", "p_plus_adjusted", "p_minus_adjusted", "draws", "exact", "n_texts", "n_cells"),
 )
 """What an item keeps of its claim in `user_properties`, named as in run.json."""
-Summary = Mapping[str, Any]
+Summary = Mapping[str, Any]  # Any: JSON
 
 
 @dataclass(frozen=True)

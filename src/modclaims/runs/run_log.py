@@ -9,7 +9,6 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
 
 from modclaims.claim_set import KeptLevels
 from modclaims.entries import JsonObject
@@ -103,7 +102,7 @@ class RunLog:
         return found
 
 
-def _read(values: Any) -> KeptLevels | None:
+def _read(values: object) -> KeptLevels | None:
     """Four probabilities as levels; None for anything else."""
     if not isinstance(values, list) or len(values) != 4:
         return None

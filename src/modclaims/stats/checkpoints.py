@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
 
 import numpy as np
 
@@ -62,7 +61,7 @@ def fits(evidence: Evidence, times: int) -> bool:
     return times * (resampled + sum(_sizes(evidence.bounds)) + sum(_sizes(evidence.test))) <= MOST_BYTES
 
 
-def _sizes(found: Any) -> Iterator[int]:
+def _sizes(found: object) -> Iterator[int]:
     """Bytes of the tables, a row a draw, that bounds and tests keep, and so do their parts."""
     if isinstance(found, np.ndarray):
         if found.ndim > 1:

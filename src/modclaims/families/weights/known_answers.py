@@ -57,7 +57,7 @@ def _effect(family: str, strength: float, draws: int) -> float:
     if family == "WeightClusterability":
         mlp = tuple(np.abs(m).astype(np.float32) for m in (found["mlp_out"].T, found["mlp_in"]))
 
-        def cut(*sides: NDArray[np.float32]) -> float:
+        def cut(*sides: NDArray[np.generic]) -> float:
             return float(clustered(WeightGraph.of(*sides), (PARTS,))[0, 0])
 
         null = [cut(*(shuffled(m, rng.permutation(m.size), "matrix") for m in mlp)) for _ in range(draws)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +70,7 @@ class TokenSpace:
         return np.stack([raw.max(axis=0), (raw - matched).max(axis=0)], axis=1)
 
 
-def largest(values: NDArray[Any], count: int) -> NDArray[np.int64]:
+def largest(values: NDArray[np.generic], count: int) -> NDArray[np.int64]:
     """(row, count) places of the largest values of each row, in no order.
 
     They lie in those blocks whose maxima are largest, so that few of many values are looked at twice.

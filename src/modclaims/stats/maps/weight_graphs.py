@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +31,7 @@ class WeightGraph:
     """(unit of one side, unit of the other) sizes, none negative."""
 
     @classmethod
-    def of(cls, writes: NDArray[Any], *reads: NDArray[Any]) -> WeightGraph:
+    def of(cls, writes: NDArray[np.generic], *reads: NDArray[np.generic]) -> WeightGraph:
         """The graph of an MLP from sizes of weights, all (neuron, input or output); what it reads by is added up."""
         inputs = sum(reads[1:], start=reads[0])
         return cls(np.concatenate([inputs.T, writes.T]).astype(np.float32, copy=False))
@@ -130,7 +129,7 @@ def clustered(graph: WeightGraph, counts: Sequence[int]) -> Floats:
     return np.array([graph.scores(*parts_of(embedding, count)) for count in counts])
 
 
-def shuffled(reads: NDArray[Any], orders: NDArray[np.int64], kind: str) -> NDArray[Any]:
+def shuffled(reads: NDArray[np.generic], orders: NDArray[np.int64], kind: str) -> NDArray[np.generic]:
     """A matrix (neuron, other unit) with its entries exchanged: all, those that are not zero, or inside each neuron.
 
     `orders` is a random order of its entries. Entries that are zero stay where they are under `nonzero`, so that a matrix

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -43,12 +42,12 @@ USUAL = Effort()
 
 
 def estimated_spectrum(
-    operator: Any,
+    operator: object,
     *,
     rng: np.random.Generator,
     max_memory: float,
     effort: Effort = USUAL,
-    diagonal_blocks: Iterable[NDArray[Any]] | None = None,
+    diagonal_blocks: Iterable[NDArray[np.generic]] | None = None,
     rank_at_most: int | None = None,
     computed_in: DTypeLike | None = None,
 ) -> Spectrum:
@@ -140,7 +139,7 @@ def _sketch(products: Products, plan: MemoryPlan, rng: np.random.Generator, foun
 
 
 def _certified_rank(
-    leading: int, blocks: Iterable[NDArray[Any]] | None, most: int, shape: tuple[int, int], threshold: float
+    leading: int, blocks: Iterable[NDArray[np.generic]] | None, most: int, shape: tuple[int, int], threshold: float
 ) -> tuple[int, int]:
     """Bounds of the numerical rank: the better of the leading values and the diagonal blocks, and what the caller knows."""
     rows = columns = rank = 0

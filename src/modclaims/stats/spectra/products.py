@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +18,7 @@ class Products:
     the operator by a power of two changes no bit of what is relative.
     """
 
-    def __init__(self, operator: Any) -> None:
+    def __init__(self, operator: object) -> None:
         from scipy.sparse.linalg import aslinearoperator
 
         try:

@@ -7,7 +7,6 @@ values spread. Axes are in the order (matrix, block, row, column).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -96,7 +95,7 @@ class Spectrum:
         return self.above(0.1).error
 
 
-def exact_spectrum(matrix: NDArray[Any], *, computed_in: DTypeLike | None = None) -> Spectrum:
+def exact_spectrum(matrix: NDArray[np.generic], *, computed_in: DTypeLike | None = None) -> Spectrum:
     """The spectrum of a dense real matrix (row, column), by a singular value decomposition in float64.
 
     The floor is that of the matrix' own dtype, or of `computed_in` where that is coarser: float32 numbers that were
@@ -111,7 +110,7 @@ def exact_spectrum(matrix: NDArray[Any], *, computed_in: DTypeLike | None = None
 
 
 def spectrum_of_values(
-    values: NDArray[Any], shape: tuple[int, int], *, computed_in: DTypeLike | None = None
+    values: NDArray[np.number], shape: tuple[int, int], *, computed_in: DTypeLike | None = None
 ) -> Spectrum:
     """The spectrum of a matrix of this shape all of whose singular values are known, in any order.
 
@@ -128,7 +127,7 @@ def spectrum_of_values(
     return _exact(values.astype(np.float64), shape, floor, "known singular values")
 
 
-def gram_values(grams: NDArray[Any]) -> Floats:
+def gram_values(grams: NDArray[np.generic]) -> Floats:
     """(matrix, value) singular values of matrices J, largest first, from their Gram matrices J J' (matrix, row, row).
 
     Some three times as fast as a decomposition of J, and all that is left where J was only summed up. An eigenvalue of J J' is
@@ -142,16 +141,16 @@ def gram_values(grams: NDArray[Any]) -> Floats:
     return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
 
 
-def gram_spectrum(matrix: NDArray[Any]) -> Spectrum:
+def gram_spectrum(matrix: NDArray[np.generic]) -> Spectrum:
     """The spectrum of a dense matrix (row, column) above float32's floor, by `gram_values`.
 
     Values below the floor are told as they are found, and are noise.
     """
-    matrix = np.asarray(matrix, dtype=np.float64)
-    check_entries(matrix, 2, "row, column")
-    narrow = matrix if len(matrix) <= len(matrix.T) else matrix.T
+    whole: Floats = np.asarray(matrix, dtype=np.float64)
+    check_entries(whole, 2, "row, column")
+    narrow = whole if len(whole) <= len(whole.T) else whole.T
     values = gram_values((narrow @ narrow.T)[None])[0]
-    return spectrum_of_values(values, (len(matrix), len(matrix.T)), computed_in=np.float32)
+    return spectrum_of_values(values, (len(whole), len(whole.T)), computed_in=np.float32)
 
 
 def _exact(values: Floats, shape: tuple[int, ...], floor: float, method: str) -> Spectrum:
@@ -192,7 +191,7 @@ def spacing(dtype: DTypeLike, computed_in: DTypeLike | None) -> float:
     return max([float(np.finfo(np.float64).eps)] + [float(np.finfo(k).eps) for k in kinds if k.kind == "f"])
 
 
-def check_entries(array: NDArray[Any], axes: int, names: str) -> None:
+def check_entries(array: NDArray[np.generic], axes: int, names: str) -> None:
     """Raises `ClaimError` for an array that has no spectrum: other axes than these, none, or entries that are no real numbers."""
     if array.ndim != axes or array.size == 0 or array.dtype.kind not in "fiub":
         raise ClaimError(
