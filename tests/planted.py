@@ -105,8 +105,9 @@ def assert_bare_decides_alike(claim, recording, weighing):
     """TestSummary bare, a claim has the test and the bounds that it has with all that stands beside them."""
     bare, dressed = (claim.weigh(recording, replace(weighing, bare=b)) for b in (True, False))
     assert bare.cells == dressed.cells
-    np.testing.assert_array_equal(bare.bounds.theta, dressed.bounds.theta)
-    np.testing.assert_array_equal(bare.bounds.t, dressed.bounds.t)
+    # where less is drawn, products have fewer rows, which some processors sum in another order
+    np.testing.assert_allclose(bare.bounds.theta, dressed.bounds.theta, rtol=1e-13)
+    np.testing.assert_allclose(bare.bounds.t, dressed.bounds.t, rtol=1e-12)
     assert (bare.test is None) == (dressed.test is None)
     if bare.test is not None:
         np.testing.assert_array_equal(bare.test.p_adjusted, dressed.test.p_adjusted)
