@@ -194,7 +194,7 @@ class AttentionIsATightPassAtTwoTokens(TightPass):
 class MlpIsATightPassAtTwoTokens(TightPass):
     """In at least one layer the MLP at 2 tokens lets through fewer directions than one with Gaussian weights."""
 
-    # the study counted about 1,240 singular values of 1,536 that are not zero
+    # the study counted about 1,240 singular values that are not zero; of how many, it does not say
     tokens = 2
     ends_at = 1
     smallest_effect = 0.05
@@ -203,7 +203,7 @@ class MlpIsATightPassAtTwoTokens(TightPass):
 class MlpIsATightPassAtManyTokens(MlpIsATightPassAtTwoTokens):
     """In the first layer the MLP at 34 tokens lets through fewer directions than one with Gaussian weights."""
 
-    # the study counted about 9,200 of 26,112
+    # the study counted about 9,200; of how many, it does not say
     tokens = 34
     ends_at = 33
     layers = (0,)

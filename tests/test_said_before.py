@@ -403,7 +403,7 @@ def test_a_family_without_a_plan_says_so():
             return ()
 
         def measure(self, look):
-            raise NotImplementedError
+            raise NotImplementedError  # it is planned, and not weighed
 
     with pytest.raises(ClaimError, match="Nothing is known of how claims of family Bare are weighed"):
         Bare().plan(PlanContext(CORPUS, PlantedRecorder().shape, (5,), Settings().weighing, 8))

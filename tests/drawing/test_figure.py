@@ -30,7 +30,7 @@ class OfATest(FigureData):
     of: str = ""
 
     def draw(self) -> Figure:
-        raise NotImplementedError
+        raise NotImplementedError  # no test draws it
 
     def table(self) -> Table:
         return Table(("layer",), tuple((str(v),) for v in self.curve))

@@ -74,6 +74,8 @@ def test_what_a_network_has_once_is_of_layer_0(asked: Request) -> None:
         (Activations("attn_out", (3,)), "Layer 3 of site 'attn_out' does not exist: model 'm' has layers 0 to 2."),
         (Activations("embed", (1,)), "Layer 1 of site 'embed' does not exist: model 'm' has layers 0 to 0."),
         (Jacobian("mlp", layers=(-4,)), "Layer -4 of block 'mlp' does not exist"),
+        (Jacobian("mlp", layers=()), "layers = () names no layer of block 'mlp'; leave it out for all of them"),
+        (Activations("q", layers=()), "layers = () names no layer of site 'q'"),
         (InductionScores(layers=(5,)), "Layer 5 of induction scores does not exist"),
         (Weights("q", (3,)), "Layer 3 of matrix 'q' does not exist"),
     ],

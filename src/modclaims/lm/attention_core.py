@@ -14,7 +14,7 @@ from modclaims.errors import ModelError
 from modclaims.lm.attention import Product, entering, register
 from modclaims.lm.block_cores import NUMBER, Core
 from modclaims.lm.block_inputs import BlockInput
-from modclaims.lm.exact_parts import ExactParts
+from modclaims.lm.exact_parts import ExactParts, each_tensor
 from modclaims.lm.untyped import Untyped
 
 
@@ -160,9 +160,8 @@ class Entrance:
 
     def _entered(self, read: torch.Tensor, first: int, after: int) -> torch.Tensor:
         """Of some tokens of the window by themselves: (which, text, query head, token, unit) from (text, token, unit)."""
-        some = slice(self.held + first, self.held + after)
-        tokens = self.held + len(self.read)
-        arguments, keywords = (_of_tokens(value, tokens, some) for value in (self.arguments, dict(self.keywords)))
+        cut = _of_tokens(self.held + len(self.read), slice(self.held + first, self.held + after))
+        arguments, keywords = (each_tensor(value, cut) for value in (self.arguments, dict(self.keywords)))
         product = entering(self.module, read, *arguments, **keywords)
         return torch.stack(_by_query_head(product))
 
@@ -172,20 +171,18 @@ def _by_query_head(product: Product) -> tuple[torch.Tensor, torch.Tensor, torch.
     return product.query, product.by_query_head(product.key), product.by_query_head(product.value)
 
 
-def _of_tokens(value: Untyped, tokens: int, some: slice) -> Untyped:
-    """What an attention module is called with, cut down to some of the tokens: rotations, (text, token, unit), and
-    positions, (text, token) or (token,). A mask, (text, head, query, key), says nothing of queries, keys and values."""
-    if isinstance(value, tuple | list):
-        return type(value)(_of_tokens(part, tokens, some) for part in value)
-    if isinstance(value, dict):
-        return {name: _of_tokens(part, tokens, some) for name, part in value.items()}
-    if not isinstance(value, torch.Tensor):
-        return value
-    if value.ndim == 4:
-        return None
-    if value.ndim in (2, 3) and value.shape[1] == tokens:
-        return value[:, some]
-    return value[some] if value.ndim == 1 and len(value) == tokens else value
+def _of_tokens(tokens: int, some: slice) -> Callable[[torch.Tensor], torch.Tensor | None]:
+    """Cuts what an attention module is called with down to some of the tokens: rotations, (text, token, unit), and positions,
+    (text, token) or (token,). A mask, (text, head, query, key), says nothing of queries, keys and values."""
+
+    def cut(value: torch.Tensor) -> torch.Tensor | None:
+        if value.ndim == 4:
+            return None
+        if value.ndim in (2, 3) and value.shape[1] == tokens:
+            return value[:, some]
+        return value[some] if value.ndim == 1 and len(value) == tokens else value
+
+    return cut
 
 
 class _Derivative:

@@ -18,12 +18,12 @@ import torch
 from modclaims.lm.block_inputs import BlockInput, block_inputs
 from modclaims.lm.jobs import Job
 from modclaims.lm.network import Network
-from modclaims.lm.scrambling import KINDS, scrambled_block
+from modclaims.lm.scrambling import scrambled_block
 from modclaims.lm.spectra import question, spectra
 from modclaims.lm.tokens import ReadText
 from modclaims.lm.untyped import Untyped
 from modclaims.lm.variants import Variant
-from modclaims.recording import BLOCKS, Array, Entry, Jacobian, Reading
+from modclaims.recording import BLOCKS, DRAWN, Array, Entry, Jacobian, Reading
 from modclaims.workers import cores
 
 TEXTS_AT_ONCE = 16
@@ -202,7 +202,7 @@ class BlockSpectra:
 
 def is_drawn(variant: Variant | None) -> bool:
     """Whether a network's blocks are drawn one by one."""
-    return variant is not None and variant.kind in KINDS
+    return variant is not None and variant.kind in DRAWN
 
 
 @contextmanager

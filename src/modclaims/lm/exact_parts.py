@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,17 @@ from modclaims.errors import ModelError
 from modclaims.lm.exact_norms import ExactNorm
 from modclaims.lm.network import Network
 from modclaims.lm.untyped import Untyped
+
+
+def each_tensor(value: Untyped, change: Callable[[torch.Tensor], torch.Tensor | None]) -> Untyped:
+    """What a module is called with, each tensor in it changed, wherever it is."""
+    if isinstance(value, torch.Tensor):
+        return change(value)
+    if isinstance(value, tuple | list):
+        return type(value)(each_tensor(part, change) for part in value)
+    if isinstance(value, dict):
+        return {name: each_tensor(part, change) for name, part in value.items()}
+    return value
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,13 +34,9 @@ class ExactParts:
 
     def all(self, value: Untyped) -> Untyped:
         """The floating-point tensors in something, wherever they are in it."""
-        if isinstance(value, torch.Tensor):
-            return value.detach().to(self.device, torch.float64 if value.is_floating_point() else value.dtype)
-        if isinstance(value, tuple | list):
-            return type(value)(self.all(part) for part in value)
-        if isinstance(value, dict):
-            return {name: self.all(part) for name, part in value.items()}
-        return value
+        return each_tensor(
+            value, lambda one: one.detach().to(self.device, torch.float64 if one.is_floating_point() else one.dtype)
+        )
 
     def matrix(self, name: str) -> torch.Tensor:
         """(output unit, input unit)"""

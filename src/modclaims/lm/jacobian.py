@@ -142,16 +142,15 @@ class BlockJacobian:
 
         Raises `ClaimError` for attention, which has more, and where `max_memory` does not allow it.
         """
-        core = self.core
-        if not isinstance(core, Mlp):
+        if not self.tokenwise:
             raise ClaimError(
                 f"Tokens meet in {self.name}: its Jacobian is more than its diagonal blocks. Use dense(), diagonal_blocks() "
                 "or operator()."
             )
         self._columns_beside("as a block a token", self._numbers_of_blocks)
         made = np.empty((self.tokens, self.width, self.width))
-        for token, block in enumerate(made):
-            block[:] = self._between_norms(core.block(token), token, token).cpu().numpy()
+        for token, _, block in self._pairs():
+            made[token] = block.cpu().numpy()
         return made
 
     def diagonal_blocks(self) -> Float64:
@@ -225,13 +224,13 @@ class BlockJacobian:
         assert isinstance(self.core, Mlp)
         return np.asarray(self.core.active(floor).cpu().numpy(), dtype=np.int64)
 
-    def explained(self, floor: float, largest: Float64) -> NDArray[np.int64]:
-        """(token,) the rank that active neurons and norms leave, whatever the weights. Only of an MLP.
+    def explained(self, active: NDArray[np.int64], floor: float, largest: Float64) -> NDArray[np.int64]:
+        """(token,) the rank that so many active neurons and the norms leave. Only of an MLP.
 
         `largest` is (token,) sigma_1 of each. A norm loses the mean, if it takes that out, and its input's direction where
         no more than `floor` of sigma_1 is left of it.
         """
-        most, threshold = self.active(floor), torch.from_numpy(floor * largest).to(self.core.device)
+        most, threshold = active, torch.from_numpy(floor * largest).to(self.core.device)
         with torch.no_grad():
             for norm, through in ((self.before, self._jvp), (self.after, self._vjp)):
                 if norm is None:

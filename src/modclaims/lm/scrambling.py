@@ -12,9 +12,6 @@ import torch
 from modclaims.lm.network import Network
 from modclaims.lm.variants import Variant
 
-KINDS = ("gaussian", "permuted")
-"""Of variants, those that are made from the matrices as they were learned."""
-
 
 def scramble(network: Network, variant: Variant) -> None:
     """Replace the matrices inside the blocks, in place, as `gaussian` or `permuted` says.

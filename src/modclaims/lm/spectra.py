@@ -72,7 +72,8 @@ def by_token(jacobian: BlockJacobian, values: NDArray[np.float64]) -> Array:
             floor,
         )
     if jacobian.tokenwise:
-        rows[:, -2], rows[:, -1] = jacobian.active(floor), jacobian.explained(floor, values[:, 0])
+        active = jacobian.active(floor)
+        rows[:, -2], rows[:, -1] = active, jacobian.explained(active, floor, values[:, 0])
     return rows
 
 

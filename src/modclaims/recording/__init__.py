@@ -12,6 +12,7 @@ from modclaims.recording.recorder import Array, MemorySource, Recorder, Recordin
 from modclaims.recording.requests import (
     BLOCKS,
     BY_TOKEN,
+    DRAWN,
     EMBEDDINGS,
     HEAD_SITES,
     LAYER_SITES,
@@ -39,6 +40,7 @@ from modclaims.recording.shape import ModelShape
 __all__ = [
     "BLOCKS",
     "BY_TOKEN",
+    "DRAWN",
     "EMBEDDINGS",
     "HEAD_SITES",
     "LAYER_SITES",

@@ -160,6 +160,12 @@ def test_a_rank_that_is_the_same_everywhere_is_known_to_within_a_direction():
     assert -0.05 < weighed.effect_low <= -half + 1e-9
     assert half - 1e-9 <= weighed.effect_high < 0.05
     assert verdict.outcome.word == "refuted"
+    (told,) = [warning for warning in weighed.warnings if "agree" in warning]
+    assert "All 12 texts agree to within one direction." in told
+    assert "were one text in 10 of another kind, 12 would still agree in 28 % of samples" in told
+    assert not [warning for warning in outcome(Mlp(), noise=0.1)[1].warnings if "agree" in warning]
+    energy = type("Energy", (Mlp,), {"quantity": "effective_rank"})()
+    assert not [warning for warning in outcome(energy, planted=full, noise=0.0)[1].warnings if "agree" in warning]
 
 
 def test_active_neurons_are_told_and_drawn():

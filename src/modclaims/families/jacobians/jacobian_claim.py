@@ -36,7 +36,8 @@ class JacobianClaim(Hypothesis):
         The window's last token, from 0: tokens - 1 is the start of the text, and the least (at least 2 for 3
         tokens). None for the first of the run's positions. Earlier tokens are held still, as keys and values.
     texts : int | None, default 12
-        The most texts, spread evenly over the corpus, at which J is taken: at least 2, or None for all.
+        The most texts, spread evenly over the corpus, at which J is taken: at least 2, or None for all; 6 must be
+        there.
     normalised : bool, default True
         Whether the block's own normalisation is part of it.
     layers : tuple[int, ...] | None, default None

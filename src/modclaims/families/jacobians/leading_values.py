@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 from modclaims.errors import ClaimError
 from modclaims.families.common.controls import untrained_variants
 from modclaims.families.common.depth_curves import layer_curve
-from modclaims.families.common.units import Sample
-from modclaims.families.jacobians.figures.spectra import Spectra
 from modclaims.families.jacobians.jacobian_claim import JacobianClaim
 from modclaims.families.jacobians.measured_spectra import TITLES, unit_bounds
+from modclaims.families.jacobians.whole_spectra import WholeSpectra
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import TestPlan
-from modclaims.recording import SPECTRUM, Jacobian, ModelShape, Recording, Request
-from modclaims.stats.evidence import Cell, Control, Exhibit
+from modclaims.recording import Jacobian, ModelShape, Recording, Request
+from modclaims.stats.evidence import Control, Exhibit
 
 Floats = NDArray[np.float64]
 OTHERS = ("gaussian", "untrained")
@@ -189,54 +188,3 @@ class LeadingValues(JacobianClaim):
             f"In {len(drawn)} {words}, at {OTHER_TEXTS} texts, {told}.",
             {"own": own, "lowest": low, "highest": high},
         )
-
-
-@dataclass(frozen=True)
-class WholeSpectra:
-    """Spectra of one block's Jacobians, all tokens together, summed up by unit and layer."""
-
-    request: Jacobian
-    """The one that asks for the summaries."""
-    sample: Sample
-    layers: tuple[int, ...]
-    quantities: Floats
-    """(unit, layer, quantity) those of `SPECTRUM`, in its order."""
-
-    @classmethod
-    def of(cls, recording: Recording, request: Jacobian) -> WholeSpectra:
-        """What was recorded of a block, at the texts that the request chooses."""
-        sample = Sample.of(recording.corpus, request.chosen(recording.corpus))
-        layers = recording.shape.resolve_layers(request)
-        rows = np.stack([np.asarray(recording.array(request, layer), dtype=np.float64) for layer in layers], axis=1)
-        return cls(request, sample, layers, sample.units(rows))
-
-    @property
-    def cells(self) -> tuple[Cell, ...]:
-        """One per layer."""
-        return tuple(Cell(layer=layer) for layer in self.layers)
-
-    def quantity(self, name: str) -> Floats:
-        """(unit, layer) one of `SPECTRUM`."""
-        return self.quantities[:, :, SPECTRUM.index(name)]
-
-    def exhibit(self, recording: Recording) -> Exhibit:
-        """Singular values by layer on a log axis, relative to the first, with the noise floor and what was counted."""
-        values, block = replace(self.request, answer="values"), self.request.block
-        curves = []
-        for layer in self.layers:
-            found = np.asarray(recording.array(values, layer), dtype=np.float64)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                curves.append(np.median(found / found[:, :1], axis=0))
-        counted = self.quantity("above_tenth").mean(axis=0)
-        return Spectra(
-            f"Singular values of the {TITLES[block]}'s Jacobian",
-            f"Singular values relative to the largest, all tokens together, median over {self.sample.n} {self.sample.unit}s, one "
-            f"line per layer; those above a tenth are marked ({', '.join(f'{c:.0f}' for c in counted)}), and nothing is counted "
-            "below the noise floor.",
-            values=np.stack(curves),
-            floor=self.quantity("floor").max(axis=0),
-            layer=np.array(self.layers),
-            above_tenth=counted,
-            effective_rank=self.quantity("effective_rank").mean(axis=0),
-            block=block,
-        ).exhibit()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -97,26 +97,17 @@ class MeasuredSpectra:
 
     def exhibit(self, recording: Recording) -> Exhibit:
         """Singular values by layer on a log axis, relative to the first, with the noise floor and what was counted."""
-        values, block = replace(self.request, answer="token_values"), self.request.block
-        curves = []
-        for layer in self.layers:
-            found = np.asarray(recording.array(values, layer), dtype=np.float64)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                curves.append(np.median(found / found[..., :1], axis=(0, 1)))
-        counted = self.quantity("above_tenth").mean(axis=0)
-        rank = self.quantity("numerical_rank").mean(axis=0)
-        return Spectra(
-            f"Singular values of the {TITLES[block]}'s Jacobian, token by token",
-            f"Singular values relative to a token's largest, median over tokens and {self.sample.n} {self.sample.unit}s, one line "
-            f"per layer; those above a tenth are marked ({', '.join(f'{c:.0f}' for c in counted)}), and nothing is counted below "
+        counted, rank = (self.quantity(name).mean(axis=0) for name in ("above_tenth", "numerical_rank"))
+        return drawn_spectra(
+            recording,
+            replace(self.request, answer="token_values"),
+            self.layers,
+            self.quantity,
+            f"Singular values of the {TITLES[self.request.block]}'s Jacobian, token by token",
+            f"Singular values relative to a token's largest, median over tokens and {self.sample.texts} texts, one line per "
+            f"layer; those above a tenth are marked ({', '.join(f'{c:.0f}' for c in counted)}), and nothing is counted below "
             f"the noise floor, that of float32. Numerical rank: {', '.join(f'{r:.0f}' for r in rank)}.",
-            values=np.stack(curves),
-            floor=self.quantity("floor").max(axis=0),
-            layer=np.array(self.layers),
-            above_tenth=counted,
-            effective_rank=self.quantity("effective_rank").mean(axis=0),
-            block=block,
-        ).exhibit()
+        )
 
     # ---- what explains it
 
@@ -139,8 +130,8 @@ class MeasuredSpectra:
         )
         return Control(
             "active_neurons",
-            f"At layer{'s' if len(layers) > 1 else ''} {listed(layers)} {told}. A rank that active neurons explain tells of their bias and activation function, and "
-            "not of what the matrices let through.",
+            f"At layer{'s' if len(layers) > 1 else ''} {listed(layers)} {told}. A rank that active neurons explain tells how many the inputs switch on, "
+            "which matrices, biases and activation function decide together; null objects keep biases and norms.",
             {
                 "active": float(active.mean()),
                 "rank": float(rank.mean()),
@@ -186,7 +177,7 @@ def _spread(values: Floats) -> str:
 
 
 def by_text(recording: Recording, request: Jacobian, layers: Sequence[int]) -> Floats:
-    """(text, layer, token, quantity) what was recorded."""
+    """(text, layer, ...) what was recorded of each text."""
     return np.stack([np.asarray(recording.array(request, layer), dtype=np.float64) for layer in layers], axis=1)
 
 
@@ -195,13 +186,43 @@ def shares(rows: Floats, name: str, width: int) -> Floats:
     return np.asarray(rows[..., BY_TOKEN.index(name)].mean(axis=2) / width)
 
 
+def drawn_spectra(
+    recording: Recording,
+    values: Jacobian,
+    layers: Sequence[int],
+    quantity: Callable[[str], Floats],
+    title: str,
+    description: str,
+) -> Exhibit:
+    """Singular values by layer on a log axis, relative to the first, with the noise floor and what was counted.
+
+    `values` asks for them, (text, ..., value); `quantity` gives (unit, layer) numbers of the spectra by name.
+    """
+    curves = []
+    for layer in layers:
+        found = np.asarray(recording.array(values, layer), dtype=np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            curves.append(np.median(found / found[..., :1], axis=tuple(range(found.ndim - 1))))
+    return Spectra(
+        title,
+        description,
+        values=np.stack(curves),
+        floor=quantity("floor").max(axis=0),
+        layer=np.array(layers),
+        above_tenth=quantity("above_tenth").mean(axis=0),
+        effective_rank=quantity("effective_rank").mean(axis=0),
+        block=values.block,
+    ).exhibit()
+
+
 def unit_bounds(
     values: Floats, sample: Sample, look: Look, ends: tuple[float, float] = (-1.0, 1.0), step: float = 0.0
 ) -> Bounds:
     """Bounds of the mean over units of (unit, cell) values, which lie between `ends`; units are resampled.
 
-    Counts are known to within their `step`: that all units agree, or all but one, is no proof that all others would. So they
-    are taken to lie evenly up to half a step to either side, which leaves their mean as it is.
+    Counts are known to within their `step`, and are taken to lie evenly up to half a step to either side, in the order of the
+    units: the mean stays, and where all agree there is a bound. It presumes that other units vary no more than these do,
+    which `agreement` says on the page: units of another kind, so rare that none is here, are not in it.
     """
     resamples = resample_groups(
         np.zeros(sample.n, dtype=np.int64),
@@ -211,6 +232,20 @@ def unit_bounds(
     if step:
         values = values + step * np.linspace(-0.5, 0.5, sample.n)[:, None]
     return bootstrap_t(mean_replicates(values, resamples), resamples, means=True, ends=ends)
+
+
+ODD = 0.1
+"""A share of units of another kind, as an example of what units that agree do not rule out."""
+
+
+def agreement(values: Floats, at: int, sample: Sample, step: float) -> tuple[str, ...]:
+    """A warning where all units have the same count in a cell, of (unit, cell) values."""
+    if not step or np.ptp(values[:, at]) > step:
+        return ()
+    return (
+        f"All {sample.n} {sample.unit}s agree to within one direction. The interval presumes that others would: were one {sample.unit} in "
+        f"{1 / ODD:.0f} of another kind, {sample.n} would still agree in {100 * (1 - ODD) ** sample.n:.0f} % of samples.",
+    )
 
 
 def by_depth(
@@ -235,8 +270,8 @@ def by_depth(
     whose = "both blocks' Jacobians" if len(blocks) > 1 else f"the {TITLES[names[0]]}'s Jacobian"
     return RankByDepth(
         f"{what[0].upper()}{what[1:]} of {whose} by relative depth",
-        f"{what[0].upper()}{what[1:]} over the width, per token, mean over texts by layer, thin lines from the lowest text to "
-        f"the highest: {'; '.join(words)}.",
+        f"{what[0].upper()}{what[1:]} over the width, per token, mean over {blocks[0].sample.unit}s by layer, thin lines from the "
+        f"lowest {blocks[0].sample.unit} to the highest: {'; '.join(words)}.",
         depth=layers / max(depth - 1, 1),
         layer=layers,
         rank=np.stack([r.mean(axis=0) for r in ranks]),

@@ -15,6 +15,7 @@ from modclaims.families.jacobians.jacobian_claim import CountedClaim
 from modclaims.families.jacobians.measured_spectra import (
     QUANTITIES,
     MeasuredSpectra,
+    agreement,
     by_depth,
     by_text,
     shares,
@@ -39,9 +40,10 @@ class TightPass(CountedClaim):
     J_t = d block(x)_t / d x, without the residual, of each token t of a window of `tokens` tokens, with respect to
     all of them, earlier ones being held still as keys and values; in float64, at real inputs. Of its `width`
     possible directions those are counted that `quantity` names, as a fraction of the width, and the mean is
-    taken over tokens. The effect (narrowing) is the mean over null objects minus the network's own; positive
-    when the trained block is tighter. Null objects are blocks of other weights at the same inputs, each at
-    one text: every text is compared with null objects of its own. Cells are layers.
+    taken over tokens. The effect (narrowing) is the mean over a text's null objects minus the network's own,
+    averaged over texts; positive when the trained block is tighter. Null objects are blocks whose matrices
+    have other weights, with the biases and norms that were learned (not so 'untrained'), at the same inputs,
+    each at one text: every text is compared with null objects of its own. Cells are layers.
 
     Nothing is exchanged: p is read off the bound of the bootstrap-t or Student's t over texts, whichever is
     wider; texts are independent, and so are their null objects. A normalisation alone removes one or two
@@ -50,31 +52,11 @@ class TightPass(CountedClaim):
 
     Attributes
     ----------
-    block : str, default 'mlp'
-        Whose Jacobian. One of 'mlp' and 'attention'.
-    quantity : str, default 'numerical_rank'
-        What is counted. One of 'numerical_rank' (singular values above float32's noise floor, width x
-        1.2e-7, in units of the largest), 'effective_rank' (exp of the entropy of sigma^2 / sum(sigma^2): over
-        how many directions the energy spreads), 'above_tenth' (values above a tenth of the largest) and
-        'stable_rank' (sum(sigma^2) / sigma_1^2).
     null : str, default 'gaussian'
         The null objects' weights. One of 'gaussian' (noise of each matrix' Frobenius norm), 'permuted'
         (each matrix' own entries in another order) and 'untrained' (the architecture, initialised).
     draws : int, default 24
-        Null objects in all, as many for each text: at least 20, and at least 1 for each text.
-    tokens : int, default 3
-        Tokens of the window at which J is taken: at least 1. Costs grow with it, of attention with its square.
-    ends_at : int | None, default None
-        The window's last token, from 0: tokens - 1 is the start of the text, and the least (at least 2 for 3
-        tokens). None for the first of the run's positions.
-    texts : int | None, default 12
-        The most texts, spread evenly over the corpus, at which J is taken: at least 2, or None for all.
-    normalised : bool, default True
-        Whether the block's own normalisation is part of it.
-    layers : tuple[int, ...] | None, default None
-        Layers to look at, from 0, negative ones counted from the last; None for all.
-    holds : Holds, default somewhere()
-        In which layers: somewhere(), everywhere(), in_fraction(0.5), at(9), everywhere(0, -1).
+        Null objects in all, which take turns at the texts: at least 20, and 1 for each text.
     smallest_effect : float, default 0.05
         Fraction of the width, from 0 to below 1.
 
@@ -83,6 +65,9 @@ class TightPass(CountedClaim):
     For ReLU the numerical rank of a token's J is min(active neurons, width - 2) in all texts that were looked at
     (a LayerNorm removes the mean, and all but eps / (variance + eps) of its own input's direction). Numerical and
     effective rank may contradict each other: nearly all directions pass, and nearly all energy in a few of them.
+    Counts are known to within one direction. Where all texts agree the interval is as narrow, and says nothing
+    of texts of another kind that are too rare to be among these; a warning stands with it. An encoder reads a
+    text up to the window's end, and what follows takes no part.
 
     References
     ----------
@@ -193,7 +178,8 @@ class TightPass(CountedClaim):
             + ("with" if self.normalised else "without")
             + f" its normalisation; narrowing is {QUANTITIES[self.quantity]} over width, the null's minus the network's own",
             detail=passed.detail(named),
-            warnings=passed.sample.warnings,
+            warnings=passed.sample.warnings
+            + agreement(narrowed.differences(self.quantity), named, passed.sample, passed.step),
             secondary=passed.secondary() | others,
         )
 
@@ -207,7 +193,7 @@ class TightPass(CountedClaim):
         ]
         return Control(
             f"{kind}_null",
-            f"Against {len(null)} {words}, each at one text, the block at {where} is tighter than "
+            f"Against {len(null)} blocks of {words}, each at one text, the block at {where} is tighter than "
             f"{f'all {tighter}' if tighter == len(null) else tighter or 'none'}: its {QUANTITIES[self.quantity]} is "
             f"{from_to(own, 3)} of the width, theirs {from_to(null, 3)}.",
             {

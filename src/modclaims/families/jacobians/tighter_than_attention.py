@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from modclaims.errors import ClaimError
 from modclaims.families.jacobians.jacobian_claim import CountedClaim
 from modclaims.families.jacobians.measured_spectra import (
     QUANTITIES,
     MeasuredSpectra,
+    agreement,
     by_depth,
     unit_bounds,
 )
@@ -88,7 +90,7 @@ class TighterThanAttention(CountedClaim):
             self._passed(look, "mlp"),
             self._passed(look, "attention"),
         )
-        sample, differences = pair.mlp.sample, pair.attention.shares - pair.mlp.shares
+        sample, differences = pair.mlp.sample, pair.differences
         signs, exact = sign_flips(
             sample.n, budget=look.settings.permutations, rng=look.rng("flips", design=sample.design(0))
         )
@@ -126,7 +128,7 @@ class TighterThanAttention(CountedClaim):
         pair = measured.kept(Pair)
         return Words(
             note=f"{self._window(look)}; attention's {QUANTITIES[self.quantity]} minus the MLP's, over width, paired by text",
-            warnings=pair.mlp.sample.warnings,
+            warnings=pair.mlp.sample.warnings + agreement(pair.differences, named, pair.mlp.sample, pair.mlp.step),
             secondary={
                 f"{passed.request.block}: {word}": values
                 for passed in pair.both
@@ -141,6 +143,11 @@ class Pair:
 
     mlp: MeasuredSpectra
     attention: MeasuredSpectra
+
+    @property
+    def differences(self) -> NDArray[np.float64]:
+        """(unit, layer) attention's share minus the MLP's."""
+        return self.attention.shares - self.mlp.shares
 
     @property
     def both(self) -> tuple[MeasuredSpectra, MeasuredSpectra]:

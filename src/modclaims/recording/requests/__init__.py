@@ -5,7 +5,7 @@ Axes of answers are always in the order (text, position, head, unit).
 
 from modclaims.recording.requests.activations import HEAD_SITES, LAYER_SITES, SITES, Activations, Reduce
 from modclaims.recording.requests.induction_scores import InductionScores
-from modclaims.recording.requests.jacobian import BLOCKS, BY_TOKEN, SPECTRUM, Jacobian
+from modclaims.recording.requests.jacobian import BLOCKS, BY_TOKEN, DRAWN, SPECTRUM, Jacobian
 from modclaims.recording.requests.next_token import LogOdds, Loss, NextToken
 from modclaims.recording.requests.request import RandomTokens, Request
 from modclaims.recording.requests.token_ids import TokenIds
@@ -14,6 +14,7 @@ from modclaims.recording.requests.weights import EMBEDDINGS, MATRICES, Weights
 __all__ = [
     "BLOCKS",
     "BY_TOKEN",
+    "DRAWN",
     "EMBEDDINGS",
     "HEAD_SITES",
     "LAYER_SITES",

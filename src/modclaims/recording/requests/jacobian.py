@@ -12,6 +12,8 @@ from modclaims.recording.reading import Reading
 from modclaims.recording.requests.request import BYTES, Request
 
 BLOCKS = ("mlp", "attention")
+DRAWN = ("gaussian", "permuted")
+"""Kinds of variants whose blocks are drawn from the matrices as they were learned, one by one, with no network of their own."""
 BY_TOKEN = (
     "numerical_rank",
     "effective_rank",
@@ -92,7 +94,7 @@ class Jacobian(Request):
         return True
 
     def loads(self, reading: Reading) -> str:
-        drawn = self.variant is not None and self.variant.partition(":")[0] in ("gaussian", "permuted")
+        drawn = self.variant is not None and self.variant.partition(":")[0] in DRAWN
         return reading.own if drawn else super().loads(reading)
 
     def operations(self, reading: Reading) -> float:

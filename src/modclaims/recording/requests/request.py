@@ -77,6 +77,8 @@ class Request(ABC):
         count = self.depth(shape)
         if self.layers is None:
             return tuple(range(count))
+        if not self.layers:
+            raise ClaimError(f"layers = () names no layer of {self.subject}; leave it out for all of them.")
         for layer in self.layers:
             if not -count <= layer < count:
                 raise ClaimError(

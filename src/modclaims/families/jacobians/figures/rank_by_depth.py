@@ -83,7 +83,7 @@ class RankByDepth(FigureData):
     def _entries(self, blocks: list[str], styles: list[tuple[str, str]]) -> list[Entry]:
         """The key: what each mark is."""
         entries = [
-            (marker, colour, f"{TITLES.get(block, block)}, mean and range over texts")
+            (marker, colour, f"{TITLES.get(block, block)}, mean and range")
             for block, (colour, marker) in zip(blocks, styles, strict=True)
         ]
         if self.null_low is not None:
