@@ -175,7 +175,7 @@ class SimilarityLevels(Hypothesis):
         if isinstance(which, str):
             depth = max(shape.layers - 1, 1)
             return tuple(layer for layer in looked_at if 0.25 <= layer / depth <= 0.75)
-        found = shape.resolve_layers(replace(self._request(), layers=which))
+        found = shape.resolve_layers(replace(self._request(), layers=which)) if which else ()
         if not set(found) <= set(looked_at):
             raise ClaimError(f"Layers {list(found)} are not among those looked at, {list(looked_at)}.")
         return found
