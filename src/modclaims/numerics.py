@@ -11,7 +11,7 @@ EXTRACTOR = 1
 """What is read off a network: sites, losses, ablations, induction scores, token ids and matrices."""
 JACOBIANS = 2
 """Block inputs, Jacobians and their spectra; their inputs come from the extractor, so both versions count."""
-STATISTICS = 4
+STATISTICS = 5
 """From recordings to outcomes: effects, bounds, draws, levels, corrections."""
 
 

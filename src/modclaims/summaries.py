@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from modclaims.entries import LATER, JsonFields, JsonObject
 from modclaims.hypothesis import Hypothesis
 from modclaims.stats.bounds.bootstrap import Bounds
-from modclaims.stats.bounds.end_of_scale import EndLaw
 from modclaims.stats.evidence import Cell, Control, Evidence
 
 ALWAYS_NAMED = ("layer", "head", "axis")
@@ -196,8 +195,11 @@ class _Chance:
     def of(cls, claim: Hypothesis, evidence: Evidence, chosen: NDArray[np.int64]) -> _Chance:
         test, bounds = evidence.test, evidence.bounds
         if test is None:
-            floor = _least_bound(claim, bounds, chosen)
-            return cls("bootstrap-t bound", f"resampling {evidence.resampled}", False, len(bounds.t), floor)
+            floor = min(bounds.least(float(claim.smallest_effect), chosen, claim.holds.together(len(chosen))))
+            action = (
+                f"resampling {evidence.resampled}" if bounds.drawn else f"taking the median over {evidence.resampled}"
+            )
+            return cls(bounds.told_by, action, not bounds.drawn, len(bounds.t), floor)
         draws = test.arrangements if test.exact else test.arrangements - 1
         return cls(test.statistic, test.action, test.exact, draws, test.floor)
 
@@ -236,7 +238,7 @@ def summarise(claim: Hypothesis, evidence: Evidence, alpha: float, claims: int =
         draws=chance.draws,
         exact=chance.exact,
         smallest_attainable_p=chance.floor,
-        bound_floor=_bound_floor(bounds, chosen),
+        bound_floor=bounds.floor(chosen),
         statistic=chance.statistic,
         action=chance.action,
         holds=claim.holds.words,
@@ -284,38 +286,11 @@ def _sparse(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[str]:
     ]
 
 
-def _bound_floor(bounds: Bounds, cells: NDArray[np.int64]) -> float:
-    """The smallest level that the resamples attain in any of these cells: those that leave an effect or its spread
-    undefined, as where one text is drawn throughout, count against every bound."""
-    if bounds.end is not None:  # a law, which is not counted among resamples
-        return 0.0
-    return _spent(bounds, cells)
-
-
-def _spent(bounds: Bounds, cells: NDArray[np.int64]) -> float:
-    """The same of resamples alone."""
-    spent = float(bounds.undefined[cells].min()) * len(bounds.t)
-    return min(1.0, bounds.factor * (1 + spent) / (len(bounds.t) + 1))
-
-
-def _least_bound(claim: Hypothesis, bounds: Bounds, cells: NDArray[np.int64]) -> float:
-    """The smallest level at which bounds of these cells support or refute a claim, whatever the data."""
-    if bounds.end is None:
-        return _bound_floor(bounds, cells)
-    drawn = _spent(bounds, cells)
-    return min(
-        bounds.end.least(float(claim.smallest_effect), drawn, times)[side]
-        for side, times in enumerate(claim.holds.together(len(cells)))
-    )
-
-
 def _perfect(claim: Hypothesis, bounds: Bounds, cells: NDArray[np.int64]) -> tuple[float, float] | None:
     """The smallest levels that support and refute where a law caps bounds."""
-    if not isinstance(bounds.end, EndLaw) or not bounds.end.capped:
+    if not bounds.capped:
         return None
-    up, down = claim.holds.together(len(cells))
-    law, smallest = bounds.end, float(claim.smallest_effect)
-    return law.least(smallest, 0.0, up)[0], law.least(smallest, 0.0, down)[1]
+    return bounds.least(float(claim.smallest_effect), cells, claim.holds.together(len(cells)))
 
 
 def _rows(claim: Hypothesis, evidence: Evidence, alpha: float) -> list[CellRow]:

@@ -229,7 +229,7 @@ def _drawn(w: TestSummary) -> str:
 
 def _sentence(w: TestSummary, outcome: Outcome) -> str:
     """The result in words, with the numbers that decided it."""
-    how = f"exact, N = {w.draws:,}" if w.exact else f"{w.draws:,} draws"
+    how = f"{w.draws:,} draws" if not w.exact else f"exact, N = {w.draws:,}" if w.draws else "exact"
     where = f" at {w.best_words}" if w.best_words != str(Cell()) and w.n_cells > 1 else ""
     if where and outcome is Outcome.SUPPORTED and w.carrying:
         where += _among_carrying(w.carrying, w.n_cells)

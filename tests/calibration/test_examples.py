@@ -26,10 +26,11 @@ def test_constants_of_the_claim_are_kept_and_those_that_the_network_needs_are_se
 
         named = (1, 2)
         tokens = 2
+        smallest_effect = 0.1
 
     assert planted(Tight, 3).startswith("SUPPORTED  narrowing")
     assert Tight.tokens == 2
-    assert Tight.texts == 12
+    assert Tight.texts == 16
 
 
 def test_what_cannot_be_planted_says_so() -> None:

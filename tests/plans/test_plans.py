@@ -270,9 +270,12 @@ def test_the_remedy_is_one(option):
 def test_signs_and_rotations_and_slopes_have_floors_of_their_own_and_fractions_have_none():
     half = only(heads(holds=in_fraction(0.5)), sizes(12, 12))  # 3 of 6 heads
     assert (half.supported.level, half.refuted.level) == (LAST, LAST)
-    signs = only(claim_of(TighterThanAttention), sizes(12, 12))
-    assert str(signs.plan.test) == "exact, 4,096"
-    assert signs.supported.level == 2**-12
+    paired = only(claim_of(TighterThanAttention), sizes(12, 12))
+    assert (paired.plan.test, paired.plan.units, paired.plan.action) == (None, 16, "taking the median over texts")
+    assert (paired.supported.level, paired.refuted.level) == (paired.plan.cells * 2**-16, 2**-16)
+    few = only(claim_of(TighterThanAttention, texts=6), sizes(12, 12), alpha=0.01)
+    assert "p+ cannot fall below 0.047 (that of 6 texts which all lie beyond)" in few.supported.why
+    assert few.supported.remedy == "add texts"
     deep, later = replace(SHAPE, layers=12), (40, 44)
     chunks = only(claim_of(FirstTokenAttention), sizes(4, 4), shape=deep, positions=later).plan
     phases = only(claim_of(ResidualPhases), sizes(12, 12), shape=deep, positions=later).plan
@@ -361,7 +364,7 @@ def test_levels_and_magnitudes_are_read_off_bounds_and_named_axes_are_the_only_c
     quiet = only(claim_of(QuietMiddle), sizes(4, 4)).plan
     assert (quiet.cells, str(quiet.test)) == (1, "exact, 256")
     first = only(claim_of(LeadingValues, leading=4), corpus).plan
-    assert (first.cells, first.test, first.units, first.action) == (3, None, 12, "resampling texts")
+    assert (first.cells, first.test, first.units, first.action) == (3, None, 16, "taking the median over texts")
     assert "has 16 singular values" in only(claim_of(LeadingValues), corpus).message
     assert only(claim_of(AxisStreams, axes=(1, 3)), corpus).plan.cells == 3 * 2
     assert "has coordinates 0 to 7" in only(claim_of(AxisStreams, axes=(8,)), corpus).message
@@ -838,7 +841,7 @@ def test_floors_of_halves_are_merged_as_a_run_merges_them():
 
 
 def test_levels_at_the_last_checkpoint_know_when_all_arrangements_are_enumerated():
-    (signs,) = planned([claim_of(TighterThanAttention)], sizes(12, 12), permutations=999).claims
+    (signs,) = planned([claim_of(QuietMiddle)], sizes(6, 6), permutations=999).claims
     assert signs.plan.test.lowest == pytest.approx(1 / 2**12)
     spaces = claim_of(SubspaceSeparation, dimensions=1, relabellings=99, untrained=0)
     (apart,) = planned([spaces], sizes(6, 6)).claims

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from modclaims.planning.plan import CountedLevel, TestPlan
 from modclaims.stats.bounds.end_of_scale import CombinedEnds, EndLaw
+from modclaims.stats.bounds.order_statistics import least_level
 from modclaims.stats.chance.actions import Design
 
 
@@ -25,6 +26,14 @@ def of_sums(made: TestPlan, parts: Sequence[tuple[Design, NDArray[np.float64]]],
     """The same of a claim about sums of deltas, from the weights (part, cell) of each design's; one cell stands for all."""
     laws = tuple(EndLaw.of_delta(np.zeros(len(weights)), design) for design, weights in parts)
     return bounded(made, CombinedEnds(laws, tuple(weights for _, weights in parts)), smallest)
+
+
+def of_medians(made: TestPlan) -> TestPlan:
+    """The plan of a claim about medians, whose levels are those of as many tosses as there are units."""
+    levels = [least_level(made.units, times) for times in made.holds.together(made.cells)]
+    words = f"that of {made.units} {made.unit}s which all lie beyond"
+    up, down = (CountedLevel.by_law(level, words) for level in levels)
+    return replace(made, bounds=up, perfect=(up, down), bound_floor=min(levels))
 
 
 def bounded(made: TestPlan, law: EndLaw | CombinedEnds, smallest: float) -> TestPlan:

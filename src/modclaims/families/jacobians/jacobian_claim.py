@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from modclaims.families.jacobians.measured_spectra import QUANTITIES, MeasuredSp
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import Look
 from modclaims.planning.context import PlanContext
+from modclaims.planning.perfect_samples import of_medians
 from modclaims.planning.plan import TestPlan
 from modclaims.recording import BLOCKS, Jacobian
 from modclaims.stats.evidence import Exhibit
@@ -35,7 +37,7 @@ class JacobianClaim(Hypothesis):
     ends_at : int | None, default None
         The window's last token, from 0: tokens - 1 is the start of the text, and the least (at least 2 for 3
         tokens). None for the first of the run's positions. Earlier tokens are held still, as keys and values.
-    texts : int | None, default 12
+    texts : int | None, default 16
         The most texts, spread evenly over the corpus, at which J is taken: at least 2, or None for all; 6 must be
         there.
     normalised : bool, default True
@@ -49,7 +51,7 @@ class JacobianClaim(Hypothesis):
     block: str = "mlp"
     tokens: int = 3
     ends_at: int | None = None
-    texts: int | None = 12
+    texts: int | None = 16
     normalised: bool = True
     layers: tuple[int, ...] | None = None
     holds: Holds = somewhere()
@@ -78,10 +80,13 @@ class JacobianClaim(Hypothesis):
     def _request(self, block: str | None = None) -> Jacobian:
         return Jacobian(block or self.block, self.tokens, self.layers, self.normalised, self.texts, last=self.ends_at)
 
-    def _planned(self, before: PlanContext, beside: str = "") -> TestPlan:
-        """What claims about Jacobians share: a cell per layer, and no test; units are the texts at which they are taken."""
+    def _planned(self, before: PlanContext, beside: str = "", cells: int | None = None) -> TestPlan:
+        """What claims about Jacobians share: a cell per layer unless so many are said, and no test; units are the texts at
+        which they are taken."""
         request = self._request()
-        return unlabelled(self, Sample.of(before.corpus, request.chosen(before.corpus)), before, request, beside)
+        made = unlabelled(self, Sample.of(before.corpus, request.chosen(before.corpus)), before, request)
+        cells = made.cells if cells is None else cells
+        return of_medians(replace(made, cells=cells, action=f"taking the median over {made.unit}s{beside}"))
 
     def _window(self, look: Look) -> str:
         window = self._request().window(look.recording.positions)

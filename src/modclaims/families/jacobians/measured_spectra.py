@@ -13,12 +13,8 @@ from modclaims.families.jacobians.figures.active_neurons import ActiveNeurons
 from modclaims.families.jacobians.figures.rank_by_depth import RankByDepth
 from modclaims.families.jacobians.figures.rank_by_tokens import RankByTokens
 from modclaims.families.jacobians.figures.spectra import Spectra
-from modclaims.look import Look
 from modclaims.recording import BY_TOKEN, Jacobian, Recording
-from modclaims.stats.bounds.bootstrap import Bounds, bootstrap_t
-from modclaims.stats.bounds.resamples import resample_groups
 from modclaims.stats.evidence import Cell, Control, Exhibit
-from modclaims.stats.nulls.null_objects import mean_replicates
 
 Floats = NDArray[np.float64]
 TITLES = {"mlp": "MLP", "attention": "attention block"}
@@ -29,8 +25,8 @@ QUANTITIES = {
     "stable_rank": "stable rank",
 }
 """What may be counted of a spectrum, and what it is called."""
-COUNTS = ("numerical_rank", "above_tenth")
-"""Of these, whole numbers."""
+ENDS = (-1.0, 1.0)
+"""Of a difference of fractions of the width."""
 ALGEBRA = "nearly all that is possible, whatever the weights: algebra, not evidence"
 MANY_TOKENS = 8
 """From so many tokens on the rank is drawn against their number."""
@@ -75,11 +71,6 @@ class MeasuredSpectra:
     def shares(self) -> Floats:
         """(unit, layer) what the claim counts, as a fraction of the width."""
         return np.asarray(self.quantity(self.counted) / self.width)
-
-    @property
-    def step(self) -> float:
-        """What a count is known to within, as a fraction of the width; 0 for what is no count."""
-        return 1 / self.width if self.counted in COUNTS else 0.0
 
     def secondary(self) -> dict[str, Floats]:
         """(layer,) all that is counted of a spectrum, as fractions of the width, means over units."""
@@ -213,39 +204,6 @@ def drawn_spectra(
         effective_rank=quantity("effective_rank").mean(axis=0),
         block=values.block,
     ).exhibit()
-
-
-def unit_bounds(
-    values: Floats, sample: Sample, look: Look, ends: tuple[float, float] = (-1.0, 1.0), step: float = 0.0
-) -> Bounds:
-    """Bounds of the mean over units of (unit, cell) values, which lie between `ends`; units are resampled.
-
-    Counts are known to within their `step`, and are taken to lie evenly up to half a step to either side, in the order of the
-    units: the mean stays, and where all agree there is a bound. It presumes that other units vary no more than these do,
-    which `agreement` says on the page: units of another kind, so rare that none is here, are not in it.
-    """
-    resamples = resample_groups(
-        np.zeros(sample.n, dtype=np.int64),
-        count=look.settings.resamples,
-        rng=look.rng("resamples", design=sample.design(0)),
-    )
-    if step:
-        values = values + step * np.linspace(-0.5, 0.5, sample.n)[:, None]
-    return bootstrap_t(mean_replicates(values, resamples), resamples, means=True, ends=ends)
-
-
-ODD = 0.1
-"""A share of units of another kind, as an example of what units that agree do not rule out."""
-
-
-def agreement(values: Floats, at: int, sample: Sample, step: float) -> tuple[str, ...]:
-    """A warning where all units have the same count in a cell, of (unit, cell) values."""
-    if not step or np.ptp(values[:, at]) > step:
-        return ()
-    return (
-        f"All {sample.n} {sample.unit}s agree to within one direction. The interval presumes that others would: were one {sample.unit} in "
-        f"{1 / ODD:.0f} of another kind, {sample.n} would still agree in {100 * (1 - ODD) ** sample.n:.0f} % of samples.",
-    )
 
 
 def by_depth(

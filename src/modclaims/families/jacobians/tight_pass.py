@@ -13,19 +13,19 @@ from modclaims.errors import ClaimError
 from modclaims.families.common.null_networks import NULLS
 from modclaims.families.jacobians.jacobian_claim import CountedClaim
 from modclaims.families.jacobians.measured_spectra import (
+    ENDS,
     QUANTITIES,
     MeasuredSpectra,
-    agreement,
     by_depth,
     by_text,
     shares,
-    unit_bounds,
 )
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import TestPlan
 from modclaims.recording import Jacobian, ModelShape, Recording, Request
+from modclaims.stats.bounds.order_statistics import medians
 from modclaims.stats.evidence import Control, Exhibit
 from modclaims.stats.nulls.null_objects import MIN_DRAWS
 
@@ -41,12 +41,13 @@ class TightPass(CountedClaim):
     all of them, earlier ones being held still as keys and values; in float64, at real inputs. Of its `width`
     possible directions those are counted that `quantity` names, as a fraction of the width, and the mean is
     taken over tokens. The effect (narrowing) is the mean over a text's null objects minus the network's own,
-    averaged over texts; positive when the trained block is tighter. Null objects are blocks whose matrices
+    and of that the median over texts; positive when the trained block is tighter. Null objects are blocks whose matrices
     have other weights, with the biases and norms that were learned (not so 'untrained'), at the same inputs,
     each at one text: every text is compared with null objects of its own. Cells are layers.
 
-    Nothing is exchanged: p is read off the bound of the bootstrap-t or Student's t over texts, whichever is
-    wider; texts are independent, and so are their null objects. A normalisation alone removes one or two
+    Nothing is exchanged: p is read off the order statistics of the texts, exact under any law of texts that are
+    independent, as are their null objects. The median is what a typical text shows: texts of another
+    kind, were they fewer than half, do not. A normalisation alone removes one or two
     dimensions per token: it is algebra, and null objects have it too. In an MLP a neuron that is not active
     lets nothing through, so the neurons that are stand beside every claim on one, as what may explain it.
 
@@ -65,9 +66,8 @@ class TightPass(CountedClaim):
     For ReLU the numerical rank of a token's J is min(active neurons, width - 2) in all texts that were looked at
     (a LayerNorm removes the mean, and all but eps / (variance + eps) of its own input's direction). Numerical and
     effective rank may contradict each other: nearly all directions pass, and nearly all energy in a few of them.
-    Counts are known to within one direction. Where all texts agree the interval is as narrow, and says nothing
-    of texts of another kind that are too rare to be among these; a warning stands with it. An encoder reads a
-    text up to the window's end, and what follows takes no part.
+    No level falls below layers x 2^-texts, nor below 2^-texts where each layer's own bound decides. An encoder
+    reads a text up to the window's end, and what follows takes no part.
 
     References
     ----------
@@ -80,8 +80,10 @@ class TightPass(CountedClaim):
     >>> from modclaims.calibration.examples import planted
     >>> class MLPIsTight(TightPass):
     ...     "Some MLP lets through fewer directions than random weights would."
+    ...
+    ...     smallest_effect = 0.1
     >>> print(planted(MLPIsTight, 3))
-    SUPPORTED  narrowing 0.17 [0.08, 0.22] at layer 0
+    SUPPORTED  narrowing 0.31 [0.15, 0.36] at layer 1
     >>> print(planted(MLPIsTight, 0))
     INCONCLUSIVE  narrowing 0.02 [-0.09, 0.08] at layer 1
     """
@@ -131,7 +133,7 @@ class TightPass(CountedClaim):
         return Measured(
             passed.cells,
             self.effect_name,
-            unit_bounds(narrowed.differences(self.quantity), passed.sample, look, step=passed.step),
+            medians(narrowed.differences(self.quantity), ENDS, texts=passed.sample.texts),
             None,
             passed.sample.texts,
             passed.sample.n,
@@ -178,8 +180,7 @@ class TightPass(CountedClaim):
             + ("with" if self.normalised else "without")
             + f" its normalisation; narrowing is {QUANTITIES[self.quantity]} over width, the null's minus the network's own",
             detail=passed.detail(named),
-            warnings=passed.sample.warnings
-            + agreement(narrowed.differences(self.quantity), named, passed.sample, passed.step),
+            warnings=passed.sample.warnings,
             secondary=passed.secondary() | others,
         )
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,19 +11,18 @@ from numpy.typing import NDArray
 from modclaims.errors import ClaimError
 from modclaims.families.jacobians.jacobian_claim import CountedClaim
 from modclaims.families.jacobians.measured_spectra import (
+    ENDS,
     QUANTITIES,
     MeasuredSpectra,
-    agreement,
     by_depth,
-    unit_bounds,
 )
 from modclaims.look import Look
 from modclaims.measured import Measured, RivalResult, Words
 from modclaims.planning.context import PlanContext
-from modclaims.planning.plan import TestPlan, flipped
+from modclaims.planning.plan import TestPlan
 from modclaims.recording import ModelShape, Request
-from modclaims.stats.chance.actions import sign_flips
-from modclaims.stats.evidence import Exhibit, NullTest
+from modclaims.stats.bounds.order_statistics import medians
+from modclaims.stats.evidence import Exhibit
 
 
 class TighterThanAttention(CountedClaim):
@@ -33,21 +31,17 @@ class TighterThanAttention(CountedClaim):
     Of each token's Jacobian those directions are counted that `quantity` names, as a fraction of the width (see
     `TightPass`). Token by token: attention's output at one token has as many dimensions as the MLP's, and
     what it mixes from earlier ones counts neither for it nor against it. The effect (narrowing) is attention's
-    minus the MLP's, paired by text; positive when the MLP is tighter. Cells are layers.
+    minus the MLP's, paired by text, and of that the median over texts; positive when the MLP is tighter. Cells
+    are layers.
 
-    p is that of flipping the signs of the texts' differences, step-down over layers; exact where few, and
-    no p falls below 2 to the minus the number of texts. Exchangeable under the null: a difference and its
-    negative, so their law must be symmetric about 0. Bounds are the wider of bootstrap-t and Student's t
-    over texts. The two blocks differ in more than training: an MLP acts token by token, and lets nothing through
+    Nothing is exchanged: p is read off the order statistics of the texts' differences, exact under any law of
+    independent texts. The two blocks differ in more than training: an MLP acts token by token, and lets nothing through
     its neurons that are not active, which stand beside.
 
     Attributes
     ----------
     block : str, default 'mlp'
         Leave it: only 'mlp' is allowed here.
-    adjust : str, default 'maxT'
-        How p is adjusted over layers. One of 'maxT' (step-down over studentised statistics) and 'minP'
-        (step-down over p-values).
     smallest_effect : float, default 0.05
         Fraction of the width, from 0 to below 1.
 
@@ -63,14 +57,10 @@ class TighterThanAttention(CountedClaim):
     >>> class MLPBelowAttention(TighterThanAttention):
     ...     "Some MLP is tighter than the attention block of its layer."
     >>> print(planted(MLPBelowAttention, 3))
-    SUPPORTED  narrowing 0.16 [0.10, 0.21] at layer 3
+    SUPPORTED  narrowing 0.16 [0.07, 0.20] at layer 3
     >>> print(planted(MLPBelowAttention, 0))
-    INCONCLUSIVE  narrowing 0.01 [-0.07, 0.06] at layer 3
+    INCONCLUSIVE  narrowing 0.03 [-0.12, 0.11] at layer 3
     """
-
-    _without_effect: ClassVar[Mapping[str, str]] = {
-        name: why for name, why in CountedClaim._without_effect.items() if name != "adjust"
-    }
 
     def validate(self) -> None:
         super().validate()
@@ -83,33 +73,23 @@ class TighterThanAttention(CountedClaim):
         return (*pair, *(replace(request, answer="token_values") for request in pair))
 
     def plan(self, before: PlanContext) -> TestPlan:
-        return replace(flipped(self._planned(before), before), action="flipping the signs of paired differences")
+        return self._planned(before)
 
     def measure(self, look: Look) -> Measured:
         pair = Pair(
             self._passed(look, "mlp"),
             self._passed(look, "attention"),
         )
-        sample, differences = pair.mlp.sample, pair.differences
-        signs, exact = sign_flips(
-            sample.n, budget=look.settings.permutations, rng=look.rng("flips", design=sample.design(0))
-        )
-        test = NullTest.of(
-            "mean paired difference",
-            signs.astype(np.float64) @ differences / sample.n,
-            100 * np.finfo(np.float64).eps * np.abs(differences).max(axis=0),
-            exact=exact,
-            action="flipping the signs of paired differences",
-            by=self.adjust,
-        )
+        sample = pair.mlp.sample
         return Measured(
             pair.mlp.cells,
             self.effect_name,
-            unit_bounds(differences, sample, look, step=pair.mlp.step),
-            test,
+            medians(pair.differences, ENDS, texts=sample.texts),
+            None,
             sample.texts,
             sample.n,
             unit=sample.unit,
+            resampled=f"{sample.unit}s",
             payload=pair,
         )
 
@@ -128,7 +108,7 @@ class TighterThanAttention(CountedClaim):
         pair = measured.kept(Pair)
         return Words(
             note=f"{self._window(look)}; attention's {QUANTITIES[self.quantity]} minus the MLP's, over width, paired by text",
-            warnings=pair.mlp.sample.warnings + agreement(pair.differences, named, pair.mlp.sample, pair.mlp.step),
+            warnings=pair.mlp.sample.warnings,
             secondary={
                 f"{passed.request.block}: {word}": values
                 for passed in pair.both

@@ -102,6 +102,43 @@ class Bounds:
             return self.varies
         return np.asarray(np.isfinite(self.theta) & ~self.silent)
 
+    def least(self, smallest: float, cells: NDArray[np.int64], together: tuple[int, int]) -> tuple[float, float]:
+        """The smallest levels at which bounds of these cells support or refute a claim, whatever the data, so many cells being
+        bounded `together` on either side."""
+        drawn = self._spent(cells)
+        if self.end is None:
+            return drawn, drawn
+        up, down = (self.end.least(smallest, drawn, times)[side] for side, times in enumerate(together))
+        return up, down
+
+    def floor(self, cells: NDArray[np.int64]) -> float:
+        """The smallest level that is counted in any of these cells; 0 where a law has a say, which is not counted."""
+        return 0.0 if self.end is not None else self._spent(cells)
+
+    def _spent(self, cells: NDArray[np.int64]) -> float:
+        """The smallest level among resamples: those that leave an effect or its spread undefined, as where one text is drawn
+        throughout, count against every bound."""
+        spent = float(self.undefined[cells].min()) * len(self.t)
+        return min(1.0, self.factor * (1 + spent) / (len(self.t) + 1))
+
+    @property
+    def told_by(self) -> str:
+        """What levels are read off, in words."""
+        return "bootstrap-t bound"
+
+    def texts_needed(
+        self, smallest: float, alpha: float, cells: NDArray[np.int64], *, refute: int, support: int
+    ) -> tuple[int | None, int | None] | None:
+        """Units that would refute, and support, by a law that says so at once; None where resamples must tell."""
+        if self.noncentral is None:
+            return None  # the standard error of omega^2 depends on omega^2 itself
+        return self.noncentral.texts_needed(smallest, alpha, cells=len(cells), refute=refute, support=support)
+
+    @property
+    def capped(self) -> bool:
+        """Whether a law says how small levels may be at most, whatever is drawn."""
+        return isinstance(self.end, EndLaw) and self.end.capped
+
     @property
     def comparisons(self) -> float | None:
         """b, where no bound may be bolder than that of a perfect sample of so many comparisons; None where nothing caps them."""

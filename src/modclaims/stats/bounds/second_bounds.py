@@ -74,7 +74,7 @@ class NoncentralF:
         double = min(2 * smallest, (1 + smallest) / 2)
         less = 1.0 if self.inflation is None else float(np.median(self.inflation))
         edge, twice = smallest / (1 - smallest) / less, double / (1 - double) / less
-        fewest = _first(lambda n: self._df2(n) >= 4, 1)
+        fewest = first_enough(lambda n: self._df2(n) >= 4, 1)
         level_up = alpha / (cells - refute + 1)
         level_low = alpha / (cells if support == 1 else cells - support + 1)
 
@@ -86,7 +86,7 @@ class NoncentralF:
             above = ncf.isf(level_low, self.df1, self._df2(n), n * edge)
             return bool(ncf.sf(above, self.df1, self._df2(n), n * twice) ** support >= 0.8)
 
-        return _first(refutes, fewest), _first(supports, fewest)
+        return first_enough(refutes, fewest), first_enough(supports, fewest)
 
     def limit(self, probability: float) -> Floats:
         """(cell,) the omega^2 at which P(F at most as observed) equals `probability`; 0 where none is that small.
@@ -174,7 +174,7 @@ class StudentT:
         return np.asarray(self.theta - stdtrit(self.df, probability) * self.se)
 
 
-def _first(enough: Callable[[int], bool], start: int) -> int:
+def first_enough(enough: Callable[[int], bool], start: int) -> int:
     """The smallest n from `start` on for which `enough` holds (it stays true from there), at most 2^20."""
     high = start
     while not enough(high) and high < 2**20:

@@ -56,10 +56,8 @@ def needed(
     )  # constant cells are told by as many texts as agree
     if smallest <= 0 or not len(use):
         return NOTHING
-    if bounds.noncentral is not None:  # the standard error of omega^2 depends on omega^2 itself
-        return Needed(
-            *bounds.noncentral.texts_needed(smallest, alpha, cells=len(cells), refute=need_refute, support=need_support)
-        )
+    if (by_law := bounds.texts_needed(smallest, alpha, cells, refute=need_refute, support=need_support)) is not None:
+        return Needed(*by_law)
     t = bounds.t[:, use]
     t = t[np.isfinite(t).all(axis=1)]
     if len(t) < 100:
