@@ -272,9 +272,9 @@ def test_signs_and_rotations_and_slopes_have_floors_of_their_own_and_fractions_h
     assert (half.supported.level, half.refuted.level) == (LAST, LAST)
     paired = only(claim_of(TighterThanAttention), sizes(12, 12))
     assert (paired.plan.test, paired.plan.units, paired.plan.action) == (None, 16, "taking the median over texts")
-    assert (paired.supported.level, paired.refuted.level) == (paired.plan.cells * 2**-16, 2**-16)
+    assert (paired.supported.level, paired.refuted.level) == (2**-16, 2**-16)
     few = only(claim_of(TighterThanAttention, texts=6), sizes(12, 12), alpha=0.01)
-    assert "p+ cannot fall below 0.047 (that of 6 texts which all lie beyond)" in few.supported.why
+    assert "p+ cannot fall below 0.016 (that of 6 texts which all lie beyond)" in few.supported.why
     assert few.supported.remedy == "add texts"
     deep, later = replace(SHAPE, layers=12), (40, 44)
     chunks = only(claim_of(FirstTokenAttention), sizes(4, 4), shape=deep, positions=later).plan

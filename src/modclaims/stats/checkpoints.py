@@ -57,6 +57,8 @@ def fits(evidence: Evidence, times: int) -> bool:
 
     A matter of the evidence's shapes alone, so that the answer is the same on every machine.
     """
+    if not evidence.bounds.held:
+        return False
     resampled = 8 * len(evidence.bounds.t) * max(evidence.n_units, evidence.n_texts)
     return times * (resampled + sum(_sizes(evidence.bounds)) + sum(_sizes(evidence.test))) <= MOST_BYTES
 

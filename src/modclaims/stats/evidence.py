@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from modclaims.stats.bounds.bootstrap import Bounds
 from modclaims.stats.chance.merging import least_middle, merged_levels
-from modclaims.stats.chance.multiplicity import Adjustment, combined, weigh_cells
+from modclaims.stats.chance.multiplicity import Adjustment, ManyCells, combined, weigh_cells, weigh_many
 
 Floats = NDArray[np.float64]
 
@@ -81,6 +81,10 @@ class NullTest:
     """By what a counted p is multiplied (2 for levels merged over splits)."""
     parts: tuple[NullTest, ...] = ()
     """The tests of the splits, where this one is their median."""
+    many: ManyCells | None = None
+    """Works out the statistics of so many cells that `null` holds none of them."""
+    untestable: tuple[int, ...] = ()
+    """Of many cells, those that do not vary or are not numbers."""
 
     @classmethod
     def of(
@@ -112,6 +116,41 @@ class NullTest:
             combined(null, tolerance) if null.shape[1] > 1 else {},
         )
 
+    @classmethod
+    def of_many(cls, statistic: str, null: ManyCells, *, exact: bool, action: str, by: Adjustment = "maxT") -> NullTest:
+        """The same of so many cells that no table of them is held."""
+        tests = weigh_many(null, by)
+        return cls(
+            statistic,
+            tests.observed,
+            np.empty((null.rows, 0)),
+            tests.p,
+            tests.p_adjusted,
+            tests.exceed,
+            tests.exceed_adjusted,
+            null.rows,
+            exact,
+            action,
+            tests.tolerance,
+            tests.max_null,
+            by,
+            tests.combined,
+            many=null,
+            untestable=tests.degenerate,
+        )
+
+    def column(self, cell: int) -> Floats:
+        """(arrangement,) statistics of one cell, the observed one first."""
+        return self.null[:, cell] if self.many is None else self.many.work_out(np.array([cell]))[0][:, 0]
+
+    @property
+    def unvarying(self) -> tuple[int, ...]:
+        """Cells whose statistics are all alike, or no numbers."""
+        if self.many is not None:
+            return self.untestable
+        finite = np.isfinite(self.null).all(axis=0)
+        return tuple(np.flatnonzero(~finite | (np.ptp(self.null, axis=0) == 0)).tolist())
+
     @property
     def floor(self) -> float:
         """The smallest p that so many arrangements attain."""
@@ -123,6 +162,10 @@ class NullTest:
         """Adjusted p of some of the cells, corrected for these alone."""
         if self.parts:
             return merged_levels([t.adjusted_among(cells) for t in self.parts])
+        if self.many is not None:
+            return (
+                self.p_adjusted if len(cells) == self.many.count else weigh_many(self.many, self.by, cells).p_adjusted
+            )
         return weigh_cells(self.null[:, cells], self.tolerance[cells], self.by).p_adjusted
 
 

@@ -118,7 +118,7 @@ def test_the_mlp_is_paired_with_attention():
     assert verdict.outcome.word == "supported"
     assert weighed.best["layer"] == 1
     assert (weighed.p, weighed.action) == (None, "taking the median over texts")
-    assert weighed.p_plus == pytest.approx(4 / 2**16), "all sixteen texts, at one of four layers"
+    assert 1 / 2**16 < weighed.p_plus <= 4 / 2**16, "all sixteen texts, at one of four layers"
 
 
 @pytest.mark.parametrize("quantity", ["numerical_rank", "effective_rank"])

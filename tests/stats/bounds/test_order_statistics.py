@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from modclaims.stats.bounds.order_statistics import TypicalBounds, least_level, medians
+from modclaims.stats.bounds.order_statistics import TypicalBounds, least_level, medians, most_beyond
 
 ALL = np.array([0, 1, 2])
 
@@ -52,9 +54,10 @@ def test_limits_and_levels_agree_cell_by_cell_and_together():
         for level in (0.001, 0.01, 0.05, 0.3):
             low, high = found.lower(level, cells), found.upper(level, cells)
             for c in range(3):
-                assert found.p_lower(low[c] - 1e-9, cells)[c] <= level < found.p_lower(low[c], cells)[c]
-                assert found.p_upper(high[c] + 1e-9, cells)[c] <= level < found.p_upper(high[c], cells)[c]
-    np.testing.assert_allclose(found.p_lower(0.0, ALL), np.minimum(1, 3 * found.p_lower(0.0)))
+                assert found.p_lower(low[c] - 1e-9, cells)[c] <= level < found.p_lower(low[c] + 1e-9, cells)[c]
+                assert found.p_upper(high[c] + 1e-9, cells)[c] <= level < found.p_upper(high[c] - 1e-9, cells)[c]
+    many = medians(rows(17, seed=3))
+    np.testing.assert_allclose(many.p_lower(0.0, ALL), np.minimum(1, 3 * many.p_lower(0.0)))
 
 
 def test_units_that_all_agree_are_told_by_their_number():
@@ -103,6 +106,38 @@ def test_no_level_is_too_small_whatever_the_law_of_counts(kind, n):
     assert (found.p_upper(MEDIAN) <= 0.05).sum() <= most
 
 
+def test_cells_turned_together_by_hand():
+    """Three units, two cells, the second cell's third unit on the other side: eight ways, listed."""
+    beyond = np.array([[True, True], [True, True], [True, False]])
+    most = most_beyond(beyond)
+    by_hand = []
+    for ways in itertools.product((1, -1), repeat=3):
+        sides = np.where(beyond, 1, -1) * np.array(ways)[:, None]
+        by_hand.append(int((sides > 0).sum(axis=0).max()))
+    assert sorted(most.tolist()) == sorted(by_hand) == [1, 1, 2, 2, 2, 2, 3, 3]
+    values = np.where(beyond, 1.0, -1.0)
+    assert medians(values).p_lower(0.0, np.array([0, 1])).tolist() == [2 / 8, 6 / 8]
+
+
+def test_cells_that_all_say_the_same_are_no_search():
+    alike = np.repeat(rows(10)[:, [2]], 6, axis=1)
+    cells = np.arange(6)
+    np.testing.assert_allclose(medians(alike).p_lower(0.05, cells), medians(alike).p_lower(0.05))
+    np.testing.assert_allclose(medians(alike).lower(0.05, cells), medians(alike).lower(0.05))
+
+
+@pytest.mark.parametrize("kind", ["apart", "shared", "skewed"])
+def test_of_many_cells_none_is_claimed_too_often(kind):
+    """Twelve texts, six cells whose medians are all 0: alike in part, apart, or skewed."""
+    rng, hits, cells = np.random.default_rng(len(kind)), 0, np.arange(6)
+    for _ in range(600):
+        values = rng.standard_normal((12, 6)) + (2 * rng.standard_normal((12, 1)) if kind == "shared" else 0)
+        if kind == "skewed":
+            values = np.exp(rng.standard_normal((12, 6)) + rng.standard_normal((12, 1))) - 1
+        hits += medians(values).p_lower(0.0, cells).min() <= 0.05
+    assert hits <= stats.binom.isf(0.001, 600, 0.05)
+
+
 def test_how_many_texts_would_decide_is_how_many_do():
     """Counted among samples of so many, drawn from values like those that were seen."""
     rng = np.random.default_rng(8)
@@ -119,10 +154,10 @@ def test_how_many_texts_would_decide_is_how_many_do():
 
 
 def test_the_least_levels_are_those_of_units_that_all_lie_beyond():
-    assert least_level(12, 4) == pytest.approx(4 / 4096)
-    assert least_level(2, 9) == 1.0
+    assert least_level(12, 4) == pytest.approx(1 / 4096)
+    assert least_level(20, 4) == pytest.approx(4 / 2**20)
     found = medians(rows())
-    assert found.least(0.05, ALL, (3, 1)) == (3 / 4096, 1 / 4096)
+    assert found.least(0.05, ALL, (3, 1)) == (1 / 4096, 1 / 4096)
     assert found.floor(ALL) == 1 / 4096
     assert isinstance(found, TypicalBounds)
     assert found.capped

@@ -14,7 +14,7 @@ def null_histogram(test: NullTest, cell: int, cells: tuple[Cell, ...]) -> Exhibi
         f"{test.statistic[:1].upper()}{test.statistic[1:]} under chance, {cells[cell]}",
         f"{test.arrangements:,} arrangements by {test.action}; {int(test.exceed[cell]):,} of them, the observed one included, "
         "are at least as large as what was observed.",
-        null=test.null[:, cell].astype(np.float32),
+        null=test.column(cell).astype(np.float32),
         observed=test.observed[cell],
         statistic=test.statistic,
         cell=str(cells[cell]),

@@ -30,8 +30,9 @@ from modclaims.stats.bounds.bootstrap import Bounds
 from modclaims.stats.bounds.resamples import Resamples, resample
 from modclaims.stats.chance.actions import Arrangements, Blind, Design, count_arrangements, relabellings
 from modclaims.stats.chance.merging import least_middle
-from modclaims.stats.chance.multiplicity import weigh_cells
+from modclaims.stats.chance.multiplicity import ManyCells, held, weigh_cells, weigh_many
 from modclaims.stats.chance.permutation import Pairs, degrees_of_freedom, f_null
+from modclaims.stats.effects.many_cells import Asked, many_scores, many_superior
 from modclaims.stats.effects.normal_scores import normal_scores, score_bounds
 from modclaims.stats.effects.omega_squared import omega_squared
 from modclaims.stats.effects.superiority import (
@@ -176,16 +177,31 @@ class Selectivity(Hypothesis):
             blind=self._blind,
         )
         resamples = self._resampled(design, look, *key)
-        null, tolerance = self._null(y, design, arrangements)
-        action = units.action(self.label, self.within)
-        test = NullTest.of(self._statistic, null, tolerance, exact=arrangements.exact, action=action, by=self.adjust)
-        return test, self._bounds(y, design, resamples), arrangements
+        action, exact = units.action(self.label, self.within), arrangements.exact
+        if held(len(arrangements.labels), y.shape[1]):
+            null, tolerance = self._null(y, design, arrangements)
+            test = NullTest.of(self._statistic, null, tolerance, exact=exact, action=action, by=self.adjust)
+        else:
+            many = self._many(y, design, arrangements)
+            test = NullTest.of_many(self._statistic, many, exact=exact, action=action, by=self.adjust)
+        return test, self._bounds(y, design, resamples, look.alpha), arrangements
 
-    def _bounds(self, y: Floats, design: Design, resamples: Resamples) -> Bounds:
+    def _many(self, y: Floats, design: Design, arrangements: Arrangements) -> ManyCells:
+        """The statistics behind p of so many cells that they are worked out some at a time."""
+        return ManyCells(
+            lambda cells: self._null(y[:, cells], design, arrangements), len(arrangements.labels), y.shape[1]
+        )
+
+    def _bounds(self, y: Floats, design: Design, resamples: Resamples, alpha: float) -> Bounds:
         """Bounds of the effects of (unit, cell) responses."""
+        if held(len(resamples.times), y.shape[1]):
+            if self.category is None:
+                return score_bounds(y, design, resamples)
+            return superiority_bounds(y, design, resamples, self.category, self.answers)
+        asked = Asked(self.smallest_effect, alpha)
         if self.category is None:
-            return score_bounds(y, design, resamples)
-        return superiority_bounds(y, design, resamples, self.category, self.answers)
+            return many_scores(y, design, resamples, asked)
+        return many_superior(y, design, resamples, self.category, self.answers, asked)
 
     @property
     def _blind(self) -> Blind:
@@ -238,7 +254,6 @@ class Selectivity(Hypothesis):
     def measure(self, look: Look) -> Measured:
         units = Units.of(look.corpus, self.label, self.within)
         found = self._tested(look, units)
-        null = found.test.null
         return Measured(
             found.cells,
             self.effect,
@@ -248,7 +263,7 @@ class Selectivity(Hypothesis):
             units.n,
             unit=units.unit,
             resampled=units.resampled,
-            degenerate=tuple(np.flatnonzero(~np.isfinite(null).all(axis=0) | (np.ptp(null, axis=0) == 0)).tolist()),
+            degenerate=found.test.unvarying,
             payload=found,
         )
 
@@ -344,9 +359,13 @@ class Selectivity(Hypothesis):
         for variant in controls.untrained_variants(self.untrained):
             _, values = self.responses(look, variant)
             y = found.units.responses(values)
-            null, tolerance = self._null(y, design, controls.fewer(found.arrangements))
+            many = self._many(y, design, controls.fewer(found.arrangements))
             best.append(float(self._effects(y, design).max()))
-            p.append(float(weigh_cells(null, tolerance, self.adjust).p_adjusted.min()))
+            if held(many.rows, many.count):
+                tests = weigh_cells(*many.work_out(np.arange(many.count)), self.adjust)
+            else:
+                tests = weigh_many(many, self.adjust)
+            p.append(float(tests.p_adjusted.min()))
         count, level = sum(value <= alpha for value in p), f"{alpha:g}".removeprefix("0")
         return Control(
             "untrained_baseline",

@@ -66,8 +66,9 @@ class TightPass(CountedClaim):
     For ReLU the numerical rank of a token's J is min(active neurons, width - 2) in all texts that were looked at
     (a LayerNorm removes the mean, and all but eps / (variance + eps) of its own input's direction). Numerical and
     effective rank may contradict each other: nearly all directions pass, and nearly all energy in a few of them.
-    No level falls below layers x 2^-texts, nor below 2^-texts where each layer's own bound decides. An encoder
-    reads a text up to the window's end, and what follows takes no part.
+    No level falls below 2^-texts. Of several layers, up to 16 texts, a text's sides of the smallest effect are
+    exchanged with the opposite ones in all layers together; of more texts the level is multiplied by the layers.
+    An encoder reads a text up to the window's end, and what follows takes no part.
 
     References
     ----------

@@ -7,9 +7,10 @@ sums and differences of values and influences, so a contrast gets its bound from
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +63,8 @@ class Bounds:
     """(cell,) share of the squared standard error that more texts would leave; None for none of it."""
     null_objects: int = 0
     """How many null objects it comes from."""
+    held: ClassVar[bool] = True
+    """Whether `t` holds all cells' deviations; else they are worked out again where they are asked for (`columns`)."""
     _kept: dict[tuple[str, float, bytes | None], Floats] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -158,29 +161,32 @@ class Bounds:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(np.where(self.varies, (self.theta - self.forward(np.array(smallest))) / self.se, np.nan))
 
-    @cached_property
-    def _undefined(self) -> NDArray[np.bool_] | None:
-        """(R, cell) where a resample leaves an effect undefined; None where none does."""
-        found = ~np.isfinite(self.t)
-        return found if found.any() else None
+    def columns(self, cells: NDArray[np.int64] | None = None) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+        """All cells, or some, a block at a time: which, and their (R, cell) t*. All at once where these are held."""
+        yield (np.arange(len(self.theta)), self.t) if cells is None else (cells, self.t[:, cells])
 
-    @property
+    @cached_property
     def undefined(self) -> Floats:
         """(cell,) share of the resamples that leave an effect, or its spread, undefined: large where few units differ."""
-        return np.zeros(len(self.theta)) if self._undefined is None else self._undefined.mean(axis=0)
+        return self._of_blocks(lambda cells, t: (~np.isfinite(t)).mean(axis=0))
 
-    def _with(self, value: float, sign: float = 1.0) -> Floats:
-        """(R, cell) sign x t*, or `value` where it is undefined."""
-        t = self.t if sign > 0 else -self.t
-        return t if self._undefined is None else np.where(self._undefined, value, t)
+    def _of_blocks(
+        self, found: Callable[[NDArray[np.int64], Floats], Floats], cells: NDArray[np.int64] | None = None
+    ) -> Floats:
+        """(cell,) numbers of each cell's t*, block by block."""
+        return np.concatenate([found(some, t) for some, t in self.columns(cells)])
 
     @cached_property
     def _widths(self) -> tuple[Floats, Floats]:
         """(cell,) upper 5 % points of each cell's own t* and -t*: in units of them, a cell with long tails does not set
         the band of all others (Beran 1988), for the reason for which maxT standardises its statistics."""
         large = np.finfo(np.float64).max
-        first, second = (np.quantile(self._with(large, sign), 0.95, axis=0) for sign in (1.0, -1.0))
-        return np.clip(first, 0.5, 1e6), np.clip(second, 0.5, 1e6)
+
+        def points(cells: NDArray[np.int64], t: Floats) -> Floats:
+            return np.stack([np.quantile(_with(t, large, sign), 0.95, axis=0) for sign in (1.0, -1.0)], axis=1)
+
+        first, second = np.clip(self._of_blocks(points), 0.5, 1e6).T
+        return first, second
 
     def _extreme(self, upwards: bool, cells: NDArray[np.int64]) -> Floats:
         """(R,) the largest t*, or -t*, in units of its width over those of `cells` that have a bound.
@@ -189,40 +195,54 @@ class Bounds:
         cell's t* ever are: otherwise one cell in which few units differ would set the band of all.
         """
         use, sign = cells[self.varies[cells]], 1.0 if upwards else -1.0
-        width = sign * self._widths[0 if upwards else 1][use]
-        found = np.full(len(self.t), -np.inf)
+        found, widths = np.full(len(self.t), -np.inf), self._widths[0 if upwards else 1]
         if not len(use):
             return found
-        if self._undefined is not None:
-            most = self._with(-np.inf, sign)[:, use].max(axis=0) / np.abs(width)
-        for rows in chunks(len(self.t), len(use)):
-            scaled = self.t[rows][:, use] / width
-            if self._undefined is not None:
-                scaled = np.where(self._undefined[rows][:, use], most, scaled)
-            found[rows] = scaled.max(axis=1, initial=-np.inf)
+        for some, t in self.columns(use):
+            width = widths[some]
+            most = _with(t, -np.inf, sign).max(axis=0) / width
+            for rows in chunks(len(t), len(some)):
+                scaled = np.where(np.isfinite(t[rows]), t[rows] / (sign * width), most)
+                np.maximum(found[rows], scaled.max(axis=1), out=found[rows])
         return found
 
     def _at_least(self, extreme: Floats, z: Floats) -> Floats:
         """(cell,) levels counted among the values of a band; a cell's own undefined resamples count against it."""
         ordered = np.sort(extreme)
         count = len(ordered) - np.searchsorted(ordered, z, side="left")
-        for c in np.flatnonzero(self.undefined > 0).tolist():
-            count[c] += int((self._own(c) & ~(extreme >= z[c])).sum())
+        some_are = np.flatnonzero(self.undefined > 0)
+        if len(some_are):
+            count[some_are] = count[some_are] + self._of_blocks(
+                lambda cells, t: (~np.isfinite(t) & ~(extreme[:, None] >= z[cells])).sum(axis=0), some_are
+            )
         return (1 + count) / (1 + len(self.t))
-
-    def _own(self, cell: int) -> NDArray[np.bool_]:
-        """(R,) where a cell's own t* is undefined."""
-        return np.zeros(len(self.t), dtype=bool) if self._undefined is None else self._undefined[:, cell]
 
     def _band(self, extreme: Floats, level: float) -> Floats:
         """(cell,) the value of a band at a level, in units of each cell's width."""
         found = np.repeat(-_order_statistic(-extreme[:, None], level), len(self.theta))
-        for c in np.flatnonzero(self.undefined > 0).tolist():
-            found[c] = -_order_statistic(-np.where(self._own(c), np.inf, extreme)[:, None], level)[0]
+        some_are = np.flatnonzero(self.undefined > 0)
+        if len(some_are):
+            found[some_are] = self._of_blocks(
+                lambda cells, t: -_order_statistic(-np.where(np.isfinite(t), extreme[:, None], np.inf), level), some_are
+            )
         return found
 
-    def _counted(self, extreme: NDArray[np.bool_]) -> Floats:
-        return np.asarray((1 + extreme.sum(axis=0)) / (1 + len(self.t)))
+    def _counted(self, z: Floats, side: float) -> Floats:
+        """(cell,) levels of each cell's own bound, counted among its t*; undefined ones count against it."""
+
+        def beyond(cells: NDArray[np.int64], t: Floats) -> Floats:
+            found = _with(t, side * np.inf)
+            return np.asarray(((found >= z[cells]) if side > 0 else (found <= z[cells])).sum(axis=0))
+
+        return (1 + self._of_blocks(beyond)) / (1 + len(self.t))
+
+    def _own_point(self, level: float, side: float) -> Floats:
+        """(cell,) the t* at which each cell's own lower bound (side 1) or upper one (-1) has a level."""
+
+        def point(cells: NDArray[np.int64], t: Floats) -> Floats:
+            return side * -_order_statistic(_with(t, -np.inf, -side), level)
+
+        return self._of_blocks(point)
 
     def p_lower(self, smallest: float, cells: NDArray[np.int64] | None = None) -> Floats:
         """(cell,) smallest level whose lower bound clears `smallest`; simultaneous over `cells` where given.
@@ -233,10 +253,7 @@ class Bounds:
 
     def _p_lower(self, smallest: float, cells: NDArray[np.int64] | None) -> Floats:
         z = self.z(smallest)
-        if cells is None:
-            p = self._counted(self._with(np.inf) >= z)
-        else:
-            p = self._at_least(self._extreme(True, cells), z / self._widths[0])
+        p = self._counted(z, 1.0) if cells is None else self._at_least(self._extreme(True, cells), z / self._widths[0])
         times = 1 if cells is None else len(cells)
         for law in self._laws:
             p = np.maximum(p, np.minimum(1.0, law.p_lower(smallest) * times))
@@ -251,10 +268,11 @@ class Bounds:
 
     def _p_upper(self, smallest: float, cells: NDArray[np.int64] | None) -> Floats:
         z = self.z(smallest)
-        if cells is None:
-            p = self._counted(self._with(-np.inf) <= z)
-        else:
-            p = self._at_least(self._extreme(False, cells), -z / self._widths[1])
+        p = (
+            self._counted(z, -1.0)
+            if cells is None
+            else self._at_least(self._extreme(False, cells), -z / self._widths[1])
+        )
         times = 1 if cells is None else len(cells)
         for law in self._laws:
             p = np.maximum(p, np.minimum(1.0, law.p_upper(smallest) * times))
@@ -292,7 +310,7 @@ class Bounds:
 
     def _lower(self, level: float, cells: NDArray[np.int64] | None) -> Floats:
         if cells is None:
-            t = -_order_statistic(self._with(-np.inf, -1.0), level)
+            t = self._own_point(level, 1.0)
         else:
             t = self._band(self._extreme(True, cells), level) * self._widths[0]
         times, limit = 1 if cells is None else len(cells), self._limit(t)
@@ -308,7 +326,7 @@ class Bounds:
 
     def _upper(self, level: float, cells: NDArray[np.int64] | None) -> Floats:
         if cells is None:
-            t = _order_statistic(self._with(-np.inf), level)
+            t = self._own_point(level, -1.0)
         else:
             t = -self._band(self._extreme(False, cells), level) * self._widths[1]
         times, limit = 1 if cells is None else len(cells), self._limit(t)
@@ -324,6 +342,12 @@ class Bounds:
             limit = self.backward(self.theta - t * self.se)
         low, high = self.ends
         return np.asarray(np.clip(limit, low if self.noncentral is None else 0.0, high))
+
+
+def _with(t: Floats, value: float, sign: float = 1.0) -> Floats:
+    """(R, cell) sign x t*, or `value` where it is undefined."""
+    signed, defined = t if sign > 0 else -t, np.isfinite(t)
+    return signed if defined.all() else np.where(defined, signed, value)
 
 
 def _order_statistic(t: Floats, level: float) -> Floats:

@@ -8,6 +8,7 @@ undo that; where all agree, so many agree.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +19,8 @@ from modclaims.stats.bounds.bootstrap import Bounds
 from modclaims.stats.bounds.second_bounds import first_enough
 
 Floats = NDArray[np.float64]
+MOST_TURNED = 16
+"""Units up to which the sides of all cells are turned together, in all ways."""
 POWER = 0.8
 """How often as many texts as are said to decide do so."""
 
@@ -42,8 +45,10 @@ class TypicalBounds(Bounds):
     """Bounds of medians over units: levels are those of the sign test, limits the order statistics that invert it.
 
     Were the median at most s, a unit would lie above s with chance at most 1/2, so that the level of a lower bound is the chance
-    of as many heads in as many tosses. Limits for many cells at once are each cell's own at a level divided by their number
-    (Bonferroni). Thompson (1936), On confidence ranges for the median.
+    of as many heads in as many tosses (Thompson 1936, On confidence ranges for the median). Of many cells at once, up to
+    `MOST_TURNED` units: a unit's sides of s in all cells are exchanged with the opposite sides, all of them together, in each
+    of the 2^n ways, and the most on one side in any cell is what a cell's number is held against. Cells that all say the same
+    are so no search. Of more units a cell's own level is multiplied by the number of cells (Bonferroni), which is never less.
     """
 
     values: Floats | None = None
@@ -77,32 +82,62 @@ class TypicalBounds(Bounds):
         return self.varies
 
     @property
+    def undefined(self) -> Floats:
+        """(cell,) nothing is drawn."""
+        return np.zeros(len(self.theta))
+
+    @property
     def capped(self) -> bool:
         """Always: by as many units as there are."""
         return True
 
     def _p_lower(self, smallest: float, cells: NDArray[np.int64] | None) -> Floats:
-        return self._level((self._values > smallest).sum(axis=0), cells)
+        return self._level(self._values > smallest, cells)
 
     def _p_upper(self, smallest: float, cells: NDArray[np.int64] | None) -> Floats:
-        return self._level((self._values < smallest).sum(axis=0), cells)
+        return self._level(self._values < smallest, cells)
 
-    def _level(self, beyond: NDArray[np.int64], cells: NDArray[np.int64] | None) -> Floats:
-        times = 1 if cells is None else len(cells)
-        return np.where(self.varies, np.minimum(1.0, times * at_least(beyond, self.units)), 1.0)
+    def _level(self, beyond: NDArray[np.bool_], cells: NDArray[np.int64] | None) -> Floats:
+        """(cell,) levels, from which (unit, cell) values lie beyond."""
+        count = beyond.sum(axis=0)
+        if cells is None or len(cells) == 1:
+            p = at_least(count, self.units)
+        elif self.units > MOST_TURNED:
+            p = np.minimum(1.0, len(cells) * at_least(count, self.units))
+        else:
+            most = most_beyond(beyond[:, cells])
+            p = (most[None] >= count[:, None]).mean(axis=1)
+        return np.where(self.varies, p, 1.0)
 
     def _lower(self, level: float, cells: NDArray[np.int64] | None) -> Floats:
-        return self._limit_at(self._ordered, self.ends[0], level, cells)
+        return self._limit_at(self._ordered, self.ends[0], level, cells, lambda s: self._values > s)
 
     def _upper(self, level: float, cells: NDArray[np.int64] | None) -> Floats:
-        return self._limit_at(self._ordered[::-1], self.ends[1], level, cells)
+        return self._limit_at(self._ordered[::-1], self.ends[1], level, cells, lambda s: self._values < s)
 
-    def _limit_at(self, ordered: Floats, end: float, level: float, cells: NDArray[np.int64] | None) -> Floats:
-        """(cell,) the most inward value beyond which so many lie that they clear the level; the scale's end where none is."""
+    def _limit_at(
+        self,
+        ordered: Floats,
+        end: float,
+        level: float,
+        cells: NDArray[np.int64] | None,
+        beyond: Callable[[float], NDArray[np.bool_]],
+    ) -> Floats:
+        """(cell,) the most inward value up to which so many lie `beyond` that they clear the level; the scale's end where
+        none is. Limits for many cells lie between those by Bonferroni's inequality and each cell's own."""
         left_out = np.arange(self.units)
         clear = at_least(self.units - left_out, self.units) <= level * (1 + 1e-9) / (1 if cells is None else len(cells))
         rank = int(clear.sum()) - 1
-        limit = np.full(len(self.theta), end) if rank < 0 else ordered[rank]
+        limit = np.full(len(self.theta), end) if rank < 0 else ordered[rank].copy()
+        if cells is not None and len(cells) > 1 and self.units <= MOST_TURNED:
+            inward = np.sign(ordered[-1] - ordered[0])
+            for c in cells.tolist():
+                for value in ordered[rank + 1 :, c].tolist():
+                    # what lies just short of a value lies beyond by itself
+                    short = value - inward[c] * 1e-12 * max(1.0, abs(value))
+                    if self._level(beyond(short), cells)[c] > level * (1 + 1e-9):
+                        break
+                    limit[c] = value
         return np.where(self.varies, limit, np.nan)
 
     def least(self, smallest: float, cells: NDArray[np.int64], together: tuple[int, int]) -> tuple[float, float]:
@@ -151,6 +186,15 @@ def at_least(count: NDArray[np.int64], units: int) -> Floats:
     return np.asarray(np.where(count <= 0, 1.0, bdtrc(np.maximum(count, 1) - 1.0, units, 0.5)))
 
 
+def most_beyond(beyond: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(way,) the most units that lie beyond in any cell, in each of the 2^n ways to turn (unit, cell) sides around, a unit's in
+    all cells together."""
+    units = len(beyond)
+    turned = ((np.arange(2**units)[:, None] >> np.arange(units)) & 1).astype(np.float32) * -2 + 1
+    sides = np.where(beyond, 1, -1).astype(np.float32)
+    return np.asarray(np.rint((units + (turned @ sides).max(axis=1)) / 2), dtype=np.int64)
+
+
 def least_level(units: int, times: int) -> float:
-    """The smallest level that so many units attain, all of them lying beyond, of `times` cells bounded together."""
-    return min(1.0, times * 0.5**units)
+    """The smallest level that so many units attain, all of them lying beyond, in all of `times` cells bounded together."""
+    return min(1.0, (times if units > MOST_TURNED else 1) * 0.5**units)

@@ -58,6 +58,8 @@ def needed(
         return NOTHING
     if (by_law := bounds.texts_needed(smallest, alpha, cells, refute=need_refute, support=need_support)) is not None:
         return Needed(*by_law)
+    if not bounds.held:
+        return NOTHING
     t = bounds.t[:, use]
     t = t[np.isfinite(t).all(axis=1)]
     if len(t) < 100:

@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
 Correction = Literal["holm", "bh", "by", "none"]
 Adjustment = Literal["maxT", "minP"]
 ADJUSTMENTS = ("maxT", "minP")
+
+
+MOST_HELD = 2**28
+"""Bytes of a table of draws by cells that is held; a larger one is worked out again, some cells at a time."""
+AT_ONCE = 2**25
+"""Bytes of what is worked out at once of such a table."""
+
+
+@dataclass(frozen=True)
+class ManyCells:
+    """A joint null of so many cells that it is not held: its columns are worked out when they are asked for, and are the same
+    each time."""
+
+    work_out: Callable[[Indices], tuple[Floats, Floats]]
+    """From the indices of some cells: (arrangement, cell) statistics, and (cell,) differences that count as ties."""
+    rows: int
+    """Arrangements, the observed one first."""
+    count: int
+    """Cells."""
+
+    def parts(self, cells: Indices) -> Iterator[tuple[Indices, Floats, Floats]]:
+        """Some cells at a time, in this order: which, their statistics and ties."""
+        for start in range(0, len(cells), step := max(1, AT_ONCE // (8 * self.rows))):
+            some = cells[start : start + step]
+            yield some, *self.work_out(some)
+
+
+def held(rows: int, cells: int) -> bool:
+    """Whether a table of so many draws and cells is held."""
+    return 8 * rows * cells <= MOST_HELD
 
 
 @dataclass(frozen=True)
@@ -25,6 +57,12 @@ class CellTests:
     degenerate: tuple[int, ...]
     max_null: Floats
     """(arrangement,) largest standardised statistic over the cells; for minP, minus log10 of the smallest p."""
+    combined: Mapping[str, float] = field(default_factory=dict)
+    """Of many cells, what `combined` gives; empty where that is asked by itself."""
+    observed: Floats = field(default_factory=lambda: np.empty(0))
+    """Of many cells, the observed statistics ..."""
+    tolerance: Floats = field(default_factory=lambda: np.empty(0))
+    """... and the differences that count as ties."""
 
 
 def weigh_cells(null: Floats, tolerance: Floats | None = None, by: Adjustment = "maxT") -> CellTests:
@@ -72,6 +110,61 @@ def weigh_cells(null: Floats, tolerance: Floats | None = None, by: Adjustment = 
     )
 
 
+def weigh_many(null: ManyCells, by: Adjustment = "maxT", cells: Indices | None = None) -> CellTests:
+    """What `weigh_cells` and `combined` give of some or all of very many cells, without a table of them all.
+
+    Columns are worked out twice: for each cell by itself, and once more from the least extreme cell upwards, so that of the
+    successive maxima only the last is kept.
+    """
+    cells = np.arange(null.count) if cells is None else cells
+    size, rows = len(cells), null.rows
+    observed, tolerance, mean, sd = (np.zeros(size) for _ in range(4))
+    first, alive = np.zeros(size), np.zeros(size, dtype=bool)
+    exceed, adjusted = np.full(size, rows, dtype=np.int64), np.full(size, rows, dtype=np.int64)
+    together, at = _Combining.of(rows), 0
+    for some, values, ties in null.parts(cells):
+        part = slice(at, at := at + len(some))
+        finite = np.isfinite(values).all(axis=0)
+        safe = np.where(finite, values, 0.0)
+        observed[part], tolerance[part] = values[0], ties
+        mean[part], sd[part] = safe.mean(axis=0), safe.std(axis=0)
+        alive[part] = lives = finite & (sd[part] > np.maximum(ties, 1e-14 * np.abs(mean[part])))
+        counts = tail_counts(safe[:, lives], ties[lives])
+        exceed[part][lives] = counts[0]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            first[part] = counts_of(counts[0], lives) if by == "minP" else (mean[part] - safe[0]) / sd[part]
+        varying = finite & (np.ptp(safe, axis=0) > ties)
+        together.add(counts if np.array_equal(varying, lives) else tail_counts(safe[:, varying], ties[varying]))
+    where = np.flatnonzero(alive)
+    order = where[np.argsort(first[where], kind="stable")][::-1]  # the least extreme first
+    running, at = np.full(rows, -np.inf), 0
+    found = np.empty(len(order), dtype=np.int64)
+    for some, values, ties in null.parts(cells[order]):
+        here = order[at : at + len(some)]
+        if by == "minP":  # the smallest count is the largest of their negatives
+            extreme, own, slack = -tail_counts(values, ties).astype(np.float64), -exceed[here], np.zeros(len(some))
+        else:
+            extreme, slack = (values - mean[here]) / sd[here], ties / sd[here]
+            own = extreme[0].copy()
+        np.maximum(extreme[:, 0], running, out=extreme[:, 0])
+        np.maximum.accumulate(extreme, axis=1, out=extreme)
+        found[at : at + len(some)] = (extreme >= own - slack).sum(axis=0)
+        running, at = extreme[:, -1].copy(), at + len(some)
+    adjusted[order[::-1]] = np.maximum.accumulate(found[::-1])
+    max_null = -np.log10(-running / rows) if by == "minP" and len(order) else running
+    untestable = tuple(int(c) for c in np.flatnonzero(~alive))
+    return CellTests(
+        exceed / rows, adjusted / rows, exceed, adjusted, untestable, max_null, together.levels, observed, tolerance
+    )
+
+
+def counts_of(counts: NDArray[np.int64], where: NDArray[np.bool_]) -> Floats:
+    """(cell,) counts of those cells that have one; infinite elsewhere."""
+    found = np.full(len(where), np.inf)
+    found[where] = counts
+    return found
+
+
 def tail_counts(null: Floats, tolerance: Floats) -> NDArray[np.int64]:
     """(arrangement, cell) how many arrangements are at least as extreme as each one, itself and its ties included."""
     rows, cells = null.shape
@@ -107,23 +200,51 @@ def combined(null: Floats, tolerance: Floats | None = None) -> dict[str, float]:
     takes the smallest p, Stouffer sums normal scores. It says that some cell has an effect, never which. Degenerate
     cells are left out; 1 where no other is there.
     """
-    from scipy.special import ndtri
-
     rows, cells = null.shape
     tolerance = np.zeros(cells) if tolerance is None else tolerance
     finite = np.isfinite(null).all(axis=0)
     spread = np.where(finite, np.ptp(np.where(finite, null, 0.0), axis=0), 0.0)
     where = np.flatnonzero(finite & (spread > tolerance))
-    if not len(where):
-        return dict.fromkeys(COMBINATIONS, 1.0)
-    p = tail_counts(null[:, where], tolerance[where]) / rows
-    scores = {
-        "fisher": -2 * np.log(p).sum(axis=1),
-        "tippett": -p.min(axis=1),
-        "stouffer": -ndtri(p * rows / (rows + 1)).sum(axis=1),
-    }
-    # sums of the same numbers in another order differ by rounding
-    return {name: float((s >= s[0] - 1e-9 * max(1.0, abs(float(s[0])))).mean()) for name, s in scores.items()}
+    together = _Combining.of(rows)
+    together.add(tail_counts(null[:, where], tolerance[where]))
+    return together.levels
+
+
+@dataclass
+class _Combining:
+    """Combinations of cells' own p under every arrangement, as cells are added."""
+
+    fisher: Floats
+    smallest: Floats
+    stouffer: Floats
+    cells: int = 0
+
+    @classmethod
+    def of(cls, rows: int) -> _Combining:
+        """Of no cell yet."""
+        return cls(np.zeros(rows), np.ones(rows), np.zeros(rows))
+
+    def add(self, counts: NDArray[np.int64]) -> None:
+        """Some cells, by (arrangement, cell) counts of arrangements at least as extreme."""
+        from scipy.special import ndtri
+
+        if not counts.shape[1]:
+            return
+        # p is a count over the arrangements, so that there are but so many logarithms and quantiles of it
+        p = np.arange(1, len(counts) + 1) / len(counts)
+        self.fisher += (-2 * np.log(p))[counts - 1].sum(axis=1)
+        np.minimum(self.smallest, counts.min(axis=1) / len(counts), out=self.smallest)
+        self.stouffer -= ndtri(p * len(counts) / (len(counts) + 1))[counts - 1].sum(axis=1)
+        self.cells += counts.shape[1]
+
+    @property
+    def levels(self) -> dict[str, float]:
+        """p of each combination; 1 where no cell is in it."""
+        if not self.cells:
+            return dict.fromkeys(COMBINATIONS, 1.0)
+        scores = {"fisher": self.fisher, "tippett": -self.smallest, "stouffer": self.stouffer}
+        # sums of the same numbers in another order differ by rounding
+        return {name: float((s >= s[0] - 1e-9 * max(1.0, abs(float(s[0])))).mean()) for name, s in scores.items()}
 
 
 def partial_conjunction(p: Floats, at_least: int) -> float:

@@ -260,15 +260,17 @@ def between_ss_null(responses: Floats, design: Design, arrangements: Arrangement
     """
     y = stratum_centred(responses, design)
     total = (y * y).sum(axis=0)
-    inverse = np.linalg.pinv(indicator_gram(design))
+    # s' A^- s is a sum of squares of (category) weights times s, so that each is one product of matrices
+    size, along = np.linalg.eigh(np.linalg.pinv(indicator_gram(design)))
+    weights = (along * np.sqrt(np.maximum(size, 0.0)))[:, size > 1e-10 * size.max()]
     labels = arrangements.labels
-    null = np.empty((len(labels), y.shape[1]))
-    for rows in chunks(len(labels), design.k * y.shape[1] + design.n):
-        local = labels[rows]
-        sums = np.empty((design.k, rows.stop - rows.start, y.shape[1]))
-        for k in range(design.k):
-            sums[k] = (local == k).astype(np.float64) @ y
-        null[rows] = np.einsum("kbm,kl,lbm->bm", sums, inverse, sums, optimize=True)
+    null = np.zeros((len(labels), y.shape[1]))
+    for rows in chunks(len(labels), 2 * y.shape[1] + design.n):
+        local, found = labels[rows], null[rows]
+        for weight in weights.T:
+            part = weight[local] @ y
+            part *= part
+            found += part
     return null, total
 
 

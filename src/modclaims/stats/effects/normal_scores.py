@@ -136,10 +136,12 @@ class ScoreBounds(Bounds):
 
     def _largest(self, cells: Indices) -> Floats:
         """(R,) the largest t* over those of `cells` that have a bound; an undefined one counts as its cell's largest."""
-        t = self._stable.t[:, cells[self.varies[cells]]]
-        known = np.isfinite(t)
-        most = np.where(known, t, -np.inf).max(axis=0, initial=-np.inf)
-        return np.asarray(np.where(known, t, most).max(axis=1, initial=-np.inf))
+        found = np.full(len(self.t), -np.inf)
+        for _, t in self._stable.columns(cells[self.varies[cells]]):
+            known = np.isfinite(t)
+            most = np.where(known, t, -np.inf).max(axis=0, initial=-np.inf)
+            np.maximum(found, np.where(known, t, most).max(axis=1, initial=-np.inf), out=found)
+        return found
 
     def _p_lower(self, smallest: float, cells: Indices | None) -> Floats:
         own = super()._p_lower(smallest, None)

@@ -353,11 +353,10 @@ class SuperiorityBounds(Bounds):
         """(R,) sorted: the largest T*, or -T*, over those of `cells` that have a bound; None where one cell is meant."""
         if cells is None or len(cells) == 1:
             return None
-        use = cells[self.bounded[cells]]
         found = np.full(len(self.t), -np.inf)
-        for rows in chunks(len(self.t), max(1, len(use))):
-            t = self.t[rows][:, use]
-            found[rows] = (np.abs(t) if self.signless else sign * t).max(axis=1, initial=-np.inf)
+        for _, t in self.columns(cells[self.bounded[cells]]):
+            largest = (np.abs(t) if self.signless else sign * t).max(axis=1, initial=-np.inf)
+            np.maximum(found, largest, out=found)
         return np.sort(found)
 
     def _p_lower(self, smallest: float, cells: Indices | None) -> Floats:
