@@ -1,9 +1,9 @@
-"""What one claim takes with many texts: seconds of one process, and its memory at most.
+"""What one claim takes with many texts, or many cells: seconds of one process, and its memory at most.
 
-    python benchmarks/many_texts.py [--texts 256 1024] [--family CategoryClustering] [--layers 12]
+    python benchmarks/many_texts.py [--texts 256 1024] [--family CategoryClustering] [--layers 12] [--width 768]
 
-Activations of as many texts as are asked for, of four categories and as many topics, at 12 layers of 768 units and 10 positions,
-are made as they are asked for, as a store would read them. Each claim is weighed whole, with figures, rival explanations and five
+Activations of as many texts as are asked for, of four categories and as many topics, at 12 layers of 768 units and 10 positions
+(and four times as many neurons), are made as they are asked for, as a store would read them. Each claim is weighed whole, with figures, rival explanations and five
 untrained networks, at 9,999 relabellings and 9,999 resamples, on one BLAS thread, in a process of its own. Growth is the exponent between each two numbers of texts.
 """
 
@@ -27,16 +27,20 @@ from modclaims.hypothesis import Hypothesis
 from modclaims.look import TestSettings
 from modclaims.recording import Activations, ModelShape, Recording, Request
 
-UNITS, HEADS, POSITIONS, CATEGORIES = 768, 12, 10, 4
+HEADS, POSITIONS, CATEGORIES = 12, 10, 4
 CLAIMS = {
     "CategoryClustering": {"site": "attn_out"},
     "CategoryClustering, within topics": {"site": "attn_out", "within": "topic"},
     "HeadSelectivity": {},
     "HeadSelectivity, of a category": {"category": "c0"},
-    "AxisStreams": {"category": "c0"},
+    "HeadSelectivity, neurons": {"unit": "neuron"},
+    "HeadSelectivity, neurons of a category": {"unit": "neuron", "category": "c0"},
+    "AxisStreams": {},
+    "AxisStreams, of a category": {"category": "c0"},
     "WithinVersusStyle": {"within": "topic"},
     "LowRankSimilarity": {},
     "SubspaceSeparation": {},
+    "InputReconstruction": {},
 }
 """Constants of the claims that are timed."""
 
@@ -46,24 +50,31 @@ class Made:
     """Arrays made when they are asked for: noise of each text's own, and its category's direction in the network itself."""
 
     texts: int
+    width: int
 
     def array(self, request: Request, layer: int) -> NDArray[np.floating]:
         """Of one site at one layer."""
         assert isinstance(request, Activations)
         rng = np.random.default_rng([layer, len(request.site), sum(map(ord, request.variant or ""))])
         by_head = request.site in ("head_z", "q", "k", "v")
-        shape = (self.texts, POSITIONS, *((HEADS, UNITS // HEADS) if by_head else (UNITS,)))
+        units = 4 * self.width if request.site == "mlp_act" else self.width
+        shape = (self.texts, POSITIONS, *((HEADS, units // HEADS) if by_head else (units,)))
         if request.reduce == "norm":
             shape = shape[:-1]
-        own = rng.standard_normal((self.texts, 1, *shape[2:]), dtype=np.float32)
-        x = own + rng.standard_normal(shape, dtype=np.float32)
+        if request.reduce == "mean":
+            shape = (self.texts, *shape[2:])
+        x = rng.standard_normal(shape, dtype=np.float32)
+        by_position = request.reduce != "mean"
+        if by_position:
+            x += rng.standard_normal((self.texts, 1, *shape[2:]), dtype=np.float32)
         if request.variant is None and request.site != "embed":
-            lift = 0.3 * rng.standard_normal((CATEGORIES, *shape[2:]), dtype=np.float32)
-            x += lift[np.arange(self.texts) % CATEGORIES][:, None]
+            lift = 0.3 * rng.standard_normal((CATEGORIES, *shape[1 + by_position :]), dtype=np.float32)
+            lift = lift[np.arange(self.texts) % CATEGORIES]
+            x += lift[:, None] if by_position else lift
         return np.asarray(np.abs(x) if request.reduce == "norm" else x)
 
 
-def recording(texts: int, layers: int) -> Recording:
+def recording(texts: int, layers: int, width: int) -> Recording:
     """Texts of four crossed categories and topics, a few words each."""
     rng, words = np.random.default_rng(0), [f"word{i}" for i in range(500)]
     corpus = Corpus(
@@ -77,16 +88,16 @@ def recording(texts: int, layers: int) -> Recording:
             for i in range(texts)
         ),
     )
-    shape = ModelShape("made", layers, HEADS, HEADS, UNITS, UNITS // HEADS, 4 * UNITS, 2048)
+    shape = ModelShape("made", layers, HEADS, HEADS, width, width // HEADS, 4 * width, 2048)
     read = tuple(text.body for text in corpus.texts)
-    return Recording(corpus, shape, tuple(range(POSITIONS)), read, Made(texts))
+    return Recording(corpus, shape, tuple(range(POSITIONS)), read, Made(texts, width))
 
 
-def weigh(name: str, texts: int, layers: int) -> tuple[float, float]:
+def weigh(name: str, texts: int, layers: int, width: int) -> tuple[float, float]:
     """Seconds and GB of one claim."""
     family = getattr(modclaims, name.partition(",")[0])
     claim: Hypothesis = type("Timed", (family,), {"__doc__": "A claim that is timed.", **CLAIMS[name]})()
-    made = recording(texts, layers)
+    made = recording(texts, layers, width)
     started = time.perf_counter()
     with threadpool_limits(limits=1):
         claim.weigh(made, TestSettings())
@@ -99,15 +110,24 @@ def main() -> None:
     parser.add_argument("--texts", type=int, nargs="+", default=[256, 1024])
     parser.add_argument("--family", choices=CLAIMS, nargs="+", default=["CategoryClustering"])
     parser.add_argument("--layers", type=int, default=12)
+    parser.add_argument("--width", type=int, default=768)
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
-        print(*weigh(asked.family[0], asked.texts[0], asked.layers))
+        print(*weigh(asked.family[0], asked.texts[0], asked.layers, asked.width))
         return
     for name in asked.family:
         before: tuple[int, float] | None = None
         for texts in asked.texts:
-            command = [sys.executable, __file__, "--one", "--family", name, "--layers", str(asked.layers)]
+            command = [
+                sys.executable,
+                __file__,
+                "--one",
+                "--family",
+                name,
+                f"--layers={asked.layers}",
+                f"--width={asked.width}",
+            ]
             done = subprocess.run([*command, "--texts", str(texts)], capture_output=True, text=True, check=False)
             if done.returncode:
                 print(f"{name}, {texts} texts: {done.stderr.strip().splitlines()[-1:] or done.returncode}")
@@ -119,7 +139,8 @@ def main() -> None:
                 else f", exponent {math.log(seconds / before[1]) / math.log(texts / before[0]):.2f}"
             )
             print(
-                f"{name}, {texts} texts x {asked.layers} layers: {seconds:.1f} s, {gigabytes:.2f} GB{grown}", flush=True
+                f"{name}, {texts} texts x {asked.layers} layers x {asked.width}: {seconds:.1f} s, {gigabytes:.2f} GB{grown}",
+                flush=True,
             )
             before = (texts, seconds)
 
