@@ -398,7 +398,7 @@ def superiority_bounds(
     """
     found = superior(responses, design, category, resamples)
     relative = relative_variance(found.theta, found.variance, found.blocks)
-    theta, r = found.theta[0], relative[0]
+    theta, r = found.theta[0].copy(), relative[0].copy()  # not views, which would keep all resamples
     inside = theta * (1 - theta) > 1e-9  # at the end of the scale a resample says nothing
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(inside & np.isfinite(found.theta[1:]), score(found.theta[1:], relative[1:], theta), 0.0)
