@@ -18,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from figures import figure
+
 CARD = Path(__file__).resolve().parent.parent / "hypotheses" / "card.py"
 
 
@@ -39,11 +41,12 @@ def main() -> None:
         home = Path(folder)
         for args in (("--help",), ("list",)):
             seconds = statistics.median(timed(*args, home=home)[0] for _ in range(5))
-            print(f"modclaims {args[0]:8} {seconds:6.2f} s   (median of 5; at most 0.4)")
+            figure(f"modclaims {args[0]}", seconds, "s", at_most=0.4, machine=True)
         cold, memory = timed("run", str(CARD), "-n", "2", "--out", "cold", home=home)
-        print(f"cold     {cold:6.1f} s   (at most 150)   peak memory {memory:.2f} GB (at most 2)")
+        figure("the card on the embedded model, cold", cold, "s", at_most=90, machine=True)
+        figure("the same, memory of the largest process", memory, "GB", at_most=2)
         cached, _ = timed("run", str(CARD), "-n", "2", "--out", "cached", home=home)
-        print(f"cached   {cached:6.1f} s   (at most 30)   cached / cold = {cached / cold:.2f}")
+        figure("the same, recorded before", cached, "s", at_most=20, machine=True)
 
 
 if __name__ == "__main__":

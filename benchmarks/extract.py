@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from figures import figure
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModel, OPTConfig, OPTModel, PreTrainedTokenizerFast
 from transformers.utils import logging
@@ -186,16 +187,13 @@ def main() -> None:
                 plain, recorded = cpu_seconds(passes), cpu_seconds(record)
             pairs.append((recorded, plain))
         ratios = sorted(recorded / plain for recorded, plain in pairs)
-        print(
-            f"recording / bare pass, CPU time: {statistics.median(ratios):.3f} (middle half {ratios[len(ratios) // 4]:.3f} to "
-            f"{ratios[-len(ratios) // 4]:.3f}; {len(pairs)} pairs; target at most {TARGET}); "
-            f"bare pass {statistics.median(plain for _, plain in pairs):.3f} s for {args.texts} texts of {TOKENS} tokens"
-        )
+        figure("recording over a bare pass, CPU time", statistics.median(ratios), at_most=TARGET)
+        print(f"middle half {ratios[len(ratios) // 4]:.3f} to {ratios[-len(ratios) // 4]:.3f} of {len(pairs)} pairs")
+        bare_pass = statistics.median(plain for _, plain in pairs)
+        figure(f"bare pass of {args.texts} texts of {TOKENS} tokens", bare_pass, "s", machine=True)
         grown = {which: measured_peak(folder, which, args.texts, args.batch) for which in ("bare", "recording")}
-        print(
-            f"peak memory: bare {grown['bare'] / 2**20:.1f} MiB, recording {grown['recording'] / 2**20:.1f} MiB, "
-            f"of which kept {kept / 2**20:.1f} MiB"
-        )
+        figure("memory of a recording beyond a bare pass", (grown["recording"] - grown["bare"]) / 2**20, "MiB")
+        figure("of which kept", kept / 2**20, "MiB")
 
 
 if __name__ == "__main__":

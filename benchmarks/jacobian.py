@@ -18,9 +18,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
+from figures import figure
 from threadpoolctl import threadpool_limits
 from tokenizers import Tokenizer, models
 from transformers import OPTConfig, OPTModel, PreTrainedTokenizerFast
@@ -99,9 +101,10 @@ def beside_differentiation(network: Network) -> None:
         ("torch.func.jacrev", batched, BATCHED_TARGET),
     ):
         peer = (seconds if work is looped else least_seconds)(work)
-        print(
-            f"MLP at {FEW} tokens, all singular values: {own:.2f} s; {name} and one decomposition {peer:.2f} s: "
-            f"{peer / own:.1f} times as long (target at least {target:g})"
+        figure(
+            f"MLP at {FEW} tokens, all singular values: {name} and a decomposition over ours",
+            peer / own,
+            at_least=target,
         )
     for peer in ("looped", "batched"):  # below 4e-7 of the largest ours are noise, a hundredth of float32's floor
         np.testing.assert_allclose(found[peer], found["ours"], rtol=0, atol=4e-7 * found["ours"][0])
@@ -117,6 +120,12 @@ def whole_spectrum(network: Network, tokens: int) -> None:
     gram_values(jacobian(network, "mlp", tokens).grams())
 
 
+def token_spectra(network: Network, block: Literal["mlp", "attention"], tokens: int) -> None:
+    """Every token's singular values, of a window's last token on `WINDOW_END`."""
+    inputs = block_inputs(network, ids(WINDOW_END + 1), [0], block, held=WINDOW_END + 1 - tokens)[0]
+    spectra(network, Jacobian(block, tokens, last=WINDOW_END), inputs, ["tokens"], {})
+
+
 def of_one_block(network: Network) -> None:
     """What a claim's unit costs: one block at one text, three tokens in its middle, every token's values."""
     asked = {block: Jacobian(block, 3, last=WINDOW_END) for block in ("mlp", "attention")}
@@ -130,10 +139,11 @@ def of_one_block(network: Network) -> None:
             kind: least_seconds(scrambled_block, network, Variant(kind, 1), 0, block)
             for kind in ("gaussian", "permuted")
         }
-        print(
-            f"{block} at 3 tokens up to {WINDOW_END}, every token's values: {own:.2f} s, of the first text {first:.2f} s; "
-            f"its weights drawn anew {drawn['gaussian']:.2f} s (gaussian), {drawn['permuted']:.2f} s (permuted)"
-        )
+        what = f"{block} at 3 tokens up to {WINDOW_END}, every token's values"
+        figure(what, own, "s", machine=True)
+        figure(f"{what}, of the first text of a layer", first, "s", machine=True)
+        for kind, spent in drawn.items():
+            figure(f"{block}, weights drawn anew ({kind})", spent, "s", machine=True)
 
 
 def by_tokens(network: Network) -> None:
@@ -205,14 +215,15 @@ def main() -> None:
         if args.peak:
             before = time.process_time()
             bytes_grown = grown(lambda: large[args.peak](network, args.tokens))
-            print(
-                f"{args.peak} at {args.tokens} tokens: {time.process_time() - before:.1f} s, {bytes_grown / 1e6:.0f} MB"
-            )
+            mlp = args.peak == "mlp"
+            what, spent = f"{args.peak} at {args.tokens} tokens", time.process_time() - before
+            figure(what, spent, "s", at_most=SECONDS_TARGET if mlp else None, machine=True)
+            figure(f"{what}, memory", bytes_grown / 1e6, "MB", at_most=MEMORY_TARGET / 1e6 if mlp else None)
             return
         beside_differentiation(network)
-        for which, target in (("mlp", f"target {SECONDS_TARGET:g} s, {MEMORY_TARGET / 1e6:g} MB"), ("attention", "")):
+        for which in ("mlp", "attention"):
             command = [sys.executable, __file__, "--model", str(folder), "--peak", which, "--tokens", str(args.tokens)]
-            print(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip(), target)
+            subprocess.run(command, check=True)
         of_one_block(network)
         by_tokens(network)
 

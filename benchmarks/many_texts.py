@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+from figures import figure
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -43,6 +44,14 @@ CLAIMS = {
     "InputReconstruction": {},
 }
 """Constants of the claims that are timed."""
+TARGETS = {
+    ("CategoryClustering", 1024): (60.0, 2.0),
+    ("CategoryClustering", 4096): (900.0, 4.0),
+    ("HeadSelectivity", 4096): (60.0, None),
+    ("HeadSelectivity, neurons", 64): (300.0, 2.0),
+    ("AxisStreams", 64): (300.0, 2.0),
+}
+"""Seconds and GB of a claim at so many texts (12 layers of 768; axes of 32 layers of 2,560)."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +102,16 @@ def recording(texts: int, layers: int, width: int) -> Recording:
     return Recording(corpus, shape, tuple(range(POSITIONS)), read, Made(texts, width))
 
 
-def weigh(name: str, texts: int, layers: int, width: int) -> tuple[float, float]:
-    """Seconds and GB of one claim."""
+def claim_of(name: str) -> Hypothesis:
+    """One of `CLAIMS`."""
     family = getattr(modclaims, name.partition(",")[0])
     claim: Hypothesis = type("Timed", (family,), {"__doc__": "A claim that is timed.", **CLAIMS[name]})()
+    return claim
+
+
+def weigh(name: str, texts: int, layers: int, width: int) -> tuple[float, float]:
+    """Seconds and GB of one claim."""
+    claim = claim_of(name)
     made = recording(texts, layers, width)
     started = time.perf_counter()
     with threadpool_limits(limits=1):
@@ -133,15 +148,13 @@ def main() -> None:
                 print(f"{name}, {texts} texts: {done.stderr.strip().splitlines()[-1:] or done.returncode}")
                 break
             seconds, gigabytes = map(float, done.stdout.split())
-            grown = (
-                ""
-                if before is None
-                else f", exponent {math.log(seconds / before[1]) / math.log(texts / before[0]):.2f}"
-            )
-            print(
-                f"{name}, {texts} texts x {asked.layers} layers x {asked.width}: {seconds:.1f} s, {gigabytes:.2f} GB{grown}",
-                flush=True,
-            )
+            what = f"{name}, {texts} texts x {asked.layers} layers x {asked.width}"
+            most = TARGETS.get((name, texts), (None, None))
+            figure(what, seconds, "s", at_most=most[0], machine=True)
+            figure(f"{what}, memory", gigabytes, "GB", at_most=most[1])
+            if before is not None:
+                grown = math.log(seconds / before[1]) / math.log(texts / before[0])
+                figure(f"{name}, exponent of growth from {before[0]} to {texts} texts", grown, at_most=2.1)
             before = (texts, seconds)
 
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from figures import figure
 from numpy.typing import NDArray
 from skbio.stats.distance import DistanceMatrix, anosim
 from threadpoolctl import threadpool_limits
@@ -77,10 +78,8 @@ def beside_product(repeats: int, matrices: list[Floats]) -> float:
             ours.append(seconds(lambda s=similarities, p=pairs, d=design: weigh(s, p, d)))
         ratio = statistics.median(o / b for o, b in zip(ours, bare, strict=True))
         first = first or statistics.median(ours)
-        print(
-            f"{name} ({len(pairs):,} pairs): {statistics.median(ours):.2f} s, bare product {statistics.median(bare):.2f} s, "
-            f"ratio {ratio:.2f} (target at most {PRODUCT_TARGET:g})"
-        )
+        figure(f"{name} ({len(pairs):,} pairs), over a bare product", ratio, at_most=PRODUCT_TARGET)
+        figure(f"{name}, the test", statistics.median(ours), "s", machine=True)
     return first
 
 
@@ -94,10 +93,7 @@ def beside_loops(loops: int, matrices: list[Floats], ours: float) -> None:
         distances.append(DistanceMatrix(distance))
     timed = [seconds(lambda d=d: anosim(d, labels, permutations=DRAWS)) for d in distances]
     looped = statistics.median(timed) * CELLS
-    print(
-        f"scikit-bio's anosim, {DRAWS:,} permutations: {statistics.median(timed):.2f} s a matrix (median of {loops}), {looped:.0f} s for "
-        f"{CELLS}: {looped / ours:.0f} times as long (target at least {LOOP_TARGET:g})"
-    )
+    figure(f"scikit-bio's anosim, a call for each of {CELLS} matrices, over ours", looped / ours, at_least=LOOP_TARGET)
 
 
 def main() -> None:

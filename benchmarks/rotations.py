@@ -18,6 +18,7 @@ import statistics
 import time
 
 import numpy as np
+from figures import figure
 
 from modclaims.stats.chance.actions import Design
 from modclaims.stats.nulls.rotations import Scale, Turning, draws, summarised
@@ -49,15 +50,14 @@ def main() -> None:
             draws(BASES, np.random.default_rng(1), one)
             seconds[name].append(time.perf_counter() - started)
     medians = {name: statistics.median(found) for name, found in seconds.items()}
-    print(f"{BASES} bases: reflections {medians['reflections']:.2f} s, textbook {medians['textbook']:.2f} s")
-    print(f"textbook / reflections = {medians['textbook'] / medians['reflections']:.2f}")
+    figure("QR of a Gaussian matrix over reflections", medians["textbook"] / medians["reflections"], at_least=1)
     started = time.perf_counter()
     draws(ROTATIONS, np.random.default_rng(2), by_reflections)
     whole = time.perf_counter() - started
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(
-        f"{ROTATIONS} rotations, {TEXTS} texts, {LAYERS} layers, width {WIDTH}: {whole:.1f} s (at most 30), {memory:.2f} GB"
-    )
+    what = f"{ROTATIONS} rotations, {TEXTS} texts, {LAYERS} layers, width {WIDTH}"
+    figure(what, whole, "s", at_most=30, machine=True)
+    figure(f"{what}, memory", memory, "GB", at_most=2)
 
 
 if __name__ == "__main__":

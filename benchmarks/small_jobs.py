@@ -17,6 +17,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from figures import figure
+
 ROOT = Path(__file__).resolve().parent.parent
 CLAIM = "hypotheses/card.py::TopicsClusterInAttention"
 CLI = ("-m", "modclaims.cli")
@@ -47,12 +49,14 @@ def main(home: Path, out: Path) -> None:
         "plan (card)": (*CLI, "plan", "hypotheses/card.py"),
         "one claim, recorded": (*CLI, "run", CLAIM, "-n", "1", "--out", str(out / "again")),
     }
+    at_most = {"--help": 0.3, "list": 0.3, "plan (card)": 5.0, "one claim, recorded": 3.0}
     unit = 0.0
-    print(f"{'job':22} {'processor s':>12} {'wall s':>8} {'x numpy':>8}")
     for name, words in jobs.items():
         processor, wall = cost(words, home)
         unit = unit or processor
-        print(f"{name:22} {processor:12.2f} {wall:8.2f} {processor / unit:8.1f}")
+        figure(f"{name}, processor", processor, "s", machine=True)
+        figure(f"{name}, wall", wall, "s", at_most=at_most.get(name), machine=True)
+        figure(f"{name}, processor over importing numpy", processor / unit)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from figures import figure
 from transformers import AutoTokenizer, OPTConfig, OPTForCausalLM
 from transformers.utils import logging
 
@@ -123,16 +124,12 @@ def main() -> int:
         asked = [*args.suites, "--model", str(model), *(["-k", args.k] if args.k else [])]
         for name, target in (("cold", COLD), ("from the store", CACHED)):
             found = took(["run", *asked, "--out", str(folder / "report")], home)
-            tick = (
-                ""
-                if found.tick is None or name != "cold"
-                else f", first recording after {found.tick:.0f} s (target {TICK:g})"
-            )
-            print(
-                f"{' '.join(args.suites)} on a random OPT-125M, {name}: {found.seconds:.0f} s (target {target:g}), processor "
-                f"{found.processor:.0f} s, {found.gigabytes:.2f} GB (target {MEMORY:g}){tick}",
-                flush=True,
-            )
+            what = f"{' '.join(args.suites)} on a random OPT-125M, {name}"
+            figure(what, found.seconds, "s", at_most=target, machine=True)
+            figure(f"{what}, processor", found.processor, "s", machine=True)
+            figure(f"{what}, memory of all processes", found.gigabytes, "GB", at_most=MEMORY)
+            if found.tick is not None and name == "cold":
+                figure(f"{what}, first recording after", found.tick, "s", at_most=TICK, machine=True)
             missed |= found.seconds > 1.5 * target or found.gigabytes > 1.5 * MEMORY
     return int(missed)
 

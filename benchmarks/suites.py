@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from figures import figure
+
 SUITES = Path(__file__).resolve().parent.parent / "hypotheses"
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -51,7 +53,8 @@ def main() -> None:
             sys.exit(f"modclaims run ended with {run.returncode}")
         lines = (Path(home) / "told").read_text().splitlines()
         print(next(line for line in reversed(lines) if " claims: " in line))
-        print(f"all suites, cold: {seconds:.0f} s (at most 600), {peak / 2**30:.2f} GB (at most 4)")
+        figure("all suites, cold", seconds, "s", at_most=600, machine=True)
+        figure("the same, memory of all processes", peak / 2**30, "GB", at_most=4)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from modclaims.declarations import held_fast, junk, refuse_undeclared, shown, wr
 from modclaims.errors import ClaimCodeError, ClaimError, ModclaimsError
 from modclaims.hypothesis import Hypothesis
 from modclaims.look import TestSettings
+from modclaims.memory import check_fits
 from modclaims.own_code import own_classes
 from modclaims.planning.context import PlanContext
 from modclaims.planning.plan import TestPlan
@@ -74,6 +75,14 @@ def models(claim: Hypothesis) -> int:
 def check(claim: Hypothesis, before: PlanContext) -> None:
     """Raise `ClaimError` where corpus, network, positions or tokens cannot carry the claim."""
     ask(claim, "check()", lambda: claim.check(before))
+    needed = ask(claim, "memory()", lambda: float(claim.memory(before)))
+    texts = len(before.corpus)
+    check_fits(
+        needed,
+        f"Weighing {claim.family()} on {texts:,} texts",
+        # what grows most grows with pairs of texts
+        lambda share: f"About {int(texts * share**0.5):,} texts would fit; or name fewer layers (layers = ...).",
+    )
 
 
 def plan(claim: Hypothesis, before: PlanContext) -> TestPlan:

@@ -201,6 +201,13 @@ class Hypothesis(ABC):
         for column in self.columns():
             before.corpus.values(column)
 
+    def memory(self, before: PlanContext) -> float:
+        """Bytes that weighing takes, about, where that grows with texts or cells; 0 where it is little.
+
+        Asked before any forward pass: a claim for which there is no room is refused then.
+        """
+        return 0.0
+
     @abstractmethod
     def requests(self, shape: ModelShape) -> tuple[Request, ...]:
         """What must be recorded. Raises `ClaimError` for a layer that the model lacks."""

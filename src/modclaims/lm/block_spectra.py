@@ -29,7 +29,7 @@ from modclaims.workers import cores
 TEXTS_AT_ONCE = 16
 """Texts, at most, that are gone through layer by layer, so that what their Jacobians share is made once."""
 KEPT_BYTES = 2**29
-"""Of what enters blocks, kept for later."""
+"""Of what enters blocks, kept for later, and so of what Jacobians of one block share, beyond the latest block."""
 SECONDS_UNKEPT = 1.0
 """What is made is in the store after so long at most, or once it is made."""
 
@@ -113,6 +113,10 @@ def _bytes(inputs: Mapping[int, BlockInput]) -> int:
     return sum(one.stream.nbytes for one in inputs.values())
 
 
+def _bytes_shared(by_token: Mapping[int, torch.Tensor]) -> int:
+    return sum(one.nbytes for one in list(by_token.values()))  # which workers may be adding to
+
+
 class BlockSpectra:
     """Works tasks off, side by side."""
 
@@ -181,7 +185,8 @@ class BlockSpectra:
         """What tasks about the same block share; of the latest blocks alone."""
         place = (task.job.variant, task.layer, task.asked)
         found = self._shared.setdefault(place, {})
-        while len(self._shared) > 4:
+        self._shared.move_to_end(place)
+        while len(self._shared) > 1 and sum(map(_bytes_shared, self._shared.values())) > KEPT_BYTES:
             self._shared.popitem(last=False)
         return found
 

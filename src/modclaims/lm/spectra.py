@@ -31,6 +31,10 @@ def question(request: Jacobian) -> Jacobian:
     return replace(request, answer="tokens", texts=None, layers=None, only=None, variant=None)
 
 
+CHECKED = 2**62
+"""Bytes: whether there is room for a Jacobian was asked before any pass."""
+
+
 def spectra(
     network: Network,
     asked: Jacobian,
@@ -43,7 +47,7 @@ def spectra(
     Raises `ModelError` and `ClaimError` as `block_jacobian` does.
     """
     wanted = frozenset(answers)
-    jacobian = block_jacobian(network, inputs, normalised=asked.normalised, kept=kept)
+    jacobian = block_jacobian(network, inputs, normalised=asked.normalised, kept=kept, max_memory=CHECKED)
     found: dict[str, Array] = {}
     of_tokens = gram_values(jacobian.grams()) if wanted & OF_TOKENS or jacobian.tokenwise else None
     if of_tokens is not None:

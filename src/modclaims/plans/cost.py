@@ -31,7 +31,9 @@ class Cost:
     operations: float = 0.0
     """Floating-point operations that they take, about."""
     memory: int = 0
-    """Bytes that one of them takes while it is worked out, at most, about."""
+    """Bytes that one of them takes while it is worked out, at most, about ..."""
+    shared: int = 0
+    """... and what is held beside for all that are worked out together."""
 
 
 def cost(requests: Iterable[Request], corpus: Corpus, reading: Reading) -> Cost:
@@ -50,6 +52,7 @@ def cost(requests: Iterable[Request], corpus: Corpus, reading: Reading) -> Cost:
         jacobians=sum(one.jacobians for one in found),
         operations=sum(one.operations for one in found),
         memory=max(one.memory for one in found),
+        shared=max(one.shared for one in found),
     )
 
 
@@ -60,7 +63,7 @@ def _cost(requests: Iterable[Request], corpus: Corpus, reading: Reading) -> Cost
     work: dict[object, float] = {}
     networks: set[str] = set()
     texts: set[int] = set()
-    memory = 0
+    memory = shared = 0
     for request in requests:
         variant = reading.own if request.variant is None else request.variant
         networks.add(request.loads(reading))
@@ -77,6 +80,7 @@ def _cost(requests: Iterable[Request], corpus: Corpus, reading: Reading) -> Cost
                     read[one] = max(seen, read.get(one, 0))
             if request.of_one_block:
                 memory = max(memory, request.working_bytes(reading))
+                shared = max(shared, request.shared_bytes(reading))
                 for entry in entries:
                     asked = (variant, row, entry.site, entry.layer, entry.positions)
                     work[asked] = max(work.get(asked, 0.0), request.operations(reading))
@@ -85,7 +89,7 @@ def _cost(requests: Iterable[Request], corpus: Corpus, reading: Reading) -> Cost
     sizes = [size for held in stored.values() for size in held.values()]
     bytes_on_disk = sum(sizes) + HEADER * len(sizes)
     passes, tokens = len(read), sum(read.values())
-    return Cost(len(texts), len(networks), passes, tokens, bytes_on_disk, len(work), sum(work.values()), memory)
+    return Cost(len(texts), len(networks), passes, tokens, bytes_on_disk, len(work), sum(work.values()), memory, shared)
 
 
 def _rows(request: Request, corpus: Corpus, reading: Reading) -> Iterator[tuple[Row, int]]:

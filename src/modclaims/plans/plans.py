@@ -231,7 +231,7 @@ class Plan:
         cost = self.cost
         if not cost.jacobians:
             return []
-        told = f"{cost.jacobians:,} Jacobians of single blocks, {told_seconds(seconds(cost.operations))} on {_counted(cores(), 'core')} with {_size(cores() * cost.memory)} at work"
+        told = f"{cost.jacobians:,} Jacobians of single blocks, {told_seconds(seconds(cost.operations))} on {_counted(cores(), 'core')} with {_size(cores() * cost.memory + cost.shared)} at work"
         long = f" {REMEDY}" if seconds(cost.operations) > LONG else ""
         return [f"{told}, less what earlier runs have left.{long}"]
 

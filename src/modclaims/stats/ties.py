@@ -20,6 +20,9 @@ coordinates cosines range over 6 eps where they are recorded in float32 and over
 
 def tolerance(values: Floats) -> Floats:
     """(cell,) by how much (row, cell) values may differ by rounding alone; values that are not finite aside."""
+    largest, least = values.max(axis=0, initial=0.0), values.min(axis=0, initial=0.0)
+    if np.isfinite(largest).all() and np.isfinite(least).all():
+        return np.asarray(ROUNDING * np.maximum(largest, -least))
     size = np.abs(values)
     return np.asarray(ROUNDING * np.where(np.isfinite(size), size, 0.0).max(axis=0, initial=0.0))
 
@@ -34,5 +37,6 @@ def codes(values: Floats, slack: float) -> NDArray[np.int64]:
 
 def alike(values: Floats, slack: Floats) -> NDArray[np.bool_]:
     """(cell,) whether all (row, cell) values are finite and at most `slack` (cell,) apart."""
-    finite = np.isfinite(values).all(axis=0)
-    return np.asarray(finite & (np.ptp(np.where(finite, values, 0.0), axis=0) <= slack))
+    with np.errstate(invalid="ignore"):
+        largest, least = values.max(axis=0), values.min(axis=0)
+        return np.asarray(np.isfinite(largest) & np.isfinite(least) & (largest - least <= slack))

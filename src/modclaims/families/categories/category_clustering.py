@@ -277,13 +277,15 @@ class CategoryClustering(Hypothesis):
             cells, per_cell = self._similarities(look.recording, None)
             similarities = pairs.matrix([units.similarity(s.values) for s in per_cell])
             return cells, per_cell, similarities, {} if look.settings.bare else spread_of(per_cell, units, pairs)
-        cells, columns, numbers = (), [], []
+        layers = look.shape.resolve_layers(self._request())
+        compared = np.empty((len(pairs), len(layers) * heads_at(look.shape, self.site)))
+        found, numbers = list[Cell](), []
         for cell, similarity in self._cell_by_cell(look.recording, None):
-            cells += (cell,)
-            columns.append(pairs.vector(units.similarity(similarity.values)))
+            compared[:, len(found)] = pairs.vector(units.similarity(similarity.values))
+            found.append(cell)
             numbers.append({} if look.settings.bare else spread_of([similarity], units, pairs))
         together = {name: np.concatenate([one[name] for one in numbers]) for name in numbers[0]}
-        return cells, (), np.stack(columns, axis=1), together
+        return tuple(found), (), compared, together
 
     def _test(
         self,

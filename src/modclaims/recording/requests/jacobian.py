@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from modclaims.corpus import Corpus
 from modclaims.errors import ClaimError
+from modclaims.memory import SPARED, check_fits, memory_free
 from modclaims.recording.entries import JACOBIAN, Entry
 from modclaims.recording.reading import Reading
 from modclaims.recording.requests.request import BYTES, Request
@@ -122,6 +123,12 @@ class Jacobian(Request):
         whole = (self.tokens * width) ** 2 if self.block == "attention" and self.answer in ("summary", "values") else 0
         return BYTES * (2 * whole + width * ((2 * self.tokens + 5) * width + inner))
 
+    def shared_bytes(self, reading: Reading) -> int:
+        shape = reading.shape
+        if self.block == "mlp":
+            return 0
+        return BYTES * 3 * self.tokens * shape.width * shape.heads * shape.head_width
+
     def chosen(self, corpus: Corpus) -> tuple[int, ...]:
         """Indices of the texts that are answered for: all, or so many spread evenly over the corpus, by id ascending."""
         order = sorted(range(len(corpus)), key=lambda i: corpus.texts[i].id)
@@ -162,3 +169,16 @@ class Jacobian(Request):
             last = self.window(reading.positions)[-1]
             what = f"a Jacobian at {self.tokens} tokens up to token {last}"
             reading.check_length(corpus, last + 1, what, "lower tokens = ... or ends_at = ... of the claim")
+        block = "an MLP" if self.block == "mlp" else "attention"
+        check_fits(
+            self.working_bytes(reading) + self.shared_bytes(reading),
+            f"The Jacobian of {block} at {self.tokens} tokens of width {reading.shape.width}",
+            lambda _: f"{self._fitting(reading)}, or give it more memory.",
+        )
+
+    def _fitting(self, reading: Reading) -> str:
+        """How many tokens there is room for."""
+        room = SPARED * memory_free()
+        each = (replace(self, tokens=n, last=None) for n in range(self.tokens - 1, 0, -1))
+        most = next((one.tokens for one in each if one.working_bytes(reading) + one.shared_bytes(reading) <= room), 0)
+        return f"Lower tokens = ... to {most}" if most else "Not even one token fits: choose a narrower network"

@@ -163,6 +163,10 @@ class Request(ABC):
         """Floating-point operations that one text and layer take beyond a pass, about; 0 where a pass is all."""
         return 0.0
 
+    def shared_bytes(self, reading: Reading) -> int:
+        """What is held while several of one kind are worked out, which share it; 0 where nothing is."""
+        return 0
+
     def working_bytes(self, reading: Reading) -> int:
         """Memory that one text and layer take while that is worked out, about."""
         return 0

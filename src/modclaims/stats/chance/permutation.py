@@ -17,6 +17,8 @@ from modclaims.stats.ties import codes, tolerance
 
 Floats = NDArray[np.float64]
 CHUNK_BYTES = 32 * 2**20
+RANKED_BYTES = 256 * 2**20
+"""Of the ranks of pairs that are held at once."""
 ROUNDED = 1e-12
 """By how much deltas that are equal may differ: sums of as many weights as there are pairs. Two deltas of 1,024 texts that
 are not equal differ by 1e-11 and more."""
@@ -110,14 +112,14 @@ def gap_null(similarities: Floats, pairs: Pairs, design: Design, arrangements: A
     alike, and (cell,) tolerances 100 eps max|S| taken before centring. Row 0 is what was observed.
     """
     slack = tolerance(similarities)
-    centred = similarities - similarities.mean(axis=0)
+    mean = similarities.mean(axis=0)
     weights = GapWeights.of(design)
     labels = arrangements.labels
     null = np.zeros((len(labels), similarities.shape[1]))
     for members, where, win, c, inverse in zip(
         pairs.members, pairs.slices, weights.within, weights.between, weights.inverse_sizes, strict=True
     ):
-        block = np.ascontiguousarray(centred[where])
+        block = similarities[where] - mean
         sizes = np.unique(inverse[inverse > 0])
         equal, whole = len(sizes) == 1 and len(np.unique(win[win > 0])) == 1, block.sum(axis=0)
         for rows in chunks(len(labels), block.shape[0]):
@@ -162,6 +164,12 @@ def anosim_null(similarities: Floats, pairs: Pairs, design: Design, arrangements
 
     `similarities` is (pair, cell). Through doubled integer mid-ranks, so equal arrangements give equal values.
     """
+    if similarities.shape[1] > 1 and similarities.nbytes > RANKED_BYTES:  # ranks of some cells at a time
+        few = max(1, RANKED_BYTES // (8 * len(similarities)))
+        parts = range(0, similarities.shape[1], few)
+        return np.concatenate(
+            [anosim_null(similarities[:, start : start + few], pairs, design, arrangements) for start in parts], axis=1
+        )
     labels, slack = arrangements.labels, tolerance(similarities)
     null = np.zeros((len(labels), similarities.shape[1]))
     for members, where in zip(pairs.members, pairs.slices, strict=True):

@@ -163,7 +163,7 @@ class ScoreBounds(Bounds):
         return np.maximum(super()._upper(level, cells), 0.0)
 
 
-def score_bounds(responses: Floats, design: Design, resamples: Resamples) -> Bounds:
+def score_bounds(responses: Floats, design: Design, resamples: Resamples) -> ScoreBounds:
     """omega^2 of normal scores with bounds by the bootstrap-t alone, for every cell.
 
     `responses` is (unit, cell), ranked once: a resample draws texts with the scores that they have in the sample. Resampled
