@@ -69,15 +69,17 @@ test: $(STAMP)
 test-kernels: $(STAMP)
 	$(BIN)/python scripts/kernels.py
 
-bench: $(STAMP)
-	$(BIN)/python benchmarks/extract.py
-	$(BIN)/python benchmarks/permutation.py
-	$(BIN)/python benchmarks/jacobian.py
-	$(BIN)/python benchmarks/rotations.py
-	$(BIN)/python benchmarks/evidence.py
-	$(BIN)/python benchmarks/suites.py
-	$(BIN)/python benchmarks/small_jobs.py
-	$(BIN)/python benchmarks/many_texts.py --texts 256 1024
+# What things take, against bare passes and products and against what others take for the same: their packages (gigabytes)
+# go into an environment of their own. Writes benchmarks/RESULTS.md, and fails where a target is missed by half. For one
+# benchmark alone: make bench OF=permutation
+BENCH = build/bench
+$(BENCH)/.installed: pyproject.toml benchmarks/constraints.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -c benchmarks/constraints.txt -e '.[bench]'
+	touch $@
+
+bench: $(BENCH)/.installed
+	$(BENCH)/bin/python benchmarks/results.py $(OF)
 
 wheel: $(STAMP)
 	$(BIN)/python -m build --wheel

@@ -8,6 +8,7 @@ of the process and its children, user and system together.
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
 import subprocess
@@ -60,5 +61,8 @@ def main(home: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("home", nargs="?", type=Path, help="a store (default: a temporary one)")
+    given = parser.parse_args().home
     with tempfile.TemporaryDirectory() as folder:
-        main(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else Path(folder) / "home", Path(folder))
+        main(given.resolve() if given else Path(folder) / "home", Path(folder))
