@@ -37,8 +37,8 @@ class LeadingValues(JacobianClaim):
     `leading` largest singular values over the median of the others that lie above the noise floor, one
     number per text and layer, the median over texts; 1 is an order of magnitude, 0 no step. Cells are layers.
 
-    Nothing is exchanged: p and the bounds are read off the order statistics of the texts, exact under any law of
-    independent texts. It is a statement on the size of a step in this network's spectra, and every spectrum falls: the
+    Nothing is exchanged: p is read off the order statistics of the texts, and so are the bounds, exact under any
+    law of independent texts. It is a statement on the size of a step in this network's spectra, and every spectrum falls: the
     same number is shown for networks with Gaussian and with untrained weights.
 
     Attributes
