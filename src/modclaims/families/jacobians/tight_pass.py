@@ -45,7 +45,7 @@ class TightPass(CountedClaim):
     have other weights, with the biases and norms that were learned (not so 'untrained'), at the same inputs,
     each at one text: every text is compared with null objects of its own. Cells are layers.
 
-    Nothing is exchanged: p is read off the order statistics of the texts, exact under any law of texts that are
+    Nothing is exchanged: p is read off the order statistics (so are bounds) of the texts, exact under any law of texts that are
     independent, as are their null objects. The median is what a typical text shows: texts of another
     kind, were they fewer than half, do not. A normalisation alone removes one or two
     dimensions per token: it is algebra, and null objects have it too. In an MLP a neuron that is not active
