@@ -1,4 +1,4 @@
-"""What someone waits for: `modclaims run` of the card's suite, cold and with its recording cached, and `--help`, `list`.
+"""What someone waits for: `modclaims run` of the card's suite, cold and with its recording cached.
 
     python benchmarks/evidence.py
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -39,9 +38,6 @@ def timed(*args: str, home: Path) -> tuple[float, float]:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        for args in (("--help",), ("list",)):
-            seconds = statistics.median(timed(*args, home=home)[0] for _ in range(5))
-            figure(f"modclaims {args[0]}", seconds, "s", at_most=0.4, machine=True)
         cold, memory = timed("run", str(CARD), "-n", "2", "--out", "cold", home=home)
         figure("the card on the embedded model, cold", cold, "s", at_most=90, machine=True)
         figure("the same, memory of the largest process", memory, "GB", at_most=2)

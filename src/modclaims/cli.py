@@ -502,7 +502,7 @@ def calibrate(
         "modclaims",
         "calibrate",
         *asked,
-        *(["--keep", keep] if keep else []),
+        *(["--keep", Path(keep).name if Path(keep).is_absolute() else keep] if keep else []),
         *(["--full"] if full else ["--sets", str(count)]),
     ]
     command = shlex.join([*words, *(["--seed", str(seed)] if seed else [])])

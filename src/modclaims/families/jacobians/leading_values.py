@@ -37,9 +37,9 @@ class LeadingValues(JacobianClaim):
     `leading` largest singular values over the median of the others that lie above the noise floor, one
     number per text and layer, the median over texts; 1 is an order of magnitude, 0 no step. Cells are layers.
 
-    Nothing is exchanged: p is read off the order statistics of the texts, and so are the bounds, exact under any
-    law of independent texts. It is a statement on the size of a step in this network's spectra, and every spectrum falls: the
-    same number is shown for networks with Gaussian and with untrained weights.
+    Nothing is exchanged: p is read off the order statistics of the texts, as are the bounds, exact under any law
+    of independent texts. It is a statement on the size of a step in this network's spectra, and every spectrum
+    falls: the same number is shown for networks with Gaussian and with untrained weights.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class LeadingValues(JacobianClaim):
     >>> print(planted(AStepInTheSpectrum, 3))
     SUPPORTED  orders of magnitude 3.07 [2.36, 3.50] at layer 2
     >>> print(planted(AStepInTheSpectrum, 0))
-    REFUTED  orders of magnitude 0.16 [-0.14, 0.38] at layer 2
+    REFUTED  orders of magnitude 0.11 [-0.20, 0.56] at layer 2
     """
 
     leading: int = 10

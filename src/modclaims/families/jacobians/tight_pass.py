@@ -45,8 +45,8 @@ class TightPass(CountedClaim):
     have other weights, with the biases and norms that were learned (not so 'untrained'), at the same inputs,
     each at one text: every text is compared with null objects of its own. Cells are layers.
 
-    Nothing is exchanged: p is read off the order statistics (so are bounds) of the texts, exact under any law of texts that are
-    independent, as are their null objects. The median is what a typical text shows: texts of another
+    Nothing is exchanged: p is read off the order statistics of the texts, as are the bounds, exact under any law
+    of texts that are independent, as are their null objects. The median is what a typical text shows: texts of another
     kind, were they fewer than half, do not. A normalisation alone removes one or two
     dimensions per token: it is algebra, and null objects have it too. In an MLP a neuron that is not active
     lets nothing through, so the neurons that are stand beside every claim on one, as what may explain it.
@@ -86,7 +86,7 @@ class TightPass(CountedClaim):
     >>> print(planted(MLPIsTight, 3))
     SUPPORTED  narrowing 0.31 [0.15, 0.36] at layer 1
     >>> print(planted(MLPIsTight, 0))
-    INCONCLUSIVE  narrowing 0.02 [-0.09, 0.08] at layer 1
+    INCONCLUSIVE  narrowing 0.03 [-0.09, 0.10] at layer 1
     """
 
     null: str = "gaussian"

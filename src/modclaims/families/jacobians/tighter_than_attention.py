@@ -34,8 +34,8 @@ class TighterThanAttention(CountedClaim):
     minus the MLP's, paired by text, and of that the median over texts; positive when the MLP is tighter. Cells
     are layers.
 
-    Nothing is exchanged: p is read off the order statistics (so are bounds) of the texts' differences, exact under any law of
-    independent texts. The two blocks differ in more than training: an MLP acts token by token, and lets nothing through
+    Nothing is exchanged: p is read off the order statistics of the texts' differences, as are the bounds, exact under
+    any law of independent texts. The two blocks differ in more than training: an MLP acts token by token, and lets nothing through
     its neurons that are not active, which stand beside.
 
     Attributes

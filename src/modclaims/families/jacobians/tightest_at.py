@@ -34,8 +34,8 @@ class TightestAt(CountedClaim):
     ones, and of that the median over texts; positive when the named layers are tighter. There is one cell,
     the contrast.
 
-    Nothing is exchanged and no null object takes part: p is read off the order statistics (so are bounds) of the texts, exact
-    under any law of independent texts; the weights are those of this network. Name the layers before looking: a contrast chosen after the
+    Nothing is exchanged and no null object takes part: p is read off the order statistics of the texts, as are
+    the bounds, exact under any law of independent texts; the weights are those of this network. Name the layers before looking: a contrast chosen after the
     spectrum was seen says nothing.
 
     Attributes
