@@ -69,7 +69,7 @@ def test_what_fits_is_let_through_and_what_does_not_is_told(machine: Path) -> No
     assert shares == [0.5]
 
 
-@pytest.mark.parametrize(("number", "said"), [(2.34e9, "2.3 GB"), (5.06e6, "5.1 MB"), (2_000, "2 kB")])
+@pytest.mark.parametrize(("number", "said"), [(2.34e9, "2.3 GB"), (5.06e6, "5.1 MB"), (1_001, "2 kB")])
 def test_bytes_are_told_in_units_that_people_read(number: float, said: str) -> None:
     assert memory.told(number) == said
 
@@ -109,7 +109,7 @@ class Heavy(HeadSelectivity):
 
 
 def test_a_claim_that_does_not_fit_is_refused_with_the_texts_that_do(machine: Path) -> None:
-    with pytest.raises(ClaimError, match=r"Weighing HeadSelectivity on 16 texts takes about 1000000\.0 GB"):
+    with pytest.raises(ClaimError, match=r"Weighing HeadSelectivity on 16 texts takes about 1,000,000\.0 GB"):
         asking.check(Heavy(), before(CORPUS))
 
 
@@ -127,6 +127,6 @@ def test_it_is_refused_before_any_pass_by_plan_and_by_run(
     for command in ("plan", "run"):
         options = ["--out", str(tmp_path / "out")] if command == "run" else []
         code, out, err = call(monkeypatch, capsys, command, str(file), *options)
-        assert "Weighing HeadSelectivity on 64 texts takes about 1000000.0 GB of memory" in out + err
+        assert "Weighing HeadSelectivity on 64 texts takes about 1,000,000.0 GB of memory" in out + err
         assert code == 3
     assert not list((tmp_path / "home").rglob("*.safetensors"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -52,5 +53,5 @@ def told(number: float) -> str:
     """Bytes, to be read by people."""
     for unit, each in (("GB", 1e9), ("MB", 1e6)):
         if number >= each:
-            return f"{number / each:.1f} {unit}"
-    return f"{number / 1e3:.0f} kB"
+            return f"{number / each:,.1f} {unit}"
+    return f"{math.ceil(number / 1000):,} kB"

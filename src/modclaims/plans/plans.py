@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-from modclaims import asking
+from modclaims import asking, memory
 from modclaims.claim_set import corrected_over
 from modclaims.corpus import Corpus, some
 from modclaims.entries import JsonObject
@@ -219,7 +219,7 @@ class Plan:
                 else []
             ),
             f"{cost.passes:,} forward passes ({_counted(cost.texts, 'text')}, {_counted(cost.networks, 'network')}), "
-            f"{further}{cost.tokens:,} tokens, about {_size(cost.bytes)} of recordings, less what earlier runs have left; at most "
+            f"{further}{cost.tokens:,} tokens, about {memory.told(cost.bytes)} of recordings, less what earlier runs have left; at most "
             f"{self.draws:,} draws of a kind per claim, where those that were asked for leave it open.",
             *self._jacobians(),
             *self._correction(),
@@ -231,7 +231,7 @@ class Plan:
         cost = self.cost
         if not cost.jacobians:
             return []
-        told = f"{cost.jacobians:,} Jacobians of single blocks, {told_seconds(seconds(cost.operations))} on {_counted(cores(), 'core')} with {_size(cores() * cost.memory + cost.shared)} at work"
+        told = f"{cost.jacobians:,} Jacobians of single blocks, {told_seconds(seconds(cost.operations))} on {_counted(cores(), 'core')} with {memory.told(cores() * cost.memory + cost.shared)} at work"
         long = f" {REMEDY}" if seconds(cost.operations) > LONG else ""
         return [f"{told}, less what earlier runs have left.{long}"]
 
@@ -390,13 +390,6 @@ def _counted(count: int, noun: str) -> str:
 
 def _many(count: int) -> str:
     return f"{count:,}" if count < 10**9 else f"10^{math.log10(count):.0f}"
-
-
-def _size(count: int) -> str:
-    for unit, power in (("GB", 9), ("MB", 6)):
-        if count >= 10**power:
-            return f"{count / 10**power:,.1f} {unit}"
-    return f"{math.ceil(count / 1000):,} kB"
 
 
 def _capital(words: str) -> str:
